@@ -11,12 +11,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <thread>
 #include <vector>
 
@@ -116,7 +119,7 @@ TEST_F(Tcc, CodeOutlivesLaterCompilesAndTheCompiler) {
 
 TEST_F(Tcc, AnErrorNamesItsLineAndTheNextCompileWorks) {
   EXPECT_EQ(error_of("int kernel(int x) {\n  int y = x\n  return y;\n}\n"),
-            "tcc: line 3: ',' or ';' expected (got \"return\"): \"return y;\"");
+            "tcc: line 3: ';' expected (got \"return\"): \"return y;\"");
   EXPECT_EQ(compiler->live_bytes(), 0u);
   EXPECT_TRUE(gives_right_values(compile(kKernel)));
 }
@@ -130,7 +133,7 @@ TEST_F(Tcc, WhatIsOnlyAWarningInLibtccIsAnError) {
 TEST_F(Tcc, ErrorsWithoutALineAreErrorsToo) {
   EXPECT_EQ(error_of("int nowhere(void); int kernel(void) { return nowhere(); }"),
             "tcc: undefined symbol 'nowhere'");
-  EXPECT_EQ(error_of("int other(void) { return 1; }"), "tcc: undefined symbol 'kernel'");
+  EXPECT_EQ(error_of("int other(void) { return 1; }"), "tcc: the source does not define kernel");
   EXPECT_NE(error_of("int kernel(void) { /* "), "");
   EXPECT_EQ(compiler->live_bytes(), 0u);
 }
@@ -269,14 +272,17 @@ TEST(TccOpen, FindsTheLibraryBesideItselfAndInJt) {
   namespace fs = std::filesystem;
   char pattern[] = "/tmp/jt tcc XXXXXX";
   fs::path folder = mkdtemp(pattern);
+  fs::copy_file("/proc/self/exe", folder / "program");
+  // Under another argv[0] and from another folder, neither of which may matter.
+  std::string run = "cd / && exec -a other '" + (folder / "program").string() +
+                    "' --gtest_also_run_disabled_tests --gtest_filter='*InACopy*' > /dev/null";
+  run = "bash -c \"" + run + "\"";
+  EXPECT_NE(std::system(run.c_str()), 0) << "the library is not there yet";
   for (const char* place : {"libjt_tcc.so", "jt/libjt_tcc.so"}) {
-    fs::remove_all(folder);
     fs::create_directories((folder / place).parent_path());
-    fs::copy_file("/proc/self/exe", folder / "program");
     fs::copy_file(JT_TCC_LIBRARY, folder / place);
-    std::string command = "cd / && exec -a other '" + (folder / "program").string() +
-                          "' --gtest_also_run_disabled_tests --gtest_filter='*InACopy*' > /dev/null";
-    EXPECT_EQ(std::system(("bash -c \"" + command + "\"").c_str()), 0) << place;
+    EXPECT_EQ(std::system(run.c_str()), 0) << place;
+    fs::remove(folder / place);
   }
   fs::remove_all(folder);
 }

@@ -6,6 +6,7 @@
 #define JT_TCC_SHIM_H
 
 #define JT_TCC_SHIM_VERSION 1
+#define JT_TCC_API __attribute__((visibility("default")))
 
 typedef struct jt_tcc_hooks {
   /* realloc for libtcc. Size 0 frees. It never returns NULL for another size: libtcc's own clean-up
@@ -16,11 +17,11 @@ typedef struct jt_tcc_hooks {
 } jt_tcc_hooks;
 
 /* 0, or -1: the library has another version of this interface or its statics cannot be restored. */
-int jt_tcc_start(int version);
+JT_TCC_API int jt_tcc_start(int version);
 /* Waits until no other caller is inside, then uses these hooks until jt_tcc_leave. */
-void jt_tcc_enter(const jt_tcc_hooks* hooks);
+JT_TCC_API void jt_tcc_enter(const jt_tcc_hooks* hooks);
 /* Puts libtcc's statics back to what they were when it was loaded; whatever they pointed at is forgotten. */
-void jt_tcc_reset(void);
-void jt_tcc_leave(void);
+JT_TCC_API void jt_tcc_reset(void);
+JT_TCC_API void jt_tcc_leave(void);
 
 #endif

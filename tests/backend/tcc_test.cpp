@@ -1,4 +1,5 @@
-// libtcc as a compiler: kernels run, errors name their line, memory may end anywhere, code memory may be refused.
+// libtcc as a compiler: kernels run, errors name their line, memory may end anywhere, code memory may be
+// refused.
 #include "backends/cpu_tcc/tcc/tcc_library.h"
 
 #include <gtest/gtest.h>
@@ -126,7 +127,8 @@ TEST_F(Tcc, AnErrorNamesItsLineAndTheNextCompileWorks) {
 
 TEST_F(Tcc, WhatIsOnlyAWarningInLibtccIsAnError) {
   EXPECT_EQ(error_of("float kernel(float x) {\n  return __builtin_fmaf(x, x, x);\n}\n"),
-            "tcc: line 2: implicit declaration of function '__builtin_fmaf': \"return __builtin_fmaf(x, x, x);\"");
+            "tcc: line 2: implicit declaration of function '__builtin_fmaf': "
+            "\"return __builtin_fmaf(x, x, x);\"");
   EXPECT_NE(error_of("int* kernel(float* x) { return x; }"), "");
 }
 
@@ -204,7 +206,8 @@ TEST_F(Tcc, EightThreadsCompileAtOnce) {
 TEST_F(Tcc, TwoCompilersShareTheLibrary) {
   auto other = open_compiler();
   std::thread thread([&] {
-    for (int i = 0; i < 40; i++) EXPECT_TRUE(gives_right_values(other->compile(kKernel, "kernel", kSymbols, *arena)));
+    for (int i = 0; i < 40; i++)
+      EXPECT_TRUE(gives_right_values(other->compile(kKernel, "kernel", kSymbols, *arena)));
   });
   for (int i = 0; i < 40; i++) EXPECT_TRUE(gives_right_values(compile(kKernel)));
   thread.join();
@@ -311,7 +314,8 @@ bool forbid_executable_memory() {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   sock_fprog program = {sizeof filter / sizeof *filter, filter};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 TEST_F(Tcc, RefusedExecutableMemoryIsReported) {
@@ -319,7 +323,8 @@ TEST_F(Tcc, RefusedExecutableMemoryIsReported) {
     if (!forbid_executable_memory()) return kNotHere;
     std::string why_not;
     if (CodeArena::open(&why_not)) return 1;
-    if (why_not.find("mprotect failed") == why_not.npos || why_not.find("mmap failed") == why_not.npos) return 2;
+    if (why_not.find("mprotect failed") == why_not.npos) return 2;
+    if (why_not.find("mmap failed") == why_not.npos) return 2;
     // An arena from before the restriction: an error, and nothing left behind.
     if (error_of(kKernel, JT_E_UNSUPPORTED).empty()) return 3;
     return compiler->live_bytes() == 0 && arena->live_bytes() == 0 ? 0 : 4;

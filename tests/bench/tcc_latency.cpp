@@ -11,7 +11,7 @@
 namespace {
 
 const char* const kKernel =
-    "typedef struct { const float *restrict a; const float *restrict b; float *restrict out; long long n; } args;\n"
+    "typedef struct { const float *restrict a, *restrict b; float *restrict out; long long n; } args;\n"
     "extern float sinf(float);\n"
     "extern float sqrtf(float);\n"
     "static inline float mad(float a, float b, float c) { return a * b + c; }\n"

@@ -2,8 +2,8 @@
 //
 // Two ways, tried in this order when the arena is opened:
 //   mprotect  private anonymous pages, writable, then made read-execute.
-//   memfd     a file in memory, mapped writable, then mapped read-execute over the same addresses and closed: nothing
-//             can write to it any more, so a forked child cannot change its parent's code.
+//   memfd     a file in memory, mapped writable, then mapped read-execute over the same addresses and closed:
+//             nothing can write to it any more, so a forked child cannot change its parent's code.
 #include "backends/cpu_tcc/tcc/code_arena.h"
 
 #include <sys/mman.h>
@@ -69,7 +69,8 @@ void CodeBlock::swap(CodeBlock& other) noexcept {
 
 void CodeBlock::make_executable() {
   if (file_ >= 0) {
-    if (mmap(data_, size_, kReadExecute, MAP_SHARED | MAP_FIXED, file_, 0) == MAP_FAILED) fail_with_errno("mmap");
+    void* mapped = mmap(data_, size_, kReadExecute, MAP_SHARED | MAP_FIXED, file_, 0);
+    if (mapped == MAP_FAILED) fail_with_errno("mmap");
     close(std::exchange(file_, -1));
   } else if (mprotect(data_, size_, kReadExecute) != 0) {
     fail_with_errno("mprotect");

@@ -1,9 +1,10 @@
 // code_arena: memory that is written first and executed afterwards, never both at once at one address.
 //
-// A block is whole pages: writable when allocated, then make_executable() once, and returned to the system when it
-// goes. Pages are not shared between kernels, because libtcc relocates for the address that it writes to; the kernel
-// merges neighbouring mappings. A block's own static data is read-only once it is executable.
-// Relocated code holds absolute addresses of this process: it is never saved. What is cached on disk is its source.
+// A block is whole pages: writable when allocated, then make_executable() once, and returned to the system
+// when it goes. Pages are not shared between kernels, because libtcc relocates for the address that it writes
+// to; the kernel merges neighbouring mappings. A block's own static data is read-only once it is executable.
+// Relocated code holds absolute addresses of this process: it is never saved. What is cached on disk is its
+// source.
 #pragma once
 #include <atomic>
 #include <cstddef>

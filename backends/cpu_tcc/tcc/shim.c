@@ -1,8 +1,8 @@
 /* shim: the C library as libtcc sees it inside libjt_tcc.so.
  *
  * CMakeLists.txt renames libtcc's references to the names below with jt_libc_ in front. Nothing here ends the
- * process, prints, opens a file, reads the environment or follows the host's locale. There are no constructors:
- * jt_tcc_start does what is needed, so that loading the library changes nothing. */
+ * process, prints, opens a file, reads the environment or follows the host's locale. There are no
+ * constructors: jt_tcc_start does what is needed, so that loading the library changes nothing. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -19,8 +19,8 @@
 HIDDEN void *jt_libc_stdout, *jt_libc_stderr, *jt_libc_environ;
 
 /* The bounds of libtcc's writable sections; the linker defines them for sections named like identifiers. */
-extern char __start_jt_tcc_bss[] HIDDEN __attribute__((weak)), __stop_jt_tcc_bss[] HIDDEN __attribute__((weak));
-extern char __start_jt_tcc_data[] HIDDEN __attribute__((weak)), __stop_jt_tcc_data[] HIDDEN __attribute__((weak));
+#define BOUND HIDDEN __attribute__((weak)) extern char
+BOUND __start_jt_tcc_bss[], __stop_jt_tcc_bss[], __start_jt_tcc_data[], __stop_jt_tcc_data[];
 
 static pthread_mutex_t inside = PTHREAD_MUTEX_INITIALIZER;
 static const jt_tcc_hooks* hooks;

@@ -44,8 +44,8 @@ std::vector<TccSymbol> with_support(std::span<const TccSymbol> symbols) {
   return all;
 }
 
-// The file that the code at `address` was mapped from, as the kernel knows it: the loader's own name for it may be
-// relative, or argv[0]. Empty if unknown.
+// The file that the code at `address` was mapped from, as the kernel knows it: the loader's own name for it
+// may be relative, or argv[0]. Empty if unknown.
 std::string file_holding(const void* address) {
   struct CloseFile {
     void operator()(std::FILE* file) const { std::fclose(file); }
@@ -233,7 +233,7 @@ TccKernel TccCompiler::compile(std::string_view source, const char* entry, std::
   // A foreign libtcc calls mprotect itself, and ends the process where that is refused.
   bool is_foreign = !library_->api.reset;
   if (is_foreign && arena.uses_memfd())
-    fail(JT_E_UNSUPPORTED, "tcc: ", library_->path, " needs mprotect, which this process may not use for code");
+    fail(JT_E_UNSUPPORTED, "tcc: ", path(), " needs mprotect, which this process may not use for code");
   std::string terminated(source);
   std::vector<TccSymbol> all = with_support(symbols);
   Placing placing = {arena, {}, nullptr};

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <clocale>
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
@@ -229,6 +230,13 @@ TEST_F(Tcc, MemoryComesFromTheFunctionGiven) {
   EXPECT_TRUE(gives_right_values(counted->compile(kKernel, "kernel", kSymbols, *arena)));
   EXPECT_GT(counter.calls, 200u);
   EXPECT_EQ(counter.live, 0u);
+}
+
+TEST_F(Tcc, LiteralsDoNotFollowTheHostsLocale) {
+  if (!std::setlocale(LC_NUMERIC, "de_DE.UTF-8")) GTEST_SKIP() << "no locale with a decimal comma here";
+  TccKernel kernel = compile("double kernel(void) { return 0.5 + (double)0.25f; }");
+  std::setlocale(LC_NUMERIC, "C");
+  EXPECT_EQ(reinterpret_cast<double (*)()>(kernel.entry)(), 0.75);
 }
 
 TEST_F(Tcc, FreedCodeIsReusedAndDoesNotPileUp) {

@@ -39,7 +39,7 @@ static Value broadcast_to(Recorder& r, Ref x, const Shape& shape) {
 
 static Value build_element(Recorder& r, Op op, std::span<const Ref> inputs, Attrs& attrs) {
   const OpDef& row = def(op);
-  size_t first = row.types == Operands::CHOICE;
+  size_t first = row.operands == Operands::CHOICE;
   DType dtype = inputs[first].dtype();
   for (size_t i = first; i < inputs.size(); i++) dtype = promote(dtype, inputs[i].dtype());
   dtype = operand_dtype(row, dtype);
@@ -215,7 +215,7 @@ namespace ops {
 
 Value apply(Op op, std::initializer_list<Arg> args) {
   Ref first;
-  size_t skip = def(op).types == Operands::CHOICE, n = 0;
+  size_t skip = def(op).operands == Operands::CHOICE, n = 0;
   for (const Arg& a : args)
     if (n++ >= skip && !a.is_number() && !first) first = a.ref();
   for (const Arg& a : args)

@@ -42,7 +42,7 @@ Shape reduced_shape(const Shape& shape, uint32_t axes, bool keepdims) {
 }
 
 DType operand_dtype(const OpDef& op, DType t) {
-  switch (op.types) {
+  switch (op.operands) {
     case Operands::FLOAT: return is_float(t) ? t : JT_F32;
     case Operands::LOGICAL: return JT_BOOL;
     case Operands::NUMBER:
@@ -116,7 +116,7 @@ void element_type(TypeRule& r) {
     out.units &= in.shape().units;
   }
   DType dtype = r.inputs.back().dtype();
-  for (size_t i = r.op.types == Operands::CHOICE; i < r.inputs.size(); i++)
+  for (size_t i = r.op.operands == Operands::CHOICE; i < r.inputs.size(); i++)
     if (r.inputs[i].dtype() != dtype) fail(JT_E_DTYPE, r.op.name, ": operands are ", r.inputs[i].dtype(), " and ", dtype);
   r.results[0] = {r.op.result == ResultRule::BOOL ? JT_BOOL : dtype, out};
 }

@@ -12,7 +12,12 @@ namespace jt {
 
 inline void append(std::string& out, std::string_view part) { out += part; }
 inline void append(std::string& out, char c) { out += c; }
-inline void append(std::string& out, bool b) { out += b ? "true" : "false"; }
+// A template, so that a literal or pointer never turns into a bool on its way here.
+template <std::integral B>
+  requires std::same_as<B, bool>
+void append(std::string& out, B b) {
+  out += b ? "true" : "false";
+}
 
 template <std::integral I>
 void append(std::string& out, I value) {

@@ -79,7 +79,9 @@ static int open_retried(const FileSystem& fs, int folder, const char* path, int 
 // ---- reading ----
 
 static Buffer read_all(const FileSystem& fs, int fd, size_t size_hint, size_t limit, std::string_view path) {
-  auto too_large = [&](size_t held) { refuse("read", path, text("it holds ", held, " bytes, the limit is ", limit)); };
+  auto too_large = [&](size_t held) {
+    refuse("read", path, text("it holds ", held, " bytes, the limit is ", limit));
+  };
   if (size_hint > limit) too_large(size_hint);
   // One byte more than expected, so that the end is seen without growing; files may grow while they are read.
   Buffer buffer = make_buffer(size_hint + 1);
@@ -145,13 +147,15 @@ static Descriptor open_temporary(const FileSystem& fs, const WriteRequest& reque
   constexpr int kAttempts = 1000;
   for (int attempt = 0;; attempt++) {
     name = text(".jt-", ::getpid(), "-", attempt, ".tmp");
-    int fd = open_retried(fs, request.folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, request.mode);
+    int fd = open_retried(fs, request.folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+                          request.mode);
     if (fd >= 0) return {fs, fd};
     if (errno != EEXIST || attempt == kAttempts) fail_errno("write", request.path, errno);
   }
 }
 
-static void write_atomically(const FileSystem& fs, const WriteRequest& request, std::span<const ByteView> parts) {
+static void write_atomically(const FileSystem& fs, const WriteRequest& request,
+                             std::span<const ByteView> parts) {
   std::string temporary;
   Descriptor file = open_temporary(fs, request, temporary);
   bool done = write_all(fs, file.get(), parts) && (!request.flushed || fs.fsync(file.get()) == 0);
@@ -168,14 +172,15 @@ static void write_atomically(const FileSystem& fs, const WriteRequest& request, 
     fs.unlinkat(request.folder, temporary.c_str(), 0);
     fail_errno("write", request.path, error);
   }
-  // From here on the new file is whole and in place, so nothing is an error: without this flush a power cut may bring
-  // the old file back, and some file systems cannot flush a folder.
+  // From here on the new file is whole and in place, so nothing is an error: without this flush a power cut
+  // may bring the old file back, and some file systems cannot flush a folder.
   if (request.flushed) fs.fsync(request.folder);
 }
 
 static void write_device(const FileSystem& fs, const std::string& path, std::span<const ByteView> parts) {
   Descriptor device(fs, open_retried(fs, AT_FDCWD, path.c_str(), O_WRONLY | O_NOCTTY));
-  if (!device.is_open() || !write_all(fs, device.get(), parts) || !device.close()) fail_errno("write", path, errno);
+  if (!device.is_open() || !write_all(fs, device.get(), parts) || !device.close())
+    fail_errno("write", path, errno);
 }
 
 void write_file(const std::string& path, std::span<const ByteView> parts, const FileSystem& fs) {
@@ -287,7 +292,8 @@ void PrivateFolder::write(const std::string& name, std::span<const ByteView> par
 
 void PrivateFolder::remove(const std::string& name) const {
   check_name(name);
-  if (fs_->unlinkat(fd_, name.c_str(), 0) < 0 && errno != ENOENT) fail_errno("remove", path_ + "/" + name, errno);
+  if (fs_->unlinkat(fd_, name.c_str(), 0) < 0 && errno != ENOENT)
+    fail_errno("remove", path_ + "/" + name, errno);
 }
 
 std::vector<PrivateFolder::Entry> PrivateFolder::entries() const {

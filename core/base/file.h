@@ -1,8 +1,9 @@
 // file: the one place that touches the file system: whole files in, whole files out, and private folders.
 //
-// Paths are bytes (UTF-8 by convention), handed to the kernel as they are; no shell, no locale. A failure is an Error with
-// JT_E_IO whose text names the path and the reason: `cannot read 'x': No such file or directory`; native() is the errno.
-// Every system call goes through a FileSystem, a table that a test replaces to make each call fail in turn.
+// Paths are bytes (UTF-8 by convention), handed to the kernel as they are; no shell, no locale. A failure is
+// an Error with JT_E_IO whose text names the path and the reason: `cannot read 'x': No such file or
+// directory`; native() is the errno. Every system call goes through a FileSystem, a table that a test
+// replaces to make each call fail in turn.
 #pragma once
 #include <dirent.h>
 #include <sys/stat.h>
@@ -51,14 +52,16 @@ Buffer make_buffer(size_t size);
 // The whole of a regular file; an error if it holds more than `limit` bytes. Never waits on a pipe or device.
 Buffer read_file(const std::string& path, size_t limit = SIZE_MAX, const FileSystem& fs = kFileSystem);
 
-// Replaces the file at `path` by the joined parts, or leaves it as it was: an error means that the old file (or its absence)
-// is intact and no temporary is left; otherwise every reader sees the old bytes or the new ones, also after a power cut.
-// A symbolic link is itself replaced. A character device (/dev/stdout) is written in place.
+// Replaces the file at `path` by the joined parts, or leaves it as it was: an error means that the old file
+// (or its absence) is intact and no temporary is left; otherwise every reader sees the old bytes or the new
+// ones, also after a power cut. A symbolic link is itself replaced. A character device (/dev/stdout) is
+// written in place.
 void write_file(const std::string& path, std::span<const ByteView> parts, const FileSystem& fs = kFileSystem);
 void write_file(const std::string& path, std::string_view content, const FileSystem& fs = kFileSystem);
 
-// A folder that only this user can change, held open: files in it are reached through the descriptor, so nobody can
-// swap the folder or plant a link between check and use. Any thread; calls do not disturb each other.
+// A folder that only this user can change, held open: files in it are reached through the descriptor, so
+// nobody can swap the folder or plant a link between check and use. Any thread; calls do not disturb each
+// other.
 class PrivateFolder {
  public:
   struct Entry {
@@ -67,8 +70,8 @@ class PrivateFolder {
     int64_t changed_ns;
   };
 
-  // Opens `path`, creating it (0700) and its parents if missing. Refused with the reason unless it is a true folder owned
-  // by the effective user and closed to writers of group and others.
+  // Opens `path`, creating it (0700) and its parents if missing. Refused with the reason unless it is a true
+  // folder owned by the effective user and closed to writers of group and others.
   explicit PrivateFolder(const std::string& path, const FileSystem& fs = kFileSystem);
   PrivateFolder(PrivateFolder&& other) noexcept;
   PrivateFolder& operator=(PrivateFolder&&) = delete;
@@ -76,7 +79,8 @@ class PrivateFolder {
 
   // `name` is one path component. A file that is a link, hard-linked, foreign or open to writers is refused.
   Buffer read(const std::string& name, size_t limit = SIZE_MAX) const;
-  // As write_file, but 0600 and not flushed to the disk: entries carry a checksum, and a lost one is only a miss.
+  // As write_file, but 0600 and not flushed to the disk: entries carry a checksum, and a lost one is only a
+  // miss.
   void write(const std::string& name, std::span<const ByteView> parts) const;
   void remove(const std::string& name) const;
   // The regular files, in no order; what vanishes meanwhile is left out.
@@ -91,8 +95,8 @@ class PrivateFolder {
   int fd_;
 };
 
-// `$XDG_CACHE_HOME/jt`, else `$HOME/.cache/jt`; empty if neither is an absolute path. The values come from the caller: only
-// it knows whether the environment may be read.
+// `$XDG_CACHE_HOME/jt`, else `$HOME/.cache/jt`; empty if neither is an absolute path. The values come from
+// the caller: only it knows whether the environment may be read.
 std::string cache_path(const char* xdg_cache_home, const char* home);
 
 }  // namespace jt

@@ -25,7 +25,8 @@ class Source {
   Source(ByteView file, const std::string& origin) : file_(file), origin_(origin) {
     is_packed_ = file.size() >= 2 && (unsigned char)file[0] == 0x1f && (unsigned char)file[1] == 0x8b;
     if (!is_packed_) return;
-    if (inflateInit2(&stream_, 16 + MAX_WBITS) != Z_OK) fail(JT_E_NOMEM, "idx: '", origin_, "': no memory to unpack it");
+    if (inflateInit2(&stream_, 16 + MAX_WBITS) != Z_OK)
+      fail(JT_E_NOMEM, "idx: '", origin_, "': no memory to unpack it");
   }
   Source(const Source&) = delete;
   ~Source() {
@@ -63,11 +64,15 @@ class Source {
       stream_.avail_out = room;
       int code = inflate(&stream_, Z_NO_FLUSH);
       done += room - stream_.avail_out;
-      if (code == Z_STREAM_END) finish();
-      else if (code == Z_BUF_ERROR) fail(JT_E_IO, "idx: '", origin_, "': the gzip data ends after ", file_.size(), " bytes, too early");
-      else if (code == Z_MEM_ERROR) fail(JT_E_NOMEM, "idx: '", origin_, "': no memory to unpack it");
+      if (code == Z_STREAM_END)
+        finish();
+      else if (code == Z_BUF_ERROR)
+        fail(JT_E_IO, "idx: '", origin_, "': the gzip data ends after ", file_.size(), " bytes, too early");
+      else if (code == Z_MEM_ERROR)
+        fail(JT_E_NOMEM, "idx: '", origin_, "': no memory to unpack it");
       else if (code != Z_OK)
-        fail(JT_E_IO, "idx: '", origin_, "': damaged gzip data: ", stream_.msg ? stream_.msg : "a dictionary is asked for");
+        fail(JT_E_IO, "idx: '", origin_,
+             "': damaged gzip data: ", stream_.msg ? stream_.msg : "a dictionary is asked for");
     }
     return done;
   }
@@ -75,7 +80,8 @@ class Source {
   void finish() {
     is_finished_ = true;
     size_t left = file_.size() - fed_ + stream_.avail_in;
-    if (left) fail(JT_E_IO, "idx: '", origin_, "': ", left, " bytes follow the end of the gzip data, 0 expected");
+    if (left)
+      fail(JT_E_IO, "idx: '", origin_, "': ", left, " bytes follow the end of the gzip data, 0 expected");
   }
 
   ByteView file_;
@@ -102,12 +108,17 @@ static IdxArray read_header(Source& source, const std::string& origin) {
   for (const IdxDType& row : kIdxDTypes)
     if (row.code == head[2]) array.dtype = row.dtype;
   bool is_idx = head[0] == 0 && head[1] == 0 && is_dtype(array.dtype);
-  if (!is_idx) fail(JT_E_IO, "idx: '", origin, "' begins with ", hex(head, 4), ", expected 0000, a dtype code (08 to 0e) and a rank");
-  if (head[3] > JT_MAX_RANK) fail(JT_E_IO, "idx: '", origin, "' has ", unsigned(head[3]), " axes, at most ", JT_MAX_RANK, " allowed");
+  if (!is_idx)
+    fail(JT_E_IO, "idx: '", origin, "' begins with ", hex(head, 4),
+         ", expected 0000, a dtype code (08 to 0e) and a rank");
+  if (head[3] > JT_MAX_RANK)
+    fail(JT_E_IO, "idx: '", origin, "' has ", unsigned(head[3]), " axes, at most ", JT_MAX_RANK, " allowed");
   for (unsigned axis = 0; axis < head[3]; axis++) {
     unsigned char e[4];
     got = source.take((char*)e, 4);
-    if (got < 4) fail(JT_E_IO, "idx: '", origin, "' ends within its header: ", unsigned(head[3]), " axes claimed, ", axis, " given");
+    if (got < 4)
+      fail(JT_E_IO, "idx: '", origin, "' ends within its header: ", unsigned(head[3]), " axes claimed, ",
+           axis, " given");
     array.dims.push_back(int64_t(uint32_t(e[0]) << 24 | uint32_t(e[1]) << 16 | uint32_t(e[2]) << 8 | e[3]));
   }
   return array;
@@ -118,7 +129,8 @@ static uint64_t claimed_bytes(const IdxArray& array, const std::string& origin) 
   std::span<const int64_t> dims = array.dims;
   bool is_too_large = false;
   for (int64_t extent : dims) is_too_large |= extent && __builtin_mul_overflow(bytes, extent, &bytes);
-  if (is_too_large) fail(JT_E_IO, "idx: '", origin, "' claims the shape ", dims, ", which does not fit 63 bits");
+  if (is_too_large)
+    fail(JT_E_IO, "idx: '", origin, "' claims the shape ", dims, ", which does not fit 63 bits");
   return std::ranges::count(dims, 0) ? 0 : uint64_t(bytes);
 }
 
@@ -132,7 +144,8 @@ static Buffer read_values(Source& source, uint64_t wanted) {
 
 static void swap_to_host(Buffer& values, size_t element) {
   if (element == 1 || std::endian::native == std::endian::big) return;
-  for (size_t at = 0; at < values.size; at += element) std::reverse(values.data.get() + at, values.data.get() + at + element);
+  for (size_t at = 0; at < values.size; at += element)
+    std::reverse(values.data.get() + at, values.data.get() + at + element);
 }
 
 IdxArray parse_idx(ByteView file, const std::string& origin) {

@@ -1,7 +1,8 @@
-// idx: a file of the MNIST family -> one array. Two zero bytes, a dtype code, the rank, the extents, the values (big-endian).
+// idx: a file of the MNIST family -> one array. Two zero bytes, a dtype code, the rank, the extents, the
+// values (big-endian).
 //
-// Plain or gzip, told apart by the first bytes, not by the name. Memory grows with what the file really holds, never
-// with what its header claims.
+// Plain or gzip, told apart by the first bytes, not by the name. Memory grows with what the file really
+// holds, never with what its header claims.
 #pragma once
 #include <string>
 #include <vector>

@@ -10,14 +10,16 @@
 
 namespace jt::test {
 
-static std::string read_text(const std::string& path, size_t limit = SIZE_MAX, const FileSystem& fs = kFileSystem) {
+static std::string read_text(const std::string& path, size_t limit = SIZE_MAX,
+                             const FileSystem& fs = kFileSystem) {
   Buffer buffer = read_file(path, limit, fs);
   return {buffer.data.get(), buffer.size};
 }
 
 TEST(file, what_is_written_is_read_back) {
   Scratch scratch;
-  for (const char* name : {"plain", "with space", "quo'te\"s", "名字", "-leading", "$(touch x)`y`", "new\nline", "\xff\xfe"}) {
+  for (const char* name :
+       {"plain", "with space", "quo'te\"s", "名字", "-leading", "$(touch x)`y`", "new\nline", "\xff\xfe"}) {
     write_file(scratch / name, "first");
     write_file(scratch / name, "second, longer");
     EXPECT_EQ(read_text(scratch / name), "second, longer") << name;
@@ -36,14 +38,17 @@ TEST(file, longest_name_is_written) {
 
 TEST(file, read_errors_name_path_and_reason) {
   Scratch scratch;
-  auto reading = [&](const std::string& path, size_t limit = SIZE_MAX) { return error_of([&] { read_file(path, limit); }); };
+  auto reading = [&](const std::string& path, size_t limit = SIZE_MAX) {
+    return error_of([&] { read_file(path, limit); });
+  };
   EXPECT_EQ(reading("/nowhere/x"), "cannot read '/nowhere/x': No such file or directory");
   EXPECT_EQ(reading(""), "cannot read '': No such file or directory");
   EXPECT_EQ(reading("/tmp"), "cannot read '/tmp': Is a directory");
   EXPECT_EQ(reading("/dev/zero"), "cannot read '/dev/zero': it is not a regular file");
   EXPECT_EQ(reading(std::string("a\0b", 3)), "cannot read 'a': the path holds a NUL byte");
   put(scratch / "ten", "0123456789");
-  EXPECT_EQ(reading(scratch / "ten", 9), "cannot read '" + scratch / "ten" + "': it holds 10 bytes, the limit is 9");
+  EXPECT_EQ(reading(scratch / "ten", 9),
+            "cannot read '" + scratch / "ten" + "': it holds 10 bytes, the limit is 9");
   EXPECT_EQ(reading(scratch / "ten", 10), "no error");
   ASSERT_EQ(mkfifo((scratch / "pipe").c_str(), 0600), 0);
   EXPECT_EQ(reading(scratch / "pipe"), "cannot read '" + scratch / "pipe" + "': it is not a regular file");
@@ -67,7 +72,8 @@ TEST(file, write_errors_name_path_and_reason) {
   ASSERT_EQ(stat("/dev/full", &facts), 0);
   EXPECT_TRUE(S_ISCHR(facts.st_mode));
   put(scratch / "file", "");
-  EXPECT_EQ(writing(scratch / "file/below"), "cannot write '" + scratch / "file/below" + "': Not a directory");
+  EXPECT_EQ(writing(scratch / "file/below"),
+            "cannot write '" + scratch / "file/below" + "': Not a directory");
 }
 
 // Each call in turn, once and from then on, for each reason a disk may give.
@@ -153,7 +159,8 @@ TEST(file, every_failing_call_of_a_read_is_an_error) {
   size_t descriptors = open_descriptors();
   for (int call = 0; call < 4; call++) {  // open, fstat, read, read
     Fault::at(call, EIO);
-    EXPECT_EQ(error_of([&] { read_file(scratch / "x", SIZE_MAX, kFaulty); }), "cannot read '" + scratch / "x" + "': Input/output error");
+    EXPECT_EQ(error_of([&] { read_file(scratch / "x", SIZE_MAX, kFaulty); }),
+              "cannot read '" + scratch / "x" + "': Input/output error");
   }
   Fault::none();
   EXPECT_EQ(open_descriptors(), descriptors);
@@ -205,7 +212,8 @@ TEST(private_folder, is_made_with_its_parents_and_closed_to_others) {
   folder.remove("entry");
   folder.remove("entry");
   EXPECT_TRUE(folder.entries().empty());
-  EXPECT_EQ(error_of([&] { folder.read("entry"); }), "cannot read '" + scratch / "a/b/jt/entry" + "': No such file or directory");
+  EXPECT_EQ(error_of([&] { folder.read("entry"); }),
+            "cannot read '" + scratch / "a/b/jt/entry" + "': No such file or directory");
 }
 
 TEST(private_folder, is_refused_with_the_reason) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/base/utf8.h"
 #include "tests/io/scratch.h"
 
 namespace jt::test {
@@ -17,7 +18,9 @@ static std::string error_in(const std::string& file) {
   return error_of([&] { parse_safetensors(buffer_of(file), "f"); });
 }
 
-static std::string error_in_header(std::string_view json, std::string_view values = "") { return error_in(header(json, values)); }
+static std::string error_in_header(std::string_view json, std::string_view values = "") {
+  return error_in(header(json, values));
+}
 
 static const NamedTensor* find(const TensorFile& file, std::string_view name) {
   for (const NamedTensor& tensor : file.tensors)
@@ -37,7 +40,8 @@ TEST(safetensors, every_dtype_and_shape_comes_back) {
     DType dtype = DType(i);
     std::string_view source = dtype == JT_BOOL ? bools : bytes;
     auto add = [&](const char* kind, std::vector<int64_t> dims, size_t count) {
-      tensors.push_back({std::string(name(dtype)) + kind, dtype, dims, bytes_of(source.substr(0, count * size_of(dtype)))});
+      tensors.push_back(
+          {std::string(name(dtype)) + kind, dtype, dims, bytes_of(source.substr(0, count * size_of(dtype)))});
     };
     add(" 2x3x4", {2, 3, 4}, 24);
     add(" scalar", {}, 1);
@@ -56,7 +60,8 @@ TEST(safetensors, every_dtype_and_shape_comes_back) {
     EXPECT_EQ(read.dtype, wrote.dtype);
     EXPECT_EQ(read.dims, wrote.dims);
     EXPECT_TRUE(std::ranges::equal(read.bytes, wrote.bytes)) << wrote.name;
-    EXPECT_EQ((read.bytes.data() - back.storage.data.get()) % ptrdiff_t(size_of(read.dtype)), 0) << wrote.name;
+    EXPECT_EQ((read.bytes.data() - back.storage.data.get()) % ptrdiff_t(size_of(read.dtype)), 0)
+        << wrote.name;
   }
   EXPECT_EQ(content(path).substr(8, 1), "{");
 }
@@ -122,18 +127,27 @@ TEST(safetensors, damage_is_named_with_place_and_values) {
   EXPECT_EQ(error_in_header(""), "safetensors: 'f': header byte 0: the header does not begin with '{'");
   EXPECT_EQ(error_in_header(" {}"), "safetensors: 'f': header byte 0: the header does not begin with '{'");
   EXPECT_EQ(error_in_header("{} x"), "safetensors: 'f': header byte 3: expected the end, found 'x'");
-  EXPECT_EQ(error_in_header(kGood, "1234567"), "safetensors: 'f': header byte 53: tensor 'w' spans bytes 0 to 8 of 7");
-  EXPECT_EQ(error_in_header(kGood, "123456789"), "safetensors: 'f' holds 9 bytes of values, its tensors take 8");
+  EXPECT_EQ(error_in_header(kGood, "1234567"),
+            "safetensors: 'f': header byte 53: tensor 'w' spans bytes 0 to 8 of 7");
+  EXPECT_EQ(error_in_header(kGood, "123456789"),
+            "safetensors: 'f' holds 9 bytes of values, its tensors take 8");
   EXPECT_EQ(error_in_header(R"({"w":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", "12345678"),
-            "safetensors: 'f': header byte 53: tensor 'w' of shape [3] and dtype f32 takes 12 bytes, its data_offsets span 8");
+            "safetensors: 'f': header byte 53: tensor 'w' of shape [3] and dtype f32 takes 12 bytes, its "
+            "data_offsets span 8");
   EXPECT_EQ(error_in_header(R"({"w":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}})", "12"),
             "safetensors: 'f': header byte 23: tensor 'w' has dtype 'F8_E4M3', which jt does not hold");
   EXPECT_EQ(error_in_header(R"({"w":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}})", "\1\2"),
             "safetensors: 'f': tensor 'w' is BOOL and holds the byte 2");
-  EXPECT_EQ(error_in_header(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})", "123"),
-            "safetensors: 'f': tensor 'b' begins at 1, the one before it ends at 2");
-  EXPECT_EQ(error_in_header(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})", "123"),
-            "safetensors: 'f': tensor 'b' begins at 2, the one before it ends at 1");
+  EXPECT_EQ(
+      error_in_header(
+          R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})",
+          "123"),
+      "safetensors: 'f': tensor 'b' begins at 1, the one before it ends at 2");
+  EXPECT_EQ(
+      error_in_header(
+          R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})",
+          "123"),
+      "safetensors: 'f': tensor 'b' begins at 2, the one before it ends at 1");
 }
 
 TEST(safetensors, headers_outside_the_format_are_errors) {
@@ -169,21 +183,48 @@ TEST(safetensors, headers_outside_the_format_are_errors) {
            R"("dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,1])",
        })
     EXPECT_NE(error_in_header(entry(body), "1"), "no error") << body;
-  for (std::string json : {"{", "{\"", "{\"a", "{\"a\"", "{\"a\":", "{,}", "[]", "null", "{} {}", "{\"__metadata__\":1}",
-                           "{\"__metadata__\":{\"a\":1}}", "{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}",
-                           "{\"__metadata__\":{},\"__metadata__\":{}}", "{\"__metadata__\":{\"\\ud800\":\"\"}}",
-                           "{\"__metadata__\":{\"\\udc00\":\"\"}}", "{\"__metadata__\":{\"\\u0000\":\"\"}}",
-                           "{\"__metadata__\":{\"\\x41\":\"\"}}", "{\"__metadata__\":{\"\\u12g4\":\"\"}}",
-                           "{\"__metadata__\":{\"\xff\":\"\"}}", "{\"__metadata__\":{\"\xc0\x80\":\"\"}}",
-                           "{\"__metadata__\":{\"\xed\xa0\x80\":\"\"}}", "{\"__metadata__\":{\"\n\":\"\"}}"})
+  for (std::string json : {"{",
+                           "{\"",
+                           "{\"a",
+                           "{\"a\"",
+                           "{\"a\":",
+                           "{,}",
+                           "[]",
+                           "null",
+                           "{} {}",
+                           "{\"__metadata__\":1}",
+                           "{\"__metadata__\":{\"a\":1}}",
+                           "{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}",
+                           "{\"__metadata__\":{},\"__metadata__\":{}}",
+                           "{\"__metadata__\":{\"\\ud800\":\"\"}}",
+                           "{\"__metadata__\":{\"\\udc00\":\"\"}}",
+                           "{\"__metadata__\":{\"\\u0000\":\"\"}}",
+                           "{\"__metadata__\":{\"\\x41\":\"\"}}",
+                           "{\"__metadata__\":{\"\\u12g4\":\"\"}}",
+                           "{\"__metadata__\":{\"\xff\":\"\"}}",
+                           "{\"__metadata__\":{\"\xc0\x80\":\"\"}}",
+                           "{\"__metadata__\":{\"\xed\xa0\x80\":\"\"}}",
+                           "{\"__metadata__\":{\"\n\":\"\"}}"})
     EXPECT_NE(error_in_header(json), "no error") << json;
   EXPECT_NE(error_in_header("{\"" + std::string(1025, 'n') + "\":{" + good + "}}", "1"), "no error");
-  EXPECT_NE(error_in_header(R"({"w":{)" + good + R"(},"\u0077":{)" + good + "}}", "1"), "no error");  // w twice
+  EXPECT_NE(error_in_header(R"({"w":{)" + good + R"(},"\u0077":{)" + good + "}}", "1"),
+            "no error");  // w twice
 }
 
 TEST(safetensors, escapes_are_read) {
-  TensorFile file = parse_safetensors(buffer_of(header(R"({"__metadata__":{"\"\\\/\b\f\n\r\t":"\u0041\u00e9\u6743\ud83d\ude00"}})")), "f");
+  TensorFile file = parse_safetensors(
+      buffer_of(header(R"({"__metadata__":{"\"\\\/\b\f\n\r\t":"\u0041\u00e9\u6743\ud83d\ude00"}})")), "f");
   EXPECT_EQ(file.metadata, (Metadata{{"\"\\/\b\f\n\r\t", "A\u00e9\u6743\U0001f600"}}));
+}
+
+TEST(safetensors, messages_stay_short_valid_and_on_one_line) {
+  EXPECT_EQ(shown("a\nb\xff"
+                  "c层"),
+            "a?b?c层");
+  EXPECT_EQ(shown(std::string(1000, 'n')), std::string(60, 'n') + "...");
+  std::string wide;
+  while (wide.size() < 90) wide += "层";
+  EXPECT_TRUE(is_utf8(shown(wide)));
 }
 
 TEST(safetensors, deep_nesting_and_many_names_end_quickly) {
@@ -195,14 +236,17 @@ TEST(safetensors, deep_nesting_and_many_names_end_quickly) {
   EXPECT_EQ(parse_safetensors(buffer_of(header(json + "}")), "f").tensors.size(), 100'000u);
 }
 
-// A damaged file is refused, or it is a valid file that says something else: then it is written and read to the same value.
+// A damaged file is refused, or it is a valid file that says something else: then it is written and read to
+// the same value.
 TEST(safetensors, every_truncation_and_every_changed_byte_is_survived) {
   Scratch scratch;
-  std::vector<NamedTensor> tensors = {{"权\"", JT_F32, {2, 1}, bytes_of("12345678")}, {"b", JT_BOOL, {3}, bytes_of(std::string_view("\0\1\0", 3))},
+  std::vector<NamedTensor> tensors = {{"权\"", JT_F32, {2, 1}, bytes_of("12345678")},
+                                      {"b", JT_BOOL, {3}, bytes_of(std::string_view("\0\1\0", 3))},
                                       {"s", JT_I16, {}, bytes_of("ab")}};
   write_safetensors(scratch / "x", tensors, {{"k", "v"}});
   std::string good = content(scratch / "x");
-  for (size_t size = 0; size < good.size(); size++) EXPECT_NE(error_in(good.substr(0, size)), "no error") << size;
+  for (size_t size = 0; size < good.size(); size++)
+    EXPECT_NE(error_in(good.substr(0, size)), "no error") << size;
   EXPECT_NE(error_in(good + "x"), "no error");
   int valid = 0, refused = 0;
   for (size_t at = 0; at < good.size(); at++)
@@ -267,7 +311,8 @@ TEST(safetensors, every_failing_call_leaves_the_old_checkpoint) {
     EXPECT_EQ(content(path), old_bytes);
   }
   EXPECT_EQ(read_safetensors(path).tensors[0].bytes[0], 'y');
-  EXPECT_EQ(error_of([&] { write_safetensors("/dev/full", std::span(&new_one, 1)); }), "cannot write '/dev/full': No space left on device");
+  EXPECT_EQ(error_of([&] { write_safetensors("/dev/full", std::span(&new_one, 1)); }),
+            "cannot write '/dev/full': No space left on device");
 }
 
 }  // namespace jt::test

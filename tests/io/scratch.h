@@ -61,7 +61,9 @@ struct Fault {
   static inline bool stays_broken = false;
   static inline size_t most_per_call = SIZE_MAX;  // for short reads and writes
   static void none() { failing = -1, calls = 0, most_per_call = SIZE_MAX, stays_broken = false; }
-  static void at(int n, int with, bool from_then_on = false) { none(), failing = n, error = with, stays_broken = from_then_on; }
+  static void at(int n, int with, bool from_then_on = false) {
+    none(), failing = n, error = with, stays_broken = from_then_on;
+  }
   static bool hits() {
     int n = calls++;
     if (failing < 0 || (stays_broken ? n < failing : n != failing)) return false;
@@ -93,8 +95,12 @@ inline constexpr FileSystem kFaulty = {
     [](int from_folder, const char* from, int to_folder, const char* to) {
       return Fault::hits() ? -1 : kFileSystem.renameat(from_folder, from, to_folder, to);
     },
-    [](int folder, const char* path, int flags) { return Fault::hits() ? -1 : kFileSystem.unlinkat(folder, path, flags); },
-    [](int folder, const char* path, mode_t mode) { return Fault::hits() ? -1 : kFileSystem.mkdirat(folder, path, mode); },
+    [](int folder, const char* path, int flags) {
+      return Fault::hits() ? -1 : kFileSystem.unlinkat(folder, path, flags);
+    },
+    [](int folder, const char* path, mode_t mode) {
+      return Fault::hits() ? -1 : kFileSystem.mkdirat(folder, path, mode);
+    },
     [](int fd) -> DIR* { return Fault::hits() ? nullptr : kFileSystem.fdopendir(fd); },
     [](DIR* listing) -> dirent* { return Fault::hits() ? nullptr : kFileSystem.readdir(listing); },
     [](DIR* listing) { return kFileSystem.closedir(listing); },

@@ -8,9 +8,14 @@
 
 static void print_default(const Option* option) {
   switch (option->kind) {
-    case OPTION_FLAG: break;
-    case OPTION_INT: printf(" (%d)", *(const int*)option->value); break;
-    case OPTION_REAL: printf(" (%g)", *(const double*)option->value); break;
+    case OPTION_FLAG:
+      break;
+    case OPTION_INT:
+      printf(" (%d)", *(const int*)option->value);
+      break;
+    case OPTION_REAL:
+      printf(" (%g)", *(const double*)option->value);
+      break;
     case OPTION_TEXT:
       if (*(const char* const*)option->value) printf(" (%s)", *(const char* const*)option->value);
   }

@@ -6,7 +6,8 @@
 
 typedef enum OptionKind { OPTION_FLAG, OPTION_INT, OPTION_REAL, OPTION_TEXT } OptionKind;
 
-/* What `value` points to holds the default: int (FLAG, INT), double (REAL), const char* (TEXT, may be NULL). */
+/* What `value` points to holds the default: int (FLAG, INT), double (REAL), const char* (TEXT, may be NULL).
+ */
 typedef struct Option {
   const char* name; /* "--epochs" */
   OptionKind kind;
@@ -16,7 +17,8 @@ typedef struct Option {
 
 typedef enum ArgsResult { ARGS_RUN, ARGS_HELP_SHOWN, ARGS_WRONG } ArgsResult;
 
-/* Reads `--name value`, `--name=value` and `--flag`. Prints the help on --help or -h; what is wrong to stderr. */
+/* Reads `--name value`, `--name=value` and `--flag`. Prints the help on --help or -h; what is wrong to
+ * stderr. */
 ArgsResult parse_args(int argc, char** argv, const char* about, const Option* options, size_t options_len);
 
 #endif

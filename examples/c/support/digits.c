@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-/* A digit is strokes through points on a 100 x 100 sheet, x to the right and y down. A spline joins the points; a point
- * given twice makes a corner. A stroke ends with END, a glyph with two. */
+/* A digit is strokes through points on a 100 x 100 sheet, x to the right and y down. A spline joins the
+ * points; a point given twice makes a corner. A stroke ends with END, a glyph with two. */
 enum { END = -1, MAX_POINTS = 24, STEPS = 8, VARIANTS = 3 };
 
 static const signed char glyphs[10][VARIANTS][2 * MAX_POINTS] = {
@@ -65,7 +65,8 @@ typedef struct Point {
   float x, y;
 } Point;
 
-/* A sheet of ink and the pen on it: where the sheet's 100 x 100 units fall on the pixels, and how wide the line is. */
+/* A sheet of ink and the pen on it: where the sheet's 100 x 100 units fall on the pixels, and how wide the
+ * line is. */
 typedef struct Sheet {
   float ink[DIGIT_PIXELS];
   float xx, xy, yx, yy; /* sheet to pixels, about the middle */
@@ -118,7 +119,8 @@ static Point on_spline(Point a, Point b, Point c, Point d, float t) {
 static void draw_stroke(Sheet* sheet, const Point* points, int count) {
   int i, step;
   for (i = 0; i + 1 < count; i++) {
-    Point a = points[i > 0 ? i - 1 : 0], b = points[i], c = points[i + 1], d = points[i + 2 < count ? i + 2 : count - 1];
+    Point a = points[i > 0 ? i - 1 : 0], b = points[i], c = points[i + 1],
+          d = points[i + 2 < count ? i + 2 : count - 1];
     Point from = on_pixels(sheet, b);
     for (step = 1; step <= STEPS; step++) {
       Point to = on_pixels(sheet, on_spline(a, b, c, d, (float)step / STEPS));

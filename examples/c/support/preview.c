@@ -18,9 +18,11 @@ static int write_sheet(const char* path) {
   fprintf(out, "P5 %d %d 255\n", COLUMNS * DIGIT_SIDE, ROWS * DIGIT_SIDE);
   for (row = 0; row < ROWS; row++) {
     static uint8_t digits[COLUMNS][DIGIT_PIXELS];
-    for (column = 0; column < COLUMNS; column++) draw_digit(digits[column], row, (uint64_t)(row * COLUMNS + column));
+    for (column = 0; column < COLUMNS; column++)
+      draw_digit(digits[column], row, (uint64_t)(row * COLUMNS + column));
     for (line = 0; line < DIGIT_SIDE; line++)
-      for (column = 0; column < COLUMNS; column++) fwrite(digits[column] + line * DIGIT_SIDE, 1, DIGIT_SIDE, out);
+      for (column = 0; column < COLUMNS; column++)
+        fwrite(digits[column] + line * DIGIT_SIDE, 1, DIGIT_SIDE, out);
   }
   return fclose(out) == 0;
 }
@@ -29,7 +31,8 @@ static int write_example_curve(const char* path) {
   static float loss[STEPS_PER_EPOCH * EPOCHS];
   static const double accuracy[EPOCHS] = {98.41, 98.87, 99.02, 99.21, 99.28};
   uint64_t state = 1;
-  Curve curve = {"LeNet on MNIST: loss & accuracy", loss, STEPS_PER_EPOCH * EPOCHS, STEPS_PER_EPOCH, accuracy, EPOCHS};
+  Curve curve = {
+      "LeNet on MNIST: loss & accuracy", loss, STEPS_PER_EPOCH * EPOCHS, STEPS_PER_EPOCH, accuracy, EPOCHS};
   int i;
   for (i = 0; i < STEPS_PER_EPOCH * EPOCHS; i++) {
     double noise;

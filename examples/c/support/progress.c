@@ -27,8 +27,10 @@ static void write_grouped(char* out, long value) {
 /* 31 -> "0:31", 3725 -> "1:02:05" */
 static void write_duration(char* out, size_t size, double seconds) {
   long s = seconds < 1e7 ? (long)(seconds + 0.5) : 9999999;
-  if (s >= 3600) snprintf(out, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
-  else snprintf(out, size, "%ld:%02ld", s / 60, s % 60);
+  if (s >= 3600)
+    snprintf(out, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+  else
+    snprintf(out, size, "%ld:%02ld", s / 60, s % 60);
 }
 
 static int is_epoch_end(const Progress* progress) { return progress->steps % progress->steps_per_epoch == 0; }
@@ -41,9 +43,9 @@ static void draw(Progress* progress, double now) {
   char speed[48], eta[32];
   write_grouped(speed, (long)(rate * (double)progress->images_per_step));
   write_duration(eta, sizeof eta, rate > 0 ? left / rate : 0);
-  printf("%sepoch %ld/%d  %ld/%ld  loss %.4f  %s images/s  ETA %s%s", progress->is_terminal ? "\r" : "", epoch + 1,
-         progress->epochs, progress->steps - epoch * progress->steps_per_epoch, progress->steps_per_epoch, progress->loss,
-         speed, eta, progress->is_terminal ? "\033[K" : "\n");
+  printf("%sepoch %ld/%d  %ld/%ld  loss %.4f  %s images/s  ETA %s%s", progress->is_terminal ? "\r" : "",
+         epoch + 1, progress->epochs, progress->steps - epoch * progress->steps_per_epoch,
+         progress->steps_per_epoch, progress->loss, speed, eta, progress->is_terminal ? "\033[K" : "\n");
   fflush(stdout);
   progress->drawn = now;
   progress->is_drawn = 1;
@@ -63,7 +65,8 @@ void progress_start(Progress* progress, int epochs, long steps_per_epoch, long i
 static double interval(const Progress* progress) { return progress->is_terminal ? 0.1 : 5.0; }
 
 int progress_is_due(const Progress* progress) {
-  return (progress->steps + 1) % progress->steps_per_epoch == 0 || seconds_now() - progress->drawn >= interval(progress);
+  return (progress->steps + 1) % progress->steps_per_epoch == 0 ||
+         seconds_now() - progress->drawn >= interval(progress);
 }
 
 void progress_step(Progress* progress, double loss) {

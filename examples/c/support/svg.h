@@ -1,4 +1,5 @@
-/* svg: what a training saw -> one picture: loss over steps (logarithmic, raw and smoothed) and test accuracy per epoch. */
+/* svg: what a training saw -> one picture: loss over steps (logarithmic, raw and smoothed) and test accuracy
+ * per epoch. */
 #ifndef SVG_H
 #define SVG_H
 
@@ -13,7 +14,8 @@ typedef struct Curve {
   size_t accuracy_len;
 } Curve;
 
-/* 0, or the errno of what failed. The file is complete or absent: it is written under another name and renamed. */
+/* 0, or the errno of what failed. The file is complete or absent: it is written under another name and
+ * renamed. */
 int write_curve_svg(const char* path, const Curve* curve);
 
 #endif

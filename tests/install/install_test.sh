@@ -33,7 +33,7 @@ add_executable(outside main.c)
 target_link_libraries(outside PRIVATE jt::jt)
 CMAKE
 
-"$cmake" -S "$work/outside" -B "$work/outside/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/log" 2>&1 &&
+"$cmake" -G Ninja -S "$work/outside" -B "$work/outside/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/log" 2>&1 &&
   "$cmake" --build "$work/outside/build" >>"$work/log" 2>&1 || { cat "$work/log"; die "the find_package project did not build"; }
 said=$("$work/outside/build/outside")
 [ "$said" = "$version" ] || die "find_package: the program says '$said', expected '$version'"

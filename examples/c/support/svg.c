@@ -284,22 +284,16 @@ static void draw_all(const Plot* plot) {
 
 int write_curve_svg(const char* path, const Curve* curve) {
   Plot plot = {NULL, NULL, 0, 0, 0, 0};
-  size_t length = strlen(path) + sizeof ".part";
-  char* temporary = malloc(length);
   int error;
-  if (!temporary) return ENOMEM;
-  snprintf(temporary, length, "%s.part", path);
   plot.curve = curve;
   error = find_loss_range(&plot);
+  if (error) return error;
   find_accuracy_range(&plot);
-  if (!error && !(plot.out = fopen(temporary, "w"))) error = errno;
-  if (plot.out) {
-    draw_all(&plot);
-    if (ferror(plot.out)) error = EIO;
-    if (fclose(plot.out) != 0 && !error) error = errno;
-    if (!error && rename(temporary, path) != 0) error = errno;
-    if (error) remove(temporary);
-  }
-  free(temporary);
+  plot.out = fopen(path, "w");
+  if (!plot.out) return errno;
+  errno = 0;
+  draw_all(&plot);
+  if (fflush(plot.out) != 0 || ferror(plot.out)) error = errno ? errno : EIO;
+  if (fclose(plot.out) != 0 && !error) error = errno;
   return error;
 }

@@ -14,8 +14,7 @@ typedef struct Curve {
   size_t accuracy_len;
 } Curve;
 
-/* 0, or the errno of what failed. The file is complete or absent: it is written under another name and
- * renamed. */
+/* 0, or the errno of what failed; the file may then hold part of the picture. */
 int write_curve_svg(const char* path, const Curve* curve);
 
 #endif

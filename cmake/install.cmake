@@ -1,17 +1,13 @@
 # install: the target jt -> a prefix that find_package(jt) and pkg-config find, wherever it is moved to.
 #
-# Included once the target exists. JT_TCC_LIBRARY names libjt_tcc.so, which libjt.so opens from the folder jt beside itself.
+# Included once the target exists. libjt_tcc.so, which libjt.so opens when it needs it, installs itself.
 include(CMakePackageConfigHelpers)
-if(NOT JT_TCC_LIBRARY)
-  set(JT_TCC_LIBRARY ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/jt/libjt_tcc.so)
-endif()
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/jt)
 set(package_build_dir ${PROJECT_BINARY_DIR}/package)
 
 add_library(jt::jt ALIAS jt)
 target_include_directories(jt INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 install(TARGETS jt EXPORT jtTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES ${JT_TCC_LIBRARY} DESTINATION ${CMAKE_INSTALL_LIBDIR}/jt OPTIONAL)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/capi/include/jt DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 # Headers made at build time, if there are any.
 install(DIRECTORY ${PROJECT_BINARY_DIR}/capi/include/jt DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} OPTIONAL

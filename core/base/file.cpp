@@ -20,7 +20,7 @@ constinit const FileSystem kFileSystem = {
     ::renameat,    ::unlinkat, ::mkdirat, ::fdopendir, ::readdir, ::closedir, ::geteuid,
 };
 
-Buffer make_buffer(size_t size) { return {std::make_unique_for_overwrite<char[]>(size), size}; }
+Bytes make_bytes(size_t size) { return {std::make_unique_for_overwrite<char[]>(size), size}; }
 
 // ---- failures ----
 
@@ -78,17 +78,17 @@ static int open_retried(const FileSystem& fs, int folder, const char* path, int 
 
 // ---- reading ----
 
-static Buffer read_all(const FileSystem& fs, int fd, size_t size_hint, size_t limit, std::string_view path) {
+static Bytes read_all(const FileSystem& fs, int fd, size_t size_hint, size_t limit, std::string_view path) {
   auto too_large = [&](size_t held) {
     refuse("read", path, text("it holds ", held, " bytes, the limit is ", limit));
   };
   if (size_hint > limit) too_large(size_hint);
   // One byte more than expected, so that the end is seen without growing; files may grow while they are read.
-  Buffer buffer = make_buffer(size_hint + 1);
+  Bytes buffer = make_bytes(size_hint + 1);
   size_t size = 0;
   for (;;) {
     if (size == buffer.size) {
-      Buffer larger = make_buffer(size * 2 + 4096);
+      Bytes larger = make_bytes(size * 2 + 4096);
       std::memcpy(larger.data.get(), buffer.data.get(), size);
       buffer = std::move(larger);
     }
@@ -110,7 +110,7 @@ static struct stat stat_of(const FileSystem& fs, int fd, std::string_view path) 
   return facts;
 }
 
-Buffer read_file(const std::string& path, size_t limit, const FileSystem& fs) {
+Bytes read_file(const std::string& path, size_t limit, const FileSystem& fs) {
   check_path("read", path);
   // O_NONBLOCK: opening a pipe nobody writes to would wait for ever; regular files do not care.
   Descriptor file(fs, open_retried(fs, AT_FDCWD, path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
@@ -203,7 +203,7 @@ void write_file(const std::string& path, std::span<const ByteView> parts, const 
 }
 
 void write_file(const std::string& path, std::string_view content, const FileSystem& fs) {
-  ByteView part = bytes_of(content);
+  ByteView part = view_of(content);
   write_file(path, std::span(&part, 1), fs);
 }
 
@@ -273,7 +273,7 @@ static void check_name(const std::string& name) {
   if (!is_component) fail(JT_E_INVALID, "folder: '", name, "' is not the name of one file");
 }
 
-Buffer PrivateFolder::read(const std::string& name, size_t limit) const {
+Bytes PrivateFolder::read(const std::string& name, size_t limit) const {
   check_name(name);
   std::string path = path_ + "/" + name;
   Descriptor file(*fs_, open_retried(*fs_, fd_, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));

@@ -39,18 +39,18 @@ struct FileSystem {
 extern const FileSystem kFileSystem;
 
 using ByteView = std::span<const char>;
-inline ByteView bytes_of(std::string_view text) { return {text.data(), text.size()}; }
+inline ByteView view_of(std::string_view text) { return {text.data(), text.size()}; }
 
 // Owned bytes, not zeroed, aligned for any scalar.
-struct Buffer {
+struct Bytes {
   std::unique_ptr<char[]> data;
   size_t size = 0;
   ByteView view() const { return {data.get(), size}; }
 };
-Buffer make_buffer(size_t size);
+Bytes make_bytes(size_t size);
 
 // The whole of a regular file; an error if it holds more than `limit` bytes. Never waits on a pipe or device.
-Buffer read_file(const std::string& path, size_t limit = SIZE_MAX, const FileSystem& fs = kFileSystem);
+Bytes read_file(const std::string& path, size_t limit = SIZE_MAX, const FileSystem& fs = kFileSystem);
 
 // Replaces the file at `path` by the joined parts, or leaves it as it was: an error means that the old file
 // (or its absence) is intact and no temporary is left; otherwise every reader sees the old bytes or the new
@@ -78,7 +78,7 @@ class PrivateFolder {
   ~PrivateFolder();
 
   // `name` is one path component. A file that is a link, hard-linked, foreign or open to writers is refused.
-  Buffer read(const std::string& name, size_t limit = SIZE_MAX) const;
+  Bytes read(const std::string& name, size_t limit = SIZE_MAX) const;
   // As write_file, but 0600 and not flushed to the disk: entries carry a checksum, and a lost one is only a
   // miss.
   void write(const std::string& name, std::span<const ByteView> parts) const;

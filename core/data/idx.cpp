@@ -135,14 +135,14 @@ static uint64_t claimed_bytes(const IdxArray& array, const std::string& origin) 
 }
 
 // At most wanted + 1 bytes: one more shows that the file is too long.
-static Buffer read_values(Source& source, uint64_t wanted) {
+static Bytes read_values(Source& source, uint64_t wanted) {
   uint64_t most = std::min(wanted, source.at_most_left());
-  Buffer values = make_buffer(size_t(most) + 1);
+  Bytes values = make_bytes(size_t(most) + 1);
   values.size = source.take(values.data.get(), values.size);
   return values;
 }
 
-static void swap_to_host(Buffer& values, size_t element) {
+static void swap_to_host(Bytes& values, size_t element) {
   if (element == 1 || std::endian::native == std::endian::big) return;
   for (size_t at = 0; at < values.size; at += element)
     std::reverse(values.data.get() + at, values.data.get() + at + element);
@@ -164,7 +164,7 @@ IdxArray parse_idx(ByteView file, const std::string& origin) {
 }
 
 IdxArray read_idx(const std::string& path, const FileSystem& fs) {
-  Buffer file = read_file(path, SIZE_MAX, fs);
+  Bytes file = read_file(path, SIZE_MAX, fs);
   return parse_idx(file.view(), path);
 }
 

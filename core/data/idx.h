@@ -15,7 +15,7 @@ namespace jt {
 struct IdxArray {
   DType dtype;
   std::vector<int64_t> dims;
-  Buffer values;  // row-major, in the host's byte order
+  Bytes values;  // row-major, in the host's byte order
 };
 
 IdxArray read_idx(const std::string& path, const FileSystem& fs = kFileSystem);

@@ -156,7 +156,7 @@ static void check_bools(const NamedTensor& tensor, const std::string& origin) {
            "' is BOOL and holds the byte ", unsigned((unsigned char)value));
 }
 
-TensorFile parse_safetensors(Buffer storage, const std::string& origin) {
+TensorFile parse_safetensors(Bytes storage, const std::string& origin) {
   if (storage.size < 8)
     fail(JT_E_IO, "safetensors: '", origin, "' holds ", storage.size, " bytes, the length alone takes 8");
   uint64_t header_size = 0;
@@ -301,7 +301,7 @@ void write_safetensors(const std::string& path, std::span<const NamedTensor> ten
     fail(JT_E_INVALID, "safetensors: header of ", json.size(), " bytes, at most ", kMaxHeader, " allowed");
   char length[8];
   for (int i = 0; i < 8; i++) length[i] = char(uint64_t(json.size()) >> (8 * i));
-  std::vector<ByteView> parts{length, bytes_of(json)};
+  std::vector<ByteView> parts{length, view_of(json)};
   for (size_t index : order) parts.push_back(tensors[index].bytes);
   write_file(path, parts, fs);
 }

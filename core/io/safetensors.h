@@ -29,13 +29,13 @@ using Metadata = std::vector<std::pair<std::string, std::string>>;
 struct TensorFile {
   std::vector<NamedTensor> tensors;
   Metadata metadata;
-  Buffer storage;  // what the tensors point into
+  Bytes storage;  // what the tensors point into
 };
 
 void write_safetensors(const std::string& path, std::span<const NamedTensor> tensors,
                        const Metadata& metadata = {}, const FileSystem& fs = kFileSystem);
 TensorFile read_safetensors(const std::string& path, const FileSystem& fs = kFileSystem);
 // `origin` names the bytes in messages.
-TensorFile parse_safetensors(Buffer storage, const std::string& origin);
+TensorFile parse_safetensors(Bytes storage, const std::string& origin);
 
 }  // namespace jt

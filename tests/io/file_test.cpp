@@ -12,7 +12,7 @@ namespace jt::test {
 
 static std::string read_text(const std::string& path, size_t limit = SIZE_MAX,
                              const FileSystem& fs = kFileSystem) {
-  Buffer buffer = read_file(path, limit, fs);
+  Bytes buffer = read_file(path, limit, fs);
   return {buffer.data.get(), buffer.size};
 }
 
@@ -173,7 +173,7 @@ TEST(file, readers_beside_a_writer_see_whole_files) {
   PrivateFolder folder(scratch.path());
   std::thread writer([&] {
     for (int i = 0; i < 200; i++) {
-      ByteView part = bytes_of(i % 2 ? a : b);
+      ByteView part = view_of(i % 2 ? a : b);
       folder.write("x", std::span(&part, 1));
     }
   });
@@ -190,7 +190,7 @@ TEST(file, readers_beside_a_writer_see_whole_files) {
 // ---- private folders ----
 
 static void write_in(const PrivateFolder& folder, const std::string& name, std::string_view bytes) {
-  ByteView part = bytes_of(bytes);
+  ByteView part = view_of(bytes);
   folder.write(name, std::span(&part, 1));
 }
 
@@ -203,7 +203,7 @@ TEST(private_folder, is_made_with_its_parents_and_closed_to_others) {
   write_in(folder, "entry", "bytes");
   ASSERT_EQ(stat((scratch / "a/b/jt/entry").c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode & 07777, 0600u);
-  Buffer back = folder.read("entry");
+  Bytes back = folder.read("entry");
   EXPECT_EQ(std::string(back.data.get(), back.size), "bytes");
   auto entries = folder.entries();
   ASSERT_EQ(entries.size(), 1u);
@@ -264,7 +264,7 @@ TEST(private_folder, keeps_to_the_folder_it_opened) {
   std::filesystem::rename(scratch / "jt", scratch / "moved");
   std::filesystem::create_directory(scratch / "jt");
   put(scratch / "jt/entry", "foreign");
-  Buffer back = folder.read("entry");
+  Bytes back = folder.read("entry");
   EXPECT_EQ(std::string(back.data.get(), back.size), "mine");
 }
 
@@ -274,7 +274,7 @@ TEST(private_folder, every_failing_call_is_an_error_or_without_effect) {
   auto use = [&] {
     PrivateFolder folder(scratch / "p/jt", kFaulty);
     write_in(folder, "entry", "x");
-    Buffer back = folder.read("entry");
+    Bytes back = folder.read("entry");
     EXPECT_EQ(std::string(back.data.get(), back.size), "x");
     folder.entries();
     folder.remove("entry");

@@ -29,7 +29,7 @@ static std::string gzipped(std::string_view bytes) {
 }
 
 static std::string error_in(std::string_view file) {
-  return error_of([&] { parse_idx(bytes_of(file), "f"); });
+  return error_of([&] { parse_idx(view_of(file), "f"); });
 }
 
 template <class T>
@@ -40,16 +40,16 @@ static std::vector<T> values(const IdxArray& array) {
 
 TEST(idx, every_dtype_comes_out_in_host_order) {
   using namespace std::literals;
-  EXPECT_EQ(values<uint8_t>(parse_idx(bytes_of(idx(8, {3}, "\1\2\xff")), "f")),
+  EXPECT_EQ(values<uint8_t>(parse_idx(view_of(idx(8, {3}, "\1\2\xff")), "f")),
             (std::vector<uint8_t>{1, 2, 255}));
-  EXPECT_EQ(values<int8_t>(parse_idx(bytes_of(idx(9, {2}, "\1\xff")), "f")), (std::vector<int8_t>{1, -1}));
-  EXPECT_EQ(values<int16_t>(parse_idx(bytes_of(idx(0xb, {2}, "\1\2\xff\xfe")), "f")),
+  EXPECT_EQ(values<int8_t>(parse_idx(view_of(idx(9, {2}, "\1\xff")), "f")), (std::vector<int8_t>{1, -1}));
+  EXPECT_EQ(values<int16_t>(parse_idx(view_of(idx(0xb, {2}, "\1\2\xff\xfe")), "f")),
             (std::vector<int16_t>{258, -2}));
-  EXPECT_EQ(values<int32_t>(parse_idx(bytes_of(idx(0xc, {1}, "\0\0\1\0"sv)), "f")),
+  EXPECT_EQ(values<int32_t>(parse_idx(view_of(idx(0xc, {1}, "\0\0\1\0"sv)), "f")),
             (std::vector<int32_t>{256}));
-  EXPECT_EQ(values<float>(parse_idx(bytes_of(idx(0xd, {1}, "\x3f\xc0\0\0"sv)), "f")),
+  EXPECT_EQ(values<float>(parse_idx(view_of(idx(0xd, {1}, "\x3f\xc0\0\0"sv)), "f")),
             (std::vector<float>{1.5f}));
-  EXPECT_EQ(values<double>(parse_idx(bytes_of(idx(0xe, {1}, "\x3f\xf8\0\0\0\0\0\0"sv)), "f")),
+  EXPECT_EQ(values<double>(parse_idx(view_of(idx(0xe, {1}, "\x3f\xf8\0\0\0\0\0\0"sv)), "f")),
             (std::vector<double>{1.5}));
 }
 
@@ -67,9 +67,9 @@ TEST(idx, plain_and_packed_files_are_told_apart_by_content) {
 }
 
 TEST(idx, empty_and_scalar_arrays_are_arrays) {
-  EXPECT_EQ(parse_idx(bytes_of(idx(8, {0, 28, 28}, "")), "f").values.size, 0u);
-  EXPECT_EQ(parse_idx(bytes_of(idx(8, {}, "x")), "f").values.size, 1u);
-  EXPECT_EQ(parse_idx(bytes_of(gzipped(idx(8, {0}, ""))), "f").values.size, 0u);
+  EXPECT_EQ(parse_idx(view_of(idx(8, {0, 28, 28}, "")), "f").values.size, 0u);
+  EXPECT_EQ(parse_idx(view_of(idx(8, {}, "x")), "f").values.size, 1u);
+  EXPECT_EQ(parse_idx(view_of(gzipped(idx(8, {0}, ""))), "f").values.size, 0u);
 }
 
 TEST(idx, wrong_files_are_named_with_fact_and_both_values) {
@@ -114,7 +114,7 @@ TEST(idx, every_truncation_and_every_changed_byte_is_survived) {
         std::string damaged = good;
         damaged[at] = char(value);
         try {
-          IdxArray array = parse_idx(bytes_of(damaged), "f");
+          IdxArray array = parse_idx(view_of(damaged), "f");
           size_t count = 1;
           for (int64_t extent : array.dims) count *= size_t(extent);
           ASSERT_EQ(array.values.size, count * size_of(array.dtype));

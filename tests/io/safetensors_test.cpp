@@ -15,7 +15,7 @@ static std::string header(std::string_view json, std::string_view values = "") {
 }
 
 static std::string error_in(const std::string& file) {
-  return error_of([&] { parse_safetensors(buffer_of(file), "f"); });
+  return error_of([&] { parse_safetensors(bytes_from(file), "f"); });
 }
 
 static std::string error_in_header(std::string_view json, std::string_view values = "") {
@@ -41,7 +41,7 @@ TEST(safetensors, every_dtype_and_shape_comes_back) {
     std::string_view source = dtype == JT_BOOL ? bools : bytes;
     auto add = [&](const char* kind, std::vector<int64_t> dims, size_t count) {
       tensors.push_back(
-          {std::string(name(dtype)) + kind, dtype, dims, bytes_of(source.substr(0, count * size_of(dtype)))});
+          {std::string(name(dtype)) + kind, dtype, dims, view_of(source.substr(0, count * size_of(dtype)))});
     };
     add(" 2x3x4", {2, 3, 4}, 24);
     add(" scalar", {}, 1);
@@ -69,7 +69,7 @@ TEST(safetensors, every_dtype_and_shape_comes_back) {
 TEST(safetensors, the_values_begin_at_a_multiple_of_64) {
   Scratch scratch;
   for (size_t length = 1; length < 70; length++) {
-    NamedTensor tensor{std::string(length, 'n'), JT_U8, {1}, bytes_of("v")};
+    NamedTensor tensor{std::string(length, 'n'), JT_U8, {1}, view_of("v")};
     write_safetensors(scratch / "x", std::span(&tensor, 1));
     EXPECT_EQ(content(scratch / "x").size() % 64, 1u);
   }
@@ -79,7 +79,7 @@ TEST(safetensors, odd_names_come_back) {
   Scratch scratch;
   std::vector<NamedTensor> tensors;
   for (const char* name : {"", "层.权重", "a\"b\\c/d\n\t\x01\x1f\x7f", "\xf0\x9f\x98\x80", "{}[]:,"})
-    tensors.push_back({name, JT_U8, {1}, bytes_of("v")});
+    tensors.push_back({name, JT_U8, {1}, view_of("v")});
   write_safetensors(scratch / "x", tensors);
   TensorFile back = read_safetensors(scratch / "x");
   for (size_t i = 0; i < tensors.size(); i++) EXPECT_EQ(back.tensors[i].name, tensors[i].name);
@@ -213,7 +213,7 @@ TEST(safetensors, headers_outside_the_format_are_errors) {
 
 TEST(safetensors, escapes_are_read) {
   TensorFile file = parse_safetensors(
-      buffer_of(header(R"({"__metadata__":{"\"\\\/\b\f\n\r\t":"\u0041\u00e9\u6743\ud83d\ude00"}})")), "f");
+      bytes_from(header(R"({"__metadata__":{"\"\\\/\b\f\n\r\t":"\u0041\u00e9\u6743\ud83d\ude00"}})")), "f");
   EXPECT_EQ(file.metadata, (Metadata{{"\"\\/\b\f\n\r\t", "A\u00e9\u6743\U0001f600"}}));
 }
 
@@ -233,16 +233,16 @@ TEST(safetensors, deep_nesting_and_many_names_end_quickly) {
   std::string json = "{";
   for (int i = 0; i < 100'000; i++)
     json += (i ? ",\"" : "\"") + std::to_string(i) + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
-  EXPECT_EQ(parse_safetensors(buffer_of(header(json + "}")), "f").tensors.size(), 100'000u);
+  EXPECT_EQ(parse_safetensors(bytes_from(header(json + "}")), "f").tensors.size(), 100'000u);
 }
 
 // A damaged file is refused, or it is a valid file that says something else: then it is written and read to
 // the same value.
 TEST(safetensors, every_truncation_and_every_changed_byte_is_survived) {
   Scratch scratch;
-  std::vector<NamedTensor> tensors = {{"权\"", JT_F32, {2, 1}, bytes_of("12345678")},
-                                      {"b", JT_BOOL, {3}, bytes_of(std::string_view("\0\1\0", 3))},
-                                      {"s", JT_I16, {}, bytes_of("ab")}};
+  std::vector<NamedTensor> tensors = {{"权\"", JT_F32, {2, 1}, view_of("12345678")},
+                                      {"b", JT_BOOL, {3}, view_of(std::string_view("\0\1\0", 3))},
+                                      {"s", JT_I16, {}, view_of("ab")}};
   write_safetensors(scratch / "x", tensors, {{"k", "v"}});
   std::string good = content(scratch / "x");
   for (size_t size = 0; size < good.size(); size++)
@@ -254,7 +254,7 @@ TEST(safetensors, every_truncation_and_every_changed_byte_is_survived) {
       std::string damaged = good;
       damaged[at] = char(value);
       try {
-        TensorFile file = parse_safetensors(buffer_of(damaged), "f");
+        TensorFile file = parse_safetensors(bytes_from(damaged), "f");
         valid++;
         if (value % 16) continue;
         write_safetensors(scratch / "y", file.tensors, file.metadata);
@@ -279,17 +279,17 @@ TEST(safetensors, what_cannot_be_written_is_refused_before_the_file_is_touched) 
   auto writing = [&](std::vector<NamedTensor> tensors, Metadata metadata = {}) {
     return error_of([&] { write_safetensors(scratch / "x", tensors, metadata); });
   };
-  NamedTensor good{"w", JT_U8, {2}, bytes_of("ab")};
-  EXPECT_EQ(writing({{"w", JT_F32, {3}, bytes_of("12345678")}}),
+  NamedTensor good{"w", JT_U8, {2}, view_of("ab")};
+  EXPECT_EQ(writing({{"w", JT_F32, {3}, view_of("12345678")}}),
             "safetensors: tensor 'w' of shape [3] and dtype f32 takes 12 bytes, given 8");
   EXPECT_EQ(writing({good, good}), "safetensors: two of the name 'w'");
-  EXPECT_NE(writing({{"\xff", JT_U8, {2}, bytes_of("ab")}}), "no error");
-  EXPECT_NE(writing({{"__metadata__", JT_U8, {2}, bytes_of("ab")}}), "no error");
-  EXPECT_NE(writing({{"w", JT_DTYPE_FORCE32, {2}, bytes_of("ab")}}), "no error");
-  EXPECT_NE(writing({{"w", JT_U8, {-2}, bytes_of("ab")}}), "no error");
-  EXPECT_NE(writing({{std::string("a\0b", 3), JT_U8, {2}, bytes_of("ab")}}), "no error");
-  EXPECT_NE(writing({{std::string(1025, 'n'), JT_U8, {2}, bytes_of("ab")}}), "no error");
-  EXPECT_NE(writing({{"w", JT_U8, {1, 1, 1, 1, 1, 1, 1, 1, 2}, bytes_of("ab")}}), "no error");
+  EXPECT_NE(writing({{"\xff", JT_U8, {2}, view_of("ab")}}), "no error");
+  EXPECT_NE(writing({{"__metadata__", JT_U8, {2}, view_of("ab")}}), "no error");
+  EXPECT_NE(writing({{"w", JT_DTYPE_FORCE32, {2}, view_of("ab")}}), "no error");
+  EXPECT_NE(writing({{"w", JT_U8, {-2}, view_of("ab")}}), "no error");
+  EXPECT_NE(writing({{std::string("a\0b", 3), JT_U8, {2}, view_of("ab")}}), "no error");
+  EXPECT_NE(writing({{std::string(1025, 'n'), JT_U8, {2}, view_of("ab")}}), "no error");
+  EXPECT_NE(writing({{"w", JT_U8, {1, 1, 1, 1, 1, 1, 1, 1, 2}, view_of("ab")}}), "no error");
   EXPECT_NE(writing({good}, {{"a", "1"}, {"a", "2"}}), "no error");
   EXPECT_NE(writing({good}, {{"a", "\xff"}}), "no error");
   EXPECT_EQ(scratch.count(), 0u);
@@ -298,7 +298,7 @@ TEST(safetensors, what_cannot_be_written_is_refused_before_the_file_is_touched) 
 TEST(safetensors, every_failing_call_leaves_the_old_checkpoint) {
   Scratch scratch;
   std::string path = scratch / "x";
-  NamedTensor old_one{"w", JT_U8, {2}, bytes_of("ab")}, new_one{"w", JT_U8, {2}, bytes_of("yz")};
+  NamedTensor old_one{"w", JT_U8, {2}, view_of("ab")}, new_one{"w", JT_U8, {2}, view_of("yz")};
   write_safetensors(path, std::span(&old_one, 1));
   std::string old_bytes = content(path);
   for (int call = 0;; call++) {

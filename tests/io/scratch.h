@@ -37,8 +37,8 @@ inline void put(const std::string& path, std::string_view bytes) {
   std::ofstream(path, std::ios::binary).write(bytes.data(), std::streamsize(bytes.size()));
 }
 
-inline Buffer buffer_of(std::string_view bytes) {
-  Buffer buffer = make_buffer(bytes.size());
+inline Bytes bytes_from(std::string_view bytes) {
+  Bytes buffer = make_bytes(bytes.size());
   bytes.copy(buffer.data.get(), bytes.size());
   return buffer;
 }

@@ -11,13 +11,10 @@
 namespace jt {
 
 inline void append(std::string& out, std::string_view part) { out += part; }
+// Without this overload a literal would become a bool: a pointer converts to bool before it makes a string_view.
+inline void append(std::string& out, const char* part) { out += part; }
 inline void append(std::string& out, char c) { out += c; }
-// A template, so that a literal or pointer never turns into a bool on its way here.
-template <std::integral B>
-  requires std::same_as<B, bool>
-void append(std::string& out, B b) {
-  out += b ? "true" : "false";
-}
+inline void append(std::string& out, bool b) { out += b ? "true" : "false"; }
 
 template <std::integral I>
 void append(std::string& out, I value) {

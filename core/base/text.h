@@ -11,6 +11,8 @@
 namespace jt {
 
 inline void append(std::string& out, std::string_view part) { out += part; }
+// Without this overload a literal would become a bool: a pointer converts to bool before it makes a string_view.
+inline void append(std::string& out, const char* part) { out += part; }
 inline void append(std::string& out, char c) { out += c; }
 inline void append(std::string& out, bool b) { out += b ? "true" : "false"; }
 

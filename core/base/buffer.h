@@ -1,0 +1,74 @@
+// buffer: memory that holds one value, counted; and the pool it comes from.
+//
+// Buffers are aligned to 64 bytes and their size is rounded up to a class, so that a freed one fits the next request
+// of the same class. The pool keeps freed buffers (first touch of a fresh page costs more than most kernels) and gives
+// them back to the system only when asked. The count is atomic: values that have run may cross contexts and threads.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+namespace jt {
+
+class BufferPool;
+
+struct Buffer {
+  std::atomic<int32_t> refs{1};
+  std::atomic<int32_t> pins{0};  // exports that may look at it: never overwritten while there are any
+  BufferPool* pool = nullptr;    // null: borrowed memory, given back by `release`
+  int size_class = 0;
+  size_t bytes = 0;
+  void* data = nullptr;
+  void (*release)(void* user, void* data) = nullptr;
+  void* release_user = nullptr;
+  Buffer* next_free = nullptr;  // in its pool's list of its class
+};
+
+inline void retain(Buffer* buffer) { buffer->refs.fetch_add(1, std::memory_order_relaxed); }
+void release(Buffer* buffer);
+inline bool is_exclusive(const Buffer* buffer) {
+  return buffer->pool && buffer->refs.load(std::memory_order_acquire) == 1 &&
+         buffer->pins.load(std::memory_order_acquire) == 0;
+}
+
+// Where memory comes from; a host may bring its own.
+struct Allocator {
+  void* (*alloc)(void* user, size_t bytes, size_t align);
+  void (*free)(void* user, void* p, size_t bytes, size_t align);
+  void* user;
+};
+Allocator default_allocator();  // mimalloc
+
+struct PoolStats {
+  int64_t live_bytes = 0;      // in buffers that someone holds
+  int64_t peak_bytes = 0;      // the most live_bytes has been
+  int64_t cached_bytes = 0;    // in freed buffers kept for reuse
+  int64_t allocator_calls = 0; // requests that went to the allocator
+};
+
+class BufferPool {
+ public:
+  explicit BufferPool(const Allocator& allocator) : allocator_(allocator) {}
+  ~BufferPool();
+  BufferPool(const BufferPool&) = delete;
+  Buffer* allocate(size_t bytes);  // at least one byte; throws JT_E_NOMEM naming the size
+  Buffer* borrow(void* data, size_t bytes, void (*release)(void*, void*), void* user);
+  void trim();                     // gives cached memory back
+  PoolStats stats();
+  void reset_peak();
+  void set_limit(int64_t bytes) { limit_ = bytes; }
+  bool poison_freed = false;       // fills freed buffers with NaN bytes, to find readers of freed memory
+
+ private:
+  friend void release(Buffer*);
+  void give_back(Buffer* buffer);
+  static constexpr int kClasses = 192;
+  Allocator allocator_;
+  std::mutex mutex_;
+  Buffer* free_[kClasses] = {};
+  PoolStats stats_;
+  int64_t limit_ = 0;
+};
+
+}  // namespace jt

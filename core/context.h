@@ -1,0 +1,93 @@
+// context: what the C API forwards to. A runtime is shared and locks inside; a context is the lazy graph being recorded
+// and belongs to one thread at a time; a cell is a tensor handle: a counted, mutable pointer at a Ref.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/base/flags.h"
+#include "core/base/log.h"
+#include "core/ir/recorder.h"
+#include "core/runtime/plan.h"
+#include "core/runtime/runtime.h"
+
+namespace jt {
+
+class Context;
+
+// What a jt_tensor points at. Shape and dtype may be read from any thread; the rest belongs to the context's thread.
+struct Cell {
+  std::atomic<int32_t> refs{1};
+  bool requires_grad = false;
+  Context* context;      // counted
+  Type type;             // of what it points at
+  Value value;
+  Cell* grad = nullptr;  // accumulated by backward; owned
+  Cell* next_dead = nullptr;
+};
+
+class Context {
+ public:
+  explicit Context(std::shared_ptr<Runtime> runtime);
+
+  // One thread at a time: throws JT_E_BUSY when another is inside.
+  class Entry {
+   public:
+    explicit Entry(Context& context);
+    ~Entry();
+   private:
+    Context& context_;
+    bool outermost_;
+  };
+
+  Runtime& runtime() { return *runtime_; }
+  Recorder& recorder() { return recorder_; }
+
+  // A new handle on a value; the caller owns one count.
+  Cell* cell(const Value& value);
+  // The value that a handle of this or another context points at, as an operand here.
+  Ref operand(std::string_view who, const Cell* cell);
+  // Points a handle at another value of the same type (an assignment).
+  void assign(Cell& cell, const Value& value);
+  void set_requires_grad(Cell& cell, bool requires_grad);
+
+  Value data(const Type& type, const void* bytes);  // copies; bytes may be null: uninitialised
+  Value borrow(const Type& type, void* bytes, void (*release)(void*, void*), void* user);
+
+  // Runs what is pending: these values and every held one. Values that ran have buffers afterwards.
+  void eval(std::span<const Ref> asked);
+  void eval_all();
+  // Evaluates, then gives the buffer.
+  Buffer* read(Ref value);
+  // Records gradients of y with respect to cells; see jt_autograd.h.
+  std::vector<Value> grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t flags);
+
+  // seed, stream and counter of the next random op, in program order.
+  struct RandomState { int64_t seed = 0, stream = 0, counter = 0; };
+  RandomState next_random() { return {random_.seed, random_.stream, random_.counter++}; }
+  void seed(int64_t seed) { random_ = {seed, 0, 0}; }
+
+  void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void release();  // any thread
+
+  friend void release(Cell* cell);
+
+ private:
+  ~Context();
+  void bury_dead_cells();
+  void flush_if_large();
+
+  std::atomic<int32_t> refs_{1};
+  std::atomic<uintptr_t> thread_{0};
+  std::atomic<Cell*> dead_{nullptr};
+  std::shared_ptr<Runtime> runtime_;
+  Recorder recorder_;
+  RandomState random_;
+  std::unique_ptr<Planner> planner_;
+};
+
+inline void retain(Cell* cell) { cell->refs.fetch_add(1, std::memory_order_relaxed); }
+void release(Cell* cell);  // any thread; null is fine
+
+}  // namespace jt

@@ -1,0 +1,133 @@
+#include "core/ir/recorder.h"
+
+#include <cmath>
+
+namespace jt {
+
+constexpr size_t kChunk = 64 << 10, kGrain = 64;
+
+Recorder::~Recorder() = default;  // every node lies in a chunk; buffers are released by their nodes' holders
+
+uint32_t Recorder::next_mark() { return ++mark_; }
+
+Node* Recorder::allocate(Op op, int inputs, int results, const Attrs& attrs) {
+  size_t bytes = sizeof(Node) + inputs * sizeof(Ref) + results * sizeof(Result) + attrs.words() * 8 + attrs.count() + 1;
+  size_t grains = (bytes + kGrain - 1) / kGrain;
+  void* place;
+  if (grains < free_.size() && free_[grains]) {
+    place = free_[grains];
+    free_[grains] = free_[grains]->next;
+  } else if (grains >= free_.size()) {
+    place = ::operator new(grains * kGrain);
+  } else {
+    if (chunks_.empty() || chunk_used_ + grains * kGrain > kChunk) {
+      chunks_.push_back(std::make_unique_for_overwrite<char[]>(kChunk));
+      chunk_used_ = 0;
+    }
+    place = chunks_.back().get() + chunk_used_;
+    chunk_used_ += grains * kGrain;
+  }
+  Node* node = new (place) Node{};
+  node->op = op;
+  node->n_inputs = uint16_t(inputs);
+  node->n_results = uint8_t(results);
+  node->n_attrs = uint8_t(attrs.count());
+  node->n_words = uint16_t(attrs.words());
+  node->bytes = uint32_t(grains * kGrain);
+  node->owner = this;
+  node->origin = -1;
+  std::memcpy(node->words(), attrs.data(), size_t(attrs.words()) * 8);
+  std::memcpy(node->attr_begins(), attrs.begins(), size_t(attrs.count()) + 1);
+  for (int i = 0; i < results; i++) new (&node->results()[i]) Result{};
+  return node;
+}
+
+static void drop(Poison* poison) {
+  if (poison && --poison->refs == 0) delete poison;
+}
+
+void Recorder::free_node(Node* node) {
+  for (int i = 0; i < node->n_results; i++)
+    if (Buffer* buffer = node->results()[i].buffer) release(buffer);
+  drop(node->poison);
+  size_t grains = node->bytes / kGrain;
+  if (grains >= free_.size()) return ::operator delete(node);
+  auto* slot = reinterpret_cast<FreeNode*>(node);
+  slot->next = free_[grains];
+  free_[grains] = slot;
+}
+
+void Recorder::settle(Node* node) {
+  if (!node->has(kPending)) return;
+  node->flags &= uint16_t(~kPending);
+  (node->previous ? node->previous->next : first_) = node->next;
+  (node->next ? node->next->previous : last_) = node->previous;
+  node->previous = node->next = nullptr;
+  pending_--;
+}
+
+Value Recorder::finish(Node* node) {
+  node->line = line;
+  node->sequence = ++sequence_;
+  if (lists_pending) {
+    node->flags |= kPending;
+    node->previous = last_;
+    (last_ ? last_->next : first_) = node;
+    last_ = node;
+    pending_++;
+  }
+  return Value(Ref{node, 0});
+}
+
+static bool takes_gradient(std::span<const Ref> inputs) {
+  for (Ref in : inputs)
+    if (in.node->flags & (kGrad | kGradLeaf) && is_float(in.dtype())) return true;
+  return false;
+}
+
+Value Recorder::record(Op op, std::span<const Ref> inputs, Attrs& attrs) {
+  Type types[2];
+  infer(op, inputs, attrs, types);
+  int results = result_count(op);
+  if (inputs.size() > UINT16_MAX) fail(JT_E_INVALID, name(op), ": ", inputs.size(), " operands are too many");
+  Node* node = allocate(op, int(inputs.size()), results, attrs);
+  for (size_t i = 0; i < inputs.size(); i++) {
+    node->inputs()[i] = inputs[i];
+    retain(inputs[i].node);
+  }
+  for (int i = 0; i < results; i++) node->results()[i].type = types[i];
+  if (grad_mode && takes_gradient(inputs)) node->flags |= kGrad;
+  return finish(node);
+}
+
+Value Recorder::constant_bits(DType dtype, int64_t bits) {
+  Node* node = allocate(Op::constant, 0, 1, {});
+  node->results()[0].type.dtype = dtype;
+  node->constant_bits = bits;
+  return finish(node);
+}
+
+Value Recorder::constant(DType dtype, double value) {
+  if (!is_float(dtype)) {
+    if (!(std::fabs(value) < 0x1p63)) fail(JT_E_DTYPE, "constant: ", value, " is not a value of ", dtype);
+    return constant_int(dtype, int64_t(value));
+  }
+  int64_t bits;
+  std::memcpy(&bits, &value, 8);
+  return constant_bits(dtype, bits);
+}
+
+Value Recorder::constant_int(DType dtype, int64_t value) {
+  if (is_float(dtype)) return constant(dtype, double(value));
+  return constant_bits(dtype, dtype == JT_BOOL ? value != 0 : value);
+}
+
+Value Recorder::leaf(const Type& type, Buffer* buffer) {
+  Node* node = allocate(Op::data, 0, 1, {});
+  node->results()[0].type = type;
+  node->results()[0].buffer = buffer;
+  node->sequence = ++sequence_;
+  return Value(Ref{node, 0});
+}
+
+}  // namespace jt

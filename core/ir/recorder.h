@@ -1,0 +1,75 @@
+// recorder: where nodes are born: checks, types, allocates, and keeps the pending ones in program order.
+//
+// Recording appends and never merges; nothing runs here. A node that loses its last consumer and handle is gone at
+// once, so whatever is pending is reachable from a handle.
+#pragma once
+#include <array>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/ir/node.h"
+
+namespace jt {
+
+// The error that a node's run ended with, shared by all its results. Reading any of them repeats it.
+struct Poison {
+  int refs;
+  jt_status code;
+  std::string message;
+};
+
+class Recorder {
+ public:
+  Recorder() = default;
+  ~Recorder();
+  Recorder(const Recorder&) = delete;
+
+  // An op applied as the user means it: operands are converted and broadcast by the row's rule (recording casts and
+  // expands), attributes normalised, shapes and dtypes checked. Throws with the op's name; then nothing has changed.
+  Value build(Op op, std::span<const Ref> inputs, Attrs attrs = {});
+  Value build(Op op, std::initializer_list<Ref> inputs, Attrs attrs = {}) {
+    return build(op, std::span(inputs.begin(), inputs.size()), attrs);
+  }
+  // The op on exactly these operands.
+  Value record(Op op, std::span<const Ref> inputs, Attrs& attrs);
+  Value constant(DType dtype, double value);
+  Value constant_int(DType dtype, int64_t value);
+  Value constant_bits(DType dtype, int64_t bits);
+  Value leaf(const Type& type, Buffer* buffer /* taken over; may be null in a block */);
+
+  Node* first_pending() const { return first_; }
+  Node* last_pending() const { return last_; }
+  int64_t pending_count() const { return pending_; }
+  int64_t pending_bytes() const { return pending_bytes_; }  // of buffers that only pending nodes keep, about
+  void settle(Node* node);    // has run or failed: leaves the pending list
+  uint32_t next_mark();       // a fresh Node::mark
+  bool lists_pending = true;  // false for recorders of blocks
+  bool grad_mode = true;
+  uint32_t line = 0;          // given to every node recorded from now on
+
+ private:
+  friend void release(Node*);
+  Node* allocate(Op op, int inputs, int results, const Attrs& attrs);
+  void free_node(Node* node);
+  Value finish(Node* node);
+  struct FreeNode { FreeNode* next; };
+  std::array<FreeNode*, 32> free_{};
+  std::vector<std::unique_ptr<char[]>> chunks_;
+  size_t chunk_used_ = 0;
+  Node *first_ = nullptr, *last_ = nullptr;
+  int64_t pending_ = 0, pending_bytes_ = 0;
+  uint64_t sequence_ = 0;
+  uint32_t mark_ = 0;
+};
+
+// Attributes of an op from named ones, defaults filled in; an unknown or ill-typed name is an error naming both.
+Attrs make_attrs(Op op, std::span<const jt_attr> given);
+
+// The types of an op's results on operands of these types, without recording.
+void infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results);
+
+// How many results an op has.
+int result_count(Op op);
+
+}  // namespace jt

@@ -1,0 +1,602 @@
+#include "core/ir/rules.h"
+
+#include "core/ir/index_expr.h"
+
+namespace jt {
+
+// ---- parts that several rules share ----------------------------------------------------------------------------------
+
+int normal_axis(std::string_view who, int64_t axis, int rank) {
+  if (axis < -rank || axis >= rank) fail(JT_E_SHAPE, who, ": axis ", axis, " is outside the ", rank, " axes of the operand");
+  return int(axis < 0 ? axis + rank : axis);
+}
+
+uint32_t axis_set(std::span<const int64_t> axes) {
+  uint32_t set = 0;
+  for (int64_t axis : axes) set |= 1u << axis;
+  return set;
+}
+
+Shape broadcast(std::string_view who, const Shape& a, const Shape& b) {
+  Shape out;
+  int rank = std::max(a.rank, b.rank);
+  for (int i = 0; i < rank; i++) {
+    int ia = i - (rank - a.rank), ib = i - (rank - b.rank);
+    bool a_absent = ia < 0, b_absent = ib < 0;
+    int64_t da = a_absent ? 1 : a[ia], db = b_absent ? 1 : b[ib];
+    bool ua = a_absent || a.is_unit(ia), ub = b_absent || b.is_unit(ib);
+    if (da != db && da != 1 && db != 1)
+      fail(JT_E_SHAPE, who, ": shapes ", a, " and ", b, " do not broadcast: ", da, " and ", db, " at axis ", i - rank);
+    out.push(da == 1 ? db : da, ua && ub);
+  }
+  return out;
+}
+
+Shape reduced_shape(const Shape& shape, uint32_t axes, bool keepdims) {
+  Shape out;
+  for (int i = 0; i < shape.rank; i++) {
+    if (!(axes >> i & 1)) out.push(shape[i], shape.is_unit(i));
+    else if (keepdims) out.push(1, true);
+  }
+  return out;
+}
+
+DType operand_dtype(const OpDef& op, DType t) {
+  switch (op.operands) {
+    case Operands::FLOAT: return is_float(t) ? t : JT_F32;
+    case Operands::LOGICAL: return JT_BOOL;
+    case Operands::NUMBER:
+      if (t == JT_BOOL) fail(JT_E_DTYPE, op.name, ": bool is not a number; cast it first");
+      return t;
+    case Operands::INTEGER:
+      if (is_float(t)) fail(JT_E_DTYPE, op.name, ": ", t, " is not an integer or bool");
+      return t;
+    case Operands::ANY:
+    case Operands::CHOICE: return t;
+  }
+  return t;
+}
+
+static void check_float(const TypeRule& r, int i) {
+  if (!is_float(r.inputs[i].dtype()))
+    fail(JT_E_DTYPE, r.op.name, ": operand ", i, " is ", r.inputs[i].dtype(), ", not a floating-point dtype");
+}
+static void check_integer(const TypeRule& r, int i) {
+  if (!is_int(r.inputs[i].dtype()))
+    fail(JT_E_DTYPE, r.op.name, ": operand ", i, " is ", r.inputs[i].dtype(), ", not an integer dtype");
+}
+static void check_same_dtype(const TypeRule& r, int i, int j) {
+  if (r.inputs[i].dtype() != r.inputs[j].dtype())
+    fail(JT_E_DTYPE, r.op.name, ": operands are ", r.inputs[i].dtype(), " and ", r.inputs[j].dtype());
+}
+static void check_rank(const TypeRule& r, int i, int rank) {
+  if (r.inputs[i].shape().rank != rank)
+    fail(JT_E_SHAPE, r.op.name, ": operand ", i, " needs ", rank, " axes, its shape is ", r.inputs[i].shape());
+}
+static void check_extent(std::string_view who, int64_t extent) {
+  if (extent < 0) fail(JT_E_SHAPE, who, ": extent ", extent, " is negative");
+}
+// A list attribute of `n` values; an absent one is n times `fallback`, a single one is repeated.
+static std::span<const int64_t> list_of(TypeRule& r, int attr, size_t n, int64_t fallback) {
+  auto given = std::as_const(r.attrs).ints(attr);
+  if (given.size() == n) return given;
+  if (given.size() > 1)
+    fail(JT_E_SHAPE, r.op.name, ": ", signature(r.op).attrs[attr].name, " has ", given.size(), " values, not ", n);
+  int64_t value = given.empty() ? fallback : given[0], full[16];
+  std::fill_n(full, n, value);
+  r.attrs.set_ints(attr, {full, n});
+  return std::as_const(r.attrs).ints(attr);
+}
+static std::span<const int64_t> positive_list(TypeRule& r, int attr, size_t n, int64_t fallback) {
+  auto list = list_of(r, attr, n, fallback);
+  for (int64_t v : list)
+    if (v < 1) fail(JT_E_INVALID, r.op.name, ": ", signature(r.op).attrs[attr].name, " ", v, " is not positive");
+  return list;
+}
+static Shape shape_attr(const TypeRule& r, int attr) {
+  Shape shape(std::as_const(r.attrs).ints(attr));
+  int64_t count = 1;
+  for (int64_t extent : shape.extents()) {
+    check_extent(r.op.name, extent);
+    count = checked_product(r.op.name, count, extent);
+  }
+  return shape;
+}
+
+// ---- element, cast, reduce -------------------------------------------------------------------------------------------
+
+void element_type(TypeRule& r) {
+  const Shape* shape = &r.inputs[0].shape();
+  for (const Ref& in : r.inputs)
+    if (in.shape().rank) shape = &in.shape();
+  Shape out = *shape;
+  for (const Ref& in : r.inputs) {
+    if (in.shape().rank == 0) continue;
+    if (!same_extents(in.shape(), *shape)) fail(JT_E_SHAPE, r.op.name, ": shapes ", *shape, " and ", in.shape(), " differ");
+    out.units &= in.shape().units;
+  }
+  DType dtype = r.inputs.back().dtype();
+  for (size_t i = r.op.operands == Operands::CHOICE; i < r.inputs.size(); i++)
+    if (r.inputs[i].dtype() != dtype) fail(JT_E_DTYPE, r.op.name, ": operands are ", r.inputs[i].dtype(), " and ", dtype);
+  r.results[0] = {r.op.result == ResultRule::BOOL ? JT_BOOL : dtype, out};
+}
+
+void cast_type(TypeRule& r) {
+  int64_t to = r.attrs.integer(0);
+  if (!is_dtype(int(to))) fail(JT_E_DTYPE, "cast: ", to, " is not a dtype");
+  r.results[0] = {DType(to), r.inputs[0].shape()};
+}
+
+static DType widened(DType t) {
+  if (is_float(t)) return t;
+  return is_unsigned_int(t) ? JT_U64 : JT_I64;
+}
+
+void reduce_type(TypeRule& r) {
+  const Shape& x = r.inputs[0].shape();
+  auto given = std::as_const(r.attrs).ints(0);
+  uint32_t axes = 0;
+  for (int64_t axis : given) {
+    uint32_t bit = 1u << normal_axis(r.op.name, axis, x.rank);
+    if (axes & bit) fail(JT_E_SHAPE, r.op.name, ": axis ", axis, " is named twice");
+    axes |= bit;
+  }
+  if (given.empty()) axes = (1u << x.rank) - 1;
+  int64_t sorted[kMaxRank];
+  size_t n = 0;
+  int64_t reduced = 1;
+  for (int i = 0; i < x.rank; i++)
+    if (axes >> i & 1) sorted[n++] = i, reduced *= x[i];
+  r.attrs.set_ints(0, {sorted, n});
+  bool has_identity = r.op.reduction != Reduction::max && r.op.reduction != Reduction::min &&
+                      r.op.result != ResultRule::INDEX;
+  Shape out = reduced_shape(x, axes, r.attrs.integer(1));
+  if (!reduced && !has_identity && out.count())
+    fail(JT_E_SHAPE, r.op.name, ": no elements to choose from along the reduced axes of shape ", x);
+  DType t = r.inputs[0].dtype();
+  switch (r.op.result) {
+    case ResultRule::SAME: break;
+    case ResultRule::BOOL: t = JT_BOOL; break;
+    case ResultRule::INDEX: t = JT_I64; break;
+    case ResultRule::WIDE: t = widened(t); break;
+  }
+  r.results[0] = {t, out};
+}
+
+// ---- movement --------------------------------------------------------------------------------------------------------
+
+void reshape_type(TypeRule& r) {
+  const Shape& x = r.inputs[0].shape();
+  auto wanted = r.attrs.ints(0);
+  int64_t known = 1;
+  int hole = -1;
+  for (size_t i = 0; i < wanted.size(); i++) {
+    if (wanted[i] == -1 && hole < 0) { hole = int(i); continue; }
+    check_extent("reshape", wanted[i]);
+    known = checked_product("reshape", known, wanted[i]);
+  }
+  bool fits = hole < 0 ? known == x.count() : known && x.count() % known == 0;
+  if (!fits) fail(JT_E_SHAPE, "reshape: ", x.count(), " elements of shape ", x, " do not fit shape ", std::span<const int64_t>(wanted));
+  if (hole >= 0) wanted[hole] = x.count() / known;
+  Shape bare{std::span<const int64_t>(wanted)}, out;
+  ReshapeRuns runs = reshape_runs(x, bare);
+  for (int k = 0; k < runs.count; k++) {
+    ReshapeRun run = runs.runs[k];
+    bool one_to_one = run.in_last - run.in_first == 1 && run.out_last - run.out_first == 1;
+    for (int o = run.out_first; o < run.out_last; o++)
+      out.push(bare[o], one_to_one ? x.is_unit(run.in_first) : bare[o] == 1 && hole != o);
+  }
+  r.results[0] = {r.inputs[0].dtype(), out};
+}
+
+// Runs close as soon as the products of both sides agree, so that an axis which stays itself is a run of its own; a 1 on
+// one side only joins no axis of the other.
+ReshapeRuns reshape_runs(const Shape& in, const Shape& out) {
+  ReshapeRuns runs{0, {}};
+  int i = 0, o = 0;
+  while (i < in.rank || o < out.rank) {
+    ReshapeRun run{i, i, o, o};
+    bool in_one = i < in.rank && in[i] == 1, out_one = o < out.rank && out[o] == 1;
+    if (in_one != out_one && (in_one || out_one)) {
+      in_one ? i++ : o++;
+    } else {
+      int64_t a = i < in.rank ? in[i++] : 1, b = o < out.rank ? out[o++] : 1;
+      while (a != b) {
+        if (a < b && i < in.rank) a *= in[i++];
+        else if (a > b && o < out.rank) b *= out[o++];
+        else break;  // an extent of 0: the rest is one run
+      }
+      if (a != b) i = in.rank, o = out.rank;
+    }
+    run.in_last = i, run.out_last = o;
+    if (runs.count == kMaxRank + 1) {  // more ones than slots: fold them into the last run
+      runs.runs[kMaxRank].in_last = in.rank, runs.runs[kMaxRank].out_last = out.rank;
+      return runs;
+    }
+    runs.runs[runs.count++] = run;
+  }
+  return runs;
+}
+
+void transpose_type(TypeRule& r) {
+  const Shape& x = r.inputs[0].shape();
+  auto given = std::as_const(r.attrs).ints(0);
+  int64_t axes[kMaxRank];
+  if (given.empty()) {
+    for (int i = 0; i < x.rank; i++) axes[i] = x.rank - 1 - i;
+  } else {
+    if (given.size() != size_t(x.rank)) fail(JT_E_SHAPE, "transpose: ", given.size(), " axes for shape ", x);
+    for (int i = 0; i < x.rank; i++) axes[i] = normal_axis("transpose", given[i], x.rank);
+  }
+  Shape out;
+  uint32_t seen = 0;
+  for (int i = 0; i < x.rank; i++) {
+    if (seen >> axes[i] & 1) fail(JT_E_SHAPE, "transpose: axis ", axes[i], " is named twice");
+    seen |= 1u << axes[i];
+    out.push(x[int(axes[i])], x.is_unit(int(axes[i])));
+  }
+  r.attrs.set_ints(0, {axes, size_t(x.rank)});
+  r.results[0] = {r.inputs[0].dtype(), out};
+}
+
+void expand_type(TypeRule& r) {
+  const Shape& x = r.inputs[0].shape();
+  auto wanted = std::as_const(r.attrs).ints(0);  // -1 stays: it keeps an axis as it is, unit or not
+  int lead = int(wanted.size()) - x.rank;
+  if (lead < 0) fail(JT_E_SHAPE, "expand: shape ", x, " has more axes than ", wanted);
+  Shape out;
+  for (int i = 0; i < int(wanted.size()); i++) {
+    if (wanted[i] == -1 && i >= lead) {
+      out.push(x[i - lead], x.is_unit(i - lead));
+      continue;
+    }
+    check_extent("expand", wanted[i]);
+    bool keeps = i >= lead && x[i - lead] == wanted[i];
+    if (!keeps && i >= lead && x[i - lead] != 1)
+      fail(JT_E_SHAPE, "expand: axis ", i, " has extent ", x[i - lead], ", not 1 or ", wanted[i]);
+    out.push(wanted[i]);
+  }
+  int64_t count = 1;
+  for (int64_t extent : out.extents()) count = checked_product("expand", count, extent);
+  r.results[0] = {r.inputs[0].dtype(), out};
+}
+
+void slice_type(TypeRule& r) {
+  const Shape& x = r.inputs[0].shape();
+  auto starts = std::as_const(r.attrs).ints(0), stops = std::as_const(r.attrs).ints(1), steps = std::as_const(r.attrs).ints(2);
+  auto check = [&](std::span<const int64_t> list) {
+    if (list.size() > size_t(x.rank)) fail(JT_E_SHAPE, "slice: ", list.size(), " ranges for shape ", x);
+  };
+  check(starts), check(stops), check(steps);
+  int64_t from[kMaxRank], to[kMaxRank], by[kMaxRank];
+  Shape out;
+  for (int i = 0; i < x.rank; i++) {
+    by[i] = size_t(i) < steps.size() ? steps[i] : 1;
+    if (by[i] < 1) fail(JT_E_INVALID, "slice: step ", by[i], " of axis ", i, " is not positive; flip first");
+    auto clip = [&](int64_t v) { return std::min(std::max<int64_t>(v < 0 ? v + x[i] : v, 0), x[i]); };
+    from[i] = size_t(i) < starts.size() ? clip(starts[i]) : 0;
+    to[i] = size_t(i) < stops.size() ? clip(stops[i]) : x[i];
+    int64_t extent = to[i] > from[i] ? (to[i] - from[i] + by[i] - 1) / by[i] : 0;
+    out.push(extent, x.is_unit(i) && extent == 1);
+  }
+  r.attrs = Attrs().add_ints({from, size_t(x.rank)}).add_ints({to, size_t(x.rank)}).add_ints({by, size_t(x.rank)});
+  r.results[0] = {r.inputs[0].dtype(), out};
+}
+
+void pad_type(TypeRule& r) {
+  const Shape& x = r.inputs[0].shape();
+  auto before = list_of(r, 0, x.rank, 0), after = list_of(r, 1, x.rank, 0);
+  before = std::as_const(r.attrs).ints(0);
+  Shape out;
+  for (int i = 0; i < x.rank; i++) {
+    if (before[i] < 0 || after[i] < 0)
+      fail(JT_E_INVALID, "pad: axis ", i, " is padded by ", before[i], " and ", after[i], "; neither may be negative");
+    out.push(x[i] + before[i] + after[i], x.is_unit(i) && before[i] + after[i] == 0);
+  }
+  r.results[0] = {r.inputs[0].dtype(), out};
+}
+
+void flip_type(TypeRule& r) {
+  const Shape& x = r.inputs[0].shape();
+  auto given = std::as_const(r.attrs).ints(0);
+  uint32_t set = given.empty() ? (1u << x.rank) - 1 : 0;
+  for (int64_t axis : given) set |= 1u << normal_axis("flip", axis, x.rank);
+  int64_t axes[kMaxRank];
+  size_t n = 0;
+  for (int i = 0; i < x.rank; i++)
+    if (set >> i & 1) axes[n++] = i;
+  r.attrs.set_ints(0, {axes, n});
+  r.results[0] = {r.inputs[0].dtype(), x};
+}
+
+void windows_type(TypeRule& r) {
+  const Shape& x = r.inputs[0].shape();
+  size_t n = r.attrs.ints(0).size();
+  if (n == 0 || n > size_t(x.rank)) fail(JT_E_SHAPE, "windows: ", n, " window sizes for shape ", x);
+  positive_list(r, 0, n, 1), positive_list(r, 1, n, 1), positive_list(r, 2, n, 1);
+  auto size = std::as_const(r.attrs).ints(0), stride = std::as_const(r.attrs).ints(1), dilation = std::as_const(r.attrs).ints(2);
+  Shape out;
+  int lead = x.rank - int(n);
+  for (int i = 0; i < lead; i++) out.push(x[i], x.is_unit(i));
+  for (size_t i = 0; i < n; i++) {
+    int64_t span = dilation[i] * (size[i] - 1) + 1;
+    if (span > x[lead + int(i)])
+      fail(JT_E_SHAPE, "windows: a window of ", span, " does not fit extent ", x[lead + int(i)], " of axis ", lead + int(i));
+    out.push((x[lead + int(i)] - span) / stride[i] + 1);
+  }
+  for (size_t i = 0; i < n; i++) out.push(size[i], size[i] == 1);
+  r.results[0] = {r.inputs[0].dtype(), out};
+}
+
+// ---- index -----------------------------------------------------------------------------------------------------------
+
+void concat_type(TypeRule& r) {
+  if (r.inputs.empty()) fail(JT_E_INVALID, "concat: no tensors");
+  Shape out = r.inputs[0].shape();
+  int axis = normal_axis("concat", r.attrs.integer(0), out.rank);
+  r.attrs.ints(0)[0] = axis;
+  for (size_t k = 1; k < r.inputs.size(); k++) {
+    const Shape& s = r.inputs[k].shape();
+    check_same_dtype(r, 0, int(k));
+    if (s.rank != out.rank) fail(JT_E_SHAPE, "concat: shapes ", r.inputs[0].shape(), " and ", s, " differ in rank");
+    for (int i = 0; i < s.rank; i++)
+      if (i != axis && s[i] != out[i])
+        fail(JT_E_SHAPE, "concat: axis ", i, " differs: ", r.inputs[0].shape(), " and ", s);
+    out.dims[axis] += s[axis];
+  }
+  if (r.inputs.size() > 1) out.units &= uint8_t(~(1u << axis));
+  r.results[0] = {r.inputs[0].dtype(), out};
+}
+
+void update_type(TypeRule& r) {
+  const Shape &x = r.inputs[0].shape(), &v = r.inputs[1].shape();
+  check_same_dtype(r, 0, 1);
+  if (v.rank != x.rank) fail(JT_E_SHAPE, "update: shapes ", x, " and ", v, " differ in rank");
+  list_of(r, 0, x.rank, 0), positive_list(r, 1, x.rank, 1);
+  auto starts = std::as_const(r.attrs).ints(0), steps = std::as_const(r.attrs).ints(1);
+  for (int i = 0; i < x.rank; i++) {
+    int64_t end = v[i] ? starts[i] + (v[i] - 1) * steps[i] + 1 : starts[i];
+    if (starts[i] < 0 || end > x[i])
+      fail(JT_E_SHAPE, "update: box ", v, " at ", starts, " reaches outside shape ", x, " along axis ", i);
+  }
+  r.results[0] = r.inputs[0].type();
+}
+
+void take_type(TypeRule& r) {
+  const Shape &x = r.inputs[0].shape(), &index = r.inputs[1].shape();
+  check_integer(r, 1);
+  int axis = normal_axis("take", r.attrs.integer(0), x.rank);
+  r.attrs.ints(0)[0] = axis;
+  Shape out;
+  for (int i = 0; i < axis; i++) out.push(x[i], x.is_unit(i));
+  for (int i = 0; i < index.rank; i++) out.push(index[i], index.is_unit(i));
+  for (int i = axis + 1; i < x.rank; i++) out.push(x[i], x.is_unit(i));
+  r.results[0] = {r.inputs[0].dtype(), out};
+}
+
+void scatter_add_type(TypeRule& r) {
+  Type taken;
+  TypeRule take{r.op, r.inputs.first(2), r.attrs, &taken};
+  take_type(take);
+  check_same_dtype(r, 0, 2);
+  if (!same_extents(taken.shape, r.inputs[2].shape()))
+    fail(JT_E_SHAPE, "scatter_add: values need shape ", taken.shape, ", theirs is ", r.inputs[2].shape());
+  r.results[0] = r.inputs[0].type();
+}
+
+static int check_gather(TypeRule& r) {
+  const Shape &x = r.inputs[0].shape(), &index = r.inputs[1].shape();
+  check_integer(r, 1);
+  if (index.rank != x.rank) fail(JT_E_SHAPE, r.op.name, ": index ", index, " needs as many axes as ", x);
+  int axis = normal_axis(r.op.name, r.attrs.integer(0), x.rank);
+  r.attrs.ints(0)[0] = axis;
+  for (int i = 0; i < x.rank; i++)
+    if (i != axis && index[i] > x[i])
+      fail(JT_E_SHAPE, r.op.name, ": index ", index, " is larger than ", x, " along axis ", i);
+  return axis;
+}
+
+void gather_type(TypeRule& r) {
+  check_gather(r);
+  r.results[0] = {r.inputs[0].dtype(), r.inputs[1].shape()};
+}
+
+static void check_combine(const TypeRule& r, std::string_view combine) {
+  for (int i = 0; i <= int(Combine::min); i++)
+    if (combine == name(Combine(i))) return;
+  fail(JT_E_INVALID, r.op.name, ": combine '", combine, "' is none of set, add, mul, max, min");
+}
+
+void scatter_type(TypeRule& r) {
+  check_gather(r);
+  check_same_dtype(r, 0, 2);
+  check_combine(r, r.attrs.string(1));
+  if (!same_extents(r.inputs[1].shape(), r.inputs[2].shape()))
+    fail(JT_E_SHAPE, "scatter: index ", r.inputs[1].shape(), " and values ", r.inputs[2].shape(), " differ");
+  r.results[0] = r.inputs[0].type();
+}
+
+void reindex_type(TypeRule& r) {
+  Shape out = shape_attr(r, 0);
+  check_index_exprs("reindex", r.attrs.string(1), out.rank, r.inputs[0].shape().rank);
+  r.results[0] = {r.inputs[0].dtype(), out};
+}
+
+void reindex_reduce_type(TypeRule& r) {
+  Shape out = shape_attr(r, 0);
+  check_index_exprs("reindex_reduce", r.attrs.string(1), r.inputs[0].shape().rank, out.rank);
+  check_combine(r, r.attrs.string(2));
+  if (r.attrs.string(2) == "set") fail(JT_E_INVALID, "reindex_reduce: combine 'set' is not a reduction");
+  r.results[0] = {r.inputs[0].dtype(), out};
+}
+
+// ---- source ----------------------------------------------------------------------------------------------------------
+
+void iota_type(TypeRule& r) {
+  Shape shape = shape_attr(r, 0);
+  if (!is_dtype(int(r.attrs.integer(2)))) fail(JT_E_DTYPE, "iota: ", r.attrs.integer(2), " is not a dtype");
+  if (shape.rank) r.attrs.ints(1)[0] = normal_axis("iota", r.attrs.integer(1), shape.rank);
+  r.results[0] = {DType(r.attrs.integer(2)), shape};
+}
+void full_type(TypeRule& r) {
+  if (!is_dtype(int(r.attrs.integer(2)))) fail(JT_E_DTYPE, "full: ", r.attrs.integer(2), " is not a dtype");
+  r.results[0] = {DType(r.attrs.integer(2)), shape_attr(r, 0)};
+}
+void random_bits_type(TypeRule& r) { r.results[0] = {JT_I64, shape_attr(r, 0)}; }
+void uniform_type(TypeRule& r) {
+  DType t = DType(r.attrs.integer(4));
+  if (!is_dtype(int(t)) || !is_float(t)) fail(JT_E_DTYPE, r.op.name, ": dtype ", r.attrs.integer(4), " is not a floating-point dtype");
+  r.results[0] = {t, shape_attr(r, 0)};
+}
+
+// ---- library ---------------------------------------------------------------------------------------------------------
+
+void matmul_type(TypeRule& r) {
+  const Shape &x = r.inputs[0].shape(), &y = r.inputs[1].shape();
+  check_same_dtype(r, 0, 1);
+  if (r.inputs[0].dtype() == JT_BOOL) fail(JT_E_DTYPE, "matmul: bool is not a number; cast it first");
+  if (x.rank < 2 || y.rank < 2) fail(JT_E_SHAPE, "matmul: shapes ", x, " and ", y, " need two axes each");
+  if (x[x.rank - 1] != y[y.rank - 2])
+    fail(JT_E_SHAPE, "matmul: inner extents differ: ", x[x.rank - 1], " of ", x, " and ", y[y.rank - 2], " of ", y);
+  if (x.rank != y.rank) fail(JT_E_SHAPE, "matmul: shapes ", x, " and ", y, " differ in rank");
+  Shape out;
+  for (int i = 0; i < x.rank - 2; i++) {
+    if (x[i] != y[i]) fail(JT_E_SHAPE, "matmul: batch axes of ", x, " and ", y, " differ");
+    out.push(x[i], x.is_unit(i) && y.is_unit(i));
+  }
+  out.push(x[x.rank - 2], x.is_unit(x.rank - 2));
+  out.push(y[y.rank - 1], y.is_unit(y.rank - 1));
+  r.results[0] = {r.inputs[0].dtype(), out};
+}
+
+struct Window2d { int64_t stride[2], padding[4], dilation[2]; };
+
+static int64_t windows_along(std::string_view who, int64_t extent, int64_t size, int64_t before, int64_t after,
+                             int64_t stride, int64_t dilation) {
+  int64_t padded = extent + before + after, span = dilation * (size - 1) + 1;
+  if (span > padded) fail(JT_E_SHAPE, who, ": a window of ", span, " does not fit extent ", padded, " (padding included)");
+  return (padded - span) / stride + 1;
+}
+
+static void padding_list(TypeRule& r, int attr) {
+  auto given = std::as_const(r.attrs).ints(attr);
+  if (given.size() == 2) {
+    int64_t full[4] = {given[0], given[1], given[0], given[1]};
+    r.attrs.set_ints(attr, full);
+  }
+  for (int64_t p : list_of(r, attr, 4, 0))
+    if (p < 0) fail(JT_E_INVALID, r.op.name, ": padding ", p, " is negative");
+}
+
+static Shape conv2d_shape(TypeRule& r, const Shape& x, const Shape& w, int first_attr) {
+  positive_list(r, first_attr, 2, 1);
+  padding_list(r, first_attr + 1);
+  positive_list(r, first_attr + 2, 2, 1);
+  auto stride = std::as_const(r.attrs).ints(first_attr), pad = std::as_const(r.attrs).ints(first_attr + 1),
+       dilation = std::as_const(r.attrs).ints(first_attr + 2);
+  int64_t groups = r.attrs.integer(first_attr + 3);
+  if (groups < 1 || x[1] % groups || w[0] % groups)
+    fail(JT_E_SHAPE, r.op.name, ": ", groups, " groups do not divide channels ", x[1], " and ", w[0]);
+  if (w[1] * groups != x[1])
+    fail(JT_E_SHAPE, r.op.name, ": input has ", x[1], " channels, the weights ", w, " expect ", w[1] * groups);
+  if (w[2] < 1 || w[3] < 1) fail(JT_E_SHAPE, r.op.name, ": window of ", w[2], "x", w[3], " is empty");
+  Shape out{x[0], w[0], windows_along(r.op.name, x[2], w[2], pad[0], pad[2], stride[0], dilation[0]),
+            windows_along(r.op.name, x[3], w[3], pad[1], pad[3], stride[1], dilation[1])};
+  return out;
+}
+
+static void check_real(const TypeRule& r) {  // f32 or f64: what the library kernels compute in
+  check_float(r, 0);
+  for (size_t i = 1; i < r.inputs.size(); i++)
+    if (is_float(r.inputs[i].dtype())) check_same_dtype(r, 0, int(i));
+}
+
+void conv2d_type(TypeRule& r) {
+  check_rank(r, 0, 4), check_rank(r, 1, 4), check_real(r), check_same_dtype(r, 0, 1);
+  r.results[0] = {r.inputs[0].dtype(), conv2d_shape(r, r.inputs[0].shape(), r.inputs[1].shape(), 0)};
+}
+void conv2d_grad_x_type(TypeRule& r) {
+  check_rank(r, 0, 4), check_rank(r, 1, 4), check_real(r), check_same_dtype(r, 0, 1);
+  Shape x = shape_attr(r, 0);
+  if (x.rank != 4) fail(JT_E_SHAPE, "conv2d_grad_x: shape ", x, " needs 4 axes");
+  Shape z = conv2d_shape(r, x, r.inputs[1].shape(), 1);
+  if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, "conv2d_grad_x: dz is ", r.inputs[0].shape(), ", not ", z);
+  r.results[0] = {r.inputs[0].dtype(), x};
+}
+void conv2d_grad_w_type(TypeRule& r) {
+  check_rank(r, 0, 4), check_rank(r, 1, 4), check_real(r), check_same_dtype(r, 0, 1);
+  Shape w = shape_attr(r, 0);
+  if (w.rank != 4) fail(JT_E_SHAPE, "conv2d_grad_w: shape ", w, " needs 4 axes");
+  Shape z = conv2d_shape(r, r.inputs[1].shape(), w, 1);
+  if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, "conv2d_grad_w: dz is ", r.inputs[0].shape(), ", not ", z);
+  r.results[0] = {r.inputs[0].dtype(), w};
+}
+
+static Shape pool2d_shape(TypeRule& r, const Shape& x, int first_attr) {
+  auto size = positive_list(r, first_attr, 2, 1);
+  int64_t kh = size[0], kw = size[1];
+  if (r.attrs.ints(first_attr + 1).empty()) {
+    int64_t same[2] = {kh, kw};
+    r.attrs.set_ints(first_attr + 1, same);
+  }
+  positive_list(r, first_attr + 1, 2, 1);
+  padding_list(r, first_attr + 2);
+  auto stride = std::as_const(r.attrs).ints(first_attr + 1), pad = std::as_const(r.attrs).ints(first_attr + 2);
+  if (std::max(pad[0], pad[2]) >= kh || std::max(pad[1], pad[3]) >= kw)
+    fail(JT_E_INVALID, r.op.name, ": padding ", pad, " reaches a whole window of ", kh, "x", kw);
+  return Shape{x[0], x[1], windows_along(r.op.name, x[2], kh, pad[0], pad[2], stride[0], 1),
+               windows_along(r.op.name, x[3], kw, pad[1], pad[3], stride[1], 1)};
+}
+
+void max_pool2d_type(TypeRule& r) {
+  check_rank(r, 0, 4), check_real(r);
+  Shape out = pool2d_shape(r, r.inputs[0].shape(), 0);
+  r.results[0] = {r.inputs[0].dtype(), out};
+  r.results[1] = {JT_I32, out};
+}
+void avg_pool2d_type(TypeRule& r) {
+  check_rank(r, 0, 4), check_real(r);
+  r.results[0] = {r.inputs[0].dtype(), pool2d_shape(r, r.inputs[0].shape(), 0)};
+}
+static void pool2d_grad_type(TypeRule& r) {
+  check_rank(r, 0, 4), check_float(r, 0);
+  Shape x = shape_attr(r, 0);
+  if (x.rank != 4) fail(JT_E_SHAPE, r.op.name, ": shape ", x, " needs 4 axes");
+  Shape z = pool2d_shape(r, x, 1);
+  if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, r.op.name, ": dz is ", r.inputs[0].shape(), ", not ", z);
+  r.results[0] = {r.inputs[0].dtype(), x};
+}
+void max_pool2d_grad_type(TypeRule& r) {
+  pool2d_grad_type(r);
+  if (r.inputs[1].dtype() != JT_I32 || !same_extents(r.inputs[1].shape(), r.inputs[0].shape()))
+    fail(JT_E_SHAPE, "max_pool2d_grad: index is ", r.inputs[1].type(), ", not i32", r.inputs[0].shape());
+}
+void avg_pool2d_grad_type(TypeRule& r) { pool2d_grad_type(r); }
+
+// ---- composite -------------------------------------------------------------------------------------------------------
+
+static DType as_float(DType t) { return is_float(t) ? t : JT_F32; }
+
+void mean_type(TypeRule& r) {
+  reduce_type(r);
+  r.results[0].dtype = as_float(r.inputs[0].dtype());
+}
+void float_type(TypeRule& r) {
+  const Shape& x = r.inputs[0].shape();
+  if (r.attrs.count() && x.rank) r.attrs.ints(0)[0] = normal_axis(r.op.name, r.attrs.integer(0), x.rank);
+  r.results[0] = {as_float(r.inputs[0].dtype()), x};
+}
+void cross_entropy_type(TypeRule& r) {
+  check_rank(r, 0, 2), check_rank(r, 1, 1), check_float(r, 0), check_integer(r, 1);
+  if (r.inputs[0].shape()[0] != r.inputs[1].shape()[0])
+    fail(JT_E_SHAPE, "cross_entropy: ", r.inputs[0].shape()[0], " rows of logits and ", r.inputs[1].shape()[0], " labels");
+  r.results[0] = {r.inputs[0].dtype(), Shape()};
+}
+void mse_loss_type(TypeRule& r) {
+  check_float(r, 0), check_same_dtype(r, 0, 1);
+  if (!same_extents(r.inputs[0].shape(), r.inputs[1].shape()))
+    fail(JT_E_SHAPE, "mse_loss: shapes ", r.inputs[0].shape(), " and ", r.inputs[1].shape(), " differ");
+  r.results[0] = {r.inputs[0].dtype(), Shape()};
+}
+
+}  // namespace jt

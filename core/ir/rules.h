@@ -1,0 +1,39 @@
+// rules: type rules: from operands and attributes to the results' dtypes and shapes, or an error that names the op,
+// the fact and both values. They also normalise attributes (negative axes, -1 in a shape, absent lists).
+#pragma once
+#include "core/ir/node.h"
+
+namespace jt {
+
+void element_type(TypeRule&);
+void reduce_type(TypeRule&);
+#define JT_OP(name, kind, signature, type, gradient, since, doc) void type(TypeRule&);
+#include "core/ir/ops.def"
+
+// Bodies of composite rows (bodies.cpp).
+#define JT_DECLARE_CAST(name)
+#define JT_DECLARE_MOVEMENT(name)
+#define JT_DECLARE_INDEX(name)
+#define JT_DECLARE_LIBRARY(name)
+#define JT_DECLARE_SOURCE(name)
+#define JT_DECLARE_COMPOSITE(name) \
+  Value name##_body(Recorder&, std::span<const Ref> inputs, const Attrs& attrs, const Type& result);
+#define JT_OP(name, kind, signature, type, gradient, since, doc) JT_DECLARE_##kind(name)
+#include "core/ir/ops.def"
+
+// Shape that a and b broadcast to (NumPy's rule); `who` names the op in the error.
+Shape broadcast(std::string_view who, const Shape& a, const Shape& b);
+// axis in -rank..rank-1 as 0..rank-1.
+int normal_axis(std::string_view who, int64_t axis, int rank);
+// The shape after a reduction over the axes set in `axes`.
+Shape reduced_shape(const Shape& shape, uint32_t axes, bool keepdims);
+uint32_t axis_set(std::span<const int64_t> axes);
+// What a row's operands are converted to, given their promoted dtype.
+DType operand_dtype(const OpDef& op, DType promoted);
+
+// How the axes of a reshape correspond: runs of input axes that become runs of output axes, left to right.
+struct ReshapeRun { int in_first, in_last, out_first, out_last; };  // half-open
+struct ReshapeRuns { int count; ReshapeRun runs[kMaxRank + 1]; };
+ReshapeRuns reshape_runs(const Shape& in, const Shape& out);
+
+}  // namespace jt

@@ -108,7 +108,7 @@ TEST_P(ProgramTest, SoftmaxInThreeStages) {
 }
 
 TEST(Program, Text) {
-  EXPECT_EQ(to_text(softmax(Mode::row)), R"(program row scalars 0 scratch 32768
+  EXPECT_EQ(to_text(softmax(Mode::row)), R"(program row scalars 0 scratch 40960
 @0 f32 direct inner
 @1 f32 direct inner output
 r0 f32 inner at 0
@@ -119,6 +119,8 @@ r4 f32 inner at 16384
 r5 f32 outer at 20480
 r6 f32 inner at 24576
 r7 f32 inner at 28672
+r8 f32 inner at 32768
+r9 f32 inner at 36864
 inner:
   r0 = load @0 f32
   r1 = reduce.max f32 r0
@@ -130,6 +132,8 @@ inner:
 inner:
   r6 = load @0 f32
   r7 = sub f32 r6 r1
+  r8 = exp f32 r7
+  r9 = div f32 r8 r5 -> @1
 )");
 }
 

@@ -56,8 +56,8 @@ std::string element_symbol(Element e, CType t, Variant v) {
   const char* variant = facts.arity == 1 ? "v" : facts.arity == 3 ? "vvv" : v == Variant::vv ? "vv" : v == Variant::vs ? "vs" : "sv";
   return text("jt_", facts.name, "_", name(t), "_", variant);
 }
-std::string dtype_symbol(const char* what, DType d) { return text("jt_", what, "_", name(d)); }
-std::string scatter_symbol(Combine c, DType d) { return text("jt_scatter_", name(c), "_", name(d)); }
+std::string dtype_symbol(const char* what, DType d) { return text("jt_", what, "_", jt::name(d)); }
+std::string scatter_symbol(Combine c, DType d) { return text("jt_scatter_", name(c), "_", jt::name(d)); }
 std::string convert_symbol(CType to, CType from) { return text("jt_convert_", name(to), "_", name(from)); }
 std::string reduce_symbol(Reduction r, CType t, const char* step) {
   return text("jt_", name(r), "_", name(t), "_", step);

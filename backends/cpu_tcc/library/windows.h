@@ -1,0 +1,118 @@
+// windows: the im2col matrix of one group, X[k,j], without ever being built: k runs over (channel, a, b) of a window,
+// j over (image, i, j) of the windows themselves.
+//
+// gather copies a piece of it, scatter adds a piece back. Both walk *runs*: columns whose windows begin in one row of
+// one image, so that for a fixed k they read neighbours (stride apart) of one row of x.
+#pragma once
+#include "backends/cpu_tcc/library/library.h"
+#include "backends/cpu_tcc/library/vector.h"
+
+namespace jt::library {
+namespace {
+
+struct Windows {
+  i64 channels, h, w;  // of the group
+  i64 image;           // elements between images
+  i64 kh, kw, stride_h, stride_w, dilation_h, dilation_w, top, left;
+  i64 oh, ow;
+  i64 rows() const { return channels * kh * kw; }
+  i64 plane() const { return oh * ow; }
+};
+
+inline Windows windows_of(const Conv2dShape& s) {
+  return {s.c / s.groups, s.h,          s.w,          s.c * s.h * s.w, s.kh,   s.kw,
+          s.stride_h,     s.stride_w,   s.dilation_h, s.dilation_w,    s.top,  s.left,
+          output_height(s), output_width(s)};
+}
+
+constexpr i64 kMostRuns = 64;
+
+// At most kMostRuns columns of X, from j0 on.
+struct Runs {
+  struct Run {
+    i64 at, count;  // columns, counted from j0
+    i64 image;      // offset of the image in x
+    i64 y, x;       // where the first window begins; negative in the padding
+  };
+  int count = 0;
+  Run run[kMostRuns];
+
+  Runs(const Windows& s, i64 j0, i64 width) {
+    const i64 plane = s.plane();
+    for (i64 at = 0; at < width;) {
+      const i64 j = j0 + at, place = j % plane, row = place / s.ow, column = place % s.ow;
+      const i64 length = min(s.ow - column, width - at);
+      run[count++] = {at, length, j / plane * s.image, row * s.stride_h - s.top, column * s.stride_w - s.left};
+      at += length;
+    }
+  }
+};
+
+// The columns [t0, t1) of a run whose element at `x` + t * stride lies in a row of w.
+struct Inside {
+  i64 t0, t1;
+  Inside(i64 x, i64 stride, i64 count, i64 w) : t0(0), t1(count) {
+    if (x < 0) t0 = min(count, ceil_div(-x, stride));
+    if (x + (count - 1) * stride >= w) t1 = max(t0, x >= w ? 0 : ceil_div(w - x, stride));
+  }
+};
+
+// For each k in [k0, k1) and each run: piece(k - k0, run, offset in x of its first column inside, inside), where
+// nothing may be inside.
+template <class Piece>
+inline void for_each_piece(const Windows& s, const Runs& runs, i64 k0, i64 k1, const Piece& piece) {
+  i64 b = k0 % s.kw, a = k0 / s.kw % s.kh, channel = k0 / s.kw / s.kh;
+  for (i64 k = k0; k < k1; k++) {
+    for (int r = 0; r < runs.count; r++) {
+      const Runs::Run& run = runs.run[r];
+      const i64 y = run.y + a * s.dilation_h, x = run.x + b * s.dilation_w;
+      Inside inside(x, s.stride_w, run.count, s.w);
+      if (y < 0 || y >= s.h) inside.t0 = inside.t1 = 0;
+      piece(k - k0, run, run.image + (channel * s.h + y) * s.w + x + inside.t0 * s.stride_w, inside);
+    }
+    if (++b == s.kw) {
+      b = 0;
+      if (++a == s.kh) {
+        a = 0;
+        channel++;
+      }
+    }
+  }
+}
+
+// out[(k - k0) * out_row + j - j0] = X[k,j]. May scribble up to kLanes elements past the end of out, and between
+// j0 + width and the end of each row: whole registers are stored, each piece over the excess of the one before.
+template <class T>
+void gather(const Windows& s, const T* x, const T* x_end, const Runs& runs, i64 k0, i64 k1, T* out, i64 out_row) {
+  constexpr int L = kLanes<T>;
+  for_each_piece(s, runs, k0, k1, [&](i64 k, const Runs::Run& run, i64 offset, Inside in) {
+    T* to = out + k * out_row + run.at;
+    for (i64 t = 0; t < in.t0; t++) to[t] = 0;
+    const T* from = x + offset;
+    const i64 count = in.t1 - in.t0;
+    if (s.stride_w != 1) {
+      for (i64 t = 0; t < count; t++) to[in.t0 + t] = from[t * s.stride_w];
+    } else if (x_end - from >= round_up(count, L)) {
+      for (i64 t = 0; t < count; t += L) store(to + in.t0 + t, load<Vec<T>>(from + t));
+    } else {
+      for (i64 t = 0; t < count; t++) to[in.t0 + t] = from[t];
+    }
+    for (i64 t = in.t1; t < run.count; t++) to[t] = 0;
+  });
+}
+
+// x at X[k,j] += in[(k - k0) * in_row + j - j0]
+template <class T>
+void scatter_add(const Windows& s, const T* in, i64 in_row, const Runs& runs, i64 k0, i64 k1, T* x) {
+  for_each_piece(s, runs, k0, k1, [&](i64 k, const Runs::Run& run, i64 offset, Inside inside) {
+    const T* from = in + k * in_row + run.at + inside.t0;
+    const i64 count = inside.t1 - inside.t0;
+    if (s.stride_w == 1)
+      add(x + offset, from, count);
+    else
+      for (i64 t = 0; t < count; t++) x[offset + t * s.stride_w] += from[t];
+  });
+}
+
+}  // namespace
+}  // namespace jt::library

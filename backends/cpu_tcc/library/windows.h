@@ -33,8 +33,10 @@ struct Runs {
     i64 at, count;  // columns, counted from j0
     i64 image;      // offset of the image in x
     i64 y, x;       // where the first window begins; negative in the padding
+    i64 origin;     // the same as an offset in x
   };
   int count = 0;
+  bool inside = true;  // no window touches the padding
   Run run[kMostRuns];
 
   Runs(const Windows& s, i64 j0, i64 width) {
@@ -42,7 +44,10 @@ struct Runs {
     for (i64 at = 0; at < width;) {
       const i64 j = j0 + at, place = j % plane, row = place / s.ow, column = place % s.ow;
       const i64 length = min(s.ow - column, width - at);
-      run[count++] = {at, length, j / plane * s.image, row * s.stride_h - s.top, column * s.stride_w - s.left};
+      const i64 image = j / plane * s.image, y = row * s.stride_h - s.top, x = column * s.stride_w - s.left;
+      run[count++] = {at, length, image, y, x, image + y * s.w + x};
+      inside = inside && y >= 0 && y + s.dilation_h * (s.kh - 1) < s.h;
+      inside = inside && x >= 0 && x + s.stride_w * (length - 1) + s.dilation_w * (s.kw - 1) < s.w;
       at += length;
     }
   }
@@ -51,9 +56,25 @@ struct Runs {
 // The columns [t0, t1) of a run whose element at `x` + t * stride lies in a row of w.
 struct Inside {
   i64 t0, t1;
+  explicit Inside(i64 count) : t0(0), t1(count) {}
   Inside(i64 x, i64 stride, i64 count, i64 w) : t0(0), t1(count) {
     if (x < 0) t0 = min(count, ceil_div(-x, stride));
     if (x + (count - 1) * stride >= w) t1 = max(t0, x >= w ? 0 : ceil_div(w - x, stride));
+  }
+};
+
+// Row k of X as (channel, a, b), counted up.
+struct Tap {
+  const Windows& s;
+  i64 channel, a, b;
+  Tap(const Windows& s, i64 k) : s(s), channel(k / s.kw / s.kh), a(k / s.kw % s.kh), b(k % s.kw) {}
+  i64 offset() const { return (channel * s.h + a * s.dilation_h) * s.w + b * s.dilation_w; }
+  void next() {
+    if (++b < s.kw) return;
+    b = 0;
+    if (++a < s.kh) return;
+    a = 0;
+    channel++;
   }
 };
 
@@ -61,21 +82,23 @@ struct Inside {
 // nothing may be inside.
 template <class Piece>
 inline void for_each_piece(const Windows& s, const Runs& runs, i64 k0, i64 k1, const Piece& piece) {
-  i64 b = k0 % s.kw, a = k0 / s.kw % s.kh, channel = k0 / s.kw / s.kh;
-  for (i64 k = k0; k < k1; k++) {
+  Tap tap(s, k0);
+  if (runs.inside) {
+    for (i64 k = k0; k < k1; k++, tap.next()) {
+      const i64 offset = tap.offset();
+      for (int r = 0; r < runs.count; r++)
+        piece(k - k0, runs.run[r], runs.run[r].origin + offset, Inside(runs.run[r].count));
+    }
+    return;
+  }
+  for (i64 k = k0; k < k1; k++, tap.next()) {
+    const i64 offset = tap.offset();
     for (int r = 0; r < runs.count; r++) {
       const Runs::Run& run = runs.run[r];
-      const i64 y = run.y + a * s.dilation_h, x = run.x + b * s.dilation_w;
-      Inside inside(x, s.stride_w, run.count, s.w);
-      if (y < 0 || y >= s.h) inside.t0 = inside.t1 = 0;
-      piece(k - k0, run, run.image + (channel * s.h + y) * s.w + x + inside.t0 * s.stride_w, inside);
-    }
-    if (++b == s.kw) {
-      b = 0;
-      if (++a == s.kh) {
-        a = 0;
-        channel++;
-      }
+      const i64 y = run.y + tap.a * s.dilation_h;
+      Inside inside(run.x + tap.b * s.dilation_w, s.stride_w, run.count, s.w);
+      if (y < 0 || y >= s.h) inside.t1 = inside.t0;
+      piece(k - k0, run, run.origin + offset + inside.t0 * s.stride_w, inside);
     }
   }
 }

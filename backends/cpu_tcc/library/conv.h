@@ -287,8 +287,7 @@ void grad_x_scattered(const GradX<T>& plan, const Conv2dShape& s, const Planes<c
     BlockedProduct<T, decltype(a), decltype(b), decltype(c)>{a, b, c, scratch.inner.a, scratch.inner.b}.run(
         m, j0, j1, k, blocks<T>(m, width, k, false), false);
     for (i64 j = 0; j < width; j += kMostRuns)
-      scatter_add(plan.windows, scratch.strip + j, plan.strip, Runs(plan.windows, j0 + j, min(kMostRuns, width - j)), 0,
-                  m, dx);
+      scatter_add(plan.windows, scratch.strip + j, plan.strip, Runs(plan.windows, j0 + j, min(kMostRuns, width - j)), dx);
   }
 }
 

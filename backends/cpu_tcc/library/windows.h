@@ -36,6 +36,7 @@ struct Runs {
     i64 origin;     // the same as an offset in x
   };
   int count = 0;
+  i64 longest = 0;
   bool inside = true;  // no window touches the padding
   Run run[kMostRuns];
 
@@ -46,6 +47,7 @@ struct Runs {
       const i64 length = min(s.ow - column, width - at);
       const i64 image = j / plane * s.image, y = row * s.stride_h - s.top, x = column * s.stride_w - s.left;
       run[count++] = {at, length, image, y, x, image + y * s.w + x};
+      longest = max(longest, length);
       inside = inside && y >= 0 && y + s.dilation_h * (s.kh - 1) < s.h;
       inside = inside && x >= 0 && x + s.stride_w * (length - 1) + s.dilation_w * (s.kw - 1) < s.w;
       at += length;
@@ -68,6 +70,7 @@ struct Tap {
   const Windows& s;
   i64 channel, a, b;
   Tap(const Windows& s, i64 k) : s(s), channel(k / s.kw / s.kh), a(k / s.kw % s.kh), b(k % s.kw) {}
+  i64 row() const { return (channel * s.kh + a) * s.kw + b; }
   i64 offset() const { return (channel * s.h + a * s.dilation_h) * s.w + b * s.dilation_w; }
   void next() {
     if (++b < s.kw) return;
@@ -78,29 +81,44 @@ struct Tap {
   }
 };
 
-// For each k in [k0, k1) and each run: piece(k - k0, run, offset in x of its first column inside, inside), where
-// nothing may be inside.
+// For each run at one tap: piece(run, offset in x of its first column inside, inside), where nothing may be inside.
 template <class Piece>
-inline void for_each_piece(const Windows& s, const Runs& runs, i64 k0, i64 k1, const Piece& piece) {
+inline void for_each_piece(const Windows& s, const Runs& runs, const Tap& tap, const Piece& piece) {
+  const i64 offset = tap.offset();
+  for (int r = 0; r < runs.count; r++) {
+    const Runs::Run& run = runs.run[r];
+    if (runs.inside) {
+      piece(run, run.origin + offset, Inside(run.count));
+      continue;
+    }
+    const i64 y = run.y + tap.a * s.dilation_h;
+    Inside inside(run.x + tap.b * s.dilation_w, s.stride_w, run.count, s.w);
+    if (y < 0 || y >= s.h) inside.t1 = inside.t0;
+    piece(run, run.origin + offset + inside.t0 * s.stride_w, inside);
+  }
+}
+
+// Whole registers of V, when no window touches the padding, neighbours are adjacent and nothing past x is read.
+template <class V, class T>
+void gather_registers(const Windows& s, const T* x, const Runs& runs, i64 k0, i64 k1, T* out, i64 out_row) {
+  constexpr i64 step = sizeof(V) / sizeof(T);
   Tap tap(s, k0);
-  if (runs.inside) {
-    for (i64 k = k0; k < k1; k++, tap.next()) {
-      const i64 offset = tap.offset();
-      for (int r = 0; r < runs.count; r++)
-        piece(k - k0, runs.run[r], runs.run[r].origin + offset, Inside(runs.run[r].count));
-    }
-    return;
-  }
-  for (i64 k = k0; k < k1; k++, tap.next()) {
-    const i64 offset = tap.offset();
+  for (i64 k = k0; k < k1; k++, tap.next(), out += out_row) {
+    const T* from = x + tap.offset();
     for (int r = 0; r < runs.count; r++) {
-      const Runs::Run& run = runs.run[r];
-      const i64 y = run.y + tap.a * s.dilation_h;
-      Inside inside(run.x + tap.b * s.dilation_w, s.stride_w, run.count, s.w);
-      if (y < 0 || y >= s.h) inside.t1 = inside.t0;
-      piece(k - k0, run, run.origin + offset + inside.t0 * s.stride_w, inside);
+      const Runs::Run run = runs.run[r];
+      for (i64 t = 0; t < run.count; t += step) store(out + run.at + t, load<V>(from + run.origin + t));
     }
   }
+}
+
+template <class T>
+bool may_read_registers(const Windows& s, const T* x, const T* x_end, const Runs& runs, i64 k1) {
+  if (!runs.inside || s.stride_w != 1 || runs.count == 0) return false;
+  const i64 last_channel = (k1 - 1) / (s.kh * s.kw), last_row = last_channel * s.h + s.dilation_h * (s.kh - 1);
+  const i64 last_tap = last_row * s.w + s.dilation_w * (s.kw - 1);
+  const Runs::Run& last = runs.run[runs.count - 1];  // origins ascend
+  return x_end - x >= last.origin + last_tap + round_up(runs.longest, kLanes<T>);
 }
 
 // out[(k - k0) * out_row + j - j0] = X[k,j]. May scribble up to kLanes elements past the end of out, and between
@@ -108,33 +126,44 @@ inline void for_each_piece(const Windows& s, const Runs& runs, i64 k0, i64 k1, c
 template <class T>
 void gather(const Windows& s, const T* x, const T* x_end, const Runs& runs, i64 k0, i64 k1, T* out, i64 out_row) {
   constexpr int L = kLanes<T>;
-  for_each_piece(s, runs, k0, k1, [&](i64 k, const Runs::Run& run, i64 offset, Inside in) {
-    T* to = out + k * out_row + run.at;
-    for (i64 t = 0; t < in.t0; t++) to[t] = 0;
-    const T* from = x + offset;
-    const i64 count = in.t1 - in.t0;
-    if (s.stride_w != 1) {
-      for (i64 t = 0; t < count; t++) to[in.t0 + t] = from[t * s.stride_w];
-    } else if (x_end - from >= round_up(count, L)) {
-      for (i64 t = 0; t < count; t += L) store(to + in.t0 + t, load<Vec<T>>(from + t));
-    } else {
-      for (i64 t = 0; t < count; t++) to[in.t0 + t] = from[t];
-    }
-    for (i64 t = in.t1; t < run.count; t++) to[t] = 0;
-  });
+  if (may_read_registers(s, x, x_end, runs, k1)) {
+    if (runs.longest <= L / 2) return gather_registers<HalfVec<T>>(s, x, runs, k0, k1, out, out_row);
+    return gather_registers<Vec<T>>(s, x, runs, k0, k1, out, out_row);
+  }
+  Tap tap(s, k0);
+  for (i64 k = k0; k < k1; k++, tap.next(), out += out_row)
+    for_each_piece(s, runs, tap, [&](const Runs::Run& run, i64 offset, Inside in) {
+      T* to = out + run.at;
+      for (i64 t = 0; t < in.t0; t++) to[t] = 0;
+      const T* from = x + offset;
+      const i64 count = in.t1 - in.t0;
+      if (s.stride_w != 1) {
+        for (i64 t = 0; t < count; t++) to[in.t0 + t] = from[t * s.stride_w];
+      } else if (x_end - from >= round_up(count, L)) {
+        for (i64 t = 0; t < count; t += L) store(to + in.t0 + t, load<Vec<T>>(from + t));
+      } else {
+        for (i64 t = 0; t < count; t++) to[in.t0 + t] = from[t];
+      }
+      for (i64 t = in.t1; t < run.count; t++) to[t] = 0;
+    });
 }
 
-// x at X[k,j] += in[(k - k0) * in_row + j - j0]
+// x at X[k,j] += in[k * in_row + j - j0] for every row k. The tap's b runs slowest: sums one element apart in x follow
+// each other only after the others are out of the store buffer, which could not forward them.
 template <class T>
-void scatter_add(const Windows& s, const T* in, i64 in_row, const Runs& runs, i64 k0, i64 k1, T* x) {
-  for_each_piece(s, runs, k0, k1, [&](i64 k, const Runs::Run& run, i64 offset, Inside inside) {
-    const T* from = in + k * in_row + run.at + inside.t0;
-    const i64 count = inside.t1 - inside.t0;
-    if (s.stride_w == 1)
-      add(x + offset, from, count);
-    else
-      for (i64 t = 0; t < count; t++) x[offset + t * s.stride_w] += from[t];
-  });
+void scatter_add(const Windows& s, const T* in, i64 in_row, const Runs& runs, T* x) {
+  Tap tap(s, 0);
+  for (tap.b = 0; tap.b < s.kw; tap.b++)
+    for (tap.channel = 0; tap.channel < s.channels; tap.channel++)
+      for (tap.a = 0; tap.a < s.kh; tap.a++)
+        for_each_piece(s, runs, tap, [&](const Runs::Run& run, i64 offset, Inside inside) {
+          const T* from = in + tap.row() * in_row + run.at + inside.t0;
+          const i64 count = inside.t1 - inside.t0;
+          if (s.stride_w == 1)
+            add(x + offset, from, count);
+          else
+            for (i64 t = 0; t < count; t++) x[offset + t * s.stride_w] += from[t];
+        });
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 //   dx = scatter(W^T[k, o] * dY[o, j]), or, at stride 1 with little padding, a forward pass over dY with W flipped
 #pragma once
 #include "backends/cpu_tcc/library/blocked.h"
+#include "backends/cpu_tcc/library/depthwise.h"
 #include "backends/cpu_tcc/library/windows.h"
 
 namespace jt::library {
@@ -213,16 +214,8 @@ void grad_w(const Conv2dShape& s, const T* x, const T* dy, T* dw, void* workspac
 // The forward pass over dy would do the same work plus what falls into the padding: worth it if that is little, since
 // nothing is scattered. One or two rows would leave the multipliers idle.
 inline bool is_flipped_forward(const Conv2dShape& s) {
-  const bool unit_stride = s.stride_h == 1 && s.stride_w == 1;
-  const bool padding_fits = s.top <= s.dilation_h * (s.kh - 1) && s.left <= s.dilation_w * (s.kw - 1);
   const bool little_padding = 2 * s.h * s.w <= 3 * output_height(s) * output_width(s);
-  return unit_stride && padding_fits && little_padding && s.c / s.groups >= 4;
-}
-
-inline Windows flipped_windows(const Conv2dShape& s) {
-  const i64 oh = output_height(s), ow = output_width(s);
-  return {s.o / s.groups, oh, ow, s.o * oh * ow, s.kh, s.kw, 1, 1, s.dilation_h, s.dilation_w,
-          s.dilation_h * (s.kh - 1) - s.top, s.dilation_w * (s.kw - 1) - s.left, s.h, s.w};
+  return can_flip(s) && little_padding && s.c / s.groups >= 4;
 }
 
 // to[c][o][a][b] = w[o][c][kh-1-a][kw-1-b], for one group.
@@ -317,22 +310,25 @@ void grad_x(const Conv2dShape& s, const T* dy, const T* w, T* dx, void* workspac
   });
 }
 
-// ---- both dtypes
+// ---- both dtypes, and the depthwise case
 
 template <class T>
 size_t forward_workspace(const Conv2dShape& s) {
+  if (is_depthwise(s)) return 0;
   Workspace memory(nullptr);
   Forward<T>(s).scratch(memory);
   return memory.measured();
 }
 template <class T>
 size_t grad_x_workspace(const Conv2dShape& s) {
+  if (is_depthwise(s)) return 0;
   Workspace memory(nullptr);
   GradXScratch<T>(GradX<T>(s), memory);
   return memory.measured();
 }
 template <class T>
 size_t grad_w_workspace(const Conv2dShape& s) {
+  if (is_depthwise(s)) return 0;
   Workspace memory(nullptr);
   GradW<T>(s).scratch(s, memory);
   return memory.measured();
@@ -348,34 +344,44 @@ inline size_t conv2d_grad_w_workspace(const Conv2dShape& s) {
   return s.dtype == JT_F64 ? grad_w_workspace<double>(s) : grad_w_workspace<float>(s);
 }
 inline i64 conv2d_units(const Conv2dShape& s) {
+  if (is_depthwise(s)) return s.n * s.c;
   return s.dtype == JT_F64 ? Forward<double>(s).units(s) : Forward<float>(s).units(s);
 }
 inline i64 conv2d_grad_x_units(const Conv2dShape& s) {
+  if (is_depthwise(s)) return s.n * s.c;
   return s.dtype == JT_F64 ? GradX<double>(s).units(s) : GradX<float>(s).units(s);
 }
 inline i64 conv2d_grad_w_units(const Conv2dShape& s) {
+  if (is_depthwise(s)) return s.c;
   return s.dtype == JT_F64 ? GradW<double>(s).units(s) : GradW<float>(s).units(s);
 }
 
-inline void conv2d(const Conv2dShape& s, const void* x, const void* w, void* y, void* workspace, i64 begin, i64 end) {
-  if (s.dtype == JT_F64)
-    forward(s, (const double*)x, (const double*)w, (double*)y, workspace, begin, end);
-  else
-    forward(s, (const float*)x, (const float*)w, (float*)y, workspace, begin, end);
+template <class T>
+void conv2d_of(const Conv2dShape& s, const void* x, const void* w, void* y, void* memory, i64 begin, i64 end) {
+  if (is_depthwise(s)) return depthwise(s, (const T*)x, (const T*)w, (T*)y, begin, end);
+  forward(s, (const T*)x, (const T*)w, (T*)y, memory, begin, end);
 }
-inline void conv2d_grad_x(const Conv2dShape& s, const void* dy, const void* w, void* dx, void* workspace, i64 begin,
-                          i64 end) {
-  if (s.dtype == JT_F64)
-    grad_x(s, (const double*)dy, (const double*)w, (double*)dx, workspace, begin, end);
-  else
-    grad_x(s, (const float*)dy, (const float*)w, (float*)dx, workspace, begin, end);
+template <class T>
+void grad_x_of(const Conv2dShape& s, const void* dy, const void* w, void* dx, void* memory, i64 begin, i64 end) {
+  if (is_depthwise(s)) return depthwise_grad_x(s, (const T*)dy, (const T*)w, (T*)dx, begin, end);
+  grad_x(s, (const T*)dy, (const T*)w, (T*)dx, memory, begin, end);
 }
-inline void conv2d_grad_w(const Conv2dShape& s, const void* x, const void* dy, void* dw, void* workspace, i64 begin,
+template <class T>
+void grad_w_of(const Conv2dShape& s, const void* x, const void* dy, void* dw, void* memory, i64 begin, i64 end) {
+  if (is_depthwise(s)) return depthwise_grad_w(s, (const T*)x, (const T*)dy, (T*)dw, begin, end);
+  grad_w(s, (const T*)x, (const T*)dy, (T*)dw, memory, begin, end);
+}
+
+inline void conv2d(const Conv2dShape& s, const void* x, const void* w, void* y, void* memory, i64 begin, i64 end) {
+  (s.dtype == JT_F64 ? conv2d_of<double> : conv2d_of<float>)(s, x, w, y, memory, begin, end);
+}
+inline void conv2d_grad_x(const Conv2dShape& s, const void* dy, const void* w, void* dx, void* memory, i64 begin,
                           i64 end) {
-  if (s.dtype == JT_F64)
-    grad_w(s, (const double*)x, (const double*)dy, (double*)dw, workspace, begin, end);
-  else
-    grad_w(s, (const float*)x, (const float*)dy, (float*)dw, workspace, begin, end);
+  (s.dtype == JT_F64 ? grad_x_of<double> : grad_x_of<float>)(s, dy, w, dx, memory, begin, end);
+}
+inline void conv2d_grad_w(const Conv2dShape& s, const void* x, const void* dy, void* dw, void* memory, i64 begin,
+                          i64 end) {
+  (s.dtype == JT_F64 ? grad_w_of<double> : grad_w_of<float>)(s, x, dy, dw, memory, begin, end);
 }
 
 }  // namespace

@@ -1,18 +1,9 @@
 // pool: 2-d pooling, plane by plane.
 #pragma once
-#include "backends/cpu_tcc/library/library.h"
-#include "backends/cpu_tcc/library/vector.h"
+#include "backends/cpu_tcc/library/windows.h"
 
 namespace jt::library {
 namespace {
-
-// The part [begin, end) of a window along one axis that lies in the input, in steps of the window.
-struct Span {
-  i64 begin, end;
-  Span(i64 start, i64 window, i64 dilation, i64 extent)
-      : begin(start < 0 ? min(window, ceil_div(-start, dilation)) : 0),
-        end(start >= extent ? begin : max(begin, min(window, ceil_div(extent - start, dilation)))) {}
-};
 
 template <class T>
 void max_plane(const Pool2dShape& s, i64 oh, i64 ow, const T* x, T* y, int32_t* index) {

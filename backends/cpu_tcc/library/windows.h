@@ -10,6 +10,14 @@
 namespace jt::library {
 namespace {
 
+// The part [begin, end) of a window along one axis that lies in the input, in steps of the window.
+struct Span {
+  i64 begin, end;
+  Span(i64 start, i64 window, i64 dilation, i64 extent)
+      : begin(start < 0 ? min(window, ceil_div(-start, dilation)) : 0),
+        end(start >= extent ? begin : max(begin, min(window, ceil_div(extent - start, dilation)))) {}
+};
+
 struct Windows {
   i64 channels, h, w;  // of the group
   i64 image;           // elements between images
@@ -23,6 +31,18 @@ inline Windows windows_of(const Conv2dShape& s) {
   return {s.c / s.groups, s.h,          s.w,          s.c * s.h * s.w, s.kh,   s.kw,
           s.stride_h,     s.stride_w,   s.dilation_h, s.dilation_w,    s.top,  s.left,
           output_height(s), output_width(s)};
+}
+
+// At stride 1 the gradient of x is a convolution of dy with the window turned around, unless the padding exceeds it.
+inline bool can_flip(const Conv2dShape& s) {
+  const bool unit_stride = s.stride_h == 1 && s.stride_w == 1;
+  return unit_stride && s.top <= s.dilation_h * (s.kh - 1) && s.left <= s.dilation_w * (s.kw - 1);
+}
+
+inline Windows flipped_windows(const Conv2dShape& s) {
+  const i64 oh = output_height(s), ow = output_width(s);
+  return {s.o / s.groups, oh, ow, s.o * oh * ow, s.kh, s.kw, 1, 1, s.dilation_h, s.dilation_w,
+          s.dilation_h * (s.kh - 1) - s.top, s.dilation_w * (s.kw - 1) - s.left, s.h, s.w};
 }
 
 constexpr i64 kMostRuns = 64;
@@ -155,15 +175,18 @@ void scatter_add(const Windows& s, const T* in, i64 in_row, const Runs& runs, T*
   Tap tap(s, 0);
   for (tap.b = 0; tap.b < s.kw; tap.b++)
     for (tap.channel = 0; tap.channel < s.channels; tap.channel++)
-      for (tap.a = 0; tap.a < s.kh; tap.a++)
+      for (tap.a = 0; tap.a < s.kh; tap.a++) {
+        const T* values = in + tap.row() * in_row;
+        if (runs.inside && s.stride_w == 1) {
+          T* to = x + tap.offset();
+          for (int r = 0; r < runs.count; r++) add(to + runs.run[r].origin, values + runs.run[r].at, runs.run[r].count);
+          continue;
+        }
         for_each_piece(s, runs, tap, [&](const Runs::Run& run, i64 offset, Inside inside) {
-          const T* from = in + tap.row() * in_row + run.at + inside.t0;
-          const i64 count = inside.t1 - inside.t0;
-          if (s.stride_w == 1)
-            add(x + offset, from, count);
-          else
-            for (i64 t = 0; t < count; t++) x[offset + t * s.stride_w] += from[t];
+          const T* from = values + run.at + inside.t0;
+          for (i64 t = 0; t < inside.t1 - inside.t0; t++) x[offset + t * s.stride_w] += from[t];
         });
+      }
 }
 
 }  // namespace

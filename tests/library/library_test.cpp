@@ -160,29 +160,37 @@ TEST(Gemm, sums_halves_in_f32_and_rounds_once) {
       }
 }
 
-TEST(Gemm, rounds_halves_as_the_standard_says) {
+TEST(Gemm, rounds_halves_to_nearest_even) {
+  // x * y + z * 1 in f32, where the sum needs one bit more than the dtype has.
   struct Case {
-    float value;
-    uint16_t f16, bf16;
+    DType dtype;
+    uint16_t one, x, y, z, want;
+    const char* what;
   };
-  const float inf = std::numeric_limits<float>::infinity();
-  const Case cases[] = {{0.0f, 0, 0},           {65504.0f, 0x7bff, 0x4780}, {65519.9f, 0x7bff, 0x4780},
-                        {65520.0f, 0x7c00, 0x4780}, {-inf, 0xfc00, 0xff80},     {0x1p-24f, 1, 0x3380},
-                        {0x1p-25f, 0, 0x3300},  {0x1.8p-25f, 1, 0x3340},    {0x1.ffcp-15f, 0x3ff + 0x1, 0x3880},
-                        {0x1p-14f, 0x400, 0x3880}, {1.0f, 0x3c00, 0x3f80}};
+  const Case cases[] = {
+      {JT_F16, 0x3c00, 0x3c00, 0x3c00, 0x1000, 0x3c00, "1 + 2^-11 is a tie, down to even"},
+      {JT_F16, 0x3c00, 0x3c01, 0x3c00, 0x1000, 0x3c02, "1 + 3 * 2^-11 is a tie, up to even"},
+      {JT_F16, 0x3c00, 0x7bff, 0x3c00, 0x4c00, 0x7c00, "65504 + 16 overflows"},
+      {JT_F16, 0x3c00, 0x7bff, 0x3c00, 0x4bff, 0x7bff, "65504 + 15.99 does not"},
+      {JT_F16, 0x3c00, 0x0001, 0x3800, 0x0000, 0x0000, "half the least denormal is a tie, down to 0"},
+      {JT_F16, 0x3c00, 0x0003, 0x3800, 0x0000, 0x0002, "1.5 denormals are a tie, up to 2"},
+      {JT_F16, 0x3c00, 0x03ff, 0x3c00, 0x0001, 0x0400, "the least normal"},
+      {JT_F16, 0x3c00, 0xfc00, 0x3c00, 0x0000, 0xfc00, "-infinity"},
+      {JT_F16, 0x3c00, 0x7e00, 0x3c00, 0x0000, 0x7e00, "nan"},
+      {JT_BF16, 0x3f80, 0x3f80, 0x3f80, 0x3b80, 0x3f80, "1 + 2^-8 is a tie, down to even"},
+      {JT_BF16, 0x3f80, 0x3f81, 0x3f80, 0x3b80, 0x3f82, "1 + 3 * 2^-8 is a tie, up to even"},
+      {JT_BF16, 0x3f80, 0x7f7f, 0x4000, 0x0000, 0x7f80, "overflows"},
+      {JT_BF16, 0x3f80, 0x7fc0, 0x3f80, 0x0000, 0x7fc0, "nan"},
+  };
   for (auto* kernels : every_isa())
-    for (const Case& c : cases)
-      for (bool is_f16 : {true, false}) {
-        // value * 1 with an f16 or bf16 value would round before; sum of its high and low part is exact in f32.
-        GemmShape s = shape_of(is_f16 ? JT_F16 : JT_BF16, 1, 1, 2, false, false);
-        s.accumulate = true;
-        if (!is_f16 || c.value != c.value) continue;
-        const uint16_t a[] = {c.f16, 0x3c00}, b[] = {0x3c00, 0};
-        uint16_t out = 0;
-        std::vector<char> memory(kernels->gemm_workspace(s));
-        kernels->gemm(s, a, b, &out, memory.data(), 0, 1);
-        EXPECT_EQ(out, c.f16) << c.value;
-      }
+    for (const Case& c : cases) {
+      GemmShape s = shape_of(c.dtype, 1, 1, 2, false, false);
+      const uint16_t a[] = {c.x, c.z}, b[] = {c.y, c.one};
+      uint16_t out = 0;
+      std::vector<char> memory(kernels->gemm_workspace(s));
+      kernels->gemm(s, a, b, &out, memory.data(), 0, kernels->gemm_units(s));
+      EXPECT_EQ(out, c.want) << kernels->name << ": " << c.what;
+    }
 }
 
 TEST(Gemm, propagates_nan_past_zero_factors) {

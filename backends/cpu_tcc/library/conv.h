@@ -73,13 +73,16 @@ struct WindowRows {
   const T* at(i64, i64) const { return nullptr; }
   i64 step() const { return 0; }
   void pack(i64 j0, i64 count, i64 k0, i64 width, i64 padded, T* out) const {
-    alignas(64) T square[kTileColumns<T> * kMostRuns + kLanes<T>];
+    constexpr int L = kLanes<T>;
+    alignas(64) T square[kTileColumns<T> * kMostRuns + L];
+    T* const zeros = square + width * kMostRuns;  // rows that become the padding
+    fill(zeros, (padded - width) * kMostRuns, T(0));
     for (i64 j = 0; j < count; j += kMostRuns) {
       const i64 part = min(kMostRuns, count - j);
       gather(s, x, x_end, Runs(s, j0 + j, part), k0, k0 + width, square, kMostRuns);
-      transpose(square, kMostRuns, width, part, out + j * padded, padded);
+      if (padded > width) fill(zeros, L, T(0));  // what gather scribbled
+      transpose(square, kMostRuns, padded, part, out + j * padded, padded);
     }
-    clear_padding(out, count, width, padded);
   }
 };
 

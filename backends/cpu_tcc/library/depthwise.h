@@ -37,17 +37,19 @@ void depthwise_plane(const Windows& s, const T* x, const T* w, i64 w_step, T* y)
     const i64 y0 = i * s.stride_h - s.top;
     const Span rows(y0, s.kh, s.dilation_h, s.h);
     auto element = [&](i64 j) { y[j] = depthwise_element(s, x, w, w_step, rows, y0, j * s.stride_w - s.left); };
-    i64 j = 0;
-    for (; j < inner.first; j++) element(j);
-    for (; s.stride_w == 1 && j + L <= inner.last; j += L) {
+    i64 done = inner.first;
+    for (i64 j = 0; j < inner.first; j++) element(j);
+    while (s.stride_w == 1 && done < inner.last && inner.last - inner.first >= L) {
+      const i64 j = min(done, inner.last - L);  // the last register overlaps the one before
       Vec<T> total = {};
       for (i64 a = rows.begin; a < rows.end; a++) {
         const T* row = x + (y0 + a * s.dilation_h) * s.w + j - s.left;
         for (i64 b = 0; b < s.kw; b++) total += load<Vec<T>>(row + b * s.dilation_w) * w[(a * s.kw + b) * w_step];
       }
       store(y + j, total);
+      done = j + L;
     }
-    for (; j < s.ow; j++) element(j);
+    for (i64 j = done; j < s.ow; j++) element(j);
   }
 }
 

@@ -13,9 +13,12 @@ namespace {
 // The part [begin, end) of a window along one axis that lies in the input, in steps of the window.
 struct Span {
   i64 begin, end;
-  Span(i64 start, i64 window, i64 dilation, i64 extent)
-      : begin(start < 0 ? min(window, ceil_div(-start, dilation)) : 0),
-        end(start >= extent ? begin : max(begin, min(window, ceil_div(extent - start, dilation)))) {}
+  Span(i64 start, i64 window, i64 dilation, i64 extent) : begin(0), end(window) {
+    if (start < 0) begin = min(window, steps(-start, dilation));
+    if (start + (window - 1) * dilation >= extent) end = max(begin, start >= extent ? 0 : steps(extent - start, dilation));
+  }
+  // Division is the slowest thing here, and rarely needed.
+  static i64 steps(i64 distance, i64 dilation) { return dilation == 1 ? distance : ceil_div(distance, dilation); }
 };
 
 struct Windows {

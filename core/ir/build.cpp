@@ -10,6 +10,7 @@ int result_count(Op op) { return op == Op::max_pool2d ? 2 : 1; }
 void infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results) {
   TypeRule rule{def(op), inputs, attrs, results};
   def(op).type(rule);
+  for (int i = 0; i < result_count(op); i++) check_count(name(op), results[i].shape);
 }
 
 static Value converted(Recorder& r, Ref x, DType to) {

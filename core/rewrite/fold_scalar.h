@@ -1,4 +1,4 @@
-// fold_scalar: an element row or cast on scalars. A stand-in until core/ir/eval.h has it for every row.
+// fold_scalar: an element row or cast on scalars. A stand-in until core/ir/eval.h has `fold` for every row.
 #pragma once
 #include <cstring>
 #include <cmath>
@@ -16,19 +16,21 @@ inline bool can_fold_op(Op op) {
   }
 }
 
-inline void fold_scalar(Op op, DType result, std::span<const Scalar*> in, int64_t* bits) {
+inline int64_t fold(Op op, std::span<const Scalar> from, DType to) {
   auto real = [&](size_t i) {
-    double v = double(in[i]->bits);
-    if (is_float(in[i]->dtype)) std::memcpy(&v, &in[i]->bits, 8);
+    double v = double(from[i].bits);
+    if (is_float(from[i].dtype)) std::memcpy(&v, &from[i].bits, 8);
     return v;
   };
   auto give = [&](double v, int64_t n) {
-    if (!is_float(result)) { *bits = result == JT_BOOL ? n != 0 : n; return; }
-    if (result != JT_F64) v = double(float(v));
-    std::memcpy(bits, &v, 8);
+    if (!is_float(to)) return to == JT_BOOL ? int64_t(n != 0) : n;
+    if (to != JT_F64) v = double(float(v));
+    int64_t bits;
+    std::memcpy(&bits, &v, 8);
+    return bits;
   };
-  double x = real(0), y = in.size() > 1 ? real(1) : 0;
-  int64_t a = in[0]->bits, b = in.size() > 1 ? in[1]->bits : 0;
+  double x = real(0), y = from.size() > 1 ? real(1) : 0;
+  int64_t a = from[0].bits, b = from.size() > 1 ? from[1].bits : 0;
   switch (op) {
     case Op::neg: return give(-x, -a);
     case Op::abs: return give(std::fabs(x), a < 0 ? -a : a);
@@ -39,7 +41,7 @@ inline void fold_scalar(Op op, DType result, std::span<const Scalar*> in, int64_
     case Op::sub: return give(x - y, a - b);
     case Op::mul: return give(x * y, a * b);
     case Op::div: return give(x / y, 0);
-    default: return give(x, is_float(in[0]->dtype) ? int64_t(x) : a);
+    default: return give(x, is_float(from[0].dtype) ? int64_t(x) : a);
   }
 }
 

@@ -1,7 +1,7 @@
 // fold: element rows and casts of constants become constants; a constant of the program becomes a recipe (a Scalar with
 // `fold`), so that the next run with other numbers of the same classes computes it again.
 #include "core/base/hash.h"
-#include "core/rewrite/fold_scalar.h"
+#include "core/ir/eval.h"
 #include "core/rewrite/rule.h"
 #include "core/rewrite/simplify.h"
 
@@ -76,7 +76,6 @@ Value ScalarTable::fold(Recorder& recorder, Op op, DType dtype, std::span<const 
 Rewrite fold(Rewriting& with, Ref node) {
   Kind k = kind(node.node);
   if (k != Kind::element && k != Kind::cast) return {};
-  if (!can_fold_op(node.node->op)) return {};
   for (Ref in : node.node->ins())
     if (!can_fold(in)) return {};
   return {"fold", with.scalars.fold(with.recorder, node.node->op, node.dtype(), node.node->ins())};

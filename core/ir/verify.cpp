@@ -3,6 +3,7 @@
 
 #include <unordered_map>
 
+#include "core/ir/eval.h"
 #include "core/ir/row_cache.h"
 #include "core/ir/rules.h"
 
@@ -25,6 +26,22 @@ void check_operand_count(Op op, const Signature& signature, size_t given) {
 
 static bool is_foldable(Op op) { return def(op).kind == Kind::element || op == Op::cast; }
 
+// That a fold's operands have the dtypes its row takes, and that it gives the scalar's bits.
+static void check_fold(const Block& block, size_t id, size_t count) {
+  const Scalar& s = block.scalars[id];
+  Scalar from[3];
+  for (size_t k = 0; k < count; k++) from[k] = block.scalars[size_t(s.from[k])];
+  if (s.fold != Op::cast) {
+    bool choice = def(s.fold).operands == Operands::CHOICE;
+    DType t = from[count - 1].dtype, gives = def(s.fold).result == ResultRule::BOOL ? JT_BOOL : t;
+    bool fits = operand_dtype(def(s.fold), t) == t && s.dtype == gives && (!choice || from[0].dtype == JT_BOOL);
+    for (size_t k = choice; k < count; k++) fits &= from[k].dtype == t;
+    if (!fits) fail(JT_E_DTYPE, "scalar #", id, ": ", name(s.fold), " does not take its operands to ", s.dtype);
+  }
+  int64_t bits = fold(s.fold, {from, count}, s.dtype);
+  if (bits != s.bits) fail(JT_E_INVALID, "scalar #", id, ": ", name(s.fold), " gives other bits: ", bits, ", not ", s.bits);
+}
+
 void check_scalar(const Block& block, size_t id) {
   const Scalar& s = block.scalars[id];
   if (!is_dtype(s.dtype)) fail(JT_E_INVALID, "scalar #", id, ": ", int(s.dtype), " is not a dtype");
@@ -39,6 +56,7 @@ void check_scalar(const Block& block, size_t id) {
     if (k < count && (s.from[k] < 0 || size_t(s.from[k]) >= id))
       fail(JT_E_INVALID, "scalar #", id, ": operand #", s.from[k], " is no earlier scalar");
   }
+  if (count) check_fold(block, id, count);
 }
 
 void check_origin(const Block& block, const Node* node) {

@@ -352,8 +352,8 @@ TEST(Block, AChainOfAMillionNodesNeedsLittleStack) {
     EXPECT_GT(dot(again).size(), once.size());
     again.nodes.clear();
     again.results.clear();  // the chain now hangs on nothing
-    block = Block();
     x = Value();
+    block = Block();
   });
 }
 

@@ -10,16 +10,6 @@ namespace jt {
 
 namespace {
 
-class GradMode {
- public:
-  GradMode(Recorder& recorder, bool on) : recorder_(recorder), before_(recorder.grad_mode) { recorder.grad_mode = on; }
-  ~GradMode() { recorder_.grad_mode = before_; }
-
- private:
-  Recorder& recorder_;
-  bool before_;
-};
-
 // A walk inside a walk meets the outer one's nodes only as inputs of a body; this puts their marks back.
 class SavedMarks {
  public:

@@ -12,6 +12,18 @@
 
 namespace jt {
 
+// Whether what is recorded carries gradients, until the end of a scope.
+class GradMode {
+ public:
+  GradMode(Recorder& recorder, bool on) : recorder_(recorder), before_(recorder.grad_mode) { recorder.grad_mode = on; }
+  ~GradMode() { recorder_.grad_mode = before_; }
+  GradMode(const GradMode&) = delete;
+
+ private:
+  Recorder& recorder_;
+  bool before_;
+};
+
 struct GradOptions {
   bool create_graph = false;          // gradients can be differentiated in turn
   bool consume = false;               // marks the nodes walked kConsumed, once all gradients are there

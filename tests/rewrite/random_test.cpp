@@ -35,7 +35,10 @@ class Grower {
 
  private:
   int pick(int n) { return int(random_() % uint32_t(n)); }
-  Ref any() { return values_[size_t(pick(3) ? int(values_.size()) - 1 - pick(std::min(10, int(values_.size()))) : pick(int(values_.size())))]; }
+  Ref any() {  // mostly a recent value
+    int count = int(values_.size()), recent = count - 1 - pick(std::min(10, count));
+    return values_[size_t(pick(3) ? recent : pick(count))];
+  }
   void param(const Type& type) {
     block_.params.push_back(block_.recorder->leaf(type, nullptr));
     values_.push_back(block_.params.back());
@@ -74,7 +77,8 @@ class Grower {
       default: break;
     }
     Op op = Op(kFirstElement + pick(kLastElement - kFirstElement + 1));
-    if (pick(2)) op = std::array{Op::add, Op::sub, Op::mul, Op::neg, Op::div, Op::abs, Op::where, Op::maximum}[size_t(pick(8))];
+    if (pick(2))
+      op = std::array{Op::add, Op::sub, Op::mul, Op::neg, Op::div, Op::abs, Op::where, Op::maximum}[size_t(pick(8))];
     if (op == Op::pow) op = Op::mul;
     size_t n = signature(def(op)).operands.size();
     Ref in[3] = {x, any(), any()};
@@ -149,7 +153,8 @@ void change_scalars(Block& block, uint32_t seed) {
   }
   refold(block.scalars);
   for (const Value& node : block.nodes)
-    if (Node* n = node.ref().node; n->op == Op::constant && n->origin >= 0) n->constant_bits = block.scalars[size_t(n->origin)].bits;
+    if (Node* n = node.ref().node; n->op == Op::constant && n->origin >= 0)
+      n->constant_bits = block.scalars[size_t(n->origin)].bits;
 }
 
 void expect_same(const std::vector<HostValue>& want, const std::vector<HostValue>& got, const std::string& what) {

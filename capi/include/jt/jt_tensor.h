@@ -46,7 +46,7 @@ JT_API jt_status jt_tensor_from_bytes(jt_context* ctx, const void* data, size_t 
 typedef struct jt_borrow_desc {
   uint32_t struct_size; /* sizeof(jt_borrow_desc) */
   jt_dtype dtype;
-  void* data;           /* aligned to 64 bytes, or it is copied during the call; must not change while borrowed */
+  void* data;           /* aligned for its dtype; must not change while borrowed */
   size_t data_len;      /* bytes, exactly as many as the elements take */
   const int64_t* dims;
   size_t dims_len;

@@ -1,0 +1,37 @@
+// op_call: what a generated body of ops.cpp is made of.
+#pragma once
+#include "capi/src/guard.h"
+
+namespace jt::capi {
+
+// Operands as a body names them: {x, y}, or the caller's (inputs, inputs_len).
+class Inputs {
+ public:
+  Inputs(std::initializer_list<jt_tensor*> list) : data_(list.begin()), len_(list.size()) {}
+  Inputs(jt_tensor* const* data, size_t len) : data_(data), len_(len) {}
+  std::span<jt_tensor* const> checked() const {
+    if (!data_ && len_) fail(JT_E_INVALID, "inputs is NULL, but inputs_len is ", len_);
+    return {data_, len_};
+  }
+
+ private:
+  jt_tensor* const* data_;
+  size_t len_;
+};
+inline Inputs tensors(jt_tensor* const* inputs, size_t inputs_len) { return Inputs(inputs, inputs_len); }
+
+inline void no_attrs(Attrs&) {}
+
+template <class AddAttrs>
+jt_status op_function(const char* function, jt_context* ctx, Op op, Inputs inputs, std::initializer_list<jt_tensor**> outs,
+                      AddAttrs&& add_attrs) noexcept {
+  for (jt_tensor** out : outs)
+    if (out) *out = nullptr;
+  return guarded(function, ctx, [&](Context& c) {
+    Attrs attrs;
+    add_attrs(attrs);
+    call_op(c, op, inputs.checked(), attrs, {outs.begin(), outs.size()});
+  });
+}
+
+}  // namespace jt::capi

@@ -59,7 +59,7 @@ Type checked_type(jt_dtype dtype, const int64_t* dims, size_t dims_len) {
   int64_t bytes = int64_t(size_of(dtype));
   for (int64_t extent : type.shape.extents()) {
     if (extent < 0) fail(JT_E_SHAPE, "shape ", type.shape, " has the negative extent ", extent);
-    // A later 0 makes the product 0, but the extents before it must still be addressable.
+    // Extents of 0 are left out: the others must be addressable by themselves.
     if (extent && __builtin_mul_overflow(bytes, extent, &bytes)) fail(JT_E_SHAPE, "shape ", type.shape, " has too many elements");
   }
   return type;

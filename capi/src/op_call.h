@@ -7,16 +7,19 @@ namespace jt::capi {
 // Operands as a body names them: {x, y}, or the caller's (inputs, inputs_len).
 class Inputs {
  public:
-  Inputs(std::initializer_list<jt_tensor*> list) : data_(list.begin()), len_(list.size()) {}
-  Inputs(jt_tensor* const* data, size_t len) : data_(data), len_(len) {}
+  template <class... Tensors>
+  Inputs(Tensors*... tensors) : few_{tensors...}, len_(sizeof...(tensors)) {}
+  Inputs(jt_tensor* const* many, size_t len) : many_(many), len_(len), is_list_(true) {}
   std::span<jt_tensor* const> checked() const {
-    if (!data_ && len_) fail(JT_E_INVALID, "inputs is NULL, but inputs_len is ", len_);
-    return {data_, len_};
+    if (is_list_ && !many_ && len_) fail(JT_E_INVALID, "inputs is NULL, but inputs_len is ", len_);
+    return {is_list_ ? many_ : few_, len_};
   }
 
  private:
-  jt_tensor* const* data_;
+  jt_tensor* few_[4] = {};
+  jt_tensor* const* many_ = nullptr;
   size_t len_;
+  bool is_list_ = false;
 };
 inline Inputs tensors(jt_tensor* const* inputs, size_t inputs_len) { return Inputs(inputs, inputs_len); }
 

@@ -13,7 +13,7 @@ CPP = ("c++98", "c++11", "c++14", "c++17", "c++20")
 COMPILERS = ((("gcc", "clang"), C, "c"), (("g++", "clang++"), CPP, "c++"))
 FLAGS = ["-pedantic", "-Werror", "-Wall", "-Wextra", "-fsyntax-only", "-fshort-enums"]
 # Says on which threads it may be called, by itself or by naming the function that it is like.
-THREADS = re.compile(r"thread|\b[Aa]s jt_|\bas jt_|The same")
+THREADS = re.compile(r"[Tt]hread|[Aa]s\s+(\*\s+)?jt_")
 
 
 def compile_once(compiler, standard, language, include_dir, source):

@@ -86,6 +86,7 @@ static std::string attr_adds(const jt::Signature& s) {
   std::string out;
   for (const jt::AttrDef& attr : s.attrs) {
     std::string name(attr.name);
+    if (!out.empty()) out += "\n        ";
     switch (attr.type) {
       case jt::AttrType::ints: out += ".add_ints(ints(\"" + name + "\", " + name + ", " + name + "_len))"; break;
       case jt::AttrType::string: out += ".add_string(str(\"" + name + "\", " + name + ", " + name + "_len))"; break;
@@ -116,7 +117,7 @@ static std::string body(const Row& row) {
   out += "  return op_function(\"jt_" + name + "\", ctx, Op::" + name + ", " + operand_list(row) + ", {" + outs + "}, ";
   if (attrs.empty()) return out + "no_attrs);\n}\n";
   out.pop_back();
-  return out + "\n    [&](Attrs& attrs) { attrs" + attrs + "; });\n}\n";
+  return out + "\n    [&](Attrs& attrs) {\n      attrs" + attrs + ";\n    });\n}\n";
 }
 
 File bodies(const std::vector<Row>& rows) {

@@ -29,7 +29,7 @@ Node* Recorder::allocate(Op op, int inputs, int results, const Attrs& attrs) {
   }
   Node* node = new (place) Node{};
   node->op = op;
-  node->n_inputs = uint16_t(inputs);
+  node->n_inputs = node->n_slots = uint16_t(inputs);
   node->n_results = uint8_t(results);
   node->n_attrs = uint8_t(attrs.count());
   node->n_words = uint16_t(attrs.words());
@@ -98,6 +98,21 @@ Value Recorder::record(Op op, std::span<const Ref> inputs, Attrs& attrs) {
   for (int i = 0; i < results; i++) node->results()[i].type = types[i];
   if (grad_mode && takes_gradient(inputs)) node->flags |= kGrad;
   return finish(node);
+}
+
+Value Recorder::again(const Node* node, std::span<const Ref> inputs) {
+  Node* copy = allocate(node->op, int(inputs.size()), node->n_results, node->attrs());
+  for (size_t i = 0; i < inputs.size(); i++) {
+    copy->inputs()[i] = inputs[i];
+    retain(inputs[i].node);
+  }
+  for (int i = 0; i < node->n_results; i++) copy->results()[i].type = node->results()[i].type;
+  copy->constant_bits = node->constant_bits;
+  copy->flags = node->flags & (kGrad | kImplicit);
+  Value made = finish(copy);
+  copy->origin = node->origin;
+  copy->line = node->line;
+  return made;
 }
 
 Value Recorder::constant_bits(DType dtype, int64_t bits) {

@@ -1,0 +1,258 @@
+// blocks: loads, stores, conversions, mapped access, gather, scatter and random numbers, for one ISA level.
+//
+// Compiled once per level, which JT_ISA names. No function with external linkage but those named after the level may
+// come of this file, or levels would share code. Reductions are in reductions.cpp.
+#include <string.h>
+
+#include "backends/cpu_tcc/vm/map_runs.h"
+#include "backends/cpu_tcc/vm/primitives.h"
+#include "backends/cpu_tcc/vm/reductions.h"
+#include "backends/cpu_tcc/vm/stored.h"
+
+#define JT_LOOP _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)
+
+namespace jt::vm {
+namespace {
+
+template <int D>
+void load(void* dst, const void* src, int64_t n) {
+  auto* z = static_cast<typename Stored<D>::C*>(dst);
+  auto* x = static_cast<const typename Stored<D>::S*>(src);
+  JT_LOOP z[i] = Stored<D>::load(x[i]);
+}
+
+template <int D>
+void store(void* dst, const void* src, int64_t n) {
+  auto* z = static_cast<typename Stored<D>::S*>(dst);
+  auto* x = static_cast<const typename Stored<D>::C*>(src);
+  JT_LOOP z[i] = Stored<D>::store(x[i]);
+}
+
+template <int D>
+void narrow(void* dst, const void* src, int64_t n) {
+  auto* z = static_cast<typename Stored<D>::C*>(dst);
+  auto* x = static_cast<const typename Stored<D>::C*>(src);
+  JT_LOOP z[i] = Stored<D>::load(Stored<D>::store(x[i]));
+}
+
+// --- conversions between compute types ---
+
+struct Bool {};  // b8 as a target: != 0
+
+// The least float not below the greatest value of the integer type To, plus one; and the least value.
+template <class To, class From>
+[[gnu::always_inline]] inline To saturate(From x) {
+  constexpr bool is_signed = To(-1) < To(0);
+  constexpr From above = is_signed ? From(uint64_t(1) << (8 * sizeof(To) - 1)) : From(18446744073709551616.0);
+  constexpr From below = is_signed ? -above : From(0);
+  constexpr To most = is_signed ? To((uint64_t(1) << (8 * sizeof(To) - 1)) - 1) : To(-1);
+  constexpr To least = is_signed ? To(-most - 1) : To(0);
+  bool fits = (x >= below) & (x < above);
+  To z = To(fits ? x : From(0));
+  z = x >= above ? most : z;
+  return x < below ? least : z;
+}
+
+template <class To, class From>
+void convert(void* dst, const void* src, int64_t n) {
+  auto* x = static_cast<const From*>(src);
+  if constexpr (__is_same(To, Bool)) {
+    auto* z = static_cast<uint8_t*>(dst);
+    JT_LOOP z[i] = x[i] != 0;
+  } else {
+    constexpr bool saturates = From(0.5) != From(0) && To(0.5) == To(0);
+    auto* z = static_cast<To*>(dst);
+    if constexpr (saturates) {
+      JT_LOOP z[i] = saturate<To>(x[i]);
+    } else {
+      JT_LOOP z[i] = To(x[i]);
+    }
+  }
+}
+
+template <class T>
+void splat(void* dst, const void* src, int64_t n) {
+  auto* z = static_cast<T*>(dst);
+  const T x = *static_cast<const T*>(src);
+  JT_LOOP z[i] = x;
+}
+
+template <class T>
+void repeat(void* dst, const void* src, int64_t count, int64_t times) {
+  auto* z = static_cast<T*>(dst);
+  auto* x = static_cast<const T*>(src);
+  if (times < 32) {  // too short for a vector loop of its own
+    for (int64_t i = 0; i < times; i++)
+      for (int64_t k = 0; k < count; k++) z[k * times + i] = x[k];
+    return;
+  }
+  for (int64_t k = 0; k < count; k++)
+    for (int64_t i = 0; i < times; i++) *z++ = x[k];
+}
+
+// --- mapped access ---
+
+template <int D>
+const void* map_load(void* dst, const void* base, const IndexMap* map, int64_t outer, int64_t inner, int64_t n, int along,
+                     const void* fill) {
+  using S = typename Stored<D>::S;
+  using C = typename Stored<D>::C;
+  auto* from = static_cast<const S*>(base);
+  MapRuns runs(*map, outer, inner, n, along);
+  Run run;
+  while (runs.next(run)) {
+    const S* x = from + run.offset;
+    C* z = static_cast<C*>(dst) + run.position;
+    const int64_t n_run = run.count, stride = run.stride;
+    if (!run.exists) {
+      const C value = fill ? *static_cast<const C*>(fill) : C(0);
+      for (int64_t i = 0; i < n_run; i++) z[i] = value;
+    } else if (stride == 1) {
+      if (Stored<D>::is_compute && n_run == n) return x;
+      _Pragma("GCC ivdep") for (int64_t i = 0; i < n_run; i++) z[i] = Stored<D>::load(x[i]);
+    } else if (stride == 0) {
+      const C value = Stored<D>::load(*x);
+      for (int64_t i = 0; i < n_run; i++) z[i] = value;
+    } else {
+      for (int64_t i = 0; i < n_run; i++) z[i] = Stored<D>::load(x[i * stride]);
+    }
+  }
+  return dst;
+}
+
+template <int D>
+void map_store(void* base, const void* src, const IndexMap* map, int64_t outer, int64_t inner, int64_t n, int along) {
+  using S = typename Stored<D>::S;
+  using C = typename Stored<D>::C;
+  MapRuns runs(*map, outer, inner, n, along);
+  Run run;
+  while (runs.next(run)) {
+    if (!run.exists) continue;
+    S* z = static_cast<S*>(base) + run.offset;
+    const C* x = static_cast<const C*>(src) + run.position;
+    const int64_t n_run = run.count, stride = run.stride;
+    if (stride == 1) {
+      _Pragma("GCC ivdep") for (int64_t i = 0; i < n_run; i++) z[i] = Stored<D>::store(x[i]);
+    } else {
+      for (int64_t i = 0; i < n_run; i++) z[i * stride] = Stored<D>::store(x[i]);
+    }
+  }
+}
+
+void map_index(int64_t* dst, const IndexMap* map, int64_t outer, int64_t inner, int64_t n, int along) {
+  MapRuns runs(*map, outer, inner, n, along);
+  Run run;
+  while (runs.next(run)) {
+    int64_t* z = dst + run.position;
+    const int64_t offset = run.exists ? run.offset : -1, stride = run.exists ? run.stride : 0;
+    for (int64_t i = 0; i < run.count; i++) z[i] = offset + i * stride;
+  }
+}
+
+// --- gather, scatter ---
+
+template <int D>
+void gather(void* dst, const void* base, const int64_t* at, int64_t count, int64_t n, const void* fill) {
+  using C = typename Stored<D>::C;
+  auto* x = static_cast<const typename Stored<D>::S*>(base);
+  auto* z = static_cast<C*>(dst);
+  const C value = fill ? *static_cast<const C*>(fill) : C(0);
+  for (int64_t i = 0; i < n; i++) z[i] = uint64_t(at[i]) < uint64_t(count) ? Stored<D>::load(x[at[i]]) : value;
+}
+
+struct Set {
+  template <class C>
+  static C of(C, C x) { return x; }
+};
+struct Add {
+  template <class C>
+  static C of(C old, C x) { return old + x; }
+  static uint8_t of(uint8_t old, uint8_t x) { return old | x; }
+};
+struct Mul {
+  template <class C>
+  static C of(C old, C x) { return old * x; }
+};
+
+template <int D, class Op>
+void scatter(void* base, const int64_t* at, const void* src, int64_t count, int64_t n) {
+  auto* z = static_cast<typename Stored<D>::S*>(base);
+  auto* x = static_cast<const typename Stored<D>::C*>(src);
+  for (int64_t i = 0; i < n; i++) {
+    if (uint64_t(at[i]) >= uint64_t(count)) continue;
+    auto* slot = z + at[i];
+    *slot = Stored<D>::store(Op::of(Stored<D>::load(*slot), x[i]));
+  }
+}
+
+// --- Philox4x32-10, word 0 (Salmon et al. 2011) ---
+
+void random_bits(void* dst, const void* a, const void* b, const void* c, int64_t n) {
+  auto* z = static_cast<int64_t*>(dst);
+  auto* index = static_cast<const uint64_t*>(a);
+  auto* keys = static_cast<const uint64_t*>(b);
+  auto* counter = static_cast<const uint64_t*>(c);
+  JT_LOOP {
+    uint64_t c0 = uint32_t(index[i]), c1 = index[i] >> 32, c2 = uint32_t(counter[i]), c3 = counter[i] >> 32;
+    uint64_t k0 = uint32_t(keys[i]), k1 = keys[i] >> 32;
+    for (int round = 0; round < 10; round++) {
+      uint64_t p0 = c0 * 0xd2511f53u, p1 = c2 * 0xcd9e8d57u;
+      c0 = (p1 >> 32) ^ c1 ^ k0;
+      c1 = uint32_t(p1);
+      c2 = (p0 >> 32) ^ c3 ^ k1;
+      c3 = uint32_t(p0);
+      k0 = uint32_t(k0 + 0x9e3779b9u);
+      k1 = uint32_t(k1 + 0xbb67ae85u);
+    }
+    z[i] = int64_t(c0);
+  }
+}
+
+}  // namespace
+
+#define JT_PASTE(a, b) a##b
+#define JT_NAME(a, b) JT_PASTE(a, b)
+#define JT_PER_DTYPE(f) \
+  {nullptr, f(JT_BOOL), f(JT_I8), f(JT_I16), f(JT_I32), f(JT_I64), f(JT_U8), f(JT_U16), f(JT_U32), f(JT_U64), \
+   f(JT_F16), f(JT_BF16), f(JT_F32), f(JT_F64)}
+#define JT_PER_CTYPE(f) {f(float), f(double), f(int32_t), f(int64_t), f(uint64_t), f(uint8_t)}
+#define JT_LOAD(d) load<d>
+#define JT_STORE(d) store<d>
+#define JT_NARROW(d) narrow<d>
+#define JT_MAP_LOAD(d) map_load<d>
+#define JT_MAP_STORE(d) map_store<d>
+#define JT_GATHER(d) gather<d>
+#define JT_SET(d) scatter<d, Set>
+#define JT_ADD(d) scatter<d, Add>
+#define JT_MUL(d) scatter<d, Mul>
+#define JT_MAX(d) scatter<d, Max>
+#define JT_MIN(d) scatter<d, Min>
+#define JT_SPLAT(t) splat<t>
+#define JT_REPEAT(t) repeat<t>
+#define JT_TO_F32(t) convert<float, t>
+#define JT_TO_F64(t) convert<double, t>
+#define JT_TO_I32(t) convert<int32_t, t>
+#define JT_TO_I64(t) convert<int64_t, t>
+#define JT_TO_U64(t) convert<uint64_t, t>
+#define JT_TO_B8(t) convert<Bool, t>
+
+extern const BlockPrimitives JT_NAME(blocks_, JT_ISA);
+const BlockPrimitives JT_NAME(blocks_, JT_ISA) = {
+    JT_PER_DTYPE(JT_LOAD),
+    JT_PER_DTYPE(JT_STORE),
+    JT_PER_DTYPE(JT_NARROW),
+    {JT_PER_CTYPE(JT_TO_F32), JT_PER_CTYPE(JT_TO_F64), JT_PER_CTYPE(JT_TO_I32), JT_PER_CTYPE(JT_TO_I64),
+     JT_PER_CTYPE(JT_TO_U64), JT_PER_CTYPE(JT_TO_B8)},
+    JT_PER_CTYPE(JT_SPLAT),
+    JT_PER_CTYPE(JT_REPEAT),
+    JT_PER_DTYPE(JT_MAP_LOAD),
+    JT_PER_DTYPE(JT_MAP_STORE),
+    map_index,
+    JT_PER_DTYPE(JT_GATHER),
+    {JT_PER_DTYPE(JT_SET), JT_PER_DTYPE(JT_ADD), JT_PER_DTYPE(JT_MUL), JT_PER_DTYPE(JT_MAX), JT_PER_DTYPE(JT_MIN)},
+    random_bits,
+    {JT_REDUCE_NUMBERS(Sum), JT_REDUCE_NUMBERS(Prod), JT_REDUCE_ALL(Max), JT_REDUCE_ALL(Min), JT_REDUCE_BOOL(Max),
+     JT_REDUCE_BOOL(Min), JT_REDUCE_WHERE(ArgMax), JT_REDUCE_WHERE(ArgMin)},
+};
+
+}  // namespace jt::vm

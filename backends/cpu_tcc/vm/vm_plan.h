@@ -1,0 +1,87 @@
+// vm_plan: a Program decoded for one layout: registers resolved to slots, primitives to addresses, broadcasts made explicit.
+#pragma once
+#include <vector>
+
+#include "backends/cpu_tcc/vm/primitives.h"
+
+namespace jt::vm {
+
+// How blocks lie: Mode, with row mode split in two.
+//   row   one outer element at a time, inner blocks of up to kBlock
+//   rows  R whole rows at a time, R * I <= kBlock: outer blocks of R, inner blocks of R * I elements
+enum class Layout : uint8_t { flat, row, rows, column };
+
+enum class OpKind : uint8_t {
+  scalar,         // slot points into the arguments
+  load_here,      // direct, stored as computed: slot points into the buffer
+  load_block,     // direct, converted
+  load_mapped,
+  element,        // function of up to three slots (also random)
+  element_out,    // the same, straight into a direct output
+  block,          // BlockFn from slot a: narrow, convert, splat
+  repeat,
+  store_block,    // direct
+  store_mapped,
+  index,
+  gather,
+  scatter,
+  reduce_row,
+  reduce_rows,
+  reduce_column,
+};
+
+struct Op {
+  OpKind kind;
+  Level space;           // how many elements: of which level
+  Level operand_level;   // how the operand is addressed
+  bool copy = false;     // load: a later instruction may overwrite the buffer while the value is still needed
+  uint8_t size = 0;      // bytes of a stored element (load_here, load_block, store_block, element_out)
+  uint8_t dst_size = 0;  // bytes of a computed element, where copies are made
+  int16_t dst = -1, a = -1, b = -1, c = -1;
+  int16_t operand = -1;
+  int16_t map = -1;      // number of the synthetic map that stands for a direct operand; -1: the operand's own
+  int32_t word = 0;      // first argument word of the operand or scalar
+  int64_t home = 0;      // of dst, in scratch
+  union {
+    ElementFn element;
+    BlockFn block;
+    RepeatFn repeat;
+    MapLoadFn map_load;
+    MapStoreFn map_store;
+    MapIndexFn map_index;
+    GatherFn gather;
+    ScatterFn scatter;
+    const ReduceFns* reduce;
+  };
+  int reduction = -1;  // number of the reduction, for its state
+  Op(OpKind k, Level s) : kind(k), space(s), operand_level(s), element(nullptr) {}
+};
+
+struct PlanStage {
+  Level level;
+  std::vector<Op> before;    // once per walk of the level: broadcasts of outer values
+  std::vector<Op> ops;       // per block
+  std::vector<int> reduces;  // reductions that begin before and end after the walk
+};
+
+struct PlanReduction {
+  const ReduceFns* fns;
+  CType type;  // compared or summed
+  int16_t dst;
+  int64_t home;
+};
+
+struct VmPlan {
+  Layout layout;
+  std::vector<PlanStage> stages;
+  std::vector<Op> broadcasts;  // of uniform values, after the uniform stages
+  std::vector<PlanReduction> reductions;
+  std::vector<int> output_words;     // argument words of direct outputs
+  std::vector<Level> synthetic_maps; // of direct operands of that level
+  int slots = 0;
+  int64_t register_bytes = 0;  // including slots for broadcasts
+};
+
+VmPlan make_plan(const Program& program, const Primitives& primitives, Layout layout);
+
+}  // namespace jt::vm

@@ -1,0 +1,91 @@
+#include "core/base/program.h"
+
+#include "core/base/element.h"
+#include "core/base/text.h"
+
+namespace jt {
+
+CType ctype_of(DType stored) {
+  switch (compute_type(stored)) {
+    case JT_F64: return CType::f64;
+    case JT_I32: return CType::i32;
+    case JT_I64: return CType::i64;
+    case JT_U64: return CType::u64;
+    case JT_BOOL: return CType::b8;
+    default: return CType::f32;
+  }
+}
+
+int size_of(CType t) {
+  static constexpr int kSizes[kCTypes] = {4, 8, 4, 8, 8, 1};
+  return kSizes[int(t)];
+}
+
+const char* name(CType t) {
+  static constexpr const char* kNames[kCTypes] = {"f32", "f64", "i32", "i64", "u64", "b8"};
+  return kNames[int(t)];
+}
+
+const char* name(Reduction r) {
+  static constexpr const char* kNames[] = {"sum", "prod", "max", "min", "any", "all", "argmax", "argmin"};
+  return kNames[int(r)];
+}
+
+const char* name(Combine c) {
+  static constexpr const char* kNames[] = {"set", "add", "mul", "max", "min"};
+  return kNames[int(c)];
+}
+
+const char* name(Mode m) { return m == Mode::flat ? "flat" : m == Mode::row ? "row" : "column"; }
+const char* name(Level l) { return l == Level::uniform ? "uniform" : l == Level::outer ? "outer" : "inner"; }
+const char* name(Access a) {
+  return a == Access::direct ? "direct" : a == Access::mapped ? "mapped" : "whole";
+}
+
+static std::string register_text(int r) { return r < 0 ? std::string() : text(" r", r); }
+
+// What stands between `=` and the registers that are read.
+static std::string verb(const Instr& i) {
+  switch (i.code) {
+    case Code::scalar: return text("scalar s", i.operand);
+    case Code::load: return text("load @", i.operand);
+    case Code::store: return text("store @", i.operand);
+    case Code::element: return i.prim < kElements ? kElementFacts[i.prim].name : "?";
+    case Code::narrow: return text("narrow.", name(DType(i.sub)));
+    case Code::convert: return text("convert.", name(CType(i.sub)));
+    case Code::index: return text("index @", i.operand);
+    case Code::gather: return text("gather @", i.operand);
+    case Code::scatter: return text("scatter.", name(Combine(i.sub)), " @", i.operand);
+    case Code::random: return "random";
+    case Code::reduce: return text("reduce.", name(Reduction(i.sub)));
+  }
+  return "?";
+}
+
+static std::string instr_text(const Instr& i) {
+  std::string line = "  ";
+  if (i.dst >= 0) line += text("r", i.dst, " = ");
+  line += text(verb(i), " ", name(i.type), register_text(i.a), register_text(i.b), register_text(i.c));
+  if (i.code == Code::element && i.operand >= 0) line += text(" -> @", i.operand);
+  return line + "\n";
+}
+
+std::string to_text(const Program& program) {
+  std::string out = text("program ", name(program.mode), " scalars ", program.scalars, " scratch ",
+                         program.scratch_bytes, "\n");
+  for (size_t k = 0; k < program.operands.size(); k++) {
+    const Operand& o = program.operands[k];
+    out += text("@", k, " ", name(o.dtype), " ", name(o.access), " ", name(o.level), o.is_output ? " output" : "", "\n");
+  }
+  for (size_t k = 0; k < program.registers.size(); k++) {
+    const Register& r = program.registers[k];
+    out += text("r", k, " ", name(r.type), " ", name(r.level), " at ", r.offset, "\n");
+  }
+  for (const Stage& stage : program.stages) {
+    out += text(name(stage.level), ":\n");
+    for (int k = stage.first; k < stage.last; k++) out += instr_text(program.instrs[k]);
+  }
+  return out;
+}
+
+}  // namespace jt

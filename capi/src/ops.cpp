@@ -211,130 +211,211 @@ jt_status jt_fma(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* w, jt_t
 jt_status jt_sum(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
     jt_tensor** out) {
   return op_function("jt_sum", ctx, Op::sum, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("axes", axes, axes_len)).add(keepdims != 0); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0);
+    });
 }
 jt_status jt_prod(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
     jt_tensor** out) {
   return op_function("jt_prod", ctx, Op::prod, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("axes", axes, axes_len)).add(keepdims != 0); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0);
+    });
 }
 jt_status jt_max(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
     jt_tensor** out) {
   return op_function("jt_max", ctx, Op::max, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("axes", axes, axes_len)).add(keepdims != 0); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0);
+    });
 }
 jt_status jt_min(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
     jt_tensor** out) {
   return op_function("jt_min", ctx, Op::min, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("axes", axes, axes_len)).add(keepdims != 0); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0);
+    });
 }
 jt_status jt_any(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
     jt_tensor** out) {
   return op_function("jt_any", ctx, Op::any, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("axes", axes, axes_len)).add(keepdims != 0); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0);
+    });
 }
 jt_status jt_all(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
     jt_tensor** out) {
   return op_function("jt_all", ctx, Op::all, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("axes", axes, axes_len)).add(keepdims != 0); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0);
+    });
 }
 jt_status jt_argmax(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
     jt_tensor** out) {
   return op_function("jt_argmax", ctx, Op::argmax, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("axes", axes, axes_len)).add(keepdims != 0); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0);
+    });
 }
 jt_status jt_argmin(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
     jt_tensor** out) {
   return op_function("jt_argmin", ctx, Op::argmin, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("axes", axes, axes_len)).add(keepdims != 0); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0);
+    });
 }
 jt_status jt_cast(jt_context* ctx, jt_tensor* x, jt_dtype dtype, jt_tensor** out) {
   return op_function("jt_cast", ctx, Op::cast, {x}, {out},
-    [&](Attrs& attrs) { attrs.add(int64_t(dtype)); });
+    [&](Attrs& attrs) {
+      attrs.add(int64_t(dtype));
+    });
 }
 jt_status jt_reshape(jt_context* ctx, jt_tensor* x, const int64_t* shape, size_t shape_len, jt_tensor** out) {
   return op_function("jt_reshape", ctx, Op::reshape, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len));
+    });
 }
 jt_status jt_transpose(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_tensor** out) {
   return op_function("jt_transpose", ctx, Op::transpose, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("axes", axes, axes_len)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len));
+    });
 }
 jt_status jt_expand(jt_context* ctx, jt_tensor* x, const int64_t* shape, size_t shape_len, jt_tensor** out) {
   return op_function("jt_expand", ctx, Op::expand, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len));
+    });
 }
 jt_status jt_slice(jt_context* ctx, jt_tensor* x, const int64_t* starts, size_t starts_len,
     const int64_t* stops, size_t stops_len, const int64_t* steps, size_t steps_len, jt_tensor** out) {
   return op_function("jt_slice", ctx, Op::slice, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("starts", starts, starts_len)).add_ints(ints("stops", stops, stops_len)).add_ints(ints("steps", steps, steps_len)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("starts", starts, starts_len))
+        .add_ints(ints("stops", stops, stops_len))
+        .add_ints(ints("steps", steps, steps_len));
+    });
 }
 jt_status jt_pad(jt_context* ctx, jt_tensor* x, const int64_t* before, size_t before_len,
     const int64_t* after, size_t after_len, double value, jt_tensor** out) {
   return op_function("jt_pad", ctx, Op::pad, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("before", before, before_len)).add_ints(ints("after", after, after_len)).add_real(value); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("before", before, before_len))
+        .add_ints(ints("after", after, after_len))
+        .add_real(value);
+    });
 }
 jt_status jt_flip(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_tensor** out) {
   return op_function("jt_flip", ctx, Op::flip, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("axes", axes, axes_len)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len));
+    });
 }
 jt_status jt_windows(jt_context* ctx, jt_tensor* x, const int64_t* size, size_t size_len,
     const int64_t* stride, size_t stride_len, const int64_t* dilation, size_t dilation_len, jt_tensor** out) {
   return op_function("jt_windows", ctx, Op::windows, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("size", size, size_len)).add_ints(ints("stride", stride, stride_len)).add_ints(ints("dilation", dilation, dilation_len)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("size", size, size_len))
+        .add_ints(ints("stride", stride, stride_len))
+        .add_ints(ints("dilation", dilation, dilation_len));
+    });
 }
 jt_status jt_concat(jt_context* ctx, jt_tensor* const* inputs, size_t inputs_len, int64_t axis,
     jt_tensor** out) {
   return op_function("jt_concat", ctx, Op::concat, tensors(inputs, inputs_len), {out},
-    [&](Attrs& attrs) { attrs.add(axis); });
+    [&](Attrs& attrs) {
+      attrs.add(axis);
+    });
 }
 jt_status jt_update(jt_context* ctx, jt_tensor* x, jt_tensor* v, const int64_t* starts, size_t starts_len,
     const int64_t* steps, size_t steps_len, jt_tensor** out) {
   return op_function("jt_update", ctx, Op::update, {x, v}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("starts", starts, starts_len)).add_ints(ints("steps", steps, steps_len)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("starts", starts, starts_len))
+        .add_ints(ints("steps", steps, steps_len));
+    });
 }
 jt_status jt_take(jt_context* ctx, jt_tensor* x, jt_tensor* index, int64_t axis, jt_tensor** out) {
   return op_function("jt_take", ctx, Op::take, {x, index}, {out},
-    [&](Attrs& attrs) { attrs.add(axis); });
+    [&](Attrs& attrs) {
+      attrs.add(axis);
+    });
 }
 jt_status jt_scatter_add(jt_context* ctx, jt_tensor* x, jt_tensor* index, jt_tensor* v, int64_t axis,
     jt_tensor** out) {
   return op_function("jt_scatter_add", ctx, Op::scatter_add, {x, index, v}, {out},
-    [&](Attrs& attrs) { attrs.add(axis); });
+    [&](Attrs& attrs) {
+      attrs.add(axis);
+    });
 }
 jt_status jt_gather(jt_context* ctx, jt_tensor* x, jt_tensor* index, int64_t axis, jt_tensor** out) {
   return op_function("jt_gather", ctx, Op::gather, {x, index}, {out},
-    [&](Attrs& attrs) { attrs.add(axis); });
+    [&](Attrs& attrs) {
+      attrs.add(axis);
+    });
 }
 jt_status jt_scatter(jt_context* ctx, jt_tensor* x, jt_tensor* index, jt_tensor* v, int64_t axis,
     const char* combine, size_t combine_len, jt_tensor** out) {
   return op_function("jt_scatter", ctx, Op::scatter, {x, index, v}, {out},
-    [&](Attrs& attrs) { attrs.add(axis).add_string(str("combine", combine, combine_len)); });
+    [&](Attrs& attrs) {
+      attrs.add(axis)
+        .add_string(str("combine", combine, combine_len));
+    });
 }
 jt_status jt_reindex(jt_context* ctx, jt_tensor* x, const int64_t* shape, size_t shape_len,
     const char* index, size_t index_len, double value, jt_tensor** out) {
   return op_function("jt_reindex", ctx, Op::reindex, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)).add_string(str("index", index, index_len)).add_real(value); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len))
+        .add_string(str("index", index, index_len))
+        .add_real(value);
+    });
 }
 jt_status jt_reindex_reduce(jt_context* ctx, jt_tensor* x, const int64_t* shape, size_t shape_len,
     const char* index, size_t index_len, const char* combine, size_t combine_len, jt_tensor** out) {
   return op_function("jt_reindex_reduce", ctx, Op::reindex_reduce, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)).add_string(str("index", index, index_len)).add_string(str("combine", combine, combine_len)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len))
+        .add_string(str("index", index, index_len))
+        .add_string(str("combine", combine, combine_len));
+    });
 }
 jt_status jt_iota(jt_context* ctx, const int64_t* shape, size_t shape_len, int64_t axis, jt_dtype dtype,
     jt_tensor** out) {
   return op_function("jt_iota", ctx, Op::iota, {}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)).add(axis).add(int64_t(dtype)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len))
+        .add(axis)
+        .add(int64_t(dtype));
+    });
 }
 jt_status jt_full(jt_context* ctx, const int64_t* shape, size_t shape_len, double value, jt_dtype dtype,
     jt_tensor** out) {
   return op_function("jt_full", ctx, Op::full, {}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)).add_real(value).add(int64_t(dtype)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len))
+        .add_real(value)
+        .add(int64_t(dtype));
+    });
 }
 jt_status jt_random_bits(jt_context* ctx, const int64_t* shape, size_t shape_len, int64_t seed,
     int64_t stream, int64_t counter, jt_tensor** out) {
   return op_function("jt_random_bits", ctx, Op::random_bits, {}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)).add(seed).add(stream).add(counter); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len))
+        .add(seed)
+        .add(stream)
+        .add(counter);
+    });
 }
 jt_status jt_matmul(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out) {
   return op_function("jt_matmul", ctx, Op::matmul, {x, y}, {out}, no_attrs);
@@ -343,55 +424,97 @@ jt_status jt_conv2d(jt_context* ctx, jt_tensor* x, jt_tensor* w, const int64_t* 
     const int64_t* padding, size_t padding_len, const int64_t* dilation, size_t dilation_len, int64_t groups,
     jt_tensor** out) {
   return op_function("jt_conv2d", ctx, Op::conv2d, {x, w}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("stride", stride, stride_len)).add_ints(ints("padding", padding, padding_len)).add_ints(ints("dilation", dilation, dilation_len)).add(groups); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("stride", stride, stride_len))
+        .add_ints(ints("padding", padding, padding_len))
+        .add_ints(ints("dilation", dilation, dilation_len))
+        .add(groups);
+    });
 }
 jt_status jt_conv2d_grad_x(jt_context* ctx, jt_tensor* dz, jt_tensor* w, const int64_t* shape,
     size_t shape_len, const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len,
     const int64_t* dilation, size_t dilation_len, int64_t groups, jt_tensor** out) {
   return op_function("jt_conv2d_grad_x", ctx, Op::conv2d_grad_x, {dz, w}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)).add_ints(ints("stride", stride, stride_len)).add_ints(ints("padding", padding, padding_len)).add_ints(ints("dilation", dilation, dilation_len)).add(groups); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len))
+        .add_ints(ints("stride", stride, stride_len))
+        .add_ints(ints("padding", padding, padding_len))
+        .add_ints(ints("dilation", dilation, dilation_len))
+        .add(groups);
+    });
 }
 jt_status jt_conv2d_grad_w(jt_context* ctx, jt_tensor* dz, jt_tensor* x, const int64_t* shape,
     size_t shape_len, const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len,
     const int64_t* dilation, size_t dilation_len, int64_t groups, jt_tensor** out) {
   return op_function("jt_conv2d_grad_w", ctx, Op::conv2d_grad_w, {dz, x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)).add_ints(ints("stride", stride, stride_len)).add_ints(ints("padding", padding, padding_len)).add_ints(ints("dilation", dilation, dilation_len)).add(groups); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len))
+        .add_ints(ints("stride", stride, stride_len))
+        .add_ints(ints("padding", padding, padding_len))
+        .add_ints(ints("dilation", dilation, dilation_len))
+        .add(groups);
+    });
 }
 jt_status jt_max_pool2d(jt_context* ctx, jt_tensor* x, const int64_t* size, size_t size_len,
     const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len, jt_tensor** out_z,
     jt_tensor** out_index) {
   return op_function("jt_max_pool2d", ctx, Op::max_pool2d, {x}, {out_z, out_index},
-    [&](Attrs& attrs) { attrs.add_ints(ints("size", size, size_len)).add_ints(ints("stride", stride, stride_len)).add_ints(ints("padding", padding, padding_len)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("size", size, size_len))
+        .add_ints(ints("stride", stride, stride_len))
+        .add_ints(ints("padding", padding, padding_len));
+    });
 }
 jt_status jt_max_pool2d_grad(jt_context* ctx, jt_tensor* dz, jt_tensor* index, const int64_t* shape,
     size_t shape_len, const int64_t* size, size_t size_len, const int64_t* stride, size_t stride_len,
     const int64_t* padding, size_t padding_len, jt_tensor** out) {
   return op_function("jt_max_pool2d_grad", ctx, Op::max_pool2d_grad, {dz, index}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)).add_ints(ints("size", size, size_len)).add_ints(ints("stride", stride, stride_len)).add_ints(ints("padding", padding, padding_len)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len))
+        .add_ints(ints("size", size, size_len))
+        .add_ints(ints("stride", stride, stride_len))
+        .add_ints(ints("padding", padding, padding_len));
+    });
 }
 jt_status jt_avg_pool2d(jt_context* ctx, jt_tensor* x, const int64_t* size, size_t size_len,
     const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len, jt_tensor** out) {
   return op_function("jt_avg_pool2d", ctx, Op::avg_pool2d, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("size", size, size_len)).add_ints(ints("stride", stride, stride_len)).add_ints(ints("padding", padding, padding_len)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("size", size, size_len))
+        .add_ints(ints("stride", stride, stride_len))
+        .add_ints(ints("padding", padding, padding_len));
+    });
 }
 jt_status jt_avg_pool2d_grad(jt_context* ctx, jt_tensor* dz, const int64_t* shape, size_t shape_len,
     const int64_t* size, size_t size_len, const int64_t* stride, size_t stride_len, const int64_t* padding,
     size_t padding_len, jt_tensor** out) {
   return op_function("jt_avg_pool2d_grad", ctx, Op::avg_pool2d_grad, {dz}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)).add_ints(ints("size", size, size_len)).add_ints(ints("stride", stride, stride_len)).add_ints(ints("padding", padding, padding_len)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len))
+        .add_ints(ints("size", size, size_len))
+        .add_ints(ints("stride", stride, stride_len))
+        .add_ints(ints("padding", padding, padding_len));
+    });
 }
 jt_status jt_mean(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
     jt_tensor** out) {
   return op_function("jt_mean", ctx, Op::mean, {x}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("axes", axes, axes_len)).add(keepdims != 0); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0);
+    });
 }
 jt_status jt_softmax(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out) {
   return op_function("jt_softmax", ctx, Op::softmax, {x}, {out},
-    [&](Attrs& attrs) { attrs.add(axis); });
+    [&](Attrs& attrs) {
+      attrs.add(axis);
+    });
 }
 jt_status jt_log_softmax(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out) {
   return op_function("jt_log_softmax", ctx, Op::log_softmax, {x}, {out},
-    [&](Attrs& attrs) { attrs.add(axis); });
+    [&](Attrs& attrs) {
+      attrs.add(axis);
+    });
 }
 jt_status jt_cross_entropy(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor** out) {
   return op_function("jt_cross_entropy", ctx, Op::cross_entropy, {x, label}, {out}, no_attrs);
@@ -411,10 +534,22 @@ jt_status jt_softplus(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
 jt_status jt_uniform(jt_context* ctx, const int64_t* shape, size_t shape_len, int64_t seed, int64_t stream,
     int64_t counter, jt_dtype dtype, jt_tensor** out) {
   return op_function("jt_uniform", ctx, Op::uniform, {}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)).add(seed).add(stream).add(counter).add(int64_t(dtype)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len))
+        .add(seed)
+        .add(stream)
+        .add(counter)
+        .add(int64_t(dtype));
+    });
 }
 jt_status jt_normal(jt_context* ctx, const int64_t* shape, size_t shape_len, int64_t seed, int64_t stream,
     int64_t counter, jt_dtype dtype, jt_tensor** out) {
   return op_function("jt_normal", ctx, Op::normal, {}, {out},
-    [&](Attrs& attrs) { attrs.add_ints(ints("shape", shape, shape_len)).add(seed).add(stream).add(counter).add(int64_t(dtype)); });
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len))
+        .add(seed)
+        .add(stream)
+        .add(counter)
+        .add(int64_t(dtype));
+    });
 }

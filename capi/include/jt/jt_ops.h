@@ -332,7 +332,7 @@ JT_API jt_status jt_shift_right(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_
  * Gradient: yes. Since 0.1. */
 JT_API jt_status jt_where(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* w, jt_tensor** out);
 
-/* x limited to y..w.
+/* x limited to y..w; w where y > w.
  * Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_clamp(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* w, jt_tensor** out);
 

@@ -16,6 +16,8 @@ inline void append(std::string& out, std::string_view part) { out += part; }
 // Without this overload a literal would become a bool: a pointer converts to bool before it makes a string_view.
 inline void append(std::string& out, const char* part) { out += part; }
 inline void append(std::string& out, char c) { out += c; }
+// In dtype.cpp. Named here because jt_dtype is outside of namespace jt, so that text() would find no later declaration.
+void append(std::string& out, jt_dtype dtype);
 inline void append(std::string& out, bool b) { out += b ? "true" : "false"; }
 
 // Declared before text(), which cannot find it otherwise: a C enum belongs to no namespace. Defined in dtype.cpp.

@@ -1,8 +1,11 @@
 #include "core/context.h"
 
+#include <jt/jt_autograd.h>
+
 #include <cstring>
 
 #include "core/grad/grad.h"
+#include "core/ir/build.h"
 #include "core/planner.h"
 
 namespace jt {
@@ -71,6 +74,7 @@ void Context::bury_dead_cells() {
     Cell* next = cell->next_dead;
     Ref ref = cell->value;
     ref.node->results()[ref.result].handles--;
+    if (cell->requires_grad) list_gradient(*cell, false);
     if (cell->grad) jt::release(cell->grad);
     delete cell;
     int32_t before = refs_.fetch_sub(1, std::memory_order_acq_rel);
@@ -101,9 +105,21 @@ void Context::assign(Cell& cell, const Value& value) {
   if (cell.requires_grad) value.ref().node->flags |= kGradLeaf;
 }
 
+void Context::list_gradient(Cell& cell, bool add) {
+  if (add) {
+    cell.next_grad = first_grad_, cell.previous_grad = nullptr;
+    if (first_grad_) first_grad_->previous_grad = &cell;
+    first_grad_ = &cell;
+  } else {
+    (cell.previous_grad ? cell.previous_grad->next_grad : first_grad_) = cell.next_grad;
+    if (cell.next_grad) cell.next_grad->previous_grad = cell.previous_grad;
+  }
+}
+
 void Context::set_requires_grad(Cell& cell, bool requires_grad) {
   if (requires_grad && !is_float(cell.type.dtype))
     fail(JT_E_DTYPE, "requires_grad: ", cell.type.dtype, " is not a floating-point dtype");
+  if (requires_grad != cell.requires_grad) list_gradient(cell, requires_grad);
   cell.requires_grad = requires_grad;
   if (requires_grad) cell.value.ref().node->flags |= kGradLeaf;
 }
@@ -134,6 +150,52 @@ Buffer* Context::read(Ref value) {
   return r.buffer;
 }
 
-const std::string& Context::dump() const { return planner_->dump; }
+std::string Context::show(std::span<const Ref> asked, char stage) { return planner_->show(asked, stage); }
+void Context::set_dump(std::string stages, std::function<void(char, std::string_view)> sink) {
+  planner_->dump = {std::move(stages), std::move(sink)};
+}
+
+// ---- gradients -------------------------------------------------------------------------------------------------------
+
+std::vector<Value> Context::grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t flags) {
+  std::vector<Ref> wrt;
+  for (Cell* cell : inputs) {
+    if (!(cell->value.ref().node->flags & (kGrad | kGradLeaf)))
+      fail(JT_E_INVALID, "grad: input ", wrt.size(), " does not require a gradient");
+    wrt.push_back(cell->value);
+  }
+  GradOptions options;
+  options.create_graph = flags & JT_GRAD_CREATE_GRAPH;
+  auto out = gradients(recorder_, y, dy, wrt, options);
+  for (size_t i = 0; i < out.size(); i++) {
+    if (out[i]) continue;
+    if (!(flags & JT_GRAD_ALLOW_UNUSED)) fail(JT_E_INVALID, "grad: y does not depend on input ", i);
+    out[i] = ops::zeros_like(wrt[i]);
+  }
+  return out;
+}
+
+void Context::backward(Ref loss, uint32_t flags) {
+  std::vector<Cell*> cells;
+  std::vector<Ref> wrt;
+  for (Cell* cell = first_grad_; cell; cell = cell->next_grad) cells.push_back(cell), wrt.push_back(cell->value);
+  GradOptions options;
+  options.create_graph = flags & JT_GRAD_CREATE_GRAPH;
+  options.consume = !(flags & (JT_GRAD_RETAIN_GRAPH | JT_GRAD_CREATE_GRAPH));
+  auto grads = gradients(recorder_, loss, {}, wrt, options);
+  for (size_t i = 0; i < cells.size(); i++) {
+    if (!grads[i]) continue;
+    Cell& at = *cells[i];
+    if (!at.grad) {
+      at.grad = cell(grads[i]);
+      continue;
+    }
+    // Several micro-batches peak like one: the sum so far runs before the next is added.
+    Ref so_far = at.grad->value;
+    if (!so_far.node->has_run()) eval_all();
+    GradMode mode(recorder_, options.create_graph);
+    assign(*at.grad, ops::add(at.grad->value, grads[i]));
+  }
+}
 
 }  // namespace jt

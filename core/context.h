@@ -2,6 +2,7 @@
 // and belongs to one thread at a time; a cell is a tensor handle: a counted, mutable pointer at a Ref.
 #pragma once
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -24,6 +25,7 @@ struct Cell {
   Type type;             // of what it points at
   Value value;
   Cell* grad = nullptr;  // accumulated by backward; owned
+  Cell *next_grad = nullptr, *previous_grad = nullptr;  // among the context's cells that require a gradient
   Cell* next_dead = nullptr;
 };
 
@@ -62,13 +64,18 @@ class Context {
   Buffer* read(Ref value);
   // Records gradients of y with respect to cells; see jt_autograd.h.
   std::vector<Value> grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t flags);
+  // Adds gradients of loss to the cells it depends on; see jt_autograd.h.
+  void backward(Ref loss, uint32_t flags);
 
   // seed, stream and counter of the next random op, in program order.
   struct RandomState { int64_t seed = 0, stream = 0, counter = 0; };
   RandomState next_random() { return {random_.seed, random_.stream, random_.counter++}; }
   void seed(int64_t seed) { random_ = {seed, 0, 0}; }
 
-  const std::string& dump() const;  // text of JT_DUMP's stages
+  // What a stage makes of the pending graph behind `asked`; runs nothing.
+  std::string show(std::span<const Ref> asked, char stage);
+  // Hands the text of these stages of every new plan to `sink`.
+  void set_dump(std::string stages, std::function<void(char stage, std::string_view text)> sink);
   // Called after recording: a loop that looks at nothing runs all the same.
   void flush_if_large();
   void set_flush_limit(bool on) { flush_limit_ = on; }
@@ -81,6 +88,7 @@ class Context {
  private:
   ~Context();
   void bury_dead_cells();
+  void list_gradient(Cell& cell, bool add);
   bool flush_limit_ = true;
 
   std::atomic<int32_t> refs_{1};
@@ -90,6 +98,7 @@ class Context {
   Recorder recorder_;
   RandomState random_;
   std::unique_ptr<Planner> planner_;
+  Cell* first_grad_ = nullptr;  // cells that require a gradient
 };
 
 inline void retain(Cell* cell) { cell->refs.fetch_add(1, std::memory_order_relaxed); }

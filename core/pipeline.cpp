@@ -5,18 +5,17 @@
 
 namespace jt {
 
-static void show(std::string* dump, std::string_view stages, char stage, const Block& block) {
-  if (!dump || stages.find(stage) == stages.npos) return;
-  *dump += text("# ", stage, "\n", print(block));
+static void show(const Dump* dump, char stage, const Block& block) {
+  if (dump && dump->wants(stage)) dump->show(stage, stage == 'v' ? dot(block) : print(block));
 }
 
-std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, std::string* dump) {
-  std::string_view stages = runtime.flags.dump;
+std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump) {
   int64_t begin = Trace::now_ns();
-  show(dump, stages, 'g', block);
+  show(dump, 'g', block);
+  show(dump, 'v', block);
   block = simplify(std::move(block));
-  show(dump, stages, 's', block);
-  auto plan = make_plan(block, runtime.kernels, dies, stages, dump);
+  show(dump, 's', block);
+  auto plan = make_plan(block, runtime.kernels, dies, dump);
   if (runtime.trace.is_on()) runtime.trace.add("compile", "plan", begin, Trace::now_ns());
   runtime.log(LogLevel::debug, "plan", block.nodes.size(), " nodes become ", plan->steps.size(), " steps, arena ", plan->arena_bytes,
               " bytes");

@@ -108,6 +108,41 @@ static bool leaf_dies(Ref leaf, uint32_t inner_uses) {
   return leaf.node->n_results == 1 && leaf.node->refs == inner_uses && !r.handles && is_exclusive(r.buffer);
 }
 
+// The pending nodes of a walk as a block of their own.
+static Block captured(std::span<Node* const> nodes, std::span<const Ref> leaves, std::span<const Ref> results) {
+  Block b;
+  Recorder& r = *b.recorder;
+  for (Ref leaf : leaves) b.params.push_back(r.leaf(leaf.type(), nullptr));
+  std::vector<Value> values;  // by Result::number
+  auto value_of = [&](Ref in) -> Ref {
+    int32_t number = in.node->results()[in.result].number;
+    return number >= kLeaf ? b.params[size_t(number - kLeaf)].ref() : values[size_t(number)].ref();
+  };
+  for (Node* n : nodes) {
+    std::vector<Ref> ins;
+    for (Ref in : n->ins()) ins.push_back(value_of(in));
+    Value copy = r.again(n, ins);
+    Node* made = copy.ref().node;
+    made->origin = -1;
+    if (n->op == Op::constant) {
+      made->origin = int32_t(b.scalars.size());
+      b.scalars.push_back({n->results()[0].type.dtype, n->constant_bits});
+    } else if (n->op == Op::random_bits) {
+      made->origin = int32_t(b.scalars.size());
+      b.scalars.push_back({JT_U64, random_key(n)});
+      b.scalars.push_back({JT_I64, n->integer(3)});
+    }
+    if (int a = starts_attr(n->op); a >= 0) {
+      made->origin = int32_t(b.wheres.size());
+      for (int64_t start : n->ints(a)) b.wheres.push_back(start);
+    }
+    for (int i = 0; i < n->n_results; i++) values.push_back(Value(Ref{made, uint32_t(i)}));
+    b.nodes.push_back(std::move(copy));
+  }
+  for (Ref result : results) b.results.push_back(Value(value_of(result)));
+  return b;
+}
+
 // How many operand slots of each leaf are given up by this eval: those of nodes that run and let go, or that nobody
 // outside this walk can reach any more.
 static std::vector<uint32_t> uses_that_end(std::span<Node* const> nodes, std::span<const Ref> results, size_t n_leaves,
@@ -131,16 +166,10 @@ static std::vector<uint32_t> uses_that_end(std::span<Node* const> nodes, std::sp
   return ends;
 }
 
-void Planner::eval(std::span<const Ref> asked) {
-  if (!scratch_) scratch_ = std::make_unique<Walk>();
-  Walk& w = *scratch_;
+void Planner::walk(std::span<const Ref> asked, Walk& w) {
   w.clear();
   uint32_t mark = recorder_.next_mark();
   mark_needed(recorder_, asked, mark, w.nodes);
-  bool anything = false;
-  for (Node* n : w.nodes) anything |= n->op != Op::constant || is_asked(n, asked);
-  if (!anything) return;
-  runtime_.stats.evals++;
 
   int32_t number = 0;
   for (Node* n : w.nodes) {
@@ -184,9 +213,28 @@ void Planner::eval(std::span<const Ref> asked) {
     w.params.push_back(w.leaves[i].node->results()[w.leaves[i].result].buffer);
     w.key.push_back(w.dies.back());
   }
+}
+
+std::string Planner::show(std::span<const Ref> asked, char stage) {
+  Walk w;
+  walk(asked, w);
+  std::string out;
+  Dump one{std::string(1, stage), [&](char, std::string_view text) { out += text; }};
+  compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dies, &one);
+  return out;
+}
+
+void Planner::eval(std::span<const Ref> asked) {
+  if (!scratch_) scratch_ = std::make_unique<Walk>();
+  Walk& w = *scratch_;
+  walk(asked, w);
+  bool anything = false;
+  for (Node* n : w.nodes) anything |= n->op != Op::constant || is_asked(n, asked);
+  if (!anything) return;
+  runtime_.stats.evals++;
   auto plan = find_or_make(w);
   int64_t launches = 0, calls = 0;
-  auto outputs = run_plan(*plan, {w.params, w.scalars, w.wheres}, workspace_, *runtime_.pool, runtime_.trace, &launches, &calls);
+  auto outputs = run_plan(*plan, {w.params, w.scalars, w.wheres, runtime_.timing}, workspace_, *runtime_.pool, runtime_.trace, &launches, &calls);
   runtime_.stats.launches += launches;
   runtime_.stats.library_calls += calls;
   // Buffers of results, in order; an alias of an operand shares its buffer.
@@ -201,41 +249,6 @@ void Planner::eval(std::span<const Ref> asked) {
   settle(w, std::move(of_results));
 }
 
-// The pending nodes of a walk as a block of their own.
-static Block captured(std::span<Node* const> nodes, std::span<const Ref> leaves, std::span<const Ref> results) {
-  Block b;
-  Recorder& r = *b.recorder;
-  for (Ref leaf : leaves) b.params.push_back(r.leaf(leaf.type(), nullptr));
-  std::vector<Value> values;  // by Result::number
-  auto value_of = [&](Ref in) -> Ref {
-    int32_t number = in.node->results()[in.result].number;
-    return number >= kLeaf ? b.params[size_t(number - kLeaf)].ref() : values[size_t(number)].ref();
-  };
-  for (Node* n : nodes) {
-    std::vector<Ref> ins;
-    for (Ref in : n->ins()) ins.push_back(value_of(in));
-    Value copy = r.again(n, ins);
-    Node* made = copy.ref().node;
-    made->origin = -1;
-    if (n->op == Op::constant) {
-      made->origin = int32_t(b.scalars.size());
-      b.scalars.push_back({n->results()[0].type.dtype, n->constant_bits});
-    } else if (n->op == Op::random_bits) {
-      made->origin = int32_t(b.scalars.size());
-      b.scalars.push_back({JT_U64, random_key(n)});
-      b.scalars.push_back({JT_I64, n->integer(3)});
-    }
-    if (int a = starts_attr(n->op); a >= 0) {
-      made->origin = int32_t(b.wheres.size());
-      for (int64_t start : n->ints(a)) b.wheres.push_back(start);
-    }
-    for (int i = 0; i < n->n_results; i++) values.push_back(Value(Ref{made, uint32_t(i)}));
-    b.nodes.push_back(std::move(copy));
-  }
-  for (Ref result : results) b.results.push_back(Value(value_of(result)));
-  return b;
-}
-
 std::shared_ptr<Plan> Planner::find_or_make(Walk& w) {
   uint64_t hash = hash_bytes(w.key.data(), w.key.size() * 8);
   for (auto it : by_hash_[hash]) {
@@ -244,7 +257,8 @@ std::shared_ptr<Plan> Planner::find_or_make(Walk& w) {
     runtime_.stats.plans_reused++;
     return it->plan;
   }
-  auto plan = compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dies, runtime_.flags.dump.empty() ? nullptr : &dump);
+  Dump* seen = dump.stages.empty() ? nullptr : &dump;
+  auto plan = compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dies, seen);
   runtime_.stats.plans_made++;
   plans_.push_front({w.key, plan});
   by_hash_[hash].push_back(plans_.begin());

@@ -23,10 +23,13 @@ class Planner {
   // unless a gradient may still be asked through it.
   void eval(std::span<const Ref> asked);
   int64_t plans() const { return int64_t(plans_.size()); }
-  std::string dump;  // text of the stages in flags.dump, of plans made since it was last cleared
+  // What a stage makes of the graph behind `asked`; runs nothing.
+  std::string show(std::span<const Ref> asked, char stage);
+  Dump dump;  // of every plan made
 
  private:
   struct Walk;
+  void walk(std::span<const Ref> asked, Walk& walk);
   struct CachedPlan {
     std::vector<uint64_t> key;
     std::shared_ptr<Plan> plan;
@@ -43,6 +46,6 @@ class Planner {
 };
 
 // Simplify, fuse, lower, plan: the story from a captured graph to something that runs. See docs/ARCHITECTURE.md.
-std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, std::string* dump);
+std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump);
 
 }  // namespace jt

@@ -36,6 +36,13 @@ extern "C" jt_status jt_grad(jt_context* ctx, jt_tensor* y, jt_tensor* const* in
   });
 }
 
+extern "C" jt_status jt_backward(jt_context* ctx, jt_tensor* loss, uint32_t flags) {
+  return guarded("jt_backward", ctx, [&](Context& c) {
+    if (flags & ~kGradFlags) fail(JT_E_INVALID, "flags has unknown bits: ", flags);
+    c.backward(operand(c, "loss", loss), flags);
+  });
+}
+
 extern "C" jt_status jt_tensor_grad(jt_context* ctx, jt_tensor* tensor, jt_tensor** out) {
   if (out) *out = nullptr;
   return guarded("jt_tensor_grad", ctx, [&](Context& c) {

@@ -92,6 +92,7 @@ void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, const Attrs&
   if (!is_wanted) fail(JT_E_INVALID, name(op), ": out is NULL");
   std::vector<Ref> refs = operands(c, op, inputs);
   Value first = c.recorder().build(op, refs, attrs);
+  c.flush_if_large();
   try {
     for (uint32_t i = 0; i < outs.size(); i++) {
       if (!outs[i]) continue;

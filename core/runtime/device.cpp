@@ -64,7 +64,7 @@ jt_status render(void* user, jt_be_dialect dialect, const char** text, size_t* l
 constexpr size_t kMaxKernels = 8192;
 }  // namespace
 
-std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program) {
+std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program, std::string_view name) {
   std::string key = to_text(program);
   std::lock_guard lock(mutex_);
   if (auto it = kernels_.find(key); it != kernels_.end()) return it->second;
@@ -74,7 +74,8 @@ std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program) {
   jt_be_source source{sizeof source, key.data(), key.size(), &state, render};
   auto made = std::make_shared<CompiledKernel>(device_);
   device_.check(device_.api().compile(device_.handle(), &source, &made->kernel), "compile");
-  compiled_++;
+  made->serial = compiled_++;
+  made->name = name;
   made->key = key;
   return kernels_.emplace(std::move(key), std::move(made)).first->second;
 }
@@ -83,6 +84,17 @@ std::shared_ptr<LibraryOp> KernelCache::library(const char* name, std::span<cons
   auto made = std::make_shared<LibraryOp>(device_);
   device_.check(device_.api().op_create(device_.handle(), name, params.data(), params.size(), &made->workspace, &made->op), name);
   return made;
+}
+
+size_t KernelCache::count() {
+  std::lock_guard lock(mutex_);
+  return kernels_.size();
+}
+
+void KernelCache::reset_counts() {
+  std::lock_guard lock(mutex_);
+  compiled_ = 0;
+  for (auto& [key, kernel] : kernels_) kernel->launches = kernel->time_ns = 0;
 }
 
 void KernelCache::each(const std::function<void(const CompiledKernel&)>& visit) {

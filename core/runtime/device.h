@@ -41,6 +41,8 @@ struct CompiledKernel {
   Device& device;
   jt_be_kernel* kernel = nullptr;
   std::string key;     // the program's text
+  std::string name;    // for people: the ops inside
+  int64_t serial = 0;  // order of making
   int64_t launches = 0;
   int64_t time_ns = 0; // when profiling
   ~CompiledKernel() {
@@ -61,9 +63,11 @@ struct LibraryOp {
 class KernelCache {
  public:
   explicit KernelCache(Device& device) : device_(device) {}
-  std::shared_ptr<CompiledKernel> get(const Program& program);
+  std::shared_ptr<CompiledKernel> get(const Program& program, std::string_view name);
   std::shared_ptr<LibraryOp> library(const char* name, std::span<const int64_t> params);
   int64_t compiled() const { return compiled_; }
+  size_t count();
+  void reset_counts();
   void each(const std::function<void(const CompiledKernel&)>& visit);
 
  private:

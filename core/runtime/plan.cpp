@@ -18,15 +18,15 @@ class PlanMaker {
  public:
   PlanMaker(const Block& block, KernelCache& cache) : block_(block), cache_(cache) {}
 
-  std::shared_ptr<Plan> run(const std::vector<bool>& dies, std::string_view stages, std::string* dump) {
+  std::shared_ptr<Plan> run(const std::vector<bool>& dies, const Dump* dump) {
     schedule_ = fuse(block_);
-    if (dump && stages.find('f') != stages.npos) *dump += to_text(schedule_, block_);
+    if (dump && dump->wants('f')) dump->show('f', to_text(schedule_, block_));
     for (const Step& s : schedule_.steps) kernels_.push_back(s.node ? Kernel{} : lower(s.group, block_));
-    if (dump && stages.find('l') != stages.npos)
+    if (dump && dump->wants('l'))
       for (const Kernel& k : kernels_)
-        if (!k.program.instrs.empty()) *dump += to_text(k.program);
+        if (!k.program.instrs.empty()) dump->show('l', to_text(k.program));
     memory_ = plan_memory(block_, schedule_, kernels_, dies);
-    if (dump && stages.find('m') != stages.npos) *dump += to_text(memory_, block_, schedule_);
+    if (dump && dump->wants('m')) dump->show('m', to_text(memory_, block_, schedule_));
     for (size_t s = 0; s < schedule_.steps.size(); s++) add_step(s);
     plan_->scalars = block_.scalars;
     for (size_t i = 0; i < block_.scalars.size(); i++) {
@@ -61,7 +61,7 @@ class PlanMaker {
     if (k.outer == 0) return;
     PlanStep out;
     out.what = describe(step);
-    out.compiled = cache_.get(k.program);
+    out.compiled = cache_.get(k.program, out.what);
     out.outer = k.outer;
     fill_words(out, k);
     plan_->steps.push_back(std::move(out));
@@ -185,9 +185,8 @@ class PlanMaker {
 
 }  // namespace
 
-std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const std::vector<bool>& dies, std::string_view stages,
-                                std::string* dump) {
-  return PlanMaker(block, kernels).run(dies, stages, dump);
+std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const std::vector<bool>& dies, const Dump* dump) {
+  return PlanMaker(block, kernels).run(dies, dump);
 }
 
 // ---- running ---------------------------------------------------------------------------------------------------------
@@ -209,15 +208,19 @@ namespace {
 class Run {
  public:
   Run(Plan& plan, const RunInputs& in, Workspace& w, BufferPool& pool, Trace& trace)
-      : plan_(plan), in_(in), workspace_(w), pool_(pool), trace_(trace) {}
+      : plan_(plan), in_(in), workspace_(w), pool_(pool), trace_(trace), timing_(in.timing) {}
 
   std::vector<Buffer*> go(int64_t* launches, int64_t* library_calls) {
     prepare();
     for (PlanStep& step : plan_.steps) {
-      int64_t begin = trace_.is_on() ? Trace::now_ns() : 0;
+      bool timed = trace_.is_on() || timing_;
+      int64_t begin = timed ? Trace::now_ns() : 0;
       (step.kind == PlanStep::library ? *library_calls : *launches)++;
       run(step);
-      if (trace_.is_on()) trace_.add(step.what, step.kind == PlanStep::library ? "library" : "kernel", begin, Trace::now_ns());
+      if (!timed) continue;
+      int64_t end = Trace::now_ns();
+      if (step.compiled) step.compiled->time_ns += end - begin;
+      if (trace_.is_on()) trace_.add(step.what, step.kind == PlanStep::library ? "library" : "kernel", begin, end);
     }
     return std::move(outputs_);
   }
@@ -305,6 +308,7 @@ class Run {
   Workspace& workspace_;
   BufferPool& pool_;
   Trace& trace_;
+  bool timing_;
   std::vector<Buffer*> outputs_;
 };
 

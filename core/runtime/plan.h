@@ -3,6 +3,7 @@
 //
 // A run prepares (outputs and arena allocated: may fail, changes nothing), then goes.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,9 +45,18 @@ struct Plan {
   std::string text;                    // JT_DUMP=m
 };
 
-// Makes a plan of a simplified block; `dies` as in memory.h. Dumps are appended to `dump` (may be null) by stage letter.
-std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const std::vector<bool>& dies, std::string_view stages,
-                                std::string* dump);
+// Who wants to see which stages (letters of JT_DUMP) of what is compiled.
+struct Dump {
+  std::string stages;
+  std::function<void(char stage, std::string_view text)> sink;
+  void show(char stage, const std::string& text) const {
+    if (sink) sink(stage, text);
+  }
+  bool wants(char stage) const { return stages.find(stage) != stages.npos; }
+};
+
+// Makes a plan of a simplified block; `dies` as in memory.h; dump may be null.
+std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const std::vector<bool>& dies, const Dump* dump);
 
 // Memory that runs of a context share, grown to the largest plan's need.
 struct Workspace {
@@ -61,6 +71,7 @@ struct RunInputs {
   std::span<Buffer* const> params;
   std::span<const int64_t> scalars;
   std::span<const int64_t> wheres;
+  bool timing = false;  // adds the time of every launch to its kernel
 };
 class Trace;
 std::vector<Buffer*> run_plan(Plan& plan, const RunInputs& inputs, Workspace& workspace, BufferPool& pool, Trace& trace,

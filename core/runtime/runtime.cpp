@@ -20,6 +20,7 @@ Runtime::Runtime(RuntimeOptions options)
   pool->set_limit(options.memory_limit);
   pool->poison_freed = flags.check != "0";
   if (!flags.trace.empty()) trace.start();
+  timing = !flags.stats.empty() && flags.stats != "0";
 }
 
 Runtime::~Runtime() {

@@ -33,6 +33,7 @@ struct Runtime {
   KernelCache kernels;
   RuntimeStats stats;
   Trace trace;
+  std::atomic<bool> timing{false};
 };
 
 }  // namespace jt

@@ -22,6 +22,13 @@ static void append_quoted(std::string& out, std::string_view text) {
   out += '"';
 }
 
+std::string Trace::take_json() {
+  std::string out = json();
+  std::lock_guard lock(mutex_);
+  events_.clear();
+  return out;
+}
+
 std::string Trace::json() const {
   std::lock_guard lock(mutex_);
   std::string out = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[";

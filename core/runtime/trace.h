@@ -17,6 +17,7 @@ class Trace {
   }
   void add(std::string name, const char* category, int64_t begin_ns, int64_t end_ns);
   std::string json() const;
+  std::string take_json();  // and forgets the events
 
  private:
   struct Event {

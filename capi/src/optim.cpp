@@ -1,0 +1,157 @@
+// optim: an optimiser handle: parameters' handles, their states, and a step that is one plan with its backward.
+#include "capi/src/guard.h"
+#include "core/grad/grad.h"
+#include "core/ir/build.h"
+#include "core/optim/init.h"
+#include "core/optim/optimizer.h"
+
+using namespace jt;
+using namespace jt::capi;
+
+struct jt_optimizer {
+  std::atomic<int32_t> refs{1};
+  Optimizer rule;
+  Context* context;
+  std::vector<Cell*> params;               // counted
+  std::vector<std::vector<Cell*>> states;  // counted; by param
+  std::vector<std::string> state_names;
+
+  jt_optimizer(std::string_view kind, std::span<const jt_attr> attrs, Context& c) : rule(kind, attrs), context(&c) {}
+  ~jt_optimizer() {
+    for (Cell* p : params) release(p);
+    for (auto& list : states)
+      for (Cell* s : list) release(s);
+  }
+};
+
+extern "C" jt_status jt_optimizer_create(jt_context* ctx, const char* kind, size_t kind_len, const jt_attr* attrs,
+                                         size_t attrs_len, jt_tensor* const* params, size_t params_len, jt_optimizer** out) {
+  if (out) *out = nullptr;
+  return guarded("jt_optimizer_create", ctx, [&](Context& c) {
+    require(out, "out"), require(kind, "kind"), require(params, "params");
+    if (attrs_len) require(attrs, "attrs");
+    auto made = std::make_unique<jt_optimizer>(str("kind", kind, kind_len), std::span(attrs, attrs_len), c);
+    GradMode off(c.recorder(), false);
+    for (size_t i = 0; i < params_len; i++) {
+      Cell& cell = own_cell(c, "params", params[i]);
+      if (!is_float(cell.type.dtype)) fail(JT_E_DTYPE, "param ", i, " is ", cell.type.dtype, ", not a floating-point dtype");
+      for (Cell* other : made->params)
+        if (other == &cell) fail(JT_E_INVALID, "param ", i, " is named twice");
+      if (!cell.requires_grad) c.set_requires_grad(cell, true);
+      retain(&cell);
+      made->params.push_back(&cell);
+      made->states.emplace_back();
+      Type type = Optimizer::state_type(cell.type);
+      for (const std::string& name : made->rule.state_names()) {
+        Value zeros = c.data(type, nullptr);
+        std::memset(c.read(zeros)->data, 0, type.bytes());
+        made->states.back().push_back(c.cell(zeros));
+        made->state_names.push_back(text(name, ".", i));
+      }
+    }
+    *out = made.release();
+  });
+}
+extern "C" void jt_optimizer_retain(jt_optimizer* optimizer) {
+  if (optimizer) optimizer->refs.fetch_add(1, std::memory_order_relaxed);
+}
+extern "C" void jt_optimizer_release(jt_optimizer* optimizer) {
+  if (optimizer && optimizer->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete optimizer;
+}
+
+static jt_optimizer& own_optimizer(Context& c, jt_optimizer* optimizer) {
+  require(optimizer, "optimizer");
+  if (optimizer->context != &c) fail(JT_E_WRONG_CONTEXT, "optimizer belongs to another context");
+  return *optimizer;
+}
+
+static void update(Context& c, jt_optimizer& o, std::span<const Value> grads) {
+  std::vector<std::vector<Ref>> states(o.params.size());
+  std::vector<Optimizer::Parameter> parameters;
+  for (size_t i = 0; i < o.params.size(); i++) {
+    for (Cell* s : o.states[i]) states[i].push_back(s->value);
+    parameters.push_back({o.params[i]->value, grads[i], states[i]});
+  }
+  auto scalar = [&](double value) { return c.data({JT_F64, {}}, &value); };
+  auto next = o.rule.step(c.recorder(), scalar, parameters);
+  for (size_t i = 0; i < o.params.size(); i++) {
+    if (next[i].value) c.assign(*o.params[i], next[i].value);
+    for (size_t k = 0; k < next[i].states.size(); k++) c.assign(*o.states[i][k], next[i].states[k]);
+  }
+  next.clear();
+}
+
+extern "C" jt_status jt_optimizer_step(jt_context* ctx, jt_optimizer* optimizer, jt_tensor* loss) {
+  return guarded("jt_optimizer_step", ctx, [&](Context& c) {
+    jt_optimizer& o = own_optimizer(c, optimizer);
+    Ref from = operand(c, "loss", loss);
+    std::vector<Ref> wrt;
+    for (Cell* p : o.params) wrt.push_back(p->value);
+    {
+      GradOptions options;
+      options.consume = true;
+      std::vector<Value> grads = gradients(c.recorder(), from, {}, wrt, options);
+      update(c, o, grads);
+    }
+    c.eval_all();
+  });
+}
+
+extern "C" jt_status jt_optimizer_step_grads(jt_context* ctx, jt_optimizer* optimizer, jt_tensor* const* grads, size_t grads_len) {
+  return guarded("jt_optimizer_step_grads", ctx, [&](Context& c) {
+    jt_optimizer& o = own_optimizer(c, optimizer);
+    if (grads_len != o.params.size()) fail(JT_E_INVALID, "there are ", o.params.size(), " params, but ", grads_len, " gradients");
+    if (grads_len) require(grads, "grads");
+    {
+      std::vector<Value> values(grads_len);
+      for (size_t i = 0; i < grads_len; i++) {
+        if (!grads[i]) continue;
+        values[i] = operand(c, "grads", grads[i]);
+        if (!same_extents(values[i].shape(), o.params[i]->type.shape))
+          fail(JT_E_SHAPE, "gradient ", i, " has shape ", values[i].shape(), ", its param ", o.params[i]->type.shape);
+      }
+      update(c, o, values);
+    }
+    c.eval_all();
+  });
+}
+
+extern "C" jt_status jt_optimizer_set_lr(jt_context* ctx, jt_optimizer* optimizer, double lr) {
+  return guarded("jt_optimizer_set_lr", ctx, [&](Context& c) {
+    if (!(lr >= 0)) fail(JT_E_INVALID, "a learning rate of ", lr, " is not a number >= 0");
+    own_optimizer(c, optimizer).rule.set_lr(lr);
+  });
+}
+extern "C" jt_status jt_optimizer_get_lr(jt_context* ctx, jt_optimizer* optimizer, double* out) {
+  return guarded("jt_optimizer_get_lr", ctx, [&](Context& c) {
+    require(out, "out");
+    *out = own_optimizer(c, optimizer).rule.lr();
+  });
+}
+
+extern "C" size_t jt_optimizer_state_count(jt_optimizer* optimizer) { return optimizer ? optimizer->state_names.size() : 0; }
+extern "C" jt_status jt_optimizer_state(jt_context* ctx, jt_optimizer* optimizer, size_t i, const char** out_name, jt_tensor** out) {
+  if (out) *out = nullptr;
+  return guarded("jt_optimizer_state", ctx, [&](Context& c) {
+    jt_optimizer& o = own_optimizer(c, optimizer);
+    if (i >= o.state_names.size()) fail(JT_E_INVALID, "state ", i, " of ", o.state_names.size(), " does not exist");
+    if (out_name) *out_name = o.state_names[i].c_str();
+    if (!out) return;
+    size_t each = o.rule.state_names().size();
+    Cell* cell = o.states[i / each][i % each];
+    retain(cell);
+    *out = wrap(cell);
+  });
+}
+
+extern "C" jt_status jt_init(jt_context* ctx, const char* kind, size_t kind_len, const int64_t* dims, size_t dims_len, jt_dtype dtype,
+                             jt_tensor** out) {
+  if (out) *out = nullptr;
+  return guarded("jt_init", ctx, [&](Context& c) {
+    require(out, "out"), require(kind, "kind");
+    Type type = checked_type(dtype, dims, dims_len);
+    GradMode off(c.recorder(), false);
+    Context::RandomState r = c.next_random();
+    *out = wrap(c.cell(initial(c.recorder(), str("kind", kind, kind_len), type, {r.seed, r.stream, r.counter})));
+  });
+}

@@ -1,0 +1,101 @@
+// profile: counts, the table of kernels, traces.
+#include "capi/src/guard.h"
+#include "capi/src/runtime.h"
+#include "core/base/file.h"
+
+using namespace jt;
+using namespace jt::capi;
+
+static jt_be_kernel_info info_of(const CompiledKernel& k) {
+  jt_be_kernel_info info{};
+  info.struct_size = sizeof info;
+  k.device.api().kernel_info(k.device.handle(), k.kernel, &info);
+  return info;
+}
+
+static std::vector<const CompiledKernel*> kernels_of(Runtime& rt) {
+  std::vector<const CompiledKernel*> all;
+  rt.kernels.each([&](const CompiledKernel& k) { all.push_back(&k); });
+  std::sort(all.begin(), all.end(), [](auto* a, auto* b) { return a->serial < b->serial; });
+  return all;
+}
+
+std::string capi::stats_table(Runtime& rt) {
+  std::string out = text("evals ", rt.stats.evals.load(), ", plans made ", rt.stats.plans_made.load(), ", reused ",
+                         rt.stats.plans_reused.load(), ", launches ", rt.stats.launches.load(), ", library calls ",
+                         rt.stats.library_calls.load(), "\n    launches      time ms  compile us  tier  kernel\n");
+  auto padded = [&](std::string s, size_t width) { out += std::string(width > s.size() ? width - s.size() : 0, ' ') + s; };
+  std::vector<const CompiledKernel*> all = kernels_of(rt);
+  std::stable_sort(all.begin(), all.end(), [](auto* a, auto* b) { return a->time_ns > b->time_ns; });
+  for (const CompiledKernel* k : all) {
+    jt_be_kernel_info info = info_of(*k);
+    padded(text(k->launches), 12), padded(text(k->time_ns / 1000 / 1000.0), 13), padded(text(info.compile_ns / 1000), 12);
+    out += text("  ", info.tier ? info.tier : "?", "   ", k->name, "\n");
+  }
+  return out;
+}
+
+extern "C" jt_status jt_runtime_stats(jt_runtime* rt, jt_stats* inout) {
+  return guarded("jt_runtime_stats", [&] {
+    require(rt, "rt"), require(inout, "inout");
+    const RuntimeStats& s = rt->shared->stats;
+    jt_stats out{};
+    out.evals = s.evals, out.plans_made = s.plans_made, out.launches = s.launches + s.library_calls;
+    for (const CompiledKernel* k : kernels_of(*rt->shared)) {
+      out.compile_ns += info_of(*k).compile_ns;
+      out.run_ns += k->time_ns;
+    }
+    out.kernels_compiled = rt->shared->kernels.compiled();
+    fill_sized("inout", inout, out);
+  });
+}
+extern "C" jt_status jt_stats_reset(jt_runtime* rt) {
+  return guarded("jt_stats_reset", [&] {
+    require(rt, "rt");
+    RuntimeStats& s = rt->shared->stats;
+    s.evals = s.plans_made = s.plans_reused = s.launches = s.library_calls = 0;
+    rt->shared->kernels.reset_counts();
+  });
+}
+extern "C" jt_status jt_stats_set_timing(jt_runtime* rt, jt_bool timing) {
+  return guarded("jt_stats_set_timing", [&] {
+    require(rt, "rt");
+    rt->shared->timing = timing != 0;
+  });
+}
+extern "C" size_t jt_kernel_count(jt_runtime* rt) { return rt ? rt->shared->kernels.count() : 0; }
+extern "C" jt_status jt_kernel_stats_get(jt_runtime* rt, size_t i, jt_kernel_stats* inout) {
+  return guarded("jt_kernel_stats_get", [&] {
+    require(rt, "rt"), require(inout, "inout");
+    auto all = kernels_of(*rt->shared);
+    if (i >= all.size()) fail(JT_E_INVALID, "kernel ", i, " of ", all.size(), " does not exist");
+    jt_be_kernel_info info = info_of(*all[i]);
+    jt_kernel_stats out{};
+    out.name = all[i]->name.c_str(), out.tier = info.tier, out.launches = all[i]->launches;
+    out.run_ns = all[i]->time_ns, out.compile_ns = info.compile_ns;
+    fill_sized("inout", inout, out);
+  });
+}
+extern "C" jt_status jt_stats_print(jt_runtime* rt, char* dst, size_t dst_len, size_t* out_len) {
+  return guarded("jt_stats_print", [&] {
+    require(rt, "rt");
+    give_text(stats_table(*rt->shared), dst, dst_len, out_len);
+  });
+}
+
+extern "C" jt_status jt_trace_start(jt_runtime* rt, const char* path, size_t path_len) {
+  return guarded("jt_trace_start", [&] {
+    require(rt, "rt"), require(path, "path");
+    if (rt->shared->trace.is_on()) fail(JT_E_INVALID, "a trace is being collected already");
+    rt->shared->flags.trace = str("path", path, path_len);
+    rt->shared->trace.start();
+  });
+}
+extern "C" jt_status jt_trace_stop(jt_runtime* rt) {
+  return guarded("jt_trace_stop", [&] {
+    require(rt, "rt");
+    if (!rt->shared->trace.is_on()) fail(JT_E_INVALID, "no trace is being collected");
+    rt->shared->trace.stop();
+    write_file(std::exchange(rt->shared->flags.trace, std::string()), rt->shared->trace.take_json());
+  });
+}

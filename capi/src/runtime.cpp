@@ -1,0 +1,116 @@
+// runtime: making and asking runtimes; JT_LOG and JT_STATS on stderr when the host allowed the environment.
+#include <unistd.h>
+
+#include "backends/cpu_tcc/cpu_backend.h"
+#include "capi/src/guard.h"
+#include "capi/src/runtime.h"
+
+using namespace jt;
+using namespace jt::capi;
+
+namespace {
+
+// One line on stderr, without stdio: the host's streams stay untouched.
+void write_stderr(std::string_view text) {
+  while (!text.empty()) {
+    ssize_t n = ::write(2, text.data(), text.size());
+    if (n <= 0) return;
+    text.remove_prefix(size_t(n));
+  }
+}
+void log_to_stderr(void*, int32_t, const char* domain, const char* message, size_t length) {
+  write_stderr(text("jt ", domain, ": ", std::string_view(message, length), "\n"));
+}
+
+LogLevel level_named(std::string_view name) {
+  if (name == "error") return LogLevel::error;
+  if (name == "info") return LogLevel::info;
+  if (name == "debug") return LogLevel::debug;
+  return LogLevel::warning;
+}
+
+void host_log(void* user, int32_t level, const char* domain, const char* message, size_t length) {
+  auto* rt = static_cast<jt_runtime*>(user);
+  rt->desc.log(rt->desc.log_user, jt_log_level(level + 1), domain, message, length);
+}
+
+RuntimeOptions options_of(jt_runtime& rt) {
+  const jt_runtime_desc& d = rt.desc;
+  RuntimeOptions o;
+  if (d.flags & JT_RT_ALLOW_ENV) o.flags = flags_from_environment();
+  if (d.cache_dir) o.flags.cache_dir = str("cache_dir", d.cache_dir, d.cache_dir_len);
+  if (d.flags & JT_RT_NO_DISK_CACHE) o.flags.cache_dir = "off";
+  if (d.flags & JT_RT_NO_COMPILE) o.flags.cpu_tier = "vm";
+  if (d.flags & JT_RT_POISON_FREED) o.flags.check = "1";
+  if (!(d.flags & JT_RT_ALLOW_ENV) && !d.cache_dir) o.flags.cache_dir = "off";  // no environment, no home
+  if (d.log) o.log = {host_log, &rt, d.log_level ? LogLevel(d.log_level - 1) : LogLevel::warning};
+  else if (!o.flags.log.empty()) o.log = {log_to_stderr, nullptr, level_named(o.flags.log)};
+  if (d.alloc) o.allocator = {d.alloc, d.free, d.alloc_user};
+  o.memory_limit = d.memory_limit;
+  o.backend = jt_cpu_backend();
+  return o;
+}
+
+constexpr uint32_t kRuntimeFlags =
+    JT_RT_ALLOW_ENV | JT_RT_BACKGROUND_JIT | JT_RT_NO_DISK_CACHE | JT_RT_NO_COMPILE | JT_RT_POISON_FREED;
+
+}  // namespace
+
+extern "C" jt_status jt_runtime_create(const jt_runtime_desc* desc, jt_runtime** out) {
+  if (out) *out = nullptr;
+  return guarded("jt_runtime_create", [&] {
+    require(out, "out");
+    auto rt = std::make_unique<jt_runtime>();
+    if (desc) rt->desc = sized("desc", desc);
+    const jt_runtime_desc& d = rt->desc;
+    if (d.flags & ~kRuntimeFlags) fail(JT_E_INVALID, "flags has unknown bits: ", d.flags);
+    if (!d.alloc != !d.free) fail(JT_E_INVALID, "alloc and free must both be given, or neither");
+    if (d.memory_limit < 0) fail(JT_E_INVALID, "memory_limit ", d.memory_limit, " is negative");
+    rt->shared = std::make_shared<Runtime>(options_of(*rt));
+    *out = rt.release();
+  });
+}
+extern "C" void jt_runtime_retain(jt_runtime* rt) {
+  if (rt) rt->refs.fetch_add(1, std::memory_order_relaxed);
+}
+extern "C" void jt_runtime_release(jt_runtime* rt) {
+  if (!rt || rt->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (!rt->shared->flags.stats.empty() && rt->shared->flags.stats != "0") write_stderr(stats_table(*rt->shared));
+  // Contexts may outlive the handle; the log function belongs to it.
+  rt->shared->log.sink = rt->desc.log ? nullptr : rt->shared->log.sink;
+  delete rt;
+}
+
+extern "C" jt_status jt_runtime_memory_info(jt_runtime* rt, jt_memory_info* inout) {
+  return guarded("jt_runtime_memory_info", [&] {
+    require(rt, "rt"), require(inout, "inout");
+    PoolStats s = rt->shared->pool->stats();
+    jt_memory_info info{};
+    info.live_bytes = s.live_bytes, info.peak_bytes = s.peak_bytes, info.cached_bytes = s.cached_bytes;
+    info.allocator_calls = s.allocator_calls, info.limit_bytes = rt->desc.memory_limit;
+    fill_sized("inout", inout, info);
+  });
+}
+extern "C" jt_status jt_runtime_reset_peak(jt_runtime* rt) {
+  return guarded("jt_runtime_reset_peak", [&] {
+    require(rt, "rt");
+    rt->shared->pool->reset_peak();
+  });
+}
+extern "C" jt_status jt_runtime_trim(jt_runtime* rt) {
+  return guarded("jt_runtime_trim", [&] {
+    require(rt, "rt");
+    rt->shared->pool->trim();
+  });
+}
+
+extern "C" jt_status jt_context_create(jt_runtime* rt, jt_context** out) {
+  if (out) *out = nullptr;
+  return guarded("jt_context_create", [&] {
+    require(out, "out"), require(rt, "rt");
+    auto* made = new Context(rt->shared);
+    *out = reinterpret_cast<jt_context*>(made);
+    if (const std::string& stages = rt->shared->flags.dump; !stages.empty())
+      made->set_dump(stages, [](char, std::string_view text) { write_stderr(text); });
+  });
+}

@@ -1,0 +1,131 @@
+// The whole way: what is recorded, run by the pipeline, equals what the reference evaluator says.
+#include "tests/pipeline/support.h"
+
+using namespace jt;
+using namespace jt::ops;
+using jt::test::Bench;
+
+// Evaluates through the pipeline and compares with the evaluator; bound 0 means equal bits.
+static void expect_same(Bench& b, std::initializer_list<Value> results, double bound = 0) {
+  std::vector<Ref> refs;
+  std::vector<Cell*> cells;
+  for (const Value& v : results) refs.push_back(v), cells.push_back(b.context->cell(v));
+  auto want = evaluate(refs);
+  b.context->eval_all();
+  for (size_t i = 0; i < refs.size(); i++) {
+    Buffer* got = refs[i].node->results()[refs[i].result].buffer;
+    ASSERT_TRUE(got) << i;
+    if (bound == 0) {
+      EXPECT_EQ(std::memcmp(got->data, want[i].bytes.data(), want[i].bytes.size()), 0)
+          << "result " << i;
+    } else {
+      ASSERT_EQ(want[i].type.dtype, JT_F32);
+      auto* g = static_cast<const float*>(got->data);
+      auto* w = reinterpret_cast<const float*>(want[i].bytes.data());
+      for (int64_t k = 0; k < want[i].type.count(); k++)
+        ASSERT_NEAR(g[k], w[k], bound * (1 + std::fabs(w[k]))) << "result " << i << " element " << k;
+    }
+  }
+  for (Cell* c : cells) release(c);
+}
+
+static std::vector<float> ramp(int64_t n, float scale = 0.37f) {
+  std::vector<float> out;
+  for (int64_t i = 0; i < n; i++) out.push_back(std::sin(float(i) * scale) * 2);
+  return out;
+}
+static Value ramp(Bench& b, const Shape& s, float scale = 0.37f) { return b.floats(s, ramp(s.count(), scale)); }
+
+TEST(Pipeline, Chain) {
+  Bench b;
+  Value x = ramp(b, {3, 5}), y = ramp(b, {3, 5}, 0.7f);
+  expect_same(b, {relu((x * y + 1.5) * 0.5 - y)});
+}
+TEST(Pipeline, HeldInTheMiddle) {
+  Bench b;
+  Value x = ramp(b, {7, 11});
+  Value m = exp(x), z = m * 2 + x;
+  expect_same(b, {m, z});
+}
+TEST(Pipeline, Broadcast) {
+  Bench b;
+  Value x = ramp(b, {4, 6}), y = ramp(b, {6}), z = ramp(b, {4, 1});
+  expect_same(b, {x + y, x * z, (x + y) * z});
+}
+TEST(Pipeline, TransposeSliceFlipPad) {
+  Bench b;
+  Value x = ramp(b, {4, 6});
+  int64_t from[] = {1, 2}, to[] = {4, 6}, by[] = {1, 2};
+  Value t = transpose(x), s = slice(x, from, to, by);
+  Value f = call(Op::flip, {x}, Attrs().add_ints({}));
+  int64_t before[] = {1, 0}, after[] = {0, 2};
+  Value p = call(Op::pad, {x}, Attrs().add_ints(before).add_ints(after).add_real(7));
+  expect_same(b, {t, s, f, p, exp(t) + 1, exp(p)});
+}
+TEST(Pipeline, Reductions) {
+  Bench b;
+  Value x = ramp(b, {5, 70});
+  int64_t a0[] = {0}, a1[] = {1};
+  expect_same(b, {sum(x), sum(x, a0), sum(x, a1), max(x, a1), min(x, a0), argmax(x, a1), prod(x, a0), sum(x, a1, true)});
+}
+TEST(Pipeline, Softmax) {
+  Bench b;
+  Value x = ramp(b, {6, 10});
+  Value s = call(Op::softmax, {x}, Attrs().add(1)), l = call(Op::log_softmax, {x}, Attrs().add(1));
+  expect_same(b, {s});
+  expect_same(b, {l, call(Op::softmax, {x}, Attrs().add(0))});
+}
+TEST(Pipeline, CrossEntropy) {
+  Bench b;
+  Value x = ramp(b, {6, 10});
+  int64_t labels[] = {1, 9, 0, 3, 3, 7};
+  Value y = b.context->data({JT_I64, {6}}, labels);
+  expect_same(b, {call(Op::cross_entropy, {x, y})});
+}
+TEST(Pipeline, Matmul) {
+  Bench b;
+  Value x = ramp(b, {5, 7}), y = ramp(b, {7, 3}), w = ramp(b, {3, 7});
+  expect_same(b, {matmul(x, y), matmul(x, transpose(w)), relu(matmul(x, y) + 1)}, 1e-5);
+}
+TEST(Pipeline, Conv) {
+  Bench b;
+  Value x = ramp(b, {2, 3, 8, 8}), w = ramp(b, {4, 3, 3, 3});
+  int64_t one[] = {1, 1}, none[] = {0, 0, 0, 0}, two[] = {2, 2};
+  Value c = call(Op::conv2d, {x, w}, Attrs().add_ints(one).add_ints(none).add_ints(one).add(1));
+  Value p = call(Op::max_pool2d, {c}, Attrs().add_ints(two).add_ints(two).add_ints(none));
+  expect_same(b, {c, p}, 1e-4);
+}
+TEST(Pipeline, IndexRows) {
+  Bench b;
+  Value x = ramp(b, {5, 4});
+  int64_t index[] = {4, -1, 0, 9};
+  Value i = b.context->data({JT_I64, {4}}, index);
+  Value t = call(Op::take, {x, i}, Attrs().add(0)), v = ramp(b, {4, 4});
+  Value s = call(Op::scatter_add, {x, i, v}, Attrs().add(0));
+  expect_same(b, {t, s, exp(t)});
+  int64_t shape[] = {3, 4};
+  Value r = call(Op::reindex, {x}, Attrs().add_ints(shape).add_string("i0*2-1, i1").add_real(3));
+  Value q = call(Op::reindex_reduce, {x}, Attrs().add_ints(shape).add_string("i0/2, i1").add_string("add"));
+  expect_same(b, {r, q});
+  Ref parts[] = {x, v};
+  Value c = b.recorder().build(Op::concat, parts, Attrs().add(0));
+  int64_t starts[] = {1, 0}, steps[] = {1, 1};
+  Value u = call(Op::update, {c, v}, Attrs().add_ints(starts).add_ints(steps));
+  expect_same(b, {c, u});
+}
+TEST(Pipeline, ZeroSize) {
+  Bench b;
+  Value x = ramp(b, {0, 4});
+  int64_t a0[] = {0};
+  expect_same(b, {exp(x), sum(x), sum(x, a0), transpose(x)});
+}
+TEST(Pipeline, SamePlanForOtherScalarsAndStarts) {
+  Bench b;
+  Value x = ramp(b, {8, 4});
+  for (int i = 1; i < 5; i++) {
+    int64_t from[] = {i, 0}, to[] = {i + 2, 4};
+    expect_same(b, {slice(x, from, to) * (i + 0.5)});
+  }
+  EXPECT_EQ(b.runtime->stats.plans_made, 1);
+  EXPECT_EQ(b.runtime->kernels.compiled(), 1);
+}

@@ -1,0 +1,43 @@
+// support: a context to record in, and the reference evaluator's opinion of what it recorded.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "backends/cpu_tcc/cpu_backend.h"
+#include "core/context.h"
+#include "core/ir/block.h"
+#include "core/ir/build.h"
+#include "core/ir/eval.h"
+
+namespace jt::test {
+
+struct Bench {
+  std::shared_ptr<Runtime> runtime;
+  Context* context;
+  explicit Bench(std::string tier = "vm", bool poison = true) {
+    RuntimeOptions o;
+    o.backend = jt_cpu_backend();
+    o.flags.cpu_tier = tier;
+    o.flags.cache_dir = "off";
+    o.flags.check = poison ? "1" : "0";
+    runtime = std::make_shared<Runtime>(o);
+    context = new Context(runtime);
+  }
+  ~Bench() { context->release(); }
+  Recorder& recorder() { return context->recorder(); }
+  Value floats(const Shape& shape, std::vector<float> values) {
+    values.resize(size_t(shape.count()));
+    return context->data({JT_F32, shape}, values.data());
+  }
+  std::vector<float> read(const Value& v) {
+    Buffer* b = context->read(v);
+    std::vector<float> out(size_t(v.type().count()));
+    if (!out.empty()) std::memcpy(out.data(), b->data, out.size() * 4);
+    return out;
+  }
+};
+
+}  // namespace jt::test

@@ -5,7 +5,8 @@
 //
 // Numbers that vary between two runs of the same structure are not baked in. A constant node's `origin` is the id of a
 // Scalar: one written in the program, or folded from other scalars by an op; a later run of the same plan computes the
-// folds again. A slice's or update's `origin` is the id of the first of its starts in `wheres` (one per axis, -1: its
+// folds again. A constant that a body or pass made has origin -1: it is part of the structure; or kCount: it counts
+// elements, so it varies with the extents and steers no rule. A slice's or update's `origin` is the id of the first of its starts in `wheres` (one per axis, -1: its
 // starts are structure). A pass that makes a node from such a node with the same constant or the same starts passes the
 // origin on; no pass may compute with these numbers in any other way than by a Fold or by ScalarClass.
 #pragma once
@@ -18,10 +19,13 @@
 
 namespace jt {
 
+constexpr int32_t kStructure = -1, kCount = -2;  // values of Node::origin beside ids
+
 struct Scalar {
   DType dtype;
   int64_t bits;       // value in this run: double bits for floats, else the integer
-  Op fold = Op::data; // data: written in the program; else this op (element row, or cast to dtype) of `from`
+  Op fold = Op::data; // data: written in the program; constant: part of the structure, the same in every run;
+                      // else this op (element row, or cast to dtype) of `from`, all of them earlier scalars
   int32_t from[3] = {-1, -1, -1};
 };
 

@@ -1,4 +1,5 @@
 // bodies: composite rows in other ops. simplify opens them, and the fuser makes them fast.
+#include "core/ir/block.h"
 #include "core/ir/build.h"
 #include "core/ir/rules.h"
 
@@ -19,7 +20,9 @@ JT_BODY(mean) {
   Value x = cast(in[0], result.dtype);
   int64_t n = 1;
   for (int64_t axis : attrs.ints(0)) n *= x.shape()[int(axis)];
-  return sum(x, attrs.ints(0), attrs.integer(1)) / double(n);
+  Value count = r.constant(result.dtype, double(n));
+  count.ref().node->origin = kCount;
+  return sum(x, attrs.ints(0), attrs.integer(1)) / count;
 }
 
 static Value centred(Ref x, int64_t axis) { return Value(x) - max(x, {&axis, 1}, true); }

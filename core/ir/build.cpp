@@ -15,7 +15,7 @@ void infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results) {
 
 static Value converted(Recorder& r, Ref x, DType to) {
   if (x.dtype() == to) return x;
-  if (x.node->op == Op::constant && is_float(x.dtype()) == is_float(to) && to != JT_BOOL)
+  if (x.node->op == Op::constant && x.node->origin == -1 && is_float(x.dtype()) == is_float(to) && to != JT_BOOL)
     return r.constant_bits(to, x.node->constant_bits);
   Attrs attrs;
   attrs.add(to);

@@ -28,7 +28,7 @@ void append(std::string& out, const Type& type);
 struct Ref {
   Node* node = nullptr;
   uint32_t result = 0;
-  explicit operator bool() const { return node; }
+  explicit operator bool() const { return node != nullptr; }
   bool operator==(const Ref&) const = default;
   const Type& type() const;
   const Shape& shape() const { return type().shape; }
@@ -101,7 +101,7 @@ struct Node {
   uint8_t n_results, n_attrs;
   uint32_t refs;
   uint32_t mark;       // of the last walk that saw it
-  int32_t origin;      // in a block under simplification: where its scalars come from (rewrite/block.h)
+  int32_t origin;      // in a block: where its numbers come from (block.h)
   uint32_t line;       // source line id of the caller, 0 unknown
   uint32_t bytes;      // of this allocation
   uint64_t sequence;   // program order within its recorder

@@ -250,6 +250,7 @@ class Parser {
   void fold(Scalar& s) {
     s.fold = op();
     expect('(');
+    if (take(')')) return;
     int n = 0;
     do {
       if (n == 3) wrong("a fold has at most 3 operands");
@@ -312,6 +313,7 @@ class Parser {
       if (origin < 0 || origin > INT32_MAX) wrong("there is no origin ", origin);
       out.origin = int32_t(origin);
     }
+    if (constant && out.origin < 0 && takes_keyword("count")) out.origin = kCount;
     if (takes_keyword("line")) out.line = number<uint32_t>("a line");
     return out;
   }

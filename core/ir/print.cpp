@@ -128,6 +128,7 @@ class Printer {
       put(' ', node->results()[0].type.dtype, ' ');
       append_scalar(out_, node->results()[0].type.dtype, node->constant_bits);
       if (node->origin >= 0) put(" from #", node->origin);
+      if (node->origin == kCount) put(" count");
     } else {
       for (int i = 0; i < node->n_inputs; i++) put(' '), put_ref(node->inputs()[i]);
       print_attrs(node);

@@ -100,6 +100,21 @@ Value Recorder::record(Op op, std::span<const Ref> inputs, Attrs& attrs) {
   return finish(node);
 }
 
+Value Recorder::again(const Node* node, std::span<const Ref> inputs) {
+  Node* copy = allocate(node->op, int(inputs.size()), node->n_results, node->attrs());
+  for (size_t i = 0; i < inputs.size(); i++) {
+    copy->inputs()[i] = inputs[i];
+    retain(inputs[i].node);
+  }
+  for (int i = 0; i < node->n_results; i++) copy->results()[i].type = node->results()[i].type;
+  copy->constant_bits = node->constant_bits;
+  copy->flags = node->flags & (kGrad | kImplicit);
+  Value made = finish(copy);
+  copy->origin = node->origin;
+  copy->line = node->line;
+  return made;
+}
+
 Value Recorder::constant_bits(DType dtype, int64_t bits) {
   Node* node = allocate(Op::constant, 0, 1, {});
   node->results()[0].type.dtype = dtype;

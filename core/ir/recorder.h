@@ -33,6 +33,8 @@ class Recorder {
   }
   // The op on exactly these operands.
   Value record(Op op, std::span<const Ref> inputs, Attrs& attrs);
+  // `node` again on other inputs of the same types: same attributes, result types, origin and line; nothing is checked.
+  Value again(const Node* node, std::span<const Ref> inputs);
   Value constant(DType dtype, double value);
   Value constant_int(DType dtype, int64_t value);
   Value constant_bits(DType dtype, int64_t bits);

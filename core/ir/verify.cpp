@@ -46,7 +46,7 @@ void check_scalar(const Block& block, size_t id) {
   const Scalar& s = block.scalars[id];
   if (!is_dtype(s.dtype)) fail(JT_E_INVALID, "scalar #", id, ": ", int(s.dtype), " is not a dtype");
   size_t count = 0;
-  if (s.fold != Op::data) {
+  if (s.fold != Op::data && s.fold != Op::constant) {
     if (!is_foldable(s.fold)) fail(JT_E_INVALID, "scalar #", id, ": ", name(s.fold), " does not fold");
     count = signature(def(s.fold)).operands.size();
   }
@@ -61,7 +61,7 @@ void check_scalar(const Block& block, size_t id) {
 
 void check_origin(const Block& block, const Node* node) {
   int64_t origin = node->origin;
-  if (origin == -1) return;
+  if (origin == kStructure || (origin == kCount && node->op == Op::constant)) return;
   if (node->op == Op::constant) {
     if (origin < 0 || origin >= int64_t(block.scalars.size()))
       fail(JT_E_INVALID, "constant: there is no scalar #", origin);

@@ -1,0 +1,107 @@
+/* jt_backend.h: how a device joins jt: one table of C functions, filled by a backend, called by the host.
+ *
+ * The host hands over kernels as text; which dialects a backend reads is a bit set in its table. Library ops (matrix
+ * product, convolution, ...) are described, not enumerated as slots: a backend that does not offer one says so.
+ * Every function returns a jt_status, may be called from any thread unless it says otherwise, and never throws.
+ * This header has an ABI number of its own: the major is in the entry symbol's name, the table grows at its end. */
+#ifndef JT_BACKEND_H
+#define JT_BACKEND_H
+
+#include <jt/jt_base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define JT_BACKEND_ABI_MAJOR 1
+#define JT_BACKEND_ABI_MINOR 0
+
+typedef struct jt_be_device jt_be_device; /* defined by the backend */
+typedef struct jt_be_kernel jt_be_kernel;
+typedef struct jt_be_op jt_be_op;
+
+/* Dialects of kernel text, as bits. */
+typedef enum jt_be_dialect {
+  JT_BE_PROGRAM = 1, /* the text of a block program; docs/ADD-A-BACKEND.md has the grammar */
+  JT_BE_C99 = 2,     /* a C99 function over the block primitives; only for backends that provide those */
+  JT_BE_DIALECT_FORCE32 = 0x7fffffff
+} jt_be_dialect;
+
+/* What a backend may use of the host. Valid until the device is closed. */
+typedef struct jt_host_api {
+  uint32_t struct_size;
+  uint32_t abi_minor;
+  void* host;
+  /* Text of the failure that the current call is about to return. */
+  void (*set_error)(void* host, jt_status status, int64_t native, const char* message, size_t message_len);
+  /* level: 0 error, 1 warning, 2 info, 3 debug */
+  void (*log)(void* host, int32_t level, const char* domain, const char* message, size_t message_len);
+  void* (*alloc)(void* host, size_t bytes, size_t align);
+  void (*free)(void* host, void* p, size_t bytes, size_t align);
+  /* The value of a setting ("cpu.tier"), or NULL; valid during the call it is asked in. */
+  const char* (*setting)(void* host, const char* name);
+} jt_host_api;
+
+/* A kernel to compile: `render` writes its text in one of the dialects the backend reads. The text is the backend's
+ * to copy; it lives until `render` is called again or the compile returns. `key` is the program's text: equal keys
+ * are equal kernels. */
+typedef struct jt_be_source {
+  uint32_t struct_size;
+  const char* key;
+  size_t key_len;
+  void* user;
+  jt_status (*render)(void* user, jt_be_dialect dialect, const char** text, size_t* text_len);
+} jt_be_source;
+
+/* One launch: argument words as the kernel's dialect defines them, over outer elements [begin, end). */
+typedef struct jt_be_launch {
+  const int64_t* args;
+  size_t args_len;
+  int64_t begin, end;
+} jt_be_launch;
+
+typedef struct jt_be_kernel_info {
+  uint32_t struct_size;
+  const char* tier;      /* "vm", "tcc"; static */
+  int64_t compile_ns;    /* spent so far */
+} jt_be_kernel_info;
+
+typedef struct jt_backend_api {
+  uint32_t struct_size;
+  uint32_t abi_minor;
+  const char* name;      /* "cpu" */
+  uint32_t dialects;     /* jt_be_dialect bits */
+  uint32_t flags;        /* 0 */
+
+  /* The device: opened once per runtime. */
+  jt_status (*open)(const jt_host_api* host, jt_be_device** out);
+  void (*close)(jt_be_device* device);
+
+  /* Memory that kernels can reach; on the CPU any memory is. NULL: the host allocates with its own allocator. */
+  jt_status (*mem_alloc)(jt_be_device* device, size_t bytes, void** out);
+  void (*mem_free)(jt_be_device* device, void* p, size_t bytes);
+
+  /* Kernels. */
+  jt_status (*compile)(jt_be_device* device, const jt_be_source* source, jt_be_kernel** out);
+  void (*kernel_release)(jt_be_device* device, jt_be_kernel* kernel);
+  /* Scratch memory one launch with these arguments needs; the host passes it to `launch`, aligned to 64 bytes. */
+  jt_status (*scratch_bytes)(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out);
+  jt_status (*launch)(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, void* scratch);
+  void (*kernel_info)(jt_be_device* device, jt_be_kernel* kernel, jt_be_kernel_info* inout);
+
+  /* Library ops, by the name of their row in the op table. `params` are integers whose meaning docs/ADD-A-BACKEND.md
+   * lists by op; pointers are operands, then results. JT_E_UNSUPPORTED: not offered with these parameters. */
+  jt_status (*op_create)(jt_be_device* device, const char* name, const int64_t* params, size_t params_len,
+                         size_t* workspace_bytes, jt_be_op** out);
+  void (*op_release)(jt_be_device* device, jt_be_op* op);
+  jt_status (*op_run)(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len, void* workspace);
+} jt_backend_api;
+
+/* The one symbol of a backend library. host_minor: the host's JT_BACKEND_ABI_MINOR. */
+typedef const jt_backend_api* (*jt_backend_entry_fn)(uint32_t host_minor);
+#define JT_BACKEND_ENTRY_NAME "jt_backend_entry_v1"
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,40 @@
+// lower: a fused group -> a block program, and the recipe for its arguments.
+//
+// The program knows no extents, addresses or values; equal programs are one kernel. What differs between two uses of a
+// kernel is in the recipe: which value each operand is, how its elements lie under the group's axes, and the scalars.
+#pragma once
+#include "core/base/program.h"
+#include "core/schedule/fuse.h"
+
+namespace jt {
+
+struct OperandRecipe {
+  Ref value;                // null: nothing is read, the map gives coordinates or addresses
+  Place offset;             // of element 0, in elements; without a value: the map's offset
+  bool has_map = false;     // second word is the map below
+  IndexMap map;             // offset 0; limits filled from the places when they move
+  struct MovingLimit { int axis; Place lo, hi; };
+  std::vector<MovingLimit> moving;
+  int64_t second = 0;       // otherwise: the second word (element count of a whole operand)
+};
+
+struct ScalarRecipe {
+  CType type;
+  int scalar = -1;          // of the block; else the literal
+  int64_t literal = 0;      // bits in the compute type
+};
+
+struct Kernel {
+  Program program;
+  int64_t outer = 1, inner = 1;
+  std::vector<OperandRecipe> operands;
+  std::vector<ScalarRecipe> scalars;
+  bool is_sequential = false;  // scatters: one range, in order
+};
+
+Kernel lower(const Group& group, const Block& block);
+
+// Bits of a scalar of the block (double or integer bits) as an argument word of a compute type.
+int64_t argument_bits(CType type, DType dtype, int64_t bits);
+
+}  // namespace jt

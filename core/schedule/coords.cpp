@@ -1,0 +1,180 @@
+#include "core/schedule/coords.h"
+
+#include "core/ir/rules.h"
+
+namespace jt {
+
+void Place::add(const Place& other, int64_t factor) {
+  base += factor * other.base;
+  for (Term t : other.terms) {
+    bool found = false;
+    for (Term& mine : terms)
+      if (mine.where == t.where) mine.factor += factor * t.factor, found = true;
+    if (!found) terms.push_back({t.where, factor * t.factor});
+  }
+  std::erase_if(terms, [](Term t) { return t.factor == 0; });
+}
+
+bool Coordinate::add(int axis, int64_t factor) {
+  for (int i = 0; i < n; i++)
+    if (terms[i].axis == axis) return terms[i].factor += factor, true;
+  if (n == 3) return false;
+  terms[n++] = {axis, factor};
+  return true;
+}
+
+bool Coordinate::operator==(const Coordinate& o) const {
+  if (n != o.n || !(place == o.place)) return false;
+  for (int i = 0; i < n; i++)
+    if (terms[i].axis != o.terms[i].axis || terms[i].factor != o.terms[i].factor) return false;
+  return true;
+}
+
+static bool add_scaled(Coordinate& to, const Coordinate& from, int64_t factor) {
+  to.place.add(from.place, factor);
+  for (int i = 0; i < from.n; i++)
+    if (!to.add(from.terms[i].axis, factor * from.terms[i].factor)) return false;
+  return true;
+}
+
+static Passage through_reshape(const Node* node, const Coords& c, std::span<const int64_t> axes, Coords& out, AxisSplit* split) {
+  const Shape &in = node->inputs()[0].shape(), &shape = node->results()[0].type.shape;
+  ReshapeRuns runs = reshape_runs(in, shape);
+  out.of.resize(size_t(in.rank));
+  for (int r = 0; r < runs.count; r++) {
+    ReshapeRun run = runs.runs[r];
+    int n_in = run.in_last - run.in_first, n_out = run.out_last - run.out_first;
+    if (n_in == 0) continue;
+    if (n_in == 1) {  // also several axes that merge into one
+      int64_t factor = 1;
+      for (int o = run.out_last; o-- > run.out_first;) {
+        if (!add_scaled(out.of[run.in_first], c.of[o], factor)) return Passage::no;
+        factor *= shape[o];
+      }
+      continue;
+    }
+    bool all_ones = true;
+    for (int i = run.in_first; i < run.in_last; i++) all_ones &= in[i] == 1;
+    if (all_ones) continue;
+    if (n_out != 1) return Passage::no;  // would need div and mod
+    const Coordinate& whole = c.of[run.out_first];
+    if (whole.n == 0 && whole.is_plain()) continue;  // always element 0 of the run
+    if (whole.n == 1 && whole.terms[0].factor == 1 && whole.is_plain() && axes[whole.terms[0].axis] == shape[run.out_first]) {
+      split->axis = whole.terms[0].axis;
+      split->extents.assign(in.dims + run.in_first, in.dims + run.in_last);
+      return Passage::needs_split;
+    }
+    // The run may have been split already: its axes then appear in order with the strides of the run.
+    if (whole.n != n_in || !whole.is_plain()) return Passage::no;
+    int64_t stride = 1;
+    for (int i = run.in_last; i-- > run.in_first;) {
+      bool found = false;
+      for (int t = 0; t < whole.n; t++)
+        if (whole.terms[t].factor == stride && axes[whole.terms[t].axis] == in[i] && out.of[i].n == 0)
+          found = out.of[i].add(whole.terms[t].axis, 1);
+      if (!found) return Passage::no;
+      stride *= in[i];
+    }
+  }
+  return Passage::yes;
+}
+
+static bool through_pad(const Node* node, const Coords& c, Coords& out) {
+  const Shape& in = node->inputs()[0].shape();
+  auto before = node->ints(0), after = node->ints(1);
+  double fill = node->real(2);
+  out.of = c.of;
+  for (int i = 0; i < in.rank; i++) {
+    out.of[i].place.base -= before[i];
+    if (!before[i] && !after[i]) continue;
+    const Coordinate& x = out.of[i];
+    if (x.n != 1 || x.terms[0].factor < 1) return false;
+    if (!out.limits.empty() && out.fill != fill) return false;
+    int64_t f = x.terms[0].factor;
+    if (f != 1 && !x.place.is_fixed()) return false;
+    Limit limit{x.terms[0].axis, {}, {}};
+    if (f == 1) {  // 0 <= place + index < extent
+      limit.lo.add(x.place, -1);
+      limit.hi.base = in[i];
+      limit.hi.add(x.place, -1);
+    } else {
+      auto ceil_div = [](int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); };
+      limit.lo.base = ceil_div(-x.place.base, f);
+      limit.hi.base = ceil_div(in[i] - x.place.base, f);
+    }
+    for (const Limit& other : out.limits)
+      if (other.axis == limit.axis) return false;  // one range an axis
+    out.limits.push_back(limit);
+    out.fill = fill;
+  }
+  return true;
+}
+
+Passage through(const Node* node, const Coords& c, std::span<const int64_t> axes, const Block&, Coords* result, AxisSplit* split) {
+  const Shape& in = node->inputs()[0].shape();
+  Coords out;
+  out.limits = c.limits, out.fill = c.fill;
+  switch (node->op) {
+    case Op::reshape: {
+      Passage p = through_reshape(node, c, axes, out, split);
+      if (p != Passage::yes) return p;
+      break;
+    }
+    case Op::transpose: {
+      out.of.resize(size_t(in.rank));
+      for (int i = 0; i < in.rank; i++) out.of[size_t(node->ints(0)[i])] = c.of[i];
+      break;
+    }
+    case Op::expand: {
+      const Shape& shape = node->results()[0].type.shape;
+      out.of.resize(size_t(in.rank));
+      for (int i = 0; i < in.rank; i++) {
+        int o = i + shape.rank - in.rank;
+        bool repeats = in[i] == 1 && (shape[o] != 1 || in.is_unit(i));
+        if (!repeats) out.of[i] = c.of[o];
+      }
+      break;
+    }
+    case Op::slice: {
+      out.of = c.of;
+      for (int i = 0; i < in.rank; i++) {
+        int64_t step = node->ints(2)[i];
+        Coordinate scaled;
+        if (!add_scaled(scaled, c.of[i], step)) return Passage::no;
+        if (node->origin >= 0) scaled.place.add({0, {{node->origin + i, 1}}});
+        else scaled.place.base += node->ints(0)[i];
+        out.of[i] = scaled;
+      }
+      break;
+    }
+    case Op::flip: {
+      out.of = c.of;
+      for (int64_t axis : node->ints(0)) {
+        Coordinate mirrored;
+        add_scaled(mirrored, c.of[size_t(axis)], -1);
+        mirrored.place.base += in[int(axis)] - 1;
+        out.of[size_t(axis)] = mirrored;
+      }
+      break;
+    }
+    case Op::windows: {
+      int n = int(node->ints(0).size()), lead = in.rank - n;
+      out.of.assign(c.of.begin(), c.of.begin() + in.rank);
+      for (int k = 0; k < n; k++) {
+        Coordinate x;
+        if (!add_scaled(x, c.of[lead + k], node->ints(1)[k]) || !add_scaled(x, c.of[in.rank + k], node->ints(2)[k]))
+          return Passage::no;
+        out.of[lead + k] = x;
+      }
+      break;
+    }
+    case Op::pad:
+      if (!through_pad(node, c, out)) return Passage::no;
+      break;
+    default: return Passage::no;
+  }
+  *result = std::move(out);
+  return Passage::yes;
+}
+
+}  // namespace jt

@@ -1,0 +1,62 @@
+// coords: index maps. Where an element of a value lies, as a function of the axes that a group walks.
+//
+// Coordinate j of the value is an affine function of the group's axes. Movement ops change the function, not the data:
+// `through` takes the coordinates in a movement's result and gives those in its operand, if they can be written this
+// way. Starts of slices may differ between runs of one plan, so constants are affine in the block's `wheres`.
+#pragma once
+#include <vector>
+
+#include "core/ir/block.h"
+
+namespace jt {
+
+// base + sum of factor * wheres[id]: a number of the plan that may move with the starts of slices.
+struct Place {
+  int64_t base = 0;
+  struct Term { int32_t where; int64_t factor; };
+  std::vector<Term> terms;
+  bool is_fixed() const { return terms.empty(); }
+  int64_t at(std::span<const int64_t> wheres) const {
+    int64_t value = base;
+    for (Term t : terms) value += t.factor * wheres[t.where];
+    return value;
+  }
+  void add(const Place& other, int64_t factor = 1);
+  bool operator==(const Place&) const = default;
+};
+inline bool operator==(Place::Term a, Place::Term b) { return a.where == b.where && a.factor == b.factor; }
+
+// One coordinate of a value: place + sum of factor * index along group axis.
+struct Coordinate {
+  Place place;
+  int n = 0;
+  struct Term { int axis; int64_t factor; } terms[3];
+  bool add(int axis, int64_t factor);  // false: more axes than a coordinate may have
+  bool is_axis(int axis) const { return n == 1 && terms[0].axis == axis && terms[0].factor == 1 && is_plain(); }
+  bool is_plain() const { return place.base == 0 && place.is_fixed(); }
+  bool operator==(const Coordinate& o) const;
+};
+
+// Where along a group axis the value exists: lo <= index < hi; elsewhere it is the fill value of a pad.
+struct Limit {
+  int axis;
+  Place lo, hi;
+  bool operator==(const Limit&) const = default;
+};
+
+struct Coords {
+  std::vector<Coordinate> of;  // one per axis of the value
+  std::vector<Limit> limits;
+  double fill = 0;
+  bool operator==(const Coords&) const = default;
+};
+
+// What a walk may have to do to its axes so that a movement can be passed.
+struct AxisSplit { int axis = -1; std::vector<int64_t> extents; };
+
+enum class Passage { yes, needs_split, no };
+// Coordinates in node's operand from those in its result. needs_split: split the group's axis first, then ask again.
+Passage through(const Node* movement, const Coords& in_result, std::span<const int64_t> axis_extents, const Block& block,
+                Coords* in_operand, AxisSplit* split);
+
+}  // namespace jt

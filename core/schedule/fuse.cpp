@@ -1,0 +1,688 @@
+#include "core/schedule/fuse.h"
+
+#include <algorithm>
+#include <map>
+#include <queue>
+
+#include "core/ir/index_expr.h"
+#include "core/ir/rules.h"
+
+namespace jt {
+
+namespace {
+
+constexpr int kMaxInstances = 128, kMaxOpenUses = 28, kMaxGroupAxes = 12;
+
+struct ValueInfo {
+  std::vector<std::pair<int, int>> uses;  // (step, use) not yet resolved
+  std::vector<int> readers;               // steps that read its buffer whole (library calls, gathers)
+  bool must = false;                      // its buffer is needed
+  int step = -1;                          // that makes its buffer
+};
+
+class Fuser {
+ public:
+  explicit Fuser(const Block& block) : block_(block) { number_values(); }
+
+  Schedule run() {
+    for (const Value& r : block_.results) info(r).must = true;
+    for (size_t i = block_.nodes.size(); i-- > 0;) visit(block_.nodes[i].ref().node, int(i));
+    for (const Value& p : block_.params) load_all(p);
+    for (Step& s : steps_) outer_axes_first(s.group);
+    return ordered();
+  }
+
+ private:
+  void number_values() {
+    int n = 0;
+    auto number = [&](Node* node) {
+      for (int i = 0; i < node->n_results; i++) node->results()[i].number = n++;
+    };
+    for (const Value& p : block_.params) number(p.ref().node);
+    for (const Value& v : block_.nodes) number(v.ref().node);
+    infos_.resize(size_t(n));
+  }
+  ValueInfo& info(Ref r) { return infos_[size_t(r.node->results()[r.result].number)]; }
+
+  // ---- dependencies between steps ----
+  int new_step(int position) {
+    steps_.emplace_back();
+    steps_.back().position = position;
+    down_.emplace_back();
+    return int(steps_.size()) - 1;
+  }
+  bool reaches(int from, int to) const {
+    const auto& bits = down_[size_t(from)];
+    return size_t(to) / 64 < bits.size() && bits[size_t(to) / 64] >> (to % 64) & 1;
+  }
+  // Step `from` must run before step `to`.
+  void precedes(int from, int to) {
+    if (from == to || reaches(from, to)) return;
+    auto merge = [&](size_t into) {
+      auto &a = down_[into], &b = down_[size_t(to)];
+      a.resize(std::max({a.size(), b.size(), size_t(to) / 64 + 1}));
+      for (size_t i = 0; i < b.size(); i++) a[i] |= b[i];
+      a[size_t(to) / 64] |= uint64_t(1) << (to % 64);
+    };
+    merge(size_t(from));
+    for (size_t s = 0; s < down_.size(); s++)
+      if (reaches(int(s), from)) merge(s);
+  }
+
+  // ---- uses ----
+  // Registers that step `s` needs `ref` at `coords`; constants are resolved at once.
+  int add_use(int s, Ref ref, Coords coords) {
+    Group& g = steps_[size_t(s)].group;
+    int id = int(g.uses.size());
+    g.uses.push_back({ref, std::move(coords), -1});
+    if (ref.node->op == Op::constant) {
+      if (g.uses.back().coords.limits.empty()) g.uses[size_t(id)].instance = add_instance(g, ref, Coords(), false);
+      else info(ref).must = true, info(ref).uses.push_back({s, id});
+    } else {
+      info(ref).uses.push_back({s, id});
+    }
+    return id;
+  }
+  int add_instance(Group& g, Ref ref, const Coords& coords, bool loads) {
+    for (size_t i = 0; i < g.instances.size(); i++)
+      if (g.instances[i].ref == ref && g.instances[i].loads == loads && g.instances[i].coords == coords) return int(i);
+    g.instances.push_back({ref, coords, loads, {}});
+    return int(g.instances.size()) - 1;
+  }
+  void read_whole(int s, Ref ref) {
+    info(ref).must = true;
+    info(ref).readers.push_back(s);
+    steps_[size_t(s)].operands.push_back(ref);
+  }
+  // All users load it; whoever makes it runs before them.
+  void load_all(Ref ref) {
+    ValueInfo& v = info(ref);
+    for (auto [s, id] : v.uses) {
+      Group& g = steps_[size_t(s)].group;
+      g.uses[size_t(id)].instance = add_instance(g, ref, g.uses[size_t(id)].coords, true);
+      if (v.step >= 0) precedes(v.step, s);
+    }
+    v.uses.clear();
+    if (v.step >= 0)
+      for (int s : v.readers) precedes(v.step, s);
+  }
+
+  // ---- visiting ----
+  void visit(Node* node, int position) {
+    switch (kind(node)) {
+      case Kind::movement: return visit_movement(node, position);
+      case Kind::library: return visit_library(node, position);
+      case Kind::constant:
+      case Kind::source: return visit_source(node, position);
+      case Kind::element:
+      case Kind::cast:
+      case Kind::reduce: return visit_computed(node, position);
+      case Kind::index: return visit_index(node, position);
+      default: fail(JT_E_INTERNAL, "fuse: ", name(node->op), " was not opened by simplify");
+    }
+  }
+
+  bool is_needed(Ref ref) { return info(ref).must || !info(ref).uses.empty(); }
+
+  static Coords identity(const Shape& shape, int first_axis = 0) {
+    Coords c;
+    for (int i = 0; i < shape.rank; i++) c.of.emplace_back().add(first_axis + i, 1);
+    return c;
+  }
+  // A new flat group whose axes are those of `shape`.
+  int new_group(const Shape& shape, int position) {
+    int s = new_step(position);
+    for (int64_t extent : shape.extents()) steps_[size_t(s)].group.axes.push_back({extent});
+    return s;
+  }
+  void add_output(int s, Ref value, int use, Coords coords) {
+    steps_[size_t(s)].group.outputs.push_back({value, use, std::move(coords)});
+    info(value).step = s;
+  }
+
+  void visit_library(Node* node, int position) {
+    bool needed = false;
+    for (int i = 0; i < node->n_results; i++) needed |= is_needed({node, uint32_t(i)});
+    if (!needed) return;
+    int s = new_step(position);
+    steps_[size_t(s)].node = node;
+    for (int i = 0; i < node->n_results; i++) {
+      info({node, uint32_t(i)}).step = s;
+      load_all({node, uint32_t(i)});
+    }
+    for (Ref in : node->ins()) read_whole(s, library_operand(node, in));
+  }
+  // matmul reads a transposed matrix in place.
+  static Ref library_operand(const Node* node, Ref in) {
+    if (node->op != Op::matmul || in.node->op != Op::transpose) return in;
+    auto axes = in.node->ints(0);
+    int rank = int(axes.size());
+    for (int i = 0; i < rank - 2; i++)
+      if (axes[i] != i) return in;
+    return axes[rank - 1] == rank - 2 ? in.node->inputs()[0] : in;
+  }
+
+  void visit_movement(Node* node, int position) {
+    Ref ref{node, 0};
+    ValueInfo& v = info(ref);
+    if (v.must && node->op == Op::reshape) {
+      Ref in = node->inputs()[0];
+      aliases_.push_back({ref, in});
+      info(in).must = true;
+      for (int s : v.readers) info(in).readers.push_back(s);
+    } else if (v.must) {
+      make_root(node, position);
+      return;
+    }
+    auto uses = std::move(v.uses);
+    v.uses.clear();
+    std::vector<std::pair<int, int>> stuck;
+    for (auto [s, id] : uses)
+      if (!pass(node, s, id)) stuck.push_back({s, id});
+    if (stuck.empty()) return;
+    info(ref).uses = std::move(stuck);
+    if (node->op == Op::reshape) alias_for_loads(ref);
+    else make_root(node, position);
+  }
+  // A reshape that no use can pass: its users load the operand's buffer under the new shape.
+  void alias_for_loads(Ref ref) {
+    Ref in = ref.node->inputs()[0];
+    if (!info(ref).must) aliases_.push_back({ref, in});
+    info(in).must = true;
+    std::vector<int> users;
+    for (auto [s, id] : info(ref).uses) users.push_back(s);
+    load_all(ref);
+    for (int s : users) info(in).readers.push_back(s);
+  }
+  // Moves a use from a movement's result to its operand; false if that cannot be written as an index map.
+  bool pass(Node* node, int s, int id) {
+    Group& g = steps_[size_t(s)].group;
+    for (int attempt = 0; attempt < kMaxGroupAxes; attempt++) {
+      std::vector<int64_t> extents;
+      for (const GroupAxis& a : g.axes) extents.push_back(a.extent);
+      Coords in;
+      AxisSplit split;
+      Passage p = through(node, g.uses[size_t(id)].coords, extents, block_, &in, &split);
+      if (p == Passage::no) return false;
+      if (p == Passage::needs_split) {
+        if (!split_axis(g, split)) return false;
+        continue;
+      }
+      Ref operand = node->inputs()[0];
+      Use& use = g.uses[size_t(id)];
+      use.ref = operand, use.coords = std::move(in);
+      if (operand.node->op == Op::constant && use.coords.limits.empty()) {
+        use.instance = add_instance(g, operand, Coords(), false);
+      } else {
+        if (operand.node->op == Op::constant) info(operand).must = true;
+        info(operand).uses.push_back({s, id});
+      }
+      return true;
+    }
+    return false;
+  }
+
+  static bool splits(Coordinate& c, int axis, std::span<const int> parts, std::span<const int64_t> extents) {
+    for (int t = 0; t < c.n; t++) {
+      if (c.terms[t].axis != axis) continue;
+      int64_t factor = c.terms[t].factor;
+      c.terms[t] = c.terms[--c.n];
+      for (size_t p = parts.size(); p-- > 0;) {
+        if (!c.add(parts[p], factor)) return false;
+        factor *= extents[p];
+      }
+      return true;
+    }
+    return true;
+  }
+  // Replaces an axis of the group by several, in every map. All or nothing.
+  bool split_axis(Group& g, const AxisSplit& split) {
+    if (g.axes.size() + split.extents.size() - 1 > kMaxGroupAxes) return false;
+    Group changed = g;
+    std::vector<int> parts;
+    std::vector<int> renumber;
+    std::vector<GroupAxis> axes;
+    for (int i = 0; i < int(g.axes.size()); i++) {
+      renumber.push_back(int(axes.size()));
+      if (i != split.axis) { axes.push_back(g.axes[size_t(i)]); continue; }
+      for (int64_t extent : split.extents) parts.push_back(int(axes.size())), axes.push_back({extent, g.axes[size_t(i)].inner});
+    }
+    constexpr int kHole = 1 << 20;  // stands for the split axis while the others move
+    auto change = [&](Coords& c) {
+      for (const Limit& l : c.limits)
+        if (l.axis == split.axis) return false;
+      for (Limit& l : c.limits) l.axis = renumber[size_t(l.axis)];
+      for (Coordinate& x : c.of) {
+        for (int t = 0; t < x.n; t++)
+          x.terms[t].axis = x.terms[t].axis == split.axis ? kHole : renumber[size_t(x.terms[t].axis)];
+        if (!splits(x, kHole, parts, split.extents)) return false;
+      }
+      return true;
+    };
+    changed.axes = axes;
+    for (Use& u : changed.uses) if (!change(u.coords)) return false;
+    for (Instance& i : changed.instances) if (!change(i.coords)) return false;
+    for (Output& o : changed.outputs) if (!change(o.coords)) return false;
+    g = std::move(changed);
+    return true;
+  }
+
+  void visit_source(Node* node, int position) {
+    Ref ref{node, 0};
+    bool is_constant = node->op == Op::constant;
+    if (info(ref).must && (is_constant || node->op == Op::iota || info(ref).uses.empty())) {
+      make_root(node, position);
+      return;
+    }
+    if (node->op == Op::iota) {  // cheaper to compute again than to load
+      std::vector<std::pair<int, int>> rest;
+      for (auto [s, id] : info(ref).uses) {
+        Group& g = steps_[size_t(s)].group;
+        if (!g.uses[size_t(id)].coords.limits.empty()) { rest.push_back({s, id}); continue; }
+        g.uses[size_t(id)].instance = add_instance(g, ref, g.uses[size_t(id)].coords, false);
+      }
+      info(ref).uses = std::move(rest);
+      if (!info(ref).uses.empty()) make_root(node, position);
+      return;
+    }
+    if (!info(ref).uses.empty()) visit_computed(node, position);
+  }
+
+  void visit_computed(Node* node, int position) {
+    if (!is_needed({node, 0})) return;
+    int s = group_to_join(node);
+    s < 0 ? make_root(node, position) : join(node, s);
+  }
+
+  // ---- joining ----
+  // The one set of coordinates at which a group uses the value, or null.
+  const Coords* common_coords(Ref ref, int s) {
+    const Coords* found = nullptr;
+    for (auto [user, id] : info(ref).uses) {
+      if (user != s) continue;
+      const Coords& c = steps_[size_t(s)].group.uses[size_t(id)].coords;
+      if (found && !(*found == c)) return nullptr;
+      found = &c;
+    }
+    return found;
+  }
+  bool others_allow(Ref ref, int s) {
+    for (auto [user, id] : info(ref).uses)
+      if (user != s && reaches(user, s)) return false;
+    for (int reader : info(ref).readers)
+      if (reader == s || reaches(reader, s)) return false;
+    return true;
+  }
+  bool has_other_users(Ref ref, int s) {
+    if (info(ref).must) return true;
+    for (auto [user, id] : info(ref).uses)
+      if (user != s) return true;
+    return false;
+  }
+  // Each coordinate is an axis of its own: the group visits every element of the value exactly once.
+  static bool visits_once(const Group& g, const Coords& c, const Shape& shape) {
+    uint32_t seen = 0;
+    for (int i = 0; i < shape.rank; i++) {
+      const Coordinate& x = c.of[size_t(i)];
+      if (x.n == 0 && x.is_plain() && shape[i] == 1) continue;
+      if (x.n != 1 || !x.is_axis(x.terms[0].axis) || seen >> x.terms[0].axis & 1) return false;
+      if (g.axes[size_t(x.terms[0].axis)].extent != shape[i]) return false;
+      seen |= 1u << x.terms[0].axis;
+    }
+    bool touches_inner = false;
+    for (size_t a = 0; a < g.axes.size(); a++) touches_inner |= g.axes[a].inner && seen >> a & 1;
+    for (size_t a = 0; a < g.axes.size(); a++)
+      if (!(seen >> a & 1) && (!g.axes[a].inner || touches_inner)) return false;
+    return true;
+  }
+  static bool is_costly(const Node* node) {
+    return node->op == Op::random_bits || std::string_view(def(node->op).float_text).find('(') != std::string_view::npos;
+  }
+
+  bool can_join(Node* node, int s) {
+    Ref ref{node, 0};
+    Group& g = steps_[size_t(s)].group;
+    if (steps_[size_t(s)].node) return false;
+    const Coords* c = common_coords(ref, s);
+    if (!c || !c->limits.empty()) return false;
+    if (g.instances.size() >= kMaxInstances) return false;
+    size_t open = g.outputs.size();
+    for (const Use& u : g.uses) open += u.instance < 0 || g.instances[size_t(u.instance)].loads;
+    if (open + node->n_inputs > kMaxOpenUses) return false;
+    if (!others_allow(ref, s)) return false;
+    if (kind(node) == Kind::reduce && !can_reduce_in(node, g, *c)) return false;
+    bool once = kind(node) == Kind::reduce ? visits_rows_once(g, *c, ref.shape()) : visits_once(g, *c, ref.shape());
+    if (has_other_users(ref, s) && (!once || g.is_flat_only)) return false;
+    return once || kind(node) == Kind::reduce || !is_costly(node) || leads_to_reduction(node, g, *c);
+  }
+  // A reduction's result is visited once a row, whatever axes become inner when it joins.
+  static bool visits_rows_once(const Group& g, const Coords& c, const Shape& shape) {
+    Group rows = g;
+    for (size_t a = 0; a < g.axes.size(); a++) {
+      bool is_kept = false;
+      for (const Coordinate& x : c.of) is_kept |= x.n == 1 && x.terms[0].axis == int(a);
+      if (!is_kept) rows.axes[a].inner = true;
+    }
+    return visits_once(rows, c, shape);
+  }
+  // Computed once a row as soon as the reduction behind it has joined too: log(sum(..)) in a log-softmax.
+  static bool leads_to_reduction(const Node* node, const Group& g, const Coords& c) {
+    for (int depth = 0; depth < 8; depth++) {
+      const Node* next = nullptr;
+      for (int i = 0; i < node->n_inputs; i++) {
+        const Ref in = node->inputs()[i];
+        if (!same_extents(in.shape(), node->results()[0].type.shape)) continue;
+        if (kind(in.node) == Kind::reduce && can_reduce_in(in.node, g, c)) return true;
+        if (kind(in.node) == Kind::element || kind(in.node) == Kind::cast) next = in.node;
+      }
+      if (!next) return false;
+      node = next;
+    }
+    return false;
+  }
+
+  // The reduced extents of a reduction, in order.
+  static std::vector<int64_t> reduced_extents(const Node* node) {
+    std::vector<int64_t> out;
+    for (int64_t axis : node->ints(0)) out.push_back(node->inputs()[0].shape()[int(axis)]);
+    return out;
+  }
+  static bool can_reduce_in(const Node* node, const Group& g, const Coords& c) {
+    if (g.is_flat_only) return false;
+    const Ref ref{const_cast<Node*>(node), 0};
+    uint32_t kept = 0;
+    for (int i = 0; i < ref.shape().rank; i++) {
+      const Coordinate& x = c.of[size_t(i)];
+      if (x.n == 0 && x.is_plain() && ref.shape().is_unit(i)) continue;  // kept as 1
+      if (x.n != 1 || !x.is_axis(x.terms[0].axis) || g.axes[size_t(x.terms[0].axis)].extent != ref.shape()[i]) return false;
+      if (kept >> x.terms[0].axis & 1) return false;
+      kept |= 1u << x.terms[0].axis;
+    }
+    std::vector<int64_t> rest, wanted = reduced_extents(node);
+    bool has_inner = false;
+    for (size_t a = 0; a < g.axes.size(); a++) {
+      has_inner |= g.axes[a].inner;
+      if (g.axes[a].inner && kept >> a & 1) return false;
+      if (!(kept >> a & 1)) rest.push_back(g.axes[a].extent);
+    }
+    if (has_inner) {
+      for (size_t a = 0; a < g.axes.size(); a++)
+        if (!g.axes[a].inner && !(kept >> a & 1)) return false;
+      return rest == wanted;
+    }
+    if (rest.empty()) return g.axes.size() + wanted.size() <= kMaxGroupAxes;
+    // One row only would leave nothing to share out between threads.
+    return kept != 0 && rest == wanted;
+  }
+
+  int group_to_join(Node* node) {
+    for (auto [s, id] : info({node, 0}).uses)
+      if (can_join(node, s)) return s;
+    return -1;
+  }
+
+  void join(Node* node, int s) {
+    Ref ref{node, 0};
+    Coords coords = *common_coords(ref, s);
+    ValueInfo& v = info(ref);
+    Group& g = steps_[size_t(s)].group;
+    bool shared = has_other_users(ref, s);
+    int instance = add_instance(g, ref, coords, false), use = -1;
+    std::vector<std::pair<int, int>> others;
+    for (auto [user, id] : v.uses) {
+      if (user != s) { others.push_back({user, id}); continue; }
+      g.uses[size_t(id)].instance = instance;
+      use = id;
+    }
+    v.uses = std::move(others);
+    if (shared) {
+      add_output(s, ref, use, coords);
+      load_all(ref);
+    }
+    compute(node, s, instance, coords);
+  }
+
+  // Begins a group for a value that must have a buffer.
+  void make_root(Node* node, int position) {
+    Ref ref{node, 0};
+    int s = new_group(ref.shape(), position);
+    Coords coords = identity(ref.shape());
+    if (kind(node) == Kind::movement) {
+      int id = int(steps_[size_t(s)].group.uses.size());
+      steps_[size_t(s)].group.uses.push_back({ref, coords, -1});
+      add_output(s, ref, id, coords);
+      load_all(ref);
+      if (!pass(node, s, id)) fail(JT_E_INTERNAL, "fuse: ", name(node->op), " is not an index map of its operand");
+      return;
+    }
+    Group& g = steps_[size_t(s)].group;
+    int instance = add_instance(g, ref, coords, false);
+    g.uses.push_back({ref, coords, instance});
+    add_output(s, ref, 0, identity(ref.shape()));
+    load_all(ref);
+    compute(node, s, instance, coords);
+  }
+
+  // Registers what computing `node` at `coords` needs.
+  void compute(Node* node, int s, int instance, const Coords& coords) {
+    std::vector<int> uses;
+    if (kind(node) == Kind::reduce) {
+      uses.push_back(add_use(s, node->inputs()[0], reduced_coords(node, s, coords)));
+    } else if (kind(node) == Kind::index) {
+      uses = use_index_operands(node, s, coords);
+    } else {
+      for (Ref in : node->ins()) uses.push_back(add_use(s, in, in.shape().rank ? coords : Coords()));
+    }
+    steps_[size_t(s)].group.instances[size_t(instance)].uses = std::move(uses);
+  }
+
+  // Coordinates of a reduction's operand: kept axes as in the result, reduced axes along the group's inner axes, which
+  // are made if there are none.
+  Coords reduced_coords(Node* node, int s, const Coords& coords) {
+    Group& g = steps_[size_t(s)].group;
+    const Shape& x = node->inputs()[0].shape();
+    bool keepdims = node->integer(1);
+    uint32_t reduced = axis_set(node->ints(0)), kept = 0;
+    for (const Coordinate& c : coords.of)
+      if (c.n == 1) kept |= 1u << c.terms[0].axis;
+    std::vector<int> inner;
+    for (size_t a = 0; a < g.axes.size(); a++)
+      if (!(kept >> a & 1)) g.axes[a].inner = true, inner.push_back(int(a));
+    if (inner.empty())
+      for (int64_t extent : reduced_extents(node)) inner.push_back(int(g.axes.size())), g.axes.push_back({extent, true});
+    Coords out;
+    size_t next_inner = 0;
+    for (int i = 0, o = 0; i < x.rank; i++) {
+      if (reduced >> i & 1) {
+        out.of.emplace_back().add(inner[next_inner++], 1);
+        o += keepdims;
+      } else {
+        out.of.push_back(coords.of[size_t(o++)]);
+      }
+    }
+    return out;
+  }
+  // ---- index rows ----
+  void visit_index(Node* node, int position) {
+    if (!is_needed({node, 0})) return;
+    switch (node->op) {
+      case Op::take:
+      case Op::gather:
+      case Op::reindex: return visit_computed(node, position);
+      case Op::concat: return make_concat(node, position);
+      default: return make_scatter(node, position);
+    }
+  }
+  // take, gather, reindex: the operand is read whole, at addresses computed from the index, which is inlined.
+  std::vector<int> use_index_operands(Node* node, int s, const Coords& coords) {
+    read_whole(s, node->inputs()[0]);
+    if (node->op == Op::reindex) return {};
+    Coords index;
+    index.limits = coords.limits;
+    int axis = int(node->integer(0)), rank = node->inputs()[1].shape().rank;
+    for (int i = 0; i < rank; i++) index.of.push_back(coords.of[size_t(node->op == Op::take ? axis + i : i)]);
+    return {add_use(s, node->inputs()[1], index)};
+  }
+  // One group per operand; each stores its part.
+  void make_concat(Node* node, int position) {
+    Ref ref{node, 0};
+    int axis = int(node->integer(0));
+    int64_t at = 0;
+    std::vector<int> parts;
+    for (Ref in : node->ins()) {
+      if (in.shape()[axis]) {
+        int s = new_group(in.shape(), position);
+        Coords coords = identity(in.shape()), place = coords;
+        place.of[size_t(axis)].place.base = at;
+        steps_[size_t(s)].group.is_flat_only = true;
+        parts.push_back(s);
+        add_output(s, ref, int(steps_[size_t(s)].group.uses.size()), place);
+        add_use(s, in, coords);
+      }
+      at += in.shape()[axis];
+    }
+    if (parts.empty()) {  // nothing to store: an empty value
+      int s = new_group(ref.shape(), position);
+      add_output(s, ref, 0, identity(ref.shape()));
+      add_use(s, node->inputs()[0], identity(node->inputs()[0].shape()));
+      parts.push_back(s);
+    }
+    std::vector<std::pair<int, int>> uses = info(ref).uses;
+    std::vector<int> readers = info(ref).readers;
+    load_all(ref);
+    for (int part : parts) {
+      for (auto [s, id] : uses) precedes(part, s);
+      for (int s : readers) precedes(part, s);
+      parts_of_.push_back({ref, part});
+    }
+  }
+  // update, scatter, scatter_add, reindex_reduce: a group over the values that come, storing into what was there.
+  void make_scatter(Node* node, int position) {
+    Ref ref{node, 0};
+    bool reindexes = node->op == Op::reindex_reduce, updates = node->op == Op::update;
+    Ref v = node->inputs()[reindexes ? 0 : updates ? 1 : 2];
+    int s = new_group(v.shape(), position);
+    Coords coords = identity(v.shape());
+    Step& step = steps_[size_t(s)];
+    step.group.is_flat_only = true;
+    step.fills = reindexes;
+    Output out{ref, 0, coords, !updates};
+    if (node->op == Op::scatter_add) out.combine = Combine::add;
+    if (node->op == Op::scatter) out.combine = combine_named(node->string(1));
+    if (reindexes) out.combine = combine_named(node->string(2));
+    if (updates) out.coords = update_coords(node, coords);
+    step.group.outputs.push_back(out);
+    info(ref).step = s;
+    load_all(ref);
+    add_use(s, v, coords);
+    if (!reindexes) {
+      steps_[size_t(s)].base = node->inputs()[0];
+      read_whole(s, node->inputs()[0]);
+    }
+    if (out.scatters && !reindexes) {
+      Coords index;
+      Ref i = node->inputs()[1];
+      int axis = int(node->integer(0));
+      for (int k = 0; k < i.shape().rank; k++) index.of.push_back(coords.of[size_t(node->op == Op::scatter_add ? axis + k : k)]);
+      add_use(s, i, index);
+    }
+  }
+  static Combine combine_named(std::string_view text) {
+    for (int i = 0; i <= int(Combine::min); i++)
+      if (text == name(Combine(i))) return Combine(i);
+    return Combine::set;
+  }
+  static Coords update_coords(const Node* node, const Coords& v) {
+    Coords out = v;
+    for (size_t i = 0; i < v.of.size(); i++) {
+      Coordinate c;
+      c.add(int(i), node->ints(1)[i]);
+      if (node->origin >= 0) c.place.add({0, {{node->origin + int(i), 1}}});
+      else c.place.base = node->ints(0)[i];
+      out.of[i] = c;
+    }
+    return out;
+  }
+
+  // ---- finishing ----
+  static void outer_axes_first(Group& g) {
+    std::vector<int> order, place(g.axes.size());
+    for (bool inner : {false, true})
+      for (int a = 0; a < int(g.axes.size()); a++)
+        if (g.axes[size_t(a)].inner == inner) place[size_t(a)] = int(order.size()), order.push_back(a);
+    std::vector<GroupAxis> axes;
+    for (int a : order) axes.push_back(g.axes[size_t(a)]);
+    g.axes = axes;
+    auto change = [&](Coords& c) {
+      for (Limit& l : c.limits) l.axis = place[size_t(l.axis)];
+      for (Coordinate& x : c.of)
+        for (int t = 0; t < x.n; t++) x.terms[t].axis = place[size_t(x.terms[t].axis)];
+    };
+    for (Use& u : g.uses) change(u.coords);
+    for (Instance& i : g.instances) change(i.coords);
+    for (Output& o : g.outputs) change(o.coords);
+  }
+
+  Ref resolved(Ref r) {
+    for (bool again = true; again;) {
+      again = false;
+      if (auto it = alias_.find(r); it != alias_.end()) r = it->second, again = true;
+    }
+    return r;
+  }
+
+  // Program order, except where a step waits for another.
+  Schedule ordered() {
+    for (auto [value, of] : aliases_) alias_[value] = of;
+    std::vector<std::vector<int>> after(steps_.size());
+    std::vector<int> waits(steps_.size());
+    auto edge = [&](int from, int to) {
+      if (from >= 0 && from != to) after[size_t(from)].push_back(to), waits[size_t(to)]++;
+    };
+    auto reads = [&](Ref ref, int s) {
+      Ref r = resolved(ref);
+      edge(info(r).step, s);
+      for (auto [value, part] : parts_of_)
+        if (value == r) edge(part, s);
+    };
+    for (int s = 0; s < int(steps_.size()); s++) {
+      for (Ref r : steps_[size_t(s)].operands) reads(r, s);
+      for (const Instance& i : steps_[size_t(s)].group.instances)
+        if (i.loads) reads(i.ref, s);
+    }
+    using Entry = std::pair<int, int>;  // position, step
+    std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
+    for (int s = 0; s < int(steps_.size()); s++)
+      if (!waits[size_t(s)]) ready.push({steps_[size_t(s)].position, s});
+    Schedule out;
+    while (!ready.empty()) {
+      int s = ready.top().second;
+      ready.pop();
+      out.steps.push_back(std::move(steps_[size_t(s)]));
+      for (int t : after[size_t(s)])
+        if (!--waits[size_t(t)]) ready.push({steps_[size_t(t)].position, t});
+    }
+    if (out.steps.size() != steps_.size()) fail(JT_E_INTERNAL, "fuse: steps wait for each other");
+    std::reverse(aliases_.begin(), aliases_.end());  // operands of reshapes before their results
+    out.aliases = std::move(aliases_);
+    return out;
+  }
+
+  struct RefOrder {
+    bool operator()(Ref a, Ref b) const { return a.node != b.node ? a.node < b.node : a.result < b.result; }
+  };
+
+  const Block& block_;
+  std::vector<ValueInfo> infos_;
+  std::vector<Step> steps_;
+  std::vector<std::vector<uint64_t>> down_;  // bit t of down_[s]: step t runs after step s
+  std::vector<std::pair<Ref, Ref>> aliases_;
+  std::map<Ref, Ref, RefOrder> alias_;
+  std::vector<std::pair<Ref, int>> parts_of_;
+};
+
+}  // namespace
+
+Schedule fuse(const Block& block) { return Fuser(block).run(); }
+
+}  // namespace jt

@@ -124,9 +124,9 @@ static void check_operand_dtype(const TypeRule& r, DType t) {
 // ---- element, cast, reduce -------------------------------------------------------------------------------------------
 
 void element_type(TypeRule& r) {
-  const Shape* shape = &r.inputs[0].shape();
+  const Shape* shape = &r.inputs[0].shape();  // of the first operand that is no scalar
   for (const Ref& in : r.inputs)
-    if (in.shape().rank) shape = &in.shape();
+    if (!shape->rank) shape = &in.shape();
   Shape out = *shape;
   for (const Ref& in : r.inputs) {
     if (in.shape().rank == 0) continue;
@@ -606,7 +606,7 @@ void mean_type(TypeRule& r) {
 }
 void float_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();
-  if (r.attrs.count() && x.rank) r.attrs.ints(0)[0] = normal_axis(r.op.name, r.attrs.integer(0), x.rank);
+  if (r.attrs.count()) r.attrs.ints(0)[0] = normal_axis(r.op.name, r.attrs.integer(0), x.rank);
   r.results[0] = {as_float(r.inputs[0].dtype()), x};
 }
 void cross_entropy_type(TypeRule& r) {

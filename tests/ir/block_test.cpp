@@ -102,7 +102,7 @@ TEST(Parse, ErrorsNameThePlaceAndTheFact) {
       {"block(%0: f32[2]) {\n  %1 = neg\n  return\n}", "parse: line 2, column 8: neg: 0 operands, not 1"},
       {"block(%0: f32[2]) {\n  %1, %2 = neg %0\n  return\n}", "parse: line 2, column 12: neg has 1 results, not 2"},
       {"block(%0: f32[2], %1: f32[3]) {\n  %2 = add %0 %1\n  return\n}",
-       "parse: line 2, column 8: add: shapes [3] and [2] differ"},
+       "parse: line 2, column 8: add: shapes [2] and [3] differ"},
       {"block(%0: f32[2]) {\n  %1 = sum %0 {axis=[0]}\n  return\n}",
        "parse: line 2, column 16: sum: no attribute is called 'axis'"},
       {"block(%0: f32[2]) {\n  %1 = sum %0 {axes=[0], axes=[0]}\n  return\n}",

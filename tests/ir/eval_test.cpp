@@ -121,30 +121,29 @@ std::string shown(const HostValue& v) {
   return out;
 }
 
-std::string run(std::string_view body, DType t, std::vector<HostValue> in) {
+std::string run(std::string_view body, std::vector<HostValue> in) {
   std::string params;
   for (size_t i = 0; i < in.size(); i++) {
     params += text(i ? ", %" : "%", i, ": ");
     append_exact(params, in[i].type);
   }
-  (void)t;
   Block block = parse(text("block(", params, ") {\n  %z = ", body, "\n  return %z\n}\n"));
   return shown(evaluate(block, in)[0]);
 }
 
 TEST(Evaluate, ElementRowsComputeInTheComputeTypeAndWrap) {
-  EXPECT_EQ(run("add %0 %1", JT_I8, {value_of(JT_I8, {127, -128}), value_of(JT_I8, {1, -1})}), "-128 127");
-  EXPECT_EQ(run("mul %0 %1", JT_U32, {value_of(JT_U32, {4294967295.0}), value_of(JT_U32, {3})}), "4294967293");
-  EXPECT_EQ(run("floor_div %0 %1", JT_I8, {value_of(JT_I8, {-128, 7, 5}), value_of(JT_I8, {-1, -2, 0})}), "-128 -4 0");
-  EXPECT_EQ(run("mod %0 %1", JT_F32, {value_of(JT_F32, {7, -7}), value_of(JT_F32, {-2, 2})}), "-1 1");
-  EXPECT_EQ(run("bitwise_not %0", JT_BOOL, {value_of(JT_BOOL, {0, 1})}), "1 0");
-  EXPECT_EQ(run("bitwise_not %0", JT_U8, {value_of(JT_U8, {0, 1})}), "255 254");
-  EXPECT_EQ(run("maximum %0 %1", JT_F32, {value_of(JT_F32, {-0.0, NAN, 1}), value_of(JT_F32, {0, 1, NAN})}), "0 nan nan");
-  EXPECT_EQ(run("where %0 %1 %2", JT_I64, {value_of(JT_BOOL, {0, 1}), value_of(JT_I64, {1, 2}), value_of(JT_I64, {3}, true)}), "3 2");
-  EXPECT_EQ(run("less %0 %1", JT_U64, {value_of(JT_U64, {0}), value_of(JT_U64, {0x1p63})}), "1");
-  EXPECT_EQ(run("add %0 %1", JT_F16, {value_of(JT_F16, {2048}), value_of(JT_F16, {1})}), "2048");
-  EXPECT_EQ(run("mul %0 %1", JT_BF16, {value_of(JT_BF16, {1.0078125}), value_of(JT_BF16, {1.0078125})}), "1.015625");
-  EXPECT_EQ(run("fma %0 %1 %2", JT_F64, {value_of(JT_F64, {0.1}), value_of(JT_F64, {10}), value_of(JT_F64, {-1})}), "5.551115123125783e-17");
+  EXPECT_EQ(run("add %0 %1", {value_of(JT_I8, {127, -128}), value_of(JT_I8, {1, -1})}), "-128 127");
+  EXPECT_EQ(run("mul %0 %1", {value_of(JT_U32, {4294967295.0}), value_of(JT_U32, {3})}), "4294967293");
+  EXPECT_EQ(run("floor_div %0 %1", {value_of(JT_I8, {-128, 7, 5}), value_of(JT_I8, {-1, -2, 0})}), "-128 -4 0");
+  EXPECT_EQ(run("mod %0 %1", {value_of(JT_F32, {7, -7}), value_of(JT_F32, {-2, 2})}), "-1 1");
+  EXPECT_EQ(run("bitwise_not %0", {value_of(JT_BOOL, {0, 1})}), "1 0");
+  EXPECT_EQ(run("bitwise_not %0", {value_of(JT_U8, {0, 1})}), "255 254");
+  EXPECT_EQ(run("maximum %0 %1", {value_of(JT_F32, {-0.0, NAN, 1}), value_of(JT_F32, {0, 1, NAN})}), "0 nan nan");
+  EXPECT_EQ(run("where %0 %1 %2", {value_of(JT_BOOL, {0, 1}), value_of(JT_I64, {1, 2}), value_of(JT_I64, {3}, true)}), "3 2");
+  EXPECT_EQ(run("less %0 %1", {value_of(JT_U64, {0}), value_of(JT_U64, {0x1p63})}), "1");
+  EXPECT_EQ(run("add %0 %1", {value_of(JT_F16, {2048}), value_of(JT_F16, {1})}), "2048");
+  EXPECT_EQ(run("mul %0 %1", {value_of(JT_BF16, {1.0078125}), value_of(JT_BF16, {1.0078125})}), "1.015625");
+  EXPECT_EQ(run("fma %0 %1 %2", {value_of(JT_F64, {0.1}), value_of(JT_F64, {10}), value_of(JT_F64, {-1})}), "5.551115123125783e-17");
 }
 
 // ---- dtypes ----

@@ -23,11 +23,13 @@ def line(kind, a, bound=""):
     print(f"{kind} {NAMES[a.dtype.name]}[{shape}] {bound}".rstrip(), *[number(v) for v in a.ravel()])
 
 
-def case(name, body, inputs, outputs, bound=None, results=1):
+def case(name, body, inputs, outputs, bound=None, results=1, before=""):
     print("case", name)
     params = ", ".join(f"%{i}: {NAMES[a.dtype.name]}[{','.join(map(str, a.shape))}]" for i, a in enumerate(inputs))
     print(f"block({params}) {{")
-    names = ", ".join(f"%z{i}" for i in range(results))
+    if before:
+        print("  " + before)
+    names = ", ".join(f"%r{i}" for i in range(results))
     print(f"  {names} = {body}")
     print(f"  return {names}\n}}")
     for a in inputs:
@@ -302,8 +304,11 @@ d = x.astype(np.float64)
 case("mean", "mean %0 {axes=[1]}", [x], [d.mean(1).astype(np.float32)], 1e-6)
 k = ints(3, 4)
 case("mean of integers", "mean %0", [k], [np.float32(k.mean())], 1e-6)
-h = floats(500, dtype=np.float16)
-case("mean of f16 is rounded once", "mean %0", [h], [np.float16(lanes(h.astype(np.float32)) / np.float32(500))])
+h = ints(1, lo=0, dtype=np.float16).repeat(2) + np.float16(0.7)
+case("mean of more f16 than f16 can count", "mean %e {axes=[0,1]}", [h.reshape(1, 2)], [h.mean()], before="%e = expand %0 {shape=[40000,2]}")
+x16 = floats(2, 5, dtype=np.float16)
+e = np.exp(x16.astype(np.float64) - x16.max(1, keepdims=True))
+case("softmax f16 is rounded once", "softmax %0", [x16], [(e / e.sum(1, keepdims=True)).astype(np.float16)], 1e-6)
 e = np.exp(d - d.max(1, keepdims=True))
 soft = e / e.sum(1, keepdims=True)
 case("softmax", "softmax %0", [x], [soft.astype(np.float32)], 1e-6)

@@ -258,7 +258,11 @@ Value iota(Recorder& recorder, const Shape& shape, int axis, DType dtype) {
 }
 Value fill(Ref like, double value) {
   Value c = like.node->owner->constant(like.dtype(), value);
-  return like.shape().rank ? expand(c, like.shape()) : c;
+  const Shape& shape = like.shape();
+  if (shape.rank == 0) return c;
+  Shape ones;  // an axis is a unit axis only if it was one before the expand
+  for (int i = 0; i < shape.rank; i++) ones.push(1, true);
+  return expand(shape.units ? reshape(c, ones) : c, shape);
 }
 Value zeros_like(Ref like) { return fill(like, 0); }
 

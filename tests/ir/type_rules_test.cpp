@@ -1,4 +1,4 @@
-// rules_test: what every row makes of operands: data/rules.txt has, a line each, operand types | op and attributes | the
+// type_rules_test: what every row makes of operands: data/type_rules.txt has, a line each, operand types | op and attributes | the
 // results' types or the error. Lines of one row stand together; every row has some.
 #include <gtest/gtest.h>
 
@@ -46,7 +46,7 @@ std::string outcome(std::string_view operands, std::string_view op) {
 
 TEST(Rules, GiveTheTypesAndErrorsOfTheTable) {
   std::set<std::string_view> seen;
-  std::ifstream file(JT_TEST_DATA "/rules.txt");
+  std::ifstream file(JT_TEST_DATA "/type_rules.txt");
   int lines = 0;
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line.starts_with("//")) continue;

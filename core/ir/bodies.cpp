@@ -9,6 +9,9 @@ using namespace ops;
 #define JT_BODY(name) Value name##_body(Recorder& r, std::span<const Ref> in, const Attrs& attrs, const Type& result)
 #define JT_UNUSED (void)r, (void)in, (void)attrs, (void)result
 
+// Half floats are summed and exponentiated as f32 and rounded once, at the end: 65,504 is no bound on a mean's count.
+static DType wide(DType t) { return t == JT_F16 || t == JT_BF16 ? JT_F32 : t; }
+
 JT_BODY(full) {
   JT_UNUSED;
   Value c = r.constant(result.dtype, attrs.real(1));
@@ -17,12 +20,12 @@ JT_BODY(full) {
 
 JT_BODY(mean) {
   JT_UNUSED;
-  Value x = cast(in[0], result.dtype);
+  Value x = cast(in[0], wide(result.dtype));
   int64_t n = 1;
   for (int64_t axis : attrs.ints(0)) n *= x.shape()[int(axis)];
-  Value count = r.constant(result.dtype, double(n));
+  Value count = r.constant(x.dtype(), double(n));
   count.ref().node->origin = kCount;
-  return sum(x, attrs.ints(0), attrs.integer(1)) / count;
+  return cast(sum(x, attrs.ints(0), attrs.integer(1)) / count, result.dtype);
 }
 
 static Value centred(Ref x, int64_t axis) { return Value(x) - max(x, {&axis, 1}, true); }
@@ -30,50 +33,52 @@ static Value centred(Ref x, int64_t axis) { return Value(x) - max(x, {&axis, 1},
 JT_BODY(softmax) {
   JT_UNUSED;
   int64_t axis = attrs.integer(0);
-  Value x = cast(in[0], result.dtype), e = exp(centred(x, axis));
-  return e / sum(e, {&axis, 1}, true);
+  Value x = cast(in[0], wide(result.dtype)), e = exp(centred(x, axis));
+  return cast(e / sum(e, {&axis, 1}, true), result.dtype);
 }
 
 JT_BODY(log_softmax) {
   JT_UNUSED;
   int64_t axis = attrs.integer(0);
-  Value x = cast(in[0], result.dtype), c = centred(x, axis);
-  return c - log(sum(exp(c), {&axis, 1}, true));
+  Value x = cast(in[0], wide(result.dtype)), c = centred(x, axis);
+  return cast(c - log(sum(exp(c), {&axis, 1}, true)), result.dtype);
 }
 
 JT_BODY(cross_entropy) {
   JT_UNUSED;
-  Ref x = in[0], label = in[1];
+  Value x = cast(in[0], wide(result.dtype));
+  Ref label = in[1];
   int64_t classes = 1;
   Value c = centred(x, classes);
   Value total = sum(exp(c), {&classes, 1});
   Value column = reshape(cast(label, JT_I64), Shape{label.shape()[0], 1});
   Value hit = equal(iota(r, x.shape(), 1, JT_I64), column);
   Value picked = sum(where(hit, c, 0), {&classes, 1});
-  return call(Op::mean, {log(total) - picked}, Attrs().add_ints({}).add(0));
+  return cast(call(Op::mean, {log(total) - picked}, Attrs().add_ints({}).add(0)), result.dtype);
 }
 
 JT_BODY(mse_loss) {
   JT_UNUSED;
-  return call(Op::mean, {square(Value(in[0]) - in[1])}, Attrs().add_ints({}).add(0));
+  Value x = cast(in[0], wide(result.dtype)), y = cast(in[1], wide(result.dtype));
+  return cast(call(Op::mean, {square(x - y)}, Attrs().add_ints({}).add(0)), result.dtype);
 }
 
 JT_BODY(gelu) {
   JT_UNUSED;
-  Value x = cast(in[0], result.dtype);
-  return x * 0.5 * (erf(x * 0.7071067811865476) + 1);
+  Value x = cast(in[0], wide(result.dtype));
+  return cast(x * 0.5 * (erf(x * 0.7071067811865476) + 1), result.dtype);
 }
 
 JT_BODY(silu) {
   JT_UNUSED;
-  Value x = cast(in[0], result.dtype);
-  return x * sigmoid(x);
+  Value x = cast(in[0], wide(result.dtype));
+  return cast(x * sigmoid(x), result.dtype);
 }
 
 JT_BODY(softplus) {
   JT_UNUSED;
-  Value x = cast(in[0], result.dtype);
-  return maximum(x, 0) + log1p(exp(-abs(x)));
+  Value x = cast(in[0], wide(result.dtype));
+  return cast(maximum(x, 0) + log1p(exp(-abs(x))), result.dtype);
 }
 
 static Value random_unit(Recorder& r, const Attrs& attrs, const Type& result, int64_t stream) {

@@ -24,7 +24,7 @@ Attrs& Attrs::add_string(std::string_view value) {
   int64_t packed[kMaxWords] = {};
   if (n_words > kMaxWords) fail(JT_E_INVALID, "attribute text of ", value.size(), " bytes is too long");
   packed[0] = int64_t(value.size());
-  std::memcpy(packed + 1, value.data(), value.size());
+  if (!value.empty()) std::memcpy(packed + 1, value.data(), value.size());
   return add_ints({packed, n_words});
 }
 

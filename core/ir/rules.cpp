@@ -124,9 +124,9 @@ static void check_operand_dtype(const TypeRule& r, DType t) {
 // ---- element, cast, reduce -------------------------------------------------------------------------------------------
 
 void element_type(TypeRule& r) {
-  const Shape* shape = &r.inputs[0].shape();
+  const Shape* shape = &r.inputs[0].shape();  // of the first operand that is no scalar
   for (const Ref& in : r.inputs)
-    if (in.shape().rank) shape = &in.shape();
+    if (!shape->rank) shape = &in.shape();
   Shape out = *shape;
   for (const Ref& in : r.inputs) {
     if (in.shape().rank == 0) continue;

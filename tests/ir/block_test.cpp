@@ -18,6 +18,7 @@ const char kSample[] = R"(block(%0: f32[64,1u,4], %1: f32[4], %2: i64[], %3: boo
   #1 = f32 3
   #2 = f32 6 = mul(#0, #1)
   #3 = f64 6 = cast(#2)
+  #4 = f32 7 = constant()
   wheres [3,0,0]
   %5 = constant f32 6 from #2 line 12
   %6 = constant f64 0x7ff8000000000001
@@ -27,17 +28,18 @@ const char kSample[] = R"(block(%0: f32[64,1u,4], %1: f32[4], %2: i64[], %3: boo
   %10 = constant f64 0.1
   %11 = constant u64 18446744073709551615
   %12 = constant bool true
-  %13 = mul %0 %5 line 12 : f32[64,1u,4]
-  %14 = slice %13 {starts=[3,0,0], stops=[64,1,4], steps=[1,1,1]} from where 0 : f32[61,1u,4]
-  %15 = sum %14 {axes=[0,2], keepdims=true} : f32[1u,1u,1u]
-  %16 = expand %1 {shape=[64,1,-1]} : f32[64,1,4]
-  %17 = reindex %1 {shape=[2], index="i0*2+1", value=-1.5} : f32[2]
-  %18, %19 = max_pool2d %4 {size=[2,2], stride=[2,2], padding=[0,0,0,0]} : f32[1,1,2,2], i32[1,1,2,2]
-  %20 = any %3 {axes=[0]} : bool[3]
-  %21 = iota {shape=[2,3], axis=1, dtype=i32} : i32[2,3]
-  %22 = concat %1 %17 %1 : f32[10]
-  %23 = reshape %1 {shape=[-1,2,1]} : f32[2,2,1u]
-  return %15, %19, %19, %0, %20, %21, %16, %23
+  %13 = constant f32 5 count
+  %14 = mul %0 %5 line 12 : f32[64,1u,4]
+  %15 = slice %14 {starts=[3,0,0], stops=[64,1,4], steps=[1,1,1]} from where 0 : f32[61,1u,4]
+  %16 = sum %15 {axes=[0,2], keepdims=true} : f32[1u,1u,1u]
+  %17 = expand %1 {shape=[64,1,-1]} : f32[64,1,4]
+  %18 = reindex %1 {shape=[2], index="i0*2+1", value=-1.5} : f32[2]
+  %19, %20 = max_pool2d %4 {size=[2,2], stride=[2,2], padding=[0,0,0,0]} : f32[1,1,2,2], i32[1,1,2,2]
+  %21 = any %3 {axes=[0]} : bool[3]
+  %22 = iota {shape=[2,3], axis=1, dtype=i32} : i32[2,3]
+  %23 = concat %1 %18 %1 : f32[10]
+  %24 = reshape %1 {shape=[-1,2,1]} : f32[2,2,1u]
+  return %16, %20, %20, %0, %21, %22, %17, %24
 }
 )";
 
@@ -55,7 +57,7 @@ TEST(Print, SampleReadsBackAsItself) {
   Block block = parse(kSample);
   verify(block);
   EXPECT_EQ(print(block), kSample);
-  EXPECT_EQ(block.nodes.size(), 18u);
+  EXPECT_EQ(block.nodes.size(), 19u);
   EXPECT_EQ(print(parse("block() {\nreturn\n}")), "block() {\n  return\n}\n");
 }
 
@@ -100,7 +102,7 @@ TEST(Parse, ErrorsNameThePlaceAndTheFact) {
       {"block(%0: f32[2]) {\n  %1 = neg\n  return\n}", "parse: line 2, column 8: neg: 0 operands, not 1"},
       {"block(%0: f32[2]) {\n  %1, %2 = neg %0\n  return\n}", "parse: line 2, column 12: neg has 1 results, not 2"},
       {"block(%0: f32[2], %1: f32[3]) {\n  %2 = add %0 %1\n  return\n}",
-       "parse: line 2, column 8: add: shapes [3] and [2] differ"},
+       "parse: line 2, column 8: add: shapes [2] and [3] differ"},
       {"block(%0: f32[2]) {\n  %1 = sum %0 {axis=[0]}\n  return\n}",
        "parse: line 2, column 16: sum: no attribute is called 'axis'"},
       {"block(%0: f32[2]) {\n  %1 = sum %0 {axes=[0], axes=[0]}\n  return\n}",
@@ -291,34 +293,34 @@ struct Planted {
 };
 
 TEST(Verify, FindsPlantedDefects) {
-  { Planted p; std::swap(p.block.nodes[8], p.block.nodes[9]);
-    EXPECT_EQ(p.error(), "verify: %13 slice: operand 0 is no parameter and no result of an earlier node"); }
+  { Planted p; std::swap(p.block.nodes[9], p.block.nodes[10]);
+    EXPECT_EQ(p.error(), "verify: %14 slice: operand 0 is no parameter and no result of an earlier node"); }
   { Planted p, other; p.block.nodes.push_back(other.block.nodes[0]);
-    EXPECT_EQ(p.error(), "verify: %24 constant: belongs to another block"); p.block.nodes.pop_back(); }
+    EXPECT_EQ(p.error(), "verify: %25 constant: belongs to another block"); p.block.nodes.pop_back(); }
   { Planted p; p.block.nodes.push_back(p.block.nodes[0]);
-    EXPECT_EQ(p.error(), "verify: %24 constant: is listed before, as %5"); }
-  { Planted p; p.node(8)->results()[0].type.dtype = JT_F16;
-    EXPECT_EQ(p.error(), "verify: %13 mul: result 0 is f16[64,1u,4], its row gives f32[64,1u,4]"); }
-  { Planted p; p.node(8)->results()[0].type.shape.units = 0;
-    EXPECT_EQ(p.error(), "verify: %13 mul: result 0 is f32[64,1,4], its row gives f32[64,1u,4]"); }
-  { Planted p; p.node(10)->words()[0] = -3;
-    EXPECT_EQ(p.error(), "verify: %15 sum: attribute axes is not in normal form"); }
-  { Planted p; p.node(10)->words()[0] = 7;
-    EXPECT_EQ(p.error(), "verify: %15 sum: sum: axis 7 is outside the 3 axes of the operand"); }
-  { Planted p; p.node(10)->n_attrs = 1;
-    EXPECT_EQ(p.error(), "verify: %15 sum: 1 attributes, not 2"); p.node(10)->n_attrs = 2; }
+    EXPECT_EQ(p.error(), "verify: %25 constant: is listed before, as %5"); }
+  { Planted p; p.node(9)->results()[0].type.dtype = JT_F16;
+    EXPECT_EQ(p.error(), "verify: %14 mul: result 0 is f16[64,1u,4], its row gives f32[64,1u,4]"); }
+  { Planted p; p.node(9)->results()[0].type.shape.units = 0;
+    EXPECT_EQ(p.error(), "verify: %14 mul: result 0 is f32[64,1,4], its row gives f32[64,1u,4]"); }
+  { Planted p; p.node(11)->words()[0] = -3;
+    EXPECT_EQ(p.error(), "verify: %16 sum: attribute axes is not in normal form"); }
+  { Planted p; p.node(11)->words()[0] = 7;
+    EXPECT_EQ(p.error(), "verify: %16 sum: sum: axis 7 is outside the 3 axes of the operand"); }
+  { Planted p; p.node(11)->n_attrs = 1;
+    EXPECT_EQ(p.error(), "verify: %16 sum: 1 attributes, not 2"); p.node(11)->n_attrs = 2; }
   { Planted p; p.block.wheres[0] = 4;
-    EXPECT_EQ(p.error(), "verify: %14 slice: slice: starts [3,0,0] differ from the wheres at 0"); }
+    EXPECT_EQ(p.error(), "verify: %15 slice: slice: starts [3,0,0] differ from the wheres at 0"); }
   { Planted p; p.node(0)->constant_bits++;
     EXPECT_EQ(p.error(), "verify: %5 constant: constant: scalar #2 is another value or dtype"); }
   { Planted p; p.block.scalars[1].from[0] = 0;
     EXPECT_EQ(p.error(), "scalar #1: operand 0 is #0, data has 0"); }
   { Planted p; p.block.scalars[2].from[0] = 2;
     EXPECT_EQ(p.error(), "scalar #2: operand #2 is no earlier scalar"); }
-  { Planted p; p.block.results.push_back(Ref{p.node(13), 2});
+  { Planted p; p.block.results.push_back(Ref{p.node(14), 2});
     EXPECT_EQ(p.error(), "verify: result 8 is no value of the block"); }
   { Planted p; p.block.params.pop_back();
-    EXPECT_EQ(p.error(), "verify: %17 max_pool2d: operand 0 is no parameter and no result of an earlier node"); }
+    EXPECT_EQ(p.error(), "verify: %18 max_pool2d: operand 0 is no parameter and no result of an earlier node"); }
 }
 
 // ---- a long chain on a small stack ----

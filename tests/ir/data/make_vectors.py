@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes vectors.txt: blocks of one row each, inputs, and the results that NumPy gives.
 
-A case is `case NAME`, the block's text, then a line per value: `in` or `out`, dtype, shape, values (floats as hex).
+A case is `case NAME`, the block's text, then a line per value: `in` or `out`, dtype, shape, values.
 `out` may carry `~BOUND`: the greatest difference, relative to 1 + |value|; without it bits must agree.
 Run: ./make_vectors.py > vectors.txt
 """
@@ -13,9 +13,8 @@ NAMES = {"bool": "bool", "int8": "i8", "int16": "i16", "int32": "i32", "int64": 
 
 
 def number(v):
-    if isinstance(v, (np.floating, float)):
-        v = float(v)
-        return "nan" if v != v else "inf" if v == np.inf else "-inf" if v == -np.inf else v.hex()
+    if isinstance(v, np.floating):
+        return np.format_float_scientific(v, unique=True, trim="-", exp_digits=1) if np.isfinite(v) else str(v)
     return str(int(v))
 
 
@@ -24,11 +23,13 @@ def line(kind, a, bound=""):
     print(f"{kind} {NAMES[a.dtype.name]}[{shape}] {bound}".rstrip(), *[number(v) for v in a.ravel()])
 
 
-def case(name, body, inputs, outputs, bound=None, results=1):
+def case(name, body, inputs, outputs, bound=None, results=1, before=""):
     print("case", name)
     params = ", ".join(f"%{i}: {NAMES[a.dtype.name]}[{','.join(map(str, a.shape))}]" for i, a in enumerate(inputs))
     print(f"block({params}) {{")
-    names = ", ".join(f"%z{i}" for i in range(results))
+    if before:
+        print("  " + before)
+    names = ", ".join(f"%r{i}" for i in range(results))
     print(f"  {names} = {body}")
     print(f"  return {names}\n}}")
     for a in inputs:
@@ -74,7 +75,7 @@ def lanes(x):  # the order of program.h, along the last axis
 x = floats(3, 5, 4)
 case("sum axes", "sum %0 {axes=[1,-1]}", [x], [lanes(x.reshape(3, 20))])
 case("sum outer axis keepdims", "sum %0 {axes=[0], keepdims=true}", [x], [lanes(x.reshape(3, 20).T.copy()).reshape(1, 5, 4)])
-x = (floats(2, 13000) * 1000).astype(np.float32)
+x = ints(1, 12400, lo=-2**24, hi=2**24).astype(np.float32)
 case("sum long", "sum %0 {axes=[1]}", [x], [lanes(x)])
 x = floats(300, dtype=np.float64)
 case("sum f64", "sum %0", [x], [lanes(x)])
@@ -303,8 +304,11 @@ d = x.astype(np.float64)
 case("mean", "mean %0 {axes=[1]}", [x], [d.mean(1).astype(np.float32)], 1e-6)
 k = ints(3, 4)
 case("mean of integers", "mean %0", [k], [np.float32(k.mean())], 1e-6)
-h = floats(500, dtype=np.float16)
-case("mean of f16 is rounded once", "mean %0", [h], [np.float16(lanes(h.astype(np.float32)) / np.float32(500))])
+h = ints(1, lo=0, dtype=np.float16).repeat(2) + np.float16(0.7)
+case("mean of more f16 than f16 can count", "mean %e {axes=[0,1]}", [h.reshape(1, 2)], [h.mean()], before="%e = expand %0 {shape=[40000,2]}")
+x16 = floats(2, 5, dtype=np.float16)
+e = np.exp(x16.astype(np.float64) - x16.max(1, keepdims=True))
+case("softmax f16 is rounded once", "softmax %0", [x16], [(e / e.sum(1, keepdims=True)).astype(np.float16)], 1e-6)
 e = np.exp(d - d.max(1, keepdims=True))
 soft = e / e.sum(1, keepdims=True)
 case("softmax", "softmax %0", [x], [soft.astype(np.float32)], 1e-6)

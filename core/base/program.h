@@ -127,5 +127,6 @@ struct IndexMap {
 
 // The text of JT_DUMP=l; two programs with equal text are equal.
 std::string to_text(const Program& program);
+std::string to_text(const Instr& instr);  // one of its lines: `r3 = sub f32 r2 r1`
 
 }  // namespace jt

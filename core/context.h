@@ -9,12 +9,12 @@
 #include "core/base/flags.h"
 #include "core/base/log.h"
 #include "core/ir/recorder.h"
-#include "core/runtime/plan.h"
 #include "core/runtime/runtime.h"
 
 namespace jt {
 
 class Context;
+class Planner;
 
 // What a jt_tensor points at. Shape and dtype may be read from any thread; the rest belongs to the context's thread.
 struct Cell {
@@ -68,6 +68,11 @@ class Context {
   RandomState next_random() { return {random_.seed, random_.stream, random_.counter++}; }
   void seed(int64_t seed) { random_ = {seed, 0, 0}; }
 
+  const std::string& dump() const;  // text of JT_DUMP's stages
+  // Called after recording: a loop that looks at nothing runs all the same.
+  void flush_if_large();
+  void set_flush_limit(bool on) { flush_limit_ = on; }
+
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void release();  // any thread
 
@@ -76,7 +81,7 @@ class Context {
  private:
   ~Context();
   void bury_dead_cells();
-  void flush_if_large();
+  bool flush_limit_ = true;
 
   std::atomic<int32_t> refs_{1};
   std::atomic<uintptr_t> thread_{0};

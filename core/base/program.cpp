@@ -36,9 +36,9 @@ const char* name(Combine c) {
   return kNames[int(c)];
 }
 
-static const char* name(Mode m) { return m == Mode::flat ? "flat" : m == Mode::row ? "row" : "column"; }
-static const char* name(Level l) { return l == Level::uniform ? "uniform" : l == Level::outer ? "outer" : "inner"; }
-static const char* name(Access a) {
+const char* name(Mode m) { return m == Mode::flat ? "flat" : m == Mode::row ? "row" : "column"; }
+const char* name(Level l) { return l == Level::uniform ? "uniform" : l == Level::outer ? "outer" : "inner"; }
+const char* name(Access a) {
   return a == Access::direct ? "direct" : a == Access::mapped ? "mapped" : "whole";
 }
 

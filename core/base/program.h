@@ -15,6 +15,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/dtype.h"
@@ -28,6 +29,8 @@ constexpr int kMapRank = 16;        // most axes of an operand's index map: oute
 
 enum class Mode : uint8_t { flat, row, column };
 enum class Level : uint8_t { uniform, outer, inner };
+const char* name(Mode m);
+const char* name(Level l);
 
 // What registers hold. A bool is a byte of 0 or 1.
 enum class CType : uint8_t { f32, f64, i32, i64, u64, b8 };
@@ -80,6 +83,7 @@ enum class Access : uint8_t {
   mapped,  // through an IndexMap in the arguments
   whole,   // the whole buffer, addressed by computed offsets (gather, scatter): the argument is its element count
 };
+const char* name(Access a);
 
 struct Operand {
   DType dtype;
@@ -128,5 +132,9 @@ struct IndexMap {
 // The text of JT_DUMP=l; two programs with equal text are equal.
 std::string to_text(const Program& program);
 std::string to_text(const Instr& instr);  // one of its lines: `r3 = sub f32 r2 r1`
+// The inverse: to_text(parse_program(t)) == t. What comes back is safe to decode: operands and registers exist, are
+// written before they are read, have the types their instructions say and lie inside the scratch memory.
+// JT_E_INVALID, with the line, for any other text.
+Program parse_program(std::string_view text);
 
 }  // namespace jt

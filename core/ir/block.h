@@ -12,6 +12,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/ir/recorder.h"
@@ -37,6 +38,12 @@ struct Block {
   std::vector<int64_t> wheres;
 
   Block() { recorder->lists_pending = false, recorder->grad_mode = false; }
+  Block(Block&&) = default;
+  Block& operator=(Block&& o) noexcept {  // the old values go before their recorder
+    std::swap(recorder, o.recorder), std::swap(params, o.params), std::swap(nodes, o.nodes);
+    std::swap(results, o.results), std::swap(scalars, o.scalars), std::swap(wheres, o.wheres);
+    return *this;
+  }
 };
 
 // The text form, and back. Lossless: parse(print(b)) prints the same text. See docs/IR.md.
@@ -44,6 +51,8 @@ std::string print(const Block& block);
 Block parse(std::string_view text);
 // Throws JT_E_INVALID naming the node and the fact if the block breaks a rule above or an op's type rule.
 void verify(const Block& block);
+// A type with its unit axes marked: f32[64,1u].
+void append_exact(std::string& out, const Type& type);
 // Graphviz.
 std::string dot(const Block& block);
 

@@ -10,6 +10,7 @@ int result_count(Op op) { return op == Op::max_pool2d ? 2 : 1; }
 void infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results) {
   TypeRule rule{def(op), inputs, attrs, results};
   def(op).type(rule);
+  for (int i = 0; i < result_count(op); i++) check_count(name(op), results[i].shape);
 }
 
 static Value converted(Recorder& r, Ref x, DType to) {
@@ -257,7 +258,11 @@ Value iota(Recorder& recorder, const Shape& shape, int axis, DType dtype) {
 }
 Value fill(Ref like, double value) {
   Value c = like.node->owner->constant(like.dtype(), value);
-  return like.shape().rank ? expand(c, like.shape()) : c;
+  const Shape& shape = like.shape();
+  if (shape.rank == 0) return c;
+  Shape ones;  // an axis is a unit axis only if it was one before the expand
+  for (int i = 0; i < shape.rank; i++) ones.push(1, true);
+  return expand(shape.units ? reshape(c, ones) : c, shape);
 }
 Value zeros_like(Ref like) { return fill(like, 0); }
 

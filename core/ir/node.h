@@ -97,7 +97,7 @@ struct Poison;
 struct Node {
   Op op;
   uint16_t flags;
-  uint16_t n_inputs;
+  uint16_t n_inputs;   // operands it still has: none once it ran and no gradient needs them
   uint8_t n_results, n_attrs;
   uint32_t refs;
   uint32_t mark;       // of the last walk that saw it
@@ -113,8 +113,8 @@ struct Node {
   Ref* inputs() { return reinterpret_cast<Ref*>(this + 1); }
   const Ref* inputs() const { return reinterpret_cast<const Ref*>(this + 1); }
   std::span<Ref> ins() { return {inputs(), n_inputs}; }
-  Result* results() { return reinterpret_cast<Result*>(inputs() + n_inputs); }
-  const Result* results() const { return reinterpret_cast<const Result*>(inputs() + n_inputs); }
+  Result* results() { return reinterpret_cast<Result*>(inputs() + n_slots); }
+  const Result* results() const { return reinterpret_cast<const Result*>(inputs() + n_slots); }
   int64_t* words() { return reinterpret_cast<int64_t*>(results() + n_results); }
   uint8_t* attr_begins() { return reinterpret_cast<uint8_t*>(words() + n_words); }
   Attrs attrs() const {
@@ -137,7 +137,8 @@ struct Node {
   }
   bool has(NodeFlag f) const { return flags & f; }
   bool has_run() const { return results()[0].buffer; }
-  uint16_t n_words;
+  uint16_t n_words;  // of attributes
+  uint16_t n_slots;  // operands it was recorded with
 };
 
 inline const Type& Ref::type() const { return node->results()[result].type; }

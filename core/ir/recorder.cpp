@@ -29,7 +29,7 @@ Node* Recorder::allocate(Op op, int inputs, int results, const Attrs& attrs) {
   }
   Node* node = new (place) Node{};
   node->op = op;
-  node->n_inputs = uint16_t(inputs);
+  node->n_inputs = node->n_slots = uint16_t(inputs);
   node->n_results = uint8_t(results);
   node->n_attrs = uint8_t(attrs.count());
   node->n_words = uint16_t(attrs.words());

@@ -41,6 +41,15 @@ Shape reduced_shape(const Shape& shape, uint32_t axes, bool keepdims) {
   return out;
 }
 
+void check_count(std::string_view who, const Shape& shape) {
+  int64_t count = 1;
+  for (int64_t extent : shape.extents()) {
+    if (extent < 0) fail(JT_E_SHAPE, who, ": extent ", extent, " is negative");
+    if (extent && __builtin_mul_overflow(count, extent, &count)) count = kMaxCount + 1;
+    if (count > kMaxCount) fail(JT_E_SHAPE, who, ": shape ", shape, " has too many elements");
+  }
+}
+
 DType operand_dtype(const OpDef& op, DType t) {
   switch (op.operands) {
     case Operands::FLOAT: return is_float(t) ? t : JT_F32;
@@ -87,20 +96,29 @@ static std::span<const int64_t> list_of(TypeRule& r, int attr, size_t n, int64_t
   r.attrs.set_ints(attr, {full, n});
   return std::as_const(r.attrs).ints(attr);
 }
+// Sizes, strides, dilations and padding are at most this, so that their sums and products fit.
+constexpr int64_t kMaxStep = int64_t(1) << 30;
 static std::span<const int64_t> positive_list(TypeRule& r, int attr, size_t n, int64_t fallback) {
   auto list = list_of(r, attr, n, fallback);
   for (int64_t v : list)
-    if (v < 1) fail(JT_E_INVALID, r.op.name, ": ", signature(r.op).attrs[attr].name, " ", v, " is not positive");
+    if (v < 1 || v > kMaxStep)
+      fail(JT_E_INVALID, r.op.name, ": ", signature(r.op).attrs[attr].name, " ", v, " is ", v < 1 ? "not positive" : "too large");
   return list;
 }
 static Shape shape_attr(const TypeRule& r, int attr) {
   Shape shape(std::as_const(r.attrs).ints(attr));
-  int64_t count = 1;
-  for (int64_t extent : shape.extents()) {
-    check_extent(r.op.name, extent);
-    count = checked_product(r.op.name, count, extent);
-  }
+  check_count(r.op.name, shape);
   return shape;
+}
+static DType dtype_attr(const TypeRule& r, int attr) {
+  int64_t t = r.attrs.integer(attr);
+  if (t != int(t) || !is_dtype(int(t))) fail(JT_E_DTYPE, r.op.name, ": ", t, " is not a dtype");
+  return DType(t);
+}
+// That an operand of a row recorded as it is has a dtype the row computes in.
+static void check_operand_dtype(const TypeRule& r, DType t) {
+  DType wanted = operand_dtype(r.op, t);
+  if (wanted != t) fail(JT_E_DTYPE, r.op.name, ": operand of dtype ", t, " needs a cast to ", wanted);
 }
 
 // ---- element, cast, reduce -------------------------------------------------------------------------------------------
@@ -118,13 +136,14 @@ void element_type(TypeRule& r) {
   DType dtype = r.inputs.back().dtype();
   for (size_t i = r.op.operands == Operands::CHOICE; i < r.inputs.size(); i++)
     if (r.inputs[i].dtype() != dtype) fail(JT_E_DTYPE, r.op.name, ": operands are ", r.inputs[i].dtype(), " and ", dtype);
+  check_operand_dtype(r, dtype);
+  if (r.op.operands == Operands::CHOICE && r.inputs[0].dtype() != JT_BOOL)
+    fail(JT_E_DTYPE, r.op.name, ": operand 0 is ", r.inputs[0].dtype(), ", not bool");
   r.results[0] = {r.op.result == ResultRule::BOOL ? JT_BOOL : dtype, out};
 }
 
 void cast_type(TypeRule& r) {
-  int64_t to = r.attrs.integer(0);
-  if (!is_dtype(int(to))) fail(JT_E_DTYPE, "cast: ", to, " is not a dtype");
-  r.results[0] = {DType(to), r.inputs[0].shape()};
+  r.results[0] = {dtype_attr(r, 0), r.inputs[0].shape()};
 }
 
 static DType widened(DType t) {
@@ -154,6 +173,7 @@ void reduce_type(TypeRule& r) {
   if (!reduced && !has_identity && out.count())
     fail(JT_E_SHAPE, r.op.name, ": no elements to choose from along the reduced axes of shape ", x);
   DType t = r.inputs[0].dtype();
+  check_operand_dtype(r, t);
   switch (r.op.result) {
     case ResultRule::SAME: break;
     case ResultRule::BOOL: t = JT_BOOL; break;
@@ -167,18 +187,19 @@ void reduce_type(TypeRule& r) {
 
 void reshape_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();
-  auto wanted = r.attrs.ints(0);
+  auto given = std::as_const(r.attrs).ints(0);  // -1 stays: an extent found this way makes no unit axis
+  Shape bare(given);
   int64_t known = 1;
   int hole = -1;
-  for (size_t i = 0; i < wanted.size(); i++) {
-    if (wanted[i] == -1 && hole < 0) { hole = int(i); continue; }
-    check_extent("reshape", wanted[i]);
-    known = checked_product("reshape", known, wanted[i]);
+  for (int i = 0; i < bare.rank; i++) {
+    if (bare[i] == -1 && hole < 0) { hole = i; continue; }
+    check_extent("reshape", bare[i]);
+    known = checked_product("reshape", known, bare[i]);
   }
   bool fits = hole < 0 ? known == x.count() : known && x.count() % known == 0;
-  if (!fits) fail(JT_E_SHAPE, "reshape: ", x.count(), " elements of shape ", x, " do not fit shape ", std::span<const int64_t>(wanted));
-  if (hole >= 0) wanted[hole] = x.count() / known;
-  Shape bare{std::span<const int64_t>(wanted)}, out;
+  if (!fits) fail(JT_E_SHAPE, "reshape: ", x.count(), " elements of shape ", x, " do not fit shape ", given);
+  if (hole >= 0) bare.dims[hole] = x.count() / known;
+  Shape out;
   ReshapeRuns runs = reshape_runs(x, bare);
   for (int k = 0; k < runs.count; k++) {
     ReshapeRun run = runs.runs[k];
@@ -276,7 +297,7 @@ void slice_type(TypeRule& r) {
     auto clip = [&](int64_t v) { return std::min(std::max<int64_t>(v < 0 ? v + x[i] : v, 0), x[i]); };
     from[i] = size_t(i) < starts.size() ? clip(starts[i]) : 0;
     to[i] = size_t(i) < stops.size() ? clip(stops[i]) : x[i];
-    int64_t extent = to[i] > from[i] ? (to[i] - from[i] + by[i] - 1) / by[i] : 0;
+    int64_t extent = to[i] > from[i] ? (to[i] - from[i] - 1) / by[i] + 1 : 0;
     out.push(extent, x.is_unit(i) && extent == 1);
   }
   r.attrs = Attrs().add_ints({from, size_t(x.rank)}).add_ints({to, size_t(x.rank)}).add_ints({by, size_t(x.rank)});
@@ -289,6 +310,7 @@ void pad_type(TypeRule& r) {
   before = std::as_const(r.attrs).ints(0);
   Shape out;
   for (int i = 0; i < x.rank; i++) {
+    if (before[i] > kMaxCount || after[i] > kMaxCount) fail(JT_E_SHAPE, "pad: too many elements");
     if (before[i] < 0 || after[i] < 0)
       fail(JT_E_INVALID, "pad: axis ", i, " is padded by ", before[i], " and ", after[i], "; neither may be negative");
     out.push(x[i] + before[i] + after[i], x.is_unit(i) && before[i] + after[i] == 0);
@@ -343,6 +365,7 @@ void concat_type(TypeRule& r) {
       if (i != axis && s[i] != out[i])
         fail(JT_E_SHAPE, "concat: axis ", i, " differs: ", r.inputs[0].shape(), " and ", s);
     out.dims[axis] += s[axis];
+    if (out.dims[axis] > kMaxCount) fail(JT_E_SHAPE, "concat: too many elements");
   }
   if (r.inputs.size() > 1) out.units &= uint8_t(~(1u << axis));
   r.results[0] = {r.inputs[0].dtype(), out};
@@ -355,8 +378,8 @@ void update_type(TypeRule& r) {
   list_of(r, 0, x.rank, 0), positive_list(r, 1, x.rank, 1);
   auto starts = std::as_const(r.attrs).ints(0), steps = std::as_const(r.attrs).ints(1);
   for (int i = 0; i < x.rank; i++) {
-    int64_t end = v[i] ? starts[i] + (v[i] - 1) * steps[i] + 1 : starts[i];
-    if (starts[i] < 0 || end > x[i])
+    bool inside = starts[i] >= 0 && starts[i] <= x[i] && (!v[i] || (x[i] > starts[i] && v[i] - 1 <= (x[i] - 1 - starts[i]) / steps[i]));
+    if (!inside)
       fail(JT_E_SHAPE, "update: box ", v, " at ", starts, " reaches outside shape ", x, " along axis ", i);
   }
   r.results[0] = r.inputs[0].type();
@@ -434,18 +457,16 @@ void reindex_reduce_type(TypeRule& r) {
 
 void iota_type(TypeRule& r) {
   Shape shape = shape_attr(r, 0);
-  if (!is_dtype(int(r.attrs.integer(2)))) fail(JT_E_DTYPE, "iota: ", r.attrs.integer(2), " is not a dtype");
   if (shape.rank) r.attrs.ints(1)[0] = normal_axis("iota", r.attrs.integer(1), shape.rank);
-  r.results[0] = {DType(r.attrs.integer(2)), shape};
+  r.results[0] = {dtype_attr(r, 2), shape};
 }
 void full_type(TypeRule& r) {
-  if (!is_dtype(int(r.attrs.integer(2)))) fail(JT_E_DTYPE, "full: ", r.attrs.integer(2), " is not a dtype");
-  r.results[0] = {DType(r.attrs.integer(2)), shape_attr(r, 0)};
+  r.results[0] = {dtype_attr(r, 2), shape_attr(r, 0)};
 }
 void random_bits_type(TypeRule& r) { r.results[0] = {JT_I64, shape_attr(r, 0)}; }
 void uniform_type(TypeRule& r) {
-  DType t = DType(r.attrs.integer(4));
-  if (!is_dtype(int(t)) || !is_float(t)) fail(JT_E_DTYPE, r.op.name, ": dtype ", r.attrs.integer(4), " is not a floating-point dtype");
+  DType t = dtype_attr(r, 4);
+  if (!is_float(t)) fail(JT_E_DTYPE, r.op.name, ": dtype ", t, " is not a floating-point dtype");
   r.results[0] = {t, shape_attr(r, 0)};
 }
 
@@ -473,9 +494,10 @@ struct Window2d { int64_t stride[2], padding[4], dilation[2]; };
 
 static int64_t windows_along(std::string_view who, int64_t extent, int64_t size, int64_t before, int64_t after,
                              int64_t stride, int64_t dilation) {
-  int64_t padded = extent + before + after, span = dilation * (size - 1) + 1;
-  if (span > padded) fail(JT_E_SHAPE, who, ": a window of ", span, " does not fit extent ", padded, " (padding included)");
-  return (padded - span) / stride + 1;
+  int64_t padded = extent + before + after, reach = checked_product(who, dilation, size - 1);
+  if (reach >= padded)
+    fail(JT_E_SHAPE, who, ": a window of ", uint64_t(reach) + 1, " does not fit extent ", padded, " (padding included)");
+  return (padded - reach - 1) / stride + 1;
 }
 
 static void padding_list(TypeRule& r, int attr) {
@@ -485,7 +507,8 @@ static void padding_list(TypeRule& r, int attr) {
     r.attrs.set_ints(attr, full);
   }
   for (int64_t p : list_of(r, attr, 4, 0))
-    if (p < 0) fail(JT_E_INVALID, r.op.name, ": padding ", p, " is negative");
+    if (p < 0 || p > kMaxStep)
+      fail(JT_E_INVALID, r.op.name, ": padding ", p, " is ", p < 0 ? "negative" : "too large");
 }
 
 static Shape conv2d_shape(TypeRule& r, const Shape& x, const Shape& w, int first_attr) {

@@ -21,6 +21,9 @@ void reduce_type(TypeRule&);
 #define JT_OP(name, kind, signature, type, gradient, since, doc) JT_DECLARE_##kind(name)
 #include "core/ir/ops.def"
 
+// No tensor has more elements than this, counted over its axes that are not empty: no index or byte count overflows.
+constexpr int64_t kMaxCount = int64_t(1) << 58;
+void check_count(std::string_view who, const Shape& shape);
 // Shape that a and b broadcast to (NumPy's rule); `who` names the op in the error.
 Shape broadcast(std::string_view who, const Shape& a, const Shape& b);
 // axis in -rank..rank-1 as 0..rank-1.

@@ -308,8 +308,9 @@ class Lowering {
   int random(const Instance& i, const Value& v) {
     const Node* node = i.ref.node;
     uint64_t key = uint64_t(node->integer(1)) ^ (uint64_t(node->integer(2)) * 0x9E3779B97F4A7C15u);
+    int id = node->origin;  // its key and counter are two scalars of the block
     int at = index(i.coords, i.ref.shape(), v.level);
-    int key_reg = scalar(CType::u64, int64_t(key)), counter = scalar(CType::i64, node->integer(3));
+    int key_reg = scalar(CType::u64, int64_t(key), id), counter = scalar(CType::i64, node->integer(3), id < 0 ? -1 : id + 1);
     Instr& instr = emit(Code::random, CType::i64, v.level);
     instr.a = int16_t(at), instr.b = int16_t(key_reg), instr.c = int16_t(counter);
     return instr.dst;

@@ -1,7 +1,7 @@
 // fold: element rows and casts of constants become constants; a constant of the program becomes a recipe (a Scalar with
 // `fold`), so that the next run with other numbers of the same classes computes it again.
 #include "core/base/hash.h"
-#include "core/rewrite/fold_scalar.h"
+#include "core/ir/eval.h"
 #include "core/rewrite/rule.h"
 #include "core/rewrite/simplify.h"
 
@@ -60,14 +60,12 @@ int32_t ScalarTable::id_of(const Node* constant) {
 
 Value ScalarTable::fold(Recorder& recorder, Op op, DType dtype, std::span<const Ref> operands) {
   Scalar values[3], result{dtype, 0, op};
-  const Scalar* in[3];
   bool is_structure = true;
   for (size_t i = 0; i < operands.size(); i++) {
     values[i] = {operands[i].dtype(), operands[i].node->constant_bits};
-    in[i] = &values[i];
     is_structure &= operands[i].node->origin == kStructure;
   }
-  fold_scalar(op, dtype, {in, operands.size()}, &result.bits);
+  result.bits = jt::fold(op, {values, operands.size()}, dtype);
   Value made = recorder.constant_bits(dtype, result.bits);
   if (is_structure) return made;
   for (size_t i = 0; i < operands.size(); i++) result.from[i] = id_of(operands[i].node);
@@ -78,7 +76,6 @@ Value ScalarTable::fold(Recorder& recorder, Op op, DType dtype, std::span<const 
 Rewrite fold(Rewriting& with, Ref node) {
   Kind k = kind(node.node);
   if (k != Kind::element && k != Kind::cast) return {};
-  if (!can_fold_op(node.node->op)) return {};
   for (Ref in : node.node->ins())
     if (!can_fold(in)) return {};
   return {"fold", with.scalars.fold(with.recorder, node.node->op, node.dtype(), node.node->ins())};
@@ -87,10 +84,10 @@ Rewrite fold(Rewriting& with, Ref node) {
 void refold(std::vector<Scalar>& scalars) {
   for (Scalar& s : scalars) {
     if (s.fold == Op::data || s.fold == Op::constant) continue;
-    const Scalar* in[3];
+    Scalar from[3];
     size_t n = 0;
-    while (n < 3 && s.from[n] >= 0) in[n] = &scalars[s.from[n]], n++;
-    fold_scalar(s.fold, s.dtype, {in, n}, &s.bits);
+    while (n < 3 && s.from[n] >= 0) from[n] = scalars[size_t(s.from[n])], n++;
+    s.bits = fold(s.fold, {from, n}, s.dtype);
   }
 }
 

@@ -106,13 +106,23 @@ bool Pass::precedes(Ref a, Ref b) const {
   return at != bt ? at < bt : a.result < b.result;
 }
 
+static bool same_types(std::span<const Ref> a, std::span<const Ref> b) {
+  return std::ranges::equal(a, b, [](Ref x, Ref y) { return x.type() == y.type(); });
+}
+
+// Types differ only in unit flags, and only after the body of a composite row that knows them less well than its rule.
 Value Pass::on_final_inputs(Node* node) {
   if (!node->n_inputs) return Ref{node};
   std::vector<Ref> inputs(node->n_inputs);
   for (size_t i = 0; i < inputs.size(); i++) inputs[i] = end_of(node->inputs()[i]);
   if (def(node->op).commutes && precedes(inputs[1], inputs[0])) std::swap(inputs[0], inputs[1]);
   if (std::ranges::equal(inputs, node->ins())) return Ref{node};
-  return recorder.again(node, inputs);
+  if (same_types(inputs, node->ins())) return recorder.again(node, inputs);
+  recorder.line = node->line;
+  Attrs attrs = node->attrs();
+  Value made = recorder.record(node->op, inputs, attrs);
+  made.ref().node->origin = node->origin;
+  return made;
 }
 
 Rewrite Pass::open(Node* node) {

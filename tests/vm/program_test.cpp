@@ -107,6 +107,129 @@ TEST_P(ProgramTest, SoftmaxInThreeStages) {
   }
 }
 
+TEST_P(ProgramTest, ColumnSumThroughAMap) {
+  // x is [inner, outer] in memory; the sum runs over the first axis.
+  ProgramMaker m(Mode::column);
+  int16_t x = m.operand(JT_F32, Access::mapped, Level::inner), z = m.operand(JT_F32, Access::direct, Level::outer, true);
+  m.stage(Level::inner);
+  int16_t sum = m.reduce(Reduction::sum, m.load(x));
+  m.stage(Level::outer);
+  m.store(z, sum);
+  for (int64_t outer : {1, 17, 600})
+    for (int64_t inner : {1, 10, 100, 4200}) {
+      std::vector<float> a = numbers(outer * inner), out(outer);
+      IndexMap map{1, 1, 0, 0, {outer, inner}, {1, outer}, {}, {}};
+      run_program(m.p, *p, Args(outer, inner).map(a.data(), map).operand(out.data()).words.data());
+      for (int64_t o = 0; o < outer; o++) ASSERT_EQ(out[o], slow_sum(a.data() + o, inner, outer)) << outer << " " << inner;
+    }
+}
+
+TEST_P(ProgramTest, OuterValuesAndScalarsBroadcastIntoRows) {
+  // z[o,i] = where(x[o,i] < row[o], half, row[o]); in place of x, through bf16 rounding.
+  for (Mode mode : {Mode::row, Mode::column}) {
+    ProgramMaker m(mode);
+    int16_t x = m.operand(JT_F32, Access::direct, Level::inner), row = m.operand(JT_F32, Access::direct, Level::outer);
+    int16_t z = m.operand(JT_F32, Access::direct, Level::inner, true);
+    m.stage(Level::uniform);
+    int16_t half = m.scalar(CType::f32);
+    m.stage(Level::outer);
+    int16_t limit = m.load(row);
+    m.stage(Level::inner);
+    int16_t v = m.element(Element::where_, CType::f32, m.element(Element::less_, CType::f32, m.load(x), limit), half, limit);
+    m.store(z, m.add({.code = Code::narrow, .type = CType::f32, .sub = JT_BF16, .dst = m.reg(CType::f32, Level::inner), .a = v}));
+    for (int64_t inner : {1, 10, 256, 257, 1000}) {
+      const int64_t outer = 77;
+      std::vector<float> a = numbers(outer * inner), b = numbers(outer, 2), out = a;
+      run_program(m.p, *p, Args(outer, inner).operand(out.data()).operand(b.data()).operand(out.data()).scalar(0.5f).words.data());
+      for (int64_t k = 0; k < outer * inner; k++) {
+        float expected = a[k] < b[k / inner] ? 0.5f : b[k / inner];
+        p->block->narrow[JT_BF16](&expected, &expected, 1);
+        ASSERT_EQ(out[k], expected) << inner << " " << k;
+      }
+    }
+  }
+}
+
+TEST_P(ProgramTest, AScalarFillsABuffer) {
+  ProgramMaker m(Mode::flat);
+  int16_t z = m.operand(JT_F16, Access::direct, Level::outer, true);
+  m.stage(Level::uniform);
+  int16_t value = m.scalar(CType::f32);
+  m.stage(Level::outer);
+  m.store(z, value);
+  std::vector<uint16_t> out(700);
+  run_program(m.p, *p, Args(700, 1).operand(out.data()).scalar(1.5f).words.data());
+  for (uint16_t h : out) ASSERT_EQ(h, 0x3e00);
+}
+
+TEST_P(ProgramTest, AnInputReadAfterItWasOverwrittenKeepsItsValue) {
+  // y = x * x goes where x is; then z = y + x still needs x.
+  ProgramMaker m(Mode::flat);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::outer), y = m.operand(JT_F32, Access::direct, Level::outer, true);
+  int16_t z = m.operand(JT_F32, Access::direct, Level::outer, true);
+  m.stage(Level::outer);
+  int16_t v = m.load(x);
+  int16_t square = m.element(Element::mul_, CType::f32, v, v, -1, y);
+  m.element(Element::add_, CType::f32, square, v, -1, z);
+  std::vector<float> a = numbers(1000), out = a, sum(1000);
+  run_program(m.p, *p, Args(1000, 1).operand(out.data()).operand(out.data()).operand(sum.data()).words.data());
+  for (int i = 0; i < 1000; i++) {
+    ASSERT_EQ(out[i], a[i] * a[i]);
+    ASSERT_EQ(sum[i], a[i] * a[i] + a[i]);
+  }
+}
+
+TEST_P(ProgramTest, GatherScatterAndRandom) {
+  // out[index[e]] += table[index[e]] * 2, and bits[e] = random of e.
+  ProgramMaker m(Mode::flat);
+  int16_t index = m.operand(JT_I32, Access::direct, Level::outer), table = m.operand(JT_F32, Access::whole, Level::uniform);
+  int16_t out = m.operand(JT_F32, Access::whole, Level::uniform, true);
+  int16_t bits = m.operand(JT_I64, Access::direct, Level::outer, true);
+  m.stage(Level::uniform);
+  int16_t key = m.scalar(CType::u64), counter = m.scalar(CType::i64);
+  m.stage(Level::outer);
+  int16_t at = m.add({.code = Code::convert, .type = CType::i64, .sub = uint8_t(CType::i32),
+                      .dst = m.reg(CType::i64, Level::outer), .a = m.load(index)});
+  int16_t v = m.add({.code = Code::gather, .type = CType::f32, .dst = m.reg(CType::f32, Level::outer), .a = at, .operand = table});
+  v = m.element(Element::add_, CType::f32, v, v);
+  m.add({.code = Code::scatter, .type = CType::f32, .sub = uint8_t(Combine::add), .a = at, .b = v, .operand = out});
+  int16_t e = m.add({.code = Code::index, .type = CType::i64, .dst = m.reg(CType::i64, Level::outer), .operand = bits});
+  m.store(bits, m.add({.code = Code::random, .type = CType::i64, .dst = m.reg(CType::i64, Level::outer), .a = e, .b = key, .c = counter}));
+  const int n = 1500;
+  std::vector<int32_t> ix(n);
+  for (int i = 0; i < n; i++) ix[i] = i * 7 % 53 - 1;
+  std::vector<float> t = numbers(50), sums(50), expected(50);
+  std::vector<int64_t> words(n);
+  run_program(m.p, *p, Args(n, 1).operand(ix.data()).operand(t.data(), 50).operand(sums.data(), 50).operand(words.data())
+                           .scalar(uint64_t(0x1234567890abcdef)).scalar(int64_t(77)).words.data());
+  for (int i = 0; i < n; i++)
+    if (ix[i] >= 0 && ix[i] < 50) expected[ix[i]] += t[ix[i]] + t[ix[i]];
+  EXPECT_EQ(sums, expected);
+  for (int64_t i = 0; i < n; i++) {
+    uint64_t k = 0x1234567890abcdef;
+    int64_t c = 77, word;
+    p->block->random(&word, &i, &k, &c, 1);
+    ASSERT_EQ(words[i], word) << i;
+  }
+}
+
+TEST_P(ProgramTest, RangesTogetherGiveTheWhole) {
+  for (Mode mode : {Mode::row, Mode::column}) {
+    const int64_t outer = 300, inner = 30;
+    std::vector<float> x = numbers(outer * inner), whole(x.size()), parts(x.size());
+    Args args(outer, inner), part(outer, inner);
+    args.operand(x.data()).operand(whole.data());
+    part.operand(x.data()).operand(parts.data());
+    run_program(softmax(mode), *p, args.words.data());
+    VmCode code(softmax(mode), *p);
+    std::vector<char> memory(code.scratch_bytes(part.words.data()) + 64);
+    char* scratch = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64;
+    for (int64_t at = 0, step = 1; at < outer; at += step, step = step * 3 % 101)
+      code.run(part.words.data(), at, std::min(outer, at + step), scratch);
+    EXPECT_EQ(whole, parts);
+  }
+}
+
 TEST(Program, Text) {
   EXPECT_EQ(to_text(softmax(Mode::row)), R"(program row scalars 0 scratch 40960
 @0 f32 direct inner

@@ -81,6 +81,11 @@ template <class T>
 void repeat(void* dst, const void* src, int64_t count, int64_t times) {
   auto* z = static_cast<T*>(dst);
   auto* x = static_cast<const T*>(src);
+  if (times < 32) {  // too short for a vector loop of its own
+    for (int64_t i = 0; i < times; i++)
+      for (int64_t k = 0; k < count; k++) z[k * times + i] = x[k];
+    return;
+  }
   for (int64_t k = 0; k < count; k++)
     for (int64_t i = 0; i < times; i++) *z++ = x[k];
 }

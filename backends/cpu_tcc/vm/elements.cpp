@@ -4,43 +4,7 @@
 // No function with external linkage but the table may come of this file, or levels would share code.
 #include "backends/cpu_tcc/vm/primitives.h"
 #include "core/base/prelude.h"
-
-#define JT_PASTE(a, b) a##b
-#define JT_NAME(a, b) JT_PASTE(a, b)
-#define JT_KEEP(...) __VA_ARGS__
-#define JT_DROP(...)
-
-// Which rows the type has, and which of their expressions.
-#define JT_IS_f32 1
-#define JT_IS_f64 2
-#define JT_IS_i32 3
-#define JT_IS_i64 3
-#define JT_IS_u64 3
-#define JT_IS_b8 4
-#define JT_IS JT_NAME(JT_IS_, JT_TYPE)
-#define JT_IF_ANY JT_KEEP
-#define JT_IF_CHOICE JT_KEEP
-#if JT_IS <= 2
-#define JT_IF_FLOAT JT_KEEP
-#define JT_IF_INTEGER JT_DROP
-#define JT_EXPRESSION(float_expr, int_expr) float_expr
-#else
-#define JT_IF_FLOAT JT_DROP
-#define JT_IF_INTEGER JT_KEEP
-#define JT_EXPRESSION(float_expr, int_expr) int_expr
-#endif
-#if JT_IS == 4
-#define JT_IF_NUMBER JT_DROP
-#define JT_IF_LOGICAL JT_KEEP
-#define JT_RESULT_SAME(value) T((value) & 1)
-#else
-#define JT_IF_NUMBER JT_KEEP
-#define JT_IF_LOGICAL JT_DROP
-#define JT_RESULT_SAME(value) T(value)
-#endif
-#define JT_RESULT_BOOL(value) uint8_t((value) != 0)
-#define JT_OUT_SAME T
-#define JT_OUT_BOOL uint8_t
+#include "backends/cpu_tcc/vm/element_rows.inc"
 
 namespace jt::vm {
 namespace {
@@ -57,7 +21,7 @@ struct Far {
   static T value(T x) { return x; }
   static bool any(const T*, int64_t) { return true; }
 };
-#if JT_IS == 1
+#if JT_IS_F32
 #define JT_FAR(types, name, near, is_far)                      \
   template <>                                                  \
   struct Far<Element::name##_> {                               \
@@ -100,9 +64,6 @@ struct Far {
   JT_IF_##types(JT_BINARY_LOOP(name, vv, result, JT_EXPRESSION(float_expr, int_expr), p[i], q[i])   \
                     JT_BINARY_LOOP(name, vs, result, JT_EXPRESSION(float_expr, int_expr), p[i], q0) \
                         JT_BINARY_LOOP(name, sv, result, JT_EXPRESSION(float_expr, int_expr), p0, q[i]))
-#define JT_FIRST_NUMBER T
-#define JT_FIRST_FLOAT T
-#define JT_FIRST_CHOICE uint8_t
 #define JT_TERNARY(name, types, result, float_expr, int_expr, ...)                                         \
   JT_IF_##types(static void name##_vv(void* dst, const void* a, const void* b, const void* c, int64_t n) { \
     auto* z = static_cast<JT_OUT_##result*>(dst);                                                          \

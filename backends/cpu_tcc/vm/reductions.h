@@ -196,14 +196,34 @@ void column_end(void* state, void* dst, int64_t n) {
     for (int64_t i = 0; i < n; i++) z[i] = Op::template none<T>();
 }
 
+// Rows of up to kLanes elements, as many as fit a block, are turned on their side and folded all at once.
+template <class T, class Op>
+void fold_short_rows(T* dst, const T* x, int64_t rows, int64_t length) {
+  T lanes[kBlock];
+  for (int64_t l = 0; l < length; l++)
+    for (int64_t r = 0; r < rows; r++) lanes[l * rows + r] = x[r * length + l];
+  int64_t used = length;
+  for (int64_t half = kLanes / 2; half; half /= 2) {
+    if (used <= half) continue;
+    combine_rows<T, Op>(lanes, lanes + half * rows, (used - half) * rows);
+    used = half;
+  }
+  memcpy(dst, lanes, rows * sizeof(T));
+}
+
 template <class T, class Op>
 void short_rows(void* dst, const void* a, int64_t rows, int64_t length) {
   T* z = static_cast<T*>(dst);
   const T* x = static_cast<const T*>(a);
+  if (length <= kLanes) {
+    for (int64_t at = 0, step = kBlock / length; at < rows; at += step)
+      fold_short_rows<T, Op>(z + at, x + at * length, rows - at < step ? rows - at : step, length);
+    return;
+  }
   for (int64_t r = 0; r < rows; r++, x += length) {
     T lanes[kLanes];
     add_to_lanes<T, Op>(lanes, 0, x, length);
-    z[r] = fold<T, Op>(lanes, length < kLanes ? length : kLanes);
+    z[r] = fold<T, Op>(lanes, kLanes);
   }
 }
 

@@ -1,0 +1,242 @@
+// Every function of the table is a small body inside `guarded`, which turns what is thrown into a status and its text.
+#include "backends/cpu_tcc/cpu_backend.h"
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <new>
+
+#include "backends/cpu_tcc/library_ops.h"
+#include "backends/cpu_tcc/vm/vm.h"
+#include "core/base/status.h"
+
+using namespace jt;
+
+struct jt_be_device {
+  const jt_host_api* host;
+  const vm::Primitives* primitives;
+  const library::LibraryKernels* library;
+};
+
+// One way of running a kernel. The current one may change between two launches, and while one is under way: so every
+// tier runs with the scratch memory that `scratch_bytes` of the kernel gives, and gives the same bits.
+struct Tier {
+  const char* name;
+  void (*run)(const jt_be_kernel& kernel, const int64_t* args, int64_t begin, int64_t end, char* scratch) noexcept;
+};
+
+struct jt_be_kernel {
+  Program program;
+  vm::VmCode vm;
+  std::atomic<const Tier*> tier;
+  std::atomic<int64_t> compile_ns{0};
+
+  jt_be_kernel(Program parsed, const vm::Primitives& primitives, const Tier& first)
+      : program(std::move(parsed)), vm(program, primitives), tier(&first) {}
+};
+
+struct jt_be_op {
+  library::LibraryOp op;
+};
+
+namespace {
+
+void run_vm(const jt_be_kernel& kernel, const int64_t* args, int64_t begin, int64_t end, char* scratch) noexcept {
+  kernel.vm.run(args, begin, end, scratch);
+}
+constexpr Tier kVmTier = {"vm", run_vm};
+
+jt_status report(const jt_host_api* host, jt_status status, int64_t native, std::string_view message) {
+  if (host && host->set_error) host->set_error(host->host, status, native, message.data(), message.size());
+  return status;
+}
+
+template <class Body>
+jt_status guarded(const jt_host_api* host, Body body) noexcept {
+  try {
+    body();
+    return JT_OK;
+  } catch (const Error& e) {
+    return report(host, e.code(), e.native(), e.message());
+  } catch (const std::bad_alloc&) {
+    return report(host, JT_E_NOMEM, 0, "cpu: out of memory");
+  } catch (const std::exception& e) {
+    return report(host, JT_E_INTERNAL, 0, e.what());
+  } catch (...) {
+    return report(host, JT_E_INTERNAL, 0, "cpu: unknown exception");
+  }
+}
+template <class Body>
+jt_status guarded(const jt_be_device* device, Body body) noexcept {
+  return device ? guarded(device->host, body) : JT_E_INVALID;
+}
+
+void demand(bool claim, const char* otherwise) {
+  if (!claim) fail(JT_E_INVALID, otherwise);
+}
+
+// ---- device ----
+std::string_view setting(const jt_host_api* host, const char* name, std::string_view absent) {
+  const char* value = host->setting ? host->setting(host->host, name) : nullptr;
+  return value && *value ? std::string_view(value) : absent;
+}
+
+struct IsaRow {
+  std::string_view name;
+  vm::Isa vm;
+  library::Isa library;
+};
+constexpr IsaRow kIsas[] = {
+    {"generic", vm::Isa::base, library::Isa::generic},
+    {"base", vm::Isa::base, library::Isa::generic},
+    {"avx2", vm::Isa::avx2, library::Isa::avx2},
+    {"avx512", vm::Isa::avx512, library::Isa::avx512},
+};
+
+void choose_isa(jt_be_device& device) {
+  std::string_view wanted = setting(device.host, "cpu.isa", "best");
+  if (wanted == "best") {
+    device.primitives = &vm::best_primitives();
+    device.library = library::library_kernels();
+    return;
+  }
+  for (const IsaRow& row : kIsas) {
+    if (row.name != wanted) continue;
+    device.primitives = vm::primitives(row.vm);
+    device.library = library::library_kernels(row.library);
+    if (!device.primitives || !device.library) fail(JT_E_UNSUPPORTED, "cpu.isa: this CPU or build has no ", wanted);
+    return;
+  }
+  fail(JT_E_INVALID, "cpu.isa: `", wanted, "` is none of best, generic, base, avx2, avx512");
+}
+
+void check_tier(const jt_be_device& device) {
+  std::string_view wanted = setting(device.host, "cpu.tier", "auto");
+  if (wanted == "auto" || wanted == "vm") return;
+  if (wanted == "tcc") fail(JT_E_UNSUPPORTED, "cpu.tier: this build has no tcc");
+  fail(JT_E_INVALID, "cpu.tier: `", wanted, "` is none of auto, vm, tcc");
+}
+
+jt_status cpu_open(const jt_host_api* host, jt_be_device** out) {
+  if (!host || !out) return JT_E_INVALID;
+  *out = nullptr;
+  if (host->struct_size < sizeof(jt_host_api)) return JT_E_ABI;
+  return guarded(host, [&] {
+    auto device = std::make_unique<jt_be_device>(jt_be_device{host, nullptr, nullptr});
+    choose_isa(*device);
+    check_tier(*device);
+    *out = device.release();
+  });
+}
+
+void cpu_close(jt_be_device* device) { delete device; }
+
+// ---- kernels ----
+int64_t since_ns(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count();
+}
+
+jt_status cpu_compile(jt_be_device* device, const jt_be_source* source, jt_be_kernel** out) {
+  if (out) *out = nullptr;
+  if (!device) return JT_E_INVALID;
+  const char* text = nullptr;
+  size_t text_len = 0;
+  jt_status status = guarded(device, [&] {
+    demand(source && out && source->struct_size >= sizeof(jt_be_source) && source->render, "compile: no source");
+  });
+  if (status == JT_OK) status = source->render(source->user, JT_BE_PROGRAM, &text, &text_len);
+  if (status != JT_OK) return status;
+  return guarded(device, [&] {
+    demand(text, "compile: the source has no text");
+    auto start = std::chrono::steady_clock::now();
+    auto kernel = std::make_unique<jt_be_kernel>(parse_program({text, text_len}), *device->primitives, kVmTier);
+    kernel->compile_ns = since_ns(start);
+    *out = kernel.release();
+  });
+}
+
+void cpu_kernel_release(jt_be_device*, jt_be_kernel* kernel) { delete kernel; }
+
+void check_launch(const jt_be_kernel* kernel, const jt_be_launch* launch) {
+  demand(kernel && launch && launch->args, "launch: no kernel or no arguments");
+  const Program& p = kernel->program;
+  size_t expected = size_t(arg_of_scalar(p, p.scalars));
+  if (launch->args_len != expected) fail(JT_E_INVALID, "launch: ", launch->args_len, " argument words, expected ", expected);
+  int64_t outer = launch->args[kArgOuter], inner = launch->args[kArgInner];
+  if (outer < 0 || inner < 0) fail(JT_E_INVALID, "launch: negative extents: ", outer, " and ", inner);
+}
+
+jt_status cpu_scratch_bytes(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out) {
+  return guarded(device, [&] {
+    demand(out, "scratch_bytes: no result");
+    check_launch(kernel, launch);
+    *out = size_t(kernel->vm.scratch_bytes(launch->args));
+  });
+}
+
+jt_status cpu_launch(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, void* scratch) {
+  return guarded(device, [&] {
+    check_launch(kernel, launch);
+    int64_t begin = launch->begin, end = launch->end, outer = launch->args[kArgOuter];
+    if (begin < 0 || begin > end || end > outer)
+      fail(JT_E_INVALID, "launch: elements ", begin, " to ", end, " of ", outer);
+    if (begin == end) return;
+    bool splits_block = kernel->program.mode == Mode::flat && begin % kBlock;
+    if (splits_block) fail(JT_E_INVALID, "launch: begin is ", begin, ", not a multiple of ", kBlock);
+    demand(scratch, "launch: no scratch memory");
+    demand(reinterpret_cast<uintptr_t>(scratch) % 64 == 0, "launch: the scratch memory is not aligned to 64 bytes");
+    kernel->tier.load(std::memory_order_acquire)->run(*kernel, launch->args, begin, end, static_cast<char*>(scratch));
+  });
+}
+
+void cpu_kernel_info(jt_be_device*, jt_be_kernel* kernel, jt_be_kernel_info* inout) {
+  if (!kernel || !inout || inout->struct_size < sizeof(jt_be_kernel_info)) return;
+  inout->tier = kernel->tier.load(std::memory_order_acquire)->name;
+  inout->compile_ns = kernel->compile_ns.load(std::memory_order_relaxed);
+}
+
+// ---- library ops ----
+jt_status cpu_op_create(jt_be_device* device, const char* name, const int64_t* params, size_t params_len,
+                        size_t* workspace_bytes, jt_be_op** out) {
+  if (out) *out = nullptr;
+  return guarded(device, [&] {
+    demand(name && workspace_bytes && out && (params || !params_len), "op_create: an argument is null");
+    auto op = std::make_unique<jt_be_op>(
+        jt_be_op{library::make_library_op(*device->library, name, {params, params_len})});
+    *workspace_bytes = op->op.workspace_bytes;
+    *out = op.release();
+  });
+}
+
+void cpu_op_release(jt_be_device*, jt_be_op* op) { delete op; }
+
+jt_status cpu_op_run(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len, void* workspace) {
+  return guarded(device, [&] {
+    demand(op && (pointers || !pointers_len), "op_run: an argument is null");
+    library::run_library_op(op->op, {pointers, pointers_len}, workspace);
+  });
+}
+
+constexpr jt_backend_api kTable = {
+    .struct_size = sizeof(jt_backend_api),
+    .abi_minor = JT_BACKEND_ABI_MINOR,
+    .name = "cpu",
+    .dialects = JT_BE_PROGRAM,
+    .flags = 0,
+    .open = cpu_open,
+    .close = cpu_close,
+    .mem_alloc = nullptr,
+    .mem_free = nullptr,
+    .compile = cpu_compile,
+    .kernel_release = cpu_kernel_release,
+    .scratch_bytes = cpu_scratch_bytes,
+    .launch = cpu_launch,
+    .kernel_info = cpu_kernel_info,
+    .op_create = cpu_op_create,
+    .op_release = cpu_op_release,
+    .op_run = cpu_op_run,
+};
+
+}  // namespace
+
+const jt_backend_api* jt_cpu_backend(void) { return &kTable; }

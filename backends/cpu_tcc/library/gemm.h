@@ -1,0 +1,317 @@
+// gemm: GemmShape + pointers -> the blocked product, or one of the two paths for few rows.
+//
+//   dot       few rows, A and B both along k: no packing, B is read once
+//   streamed  few rows, B along its columns: no packing, B is read once, k is not split
+//   blocked   the rest
+// The path follows from the whole shape, never from the range, so bits do not depend on how the units were split.
+#pragma once
+#include "backends/cpu_tcc/library/blocked.h"
+#include "backends/cpu_tcc/library/half.h"
+#include "backends/cpu_tcc/library/library.h"
+
+namespace jt::library {
+namespace {
+
+// The same product with fewer cases: a broadcast B under dense rows is one taller A; one column becomes one row.
+inline GemmShape without_broadcast_b(GemmShape s) {
+  const bool rows_continue = !s.transpose_a && s.batch_stride_a == s.m * s.lda && s.batch_stride_c == s.m * s.ldc;
+  if (s.batch <= 1 || s.batch_stride_b != 0 || !rows_continue) return s;
+  s.m *= s.batch;
+  s.batch = 1;
+  return s;
+}
+
+inline bool is_one_dense_column(const GemmShape& s) { return s.n == 1 && s.ldc == 1 && s.m > 1; }
+
+inline GemmShape swapped(const GemmShape& s) {
+  GemmShape t = s;
+  t.m = s.n;
+  t.n = s.m;
+  t.transpose_a = !s.transpose_b;
+  t.transpose_b = !s.transpose_a;
+  t.lda = s.ldb;
+  t.ldb = s.lda;
+  t.ldc = s.m;
+  t.batch_stride_a = s.batch_stride_b;
+  t.batch_stride_b = s.batch_stride_a;
+  return t;
+}
+
+// Units: slices of the longer side of C, batch by batch.
+struct Slices {
+  bool of_rows;
+  i64 step, per_batch;
+  i64 m, n;
+
+  Slices(const GemmShape& s, i64 tile_columns) : of_rows(s.m > s.n), m(s.m), n(s.n) {
+    step = of_rows ? kTileRows * 4 : tile_columns;
+    per_batch = m == 0 || n == 0 ? 0 : ceil_div(of_rows ? m : n, step);
+  }
+};
+struct Area {
+  i64 batch, i0, i1, j0, j1;
+};
+
+// Calls work(area) for each batch that [begin, end) touches.
+template <class Work>
+void for_each_area(const Slices& slices, i64 begin, i64 end, const Work& work) {
+  while (begin < end) {
+    const i64 batch = begin / slices.per_batch, first = begin % slices.per_batch;
+    const i64 last = min(slices.per_batch, first + end - begin);
+    const i64 from = first * slices.step, to = last * slices.step;
+    if (slices.of_rows)
+      work(Area{batch, from, min(slices.m, to), 0, slices.n});
+    else
+      work(Area{batch, 0, slices.m, from, min(slices.n, to)});
+    begin += last - first;
+  }
+}
+
+template <class T>
+struct Matrices {
+  const T* a;
+  i64 a_row, a_step;
+  const T* b;
+  i64 b_step, b_column;
+  T* c;
+  i64 c_row;
+
+  Matrices(const GemmShape& s, const T* a0, const T* b0, T* c0, i64 batch)
+      : a(a0 + batch * s.batch_stride_a),
+        a_row(s.transpose_a ? 1 : s.lda),
+        a_step(s.transpose_a ? s.lda : 1),
+        b(b0 + batch * s.batch_stride_b),
+        b_step(s.transpose_b ? 1 : s.ldb),
+        b_column(s.transpose_b ? s.ldb : 1),
+        c(c0 + batch * s.batch_stride_c),
+        c_row(s.ldc) {}
+};
+
+// ---- f32 and f64
+
+enum class Path { dot, streamed, blocked };
+
+template <class T>
+Path path_of(const GemmShape& s) {
+  const bool a_along_k = !s.transpose_a || s.lda == 1;
+  const bool b_along_k = s.transpose_b || (s.ldb == 1 && s.n == 1);
+  if (s.m <= 16 && a_along_k && b_along_k) return Path::dot;
+  if (s.m <= kTileRows && !s.transpose_b) return Path::streamed;
+  return Path::blocked;
+}
+
+template <class T>
+struct StridedColumns {
+  const T* b;
+  i64 b_step, b_column;
+  bool streamed;
+  bool in_place(i64 width) const { return streamed && width % kLanes<T> == 0; }
+  const T* at(i64 k0, i64 j) const { return b + k0 * b_step + j; }
+  i64 step() const { return b_step; }
+
+  void pack(i64 k0, i64 kc, i64 j0, i64 width, i64 padded, T* out) const {
+    const T* from = b + k0 * b_step + j0 * b_column;
+    if (b_column == 1)
+      for (i64 k = 0; k < kc; k++) copy(out + k * padded, from + k * b_step, width);
+    else
+      transpose(from, b_column, width, kc, out, padded);
+    if (padded == width) return;
+    for (i64 k = 0; k < kc; k++) fill(out + k * padded + width, padded - width, T(0));
+  }
+};
+
+template <class T, int rows>
+void dot_rows(const Matrices<T>& x, i64 i, i64 j0, i64 j1, i64 k, bool accumulate) {
+  const T* a = x.a + i * x.a_row;
+  T* c = x.c + i * x.c_row;
+  i64 j = j0;
+  for (; j + 4 <= j1; j += 4)
+    dot_tile<T, rows, 4>(k, a, x.a_row, x.b + j * x.b_column, x.b_column, c + j, x.c_row, accumulate);
+  for (; j < j1; j++)
+    dot_tile<T, rows, 1>(k, a, x.a_row, x.b + j * x.b_column, x.b_column, c + j, x.c_row, accumulate);
+}
+
+// Columns in blocks that stay in L1 while all the rows pass.
+template <class T>
+void dot_product(const Matrices<T>& x, const Area& area, i64 k, bool accumulate) {
+  const i64 step = max(4, min(256, 4096 / max(1, k)) / 4 * 4);
+  for (i64 j = area.j0; j < area.j1; j += step) {
+    const i64 j1 = min(area.j1, j + step);
+    i64 i = area.i0;
+    for (; i + 4 <= area.i1; i += 4) dot_rows<T, 4>(x, i, j, j1, k, accumulate);
+    if (i + 2 <= area.i1) {
+      dot_rows<T, 2>(x, i, j, j1, k, accumulate);
+      i += 2;
+    }
+    if (i < area.i1) dot_rows<T, 1>(x, i, j, j1, k, accumulate);
+  }
+}
+
+template <class T>
+struct GemmScratch {
+  T *a = nullptr, *b = nullptr;
+  GemmScratch(const GemmShape& s, Path path, Workspace& from) {
+    if (path == Path::dot) return;
+    Blocks most = blocks<T>(s.m, s.n, s.k, path == Path::streamed);
+    if (path == Path::streamed) most.columns = min(most.columns, kTileColumns<T>);  // only the last panel is packed
+    a = from.take<T>(packed_a_elements<T>(most));
+    b = from.take<T>(packed_b_elements<T>(most));
+  }
+};
+
+template <class T>
+void product(const GemmShape& s, Path path, const Matrices<T>& x, const Area& area, const GemmScratch<T>& scratch) {
+  if (path == Path::dot) {
+    dot_product(x, area, s.k, s.accumulate);
+    return;
+  }
+  const i64 rows = area.i1 - area.i0;
+  const bool read_often = s.n > kTileColumns<T>;
+  StridedRows<T> a{x.a + area.i0 * x.a_row, x.a_row, x.a_step, path == Path::blocked && x.a_step != 1 && read_often};
+  StridedColumns<T> b{x.b, x.b_step, x.b_column, path == Path::streamed};
+  PlainResult<T> c{x.c + area.i0 * x.c_row, x.c_row};
+  Blocks most = blocks<T>(rows, area.j1 - area.j0, s.k, path == Path::streamed);
+  if (path == Path::streamed) most.columns = kTileColumns<T>;
+  BlockedProduct<T, decltype(a), decltype(b), decltype(c)>{a, b, c, scratch.a, scratch.b}.run(
+      rows, area.j0, area.j1, s.k, most, s.accumulate);
+}
+
+template <class T>
+void gemm_float(const GemmShape& s, const void* a, const void* b, void* c, void* workspace, i64 begin, i64 end) {
+  const Path path = path_of<T>(s);
+  Workspace memory(workspace);
+  GemmScratch<T> scratch(s, path, memory);
+  for_each_area(Slices(s, kTileColumns<T>), begin, end, [&](const Area& area) {
+    product(s, path, Matrices<T>(s, (const T*)a, (const T*)b, (T*)c, area.batch), area, scratch);
+  });
+}
+
+template <class T>
+size_t gemm_float_workspace(const GemmShape& s) {
+  if (path_of<T>(s) == Path::dot) return 0;
+  Workspace memory(nullptr);
+  GemmScratch<T>(s, path_of<T>(s), memory);
+  return memory.measured();
+}
+
+// ---- f16 and bf16: the operands of an area become f32 matrices of the same form, the result is rounded once.
+
+struct HalfScratch {
+  float *a, *b, *c;
+  GemmScratch<float> inner;
+  HalfScratch(const GemmShape& s, Workspace& from)
+      : a(from.take<float>(s.m * s.k)),
+        b(from.take<float>(s.k * s.n)),
+        c(from.take<float>(s.m * s.n)),
+        inner(s, path_of<float>(s), from) {}
+};
+
+template <class Half>
+void widen(const Half* from, i64 from_row, i64 rows, i64 columns, float* to) {
+  for (i64 r = 0; r < rows; r++)
+    for (i64 i = 0; i < columns; i++) to[r * columns + i] = to_f32(from[r * from_row + i]);
+}
+
+template <class Half>
+void gemm_half(const GemmShape& s, const void* a, const void* b, void* c, void* workspace, i64 begin, i64 end) {
+  const Path path = path_of<float>(s);
+  Workspace memory(workspace);
+  HalfScratch scratch(s, memory);
+  for_each_area(Slices(s, kTileColumns<float>), begin, end, [&](const Area& area) {
+    const i64 m = area.i1 - area.i0, n = area.j1 - area.j0;
+    Matrices<Half> x(s, (const Half*)a, (const Half*)b, (Half*)c, area.batch);
+    const Half* a0 = x.a + area.i0 * x.a_row;
+    const Half* b0 = x.b + area.j0 * x.b_column;
+    Half* c0 = x.c + area.i0 * x.c_row + area.j0;
+    GemmShape part = s;  // the area as dense f32 matrices
+    part.m = m;
+    part.n = n;
+    part.lda = s.transpose_a ? m : s.k;
+    part.ldb = s.transpose_b ? s.k : n;
+    part.ldc = n;
+    widen(a0, s.lda, s.transpose_a ? s.k : m, part.lda, scratch.a);
+    widen(b0, s.ldb, s.transpose_b ? n : s.k, part.ldb, scratch.b);
+    if (s.accumulate) widen(c0, s.ldc, m, n, scratch.c);
+    product(part, path, Matrices<float>(part, scratch.a, scratch.b, scratch.c, 0), {0, 0, m, 0, n}, scratch.inner);
+    for (i64 i = 0; i < m; i++)
+      for (i64 j = 0; j < n; j++) c0[i * s.ldc + j] = from_f32(scratch.c[i * n + j], c0);
+  });
+}
+
+inline size_t gemm_half_workspace(const GemmShape& s) {
+  Workspace memory(nullptr);
+  HalfScratch(s, memory);
+  return memory.measured();
+}
+
+// ---- integers: as unsigned numbers of their size, which wrap; Wide is at least int, where 16-bit factors would overflow.
+
+template <class T, class Wide>
+void gemm_integer(const GemmShape& s, const void* a, const void* b, void* c, i64 begin, i64 end) {
+  for_each_area(Slices(s, kMostTileColumns), begin, end, [&](const Area& area) {
+    Matrices<T> x(s, (const T*)a, (const T*)b, (T*)c, area.batch);
+    for (i64 i = area.i0; i < area.i1; i++) {
+      T* row = x.c + i * x.c_row;
+      if (!s.accumulate) fill(row + area.j0, area.j1 - area.j0, T(0));
+      for (i64 k = 0; k < s.k; k++) {
+        const Wide factor = x.a[i * x.a_row + k * x.a_step];
+        const T* b_row = x.b + k * x.b_step;
+        for (i64 j = area.j0; j < area.j1; j++) row[j] = T(row[j] + factor * b_row[j * x.b_column]);
+      }
+    }
+  });
+}
+
+// ---- all dtypes
+
+// Only f32 and f64 gain from another form.
+inline GemmShape simplified(const GemmShape& s) { return is_float(s.dtype) ? without_broadcast_b(s) : s; }
+
+inline bool gemm_offers(DType dtype) { return is_dtype(dtype) && dtype != JT_BOOL; }
+
+inline i64 gemm_units(const GemmShape& shape) {
+  GemmShape s = simplified(shape);
+  if (is_one_dense_column(s)) s = swapped(s);
+  const Slices slices(s, s.dtype == JT_F64 ? kTileColumns<double> : kMostTileColumns);
+  return slices.per_batch * s.batch;
+}
+
+inline size_t gemm_workspace(const GemmShape& shape) {
+  GemmShape s = simplified(shape);
+  if (is_one_dense_column(s)) s = swapped(s);
+  switch (s.dtype) {
+    case JT_F32: return gemm_float_workspace<float>(s);
+    case JT_F64: return gemm_float_workspace<double>(s);
+    case JT_F16:
+    case JT_BF16: return gemm_half_workspace(s);
+    default: return 0;
+  }
+}
+
+inline void gemm(const GemmShape& shape, const void* a, const void* b, void* c, void* workspace, i64 begin, i64 end) {
+  GemmShape s = simplified(shape);
+  if (is_one_dense_column(s)) {
+    s = swapped(s);
+    const void* t = a;
+    a = b;
+    b = t;
+  }
+  switch (s.dtype) {
+    case JT_F32: return gemm_float<float>(s, a, b, c, workspace, begin, end);
+    case JT_F64: return gemm_float<double>(s, a, b, c, workspace, begin, end);
+    case JT_F16: return gemm_half<F16>(s, a, b, c, workspace, begin, end);
+    case JT_BF16: return gemm_half<BF16>(s, a, b, c, workspace, begin, end);
+    case JT_I8:
+    case JT_U8: return gemm_integer<uint8_t, uint32_t>(s, a, b, c, begin, end);
+    case JT_I16:
+    case JT_U16: return gemm_integer<uint16_t, uint32_t>(s, a, b, c, begin, end);
+    case JT_I32:
+    case JT_U32: return gemm_integer<uint32_t, uint32_t>(s, a, b, c, begin, end);
+    case JT_I64:
+    case JT_U64: return gemm_integer<uint64_t, uint64_t>(s, a, b, c, begin, end);
+    default: return;
+  }
+}
+
+}  // namespace
+}  // namespace jt::library

@@ -1,0 +1,30 @@
+// library_ops: a library op's name and integer parameters -> a checked shape and what runs it.
+//
+// The rows of library_ops.cpp are the ops; docs/ADD-A-BACKEND.md lists the same parameters for readers.
+#pragma once
+#include <span>
+#include <string_view>
+
+#include "backends/cpu_tcc/library/library.h"
+
+namespace jt::library {
+
+constexpr size_t kOpPointers = 3;  // most operands and results of an op
+
+struct OpRow;
+
+struct LibraryOp {
+  const OpRow* row;
+  const LibraryKernels* kernels;
+  GemmShape gemm;      // matmul
+  Conv2dShape conv;    // conv2d*
+  Pool2dShape pool;    // *_pool2d*
+  int64_t elements[kOpPointers] = {};  // of each array; a pointer may be null where there are none
+  size_t workspace_bytes = 0;
+};
+
+// JT_E_UNSUPPORTED: no op of this name, or not with this dtype. JT_E_INVALID: parameters that mean nothing.
+LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, std::span<const int64_t> params);
+void run_library_op(const LibraryOp& op, std::span<void* const> pointers, void* workspace);
+
+}  // namespace jt::library

@@ -1,0 +1,34 @@
+#include "core/base/flags.h"
+
+#include <stdlib.h>
+
+namespace jt {
+
+static void read(std::string& into, const char* variable) {
+  if (const char* value = ::secure_getenv(variable)) into = value;
+}
+
+Flags flags_from_environment() {
+  Flags flags;
+#define JT_READ_FLAG(field, variable, fallback, doc) read(flags.field, variable);
+  JT_FLAGS(JT_READ_FLAG)
+  read(flags.xdg_cache_home, "XDG_CACHE_HOME");
+  read(flags.home, "HOME");
+  return flags;
+}
+
+bool set_flag(Flags& flags, std::string_view field, std::string_view value) {
+#define JT_SET_FLAG(name, variable, fallback, doc) \
+  if (field == #name) return flags.name = value, true;
+  JT_FLAGS(JT_SET_FLAG)
+  return false;
+}
+
+const std::string* find_flag(const Flags& flags, std::string_view field) {
+#define JT_FIND_FLAG(name, variable, fallback, doc) \
+  if (field == #name) return &flags.name;
+  JT_FLAGS(JT_FIND_FLAG)
+  return nullptr;
+}
+
+}  // namespace jt

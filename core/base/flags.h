@@ -1,0 +1,37 @@
+// flags: the settings of a runtime: one row each, with its environment variable, its default and what it does.
+//
+// The environment is read only when the host allows it (JT_RT_ALLOW_ENV), here and nowhere else. docs/FLAGS.md is made
+// from this table.
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace jt {
+
+//      field       variable       default  what it does
+#define JT_FLAGS(X)                                                                                                   \
+  X(cpu_tier,   "JT_CPU_TIER",   "auto", "how kernels run: vm (interpreted blocks), tcc (libtcc), auto (the best there is)") \
+  X(cpu_isa,    "JT_CPU_ISA",    "best", "instruction set of the primitives: best, base, avx2, avx512")               \
+  X(cpu_tcc,    "JT_LIBTCC",     "",     "path of the libtcc library; empty: beside libjt.so")                        \
+  X(cache_dir,  "JT_CACHE_DIR",  "",     "folder of compiled kernels; empty: $XDG_CACHE_HOME/jt or ~/.cache/jt; off: none") \
+  X(log,        "JT_LOG",        "",     "messages on stderr: error, warning, info, debug")                           \
+  X(dump,       "JT_DUMP",       "",     "stages to print for each new plan: g recorded, s simplified, f fused, m memory, l programs, c kernel text") \
+  X(stats,      "JT_STATS",      "",     "1: a table of kernels, counts and times when the runtime ends")             \
+  X(trace,      "JT_TRACE",      "",     "file that gets a Chrome trace when the runtime ends")                       \
+  X(check,      "JT_CHECK",      "0",    "1: freed buffers are poisoned; 2: also every plan is compared with the reference evaluator") \
+  X(seed,       "JT_SEED",       "0",    "seed of a new context")
+
+struct Flags {
+#define JT_FLAG_FIELD(field, variable, fallback, doc) std::string field = fallback;
+  JT_FLAGS(JT_FLAG_FIELD)
+#undef JT_FLAG_FIELD
+  std::string xdg_cache_home, home;  // only read with the others
+};
+
+// Defaults, overridden by the environment.
+Flags flags_from_environment();
+// Sets a flag by its field's name; false if there is none.
+bool set_flag(Flags& flags, std::string_view field, std::string_view value);
+const std::string* find_flag(const Flags& flags, std::string_view field);
+
+}  // namespace jt

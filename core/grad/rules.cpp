@@ -1,0 +1,358 @@
+// Element and reduce rows: the expressions of ops.def, over operands x, y, w, the result z and its gradient dz.
+// Other rows: the functions that their `gradient` column names. Most are adjoints: the op that adds every element of dz
+// where the element of x came from.
+#include "core/grad/rules.h"
+
+#include <string>
+
+#include "core/ir/build.h"
+#include "core/ir/rules.h"
+
+namespace jt {
+
+using namespace ops;
+
+// ---- element rows ----------------------------------------------------------------------------------------------------
+
+namespace {
+
+// The names that a gradient expression may use. `zero` contributes nothing.
+#define JT_NAMES_1 \
+  [[maybe_unused]] const Value x = s.node->inputs()[0], z = Ref{s.node, 0}, dz = s.dz[0], zero;
+#define JT_NAMES_2 JT_NAMES_1 [[maybe_unused]] const Value y = s.node->inputs()[1];
+#define JT_NAMES_3 JT_NAMES_2 [[maybe_unused]] const Value w = s.node->inputs()[2];
+
+#define JT_UNARY(name, types, result, f, i, dx_, ...) \
+  void name##_rule(GradStep& s) {                     \
+    JT_NAMES_1                                        \
+    if (s.needs[0]) s.dx[0] = dx_;                    \
+  }
+#define JT_BINARY(name, types, result, f, i, dx_, dy_, ...) \
+  void name##_rule(GradStep& s) {                           \
+    JT_NAMES_2                                              \
+    if (s.needs[0]) s.dx[0] = dx_;                          \
+    if (s.needs[1]) s.dx[1] = dy_;                          \
+  }
+#define JT_TERNARY(name, types, result, f, i, dx_, dy_, dw_, ...) \
+  void name##_rule(GradStep& s) {                                 \
+    JT_NAMES_3                                                    \
+    if (s.needs[0]) s.dx[0] = dx_;                                \
+    if (s.needs[1]) s.dx[1] = dy_;                                \
+    if (s.needs[2]) s.dx[2] = dw_;                                \
+  }
+#include "core/ir/ops.def"
+
+// ---- reduce rows -----------------------------------------------------------------------------------------------------
+
+// A value of the result's shape, repeated along the reduced axes.
+Value spread_back(const Node* node, const Value& v) {
+  const Shape& x = node->inputs()[0].shape();
+  return expand(reshape(v, reduced_shape(x, axis_set(node->ints(0)), true)), x);
+}
+
+// dz shared equally among the elements that mask names.
+Value shared_among(const Node* node, const Value& mask, const Value& dz) {
+  Value count = sum(cast(mask, dz.dtype()), node->ints(0), node->integer(1));
+  return where(mask, spread_back(node, dz / count), 0);
+}
+
+#define JT_REDUCE(name, types, result, reduction, dx_, ...)                                                         \
+  void name##_rule(GradStep& s) {                                                                                  \
+    JT_NAMES_1                                                                                                     \
+    [[maybe_unused]] auto spread = [&](const Value& v) { return spread_back(s.node, v); };                         \
+    [[maybe_unused]] auto among = [&](const Value& mask, const Value& d) { return shared_among(s.node, mask, d); }; \
+    if (s.needs[0]) s.dx[0] = dx_;                                                                                 \
+  }
+#include "core/ir/ops.def"
+
+// ---- movement --------------------------------------------------------------------------------------------------------
+
+const Shape& shape_of(const GradStep& s, int operand) { return s.node->inputs()[operand].shape(); }
+
+void cast_grad(GradStep& s) { s.dx[0] = cast(s.dz[0], s.node->inputs()[0].dtype()); }
+
+void reshape_grad(GradStep& s) { s.dx[0] = reshape(s.dz[0], shape_of(s, 0)); }
+
+void transpose_grad(GradStep& s) {
+  auto axes = s.node->ints(0);
+  int64_t inverse[kMaxRank];
+  for (size_t i = 0; i < axes.size(); i++) inverse[axes[i]] = int64_t(i);
+  s.dx[0] = transpose(s.dz[0], {inverse, axes.size()});
+}
+
+// Sums over the new leading axes and the repeated ones; a unit axis that was named counts as repeated, also to 1.
+void expand_grad(GradStep& s) {
+  const Shape& x = shape_of(s, 0);
+  auto wanted = s.node->ints(0);
+  int lead = int(wanted.size()) - x.rank;
+  int64_t axes[kMaxRank];
+  size_t n = 0;
+  for (int i = 0; i < int(wanted.size()); i++) {
+    bool is_repeated = i < lead || (wanted[i] != -1 && (x.is_unit(i - lead) || x[i - lead] != wanted[i]));
+    if (is_repeated) axes[n++] = i;
+  }
+  Value total = n ? sum(s.dz[0], {axes, n}, lead == 0) : s.dz[0];
+  s.dx[0] = reshape(total, x);
+}
+
+bool has_steps(std::span<const int64_t> steps) {
+  for (int64_t step : steps)
+    if (step != 1) return true;
+  return false;
+}
+
+void slice_grad(GradStep& s) {
+  const Shape &x = shape_of(s, 0), &z = s.dz[0].shape();
+  auto starts = s.node->ints(0), steps = s.node->ints(2);
+  if (has_steps(steps)) {
+    s.dx[0] = call(Op::update, {zeros_like(s.node->inputs()[0]), s.dz[0]}, Attrs().add_ints(starts).add_ints(steps));
+    return;
+  }
+  int64_t after[kMaxRank];
+  for (int i = 0; i < x.rank; i++) after[i] = x[i] - starts[i] - z[i];
+  s.dx[0] = call(Op::pad, {s.dz[0]}, Attrs().add_ints(starts).add_ints({after, size_t(x.rank)}).add_real(0));
+}
+
+// The box of `shape` elements that begins at starts.
+Value box(const Value& v, std::span<const int64_t> starts, const Shape& shape, std::span<const int64_t> steps = {}) {
+  int64_t stops[kMaxRank];
+  for (int i = 0; i < shape.rank; i++) {
+    int64_t step = steps.empty() ? 1 : steps[i];
+    stops[i] = shape[i] ? starts[i] + (shape[i] - 1) * step + 1 : starts[i];
+  }
+  return slice(v, starts, {stops, size_t(shape.rank)}, steps);
+}
+
+void pad_grad(GradStep& s) { s.dx[0] = box(s.dz[0], s.node->ints(0), shape_of(s, 0)); }
+
+void flip_grad(GradStep& s) { s.dx[0] = call(Op::flip, {s.dz[0]}, Attrs().add_ints(s.node->ints(0))); }
+
+// Element (.., o.., k..) of the windows is element (.., o * stride + k * dilation) of x.
+void windows_grad(GradStep& s) {
+  const Shape& x = shape_of(s, 0);
+  auto stride = s.node->ints(1), dilation = s.node->ints(2);
+  int n = int(stride.size()), lead = x.rank - n;
+  std::string index;
+  for (int i = 0; i < x.rank; i++) {
+    if (i) index += ", ";
+    if (i < lead) index += text("i", i);
+    else index += text("i", i, "*", stride[i - lead], "+i", i + n, "*", dilation[i - lead]);
+  }
+  s.dx[0] = call(Op::reindex_reduce, {s.dz[0]}, Attrs().add_ints(x.extents()).add_string(index).add_string("add"));
+}
+
+// ---- index -----------------------------------------------------------------------------------------------------------
+
+void concat_grad(GradStep& s) {
+  int axis = int(s.node->integer(0));
+  int64_t starts[kMaxRank] = {};
+  for (int i = 0; i < s.node->n_inputs; i++) {
+    const Shape& x = shape_of(s, i);
+    if (s.needs[i]) s.dx[i] = box(s.dz[0], {starts, size_t(x.rank)}, x);
+    starts[axis] += x[axis];
+  }
+}
+
+void update_grad(GradStep& s) {
+  Ref v = s.node->inputs()[1];
+  auto starts = s.node->ints(0), steps = s.node->ints(1);
+  if (s.needs[0]) s.dx[0] = call(Op::update, {s.dz[0], zeros_like(v)}, Attrs().add_ints(starts).add_ints(steps));
+  if (s.needs[1]) s.dx[1] = box(s.dz[0], starts, v.shape(), steps);
+}
+
+Value taken(const Value& x, Ref index, int64_t axis) { return call(Op::take, {x, index}, Attrs().add(axis)); }
+
+void take_grad(GradStep& s) {
+  Ref x = s.node->inputs()[0], index = s.node->inputs()[1];
+  s.dx[0] = call(Op::scatter_add, {zeros_like(x), index, s.dz[0]}, Attrs().add(s.node->integer(0)));
+}
+
+void scatter_add_grad(GradStep& s) {
+  if (s.needs[0]) s.dx[0] = s.dz[0];
+  if (s.needs[2]) s.dx[2] = taken(s.dz[0], s.node->inputs()[1], s.node->integer(0));
+}
+
+// Gather and scatter along the axis and by the index of a node of either kind.
+struct ByIndex {
+  Ref index;
+  int64_t axis;
+  Value gather(const Value& x) const { return call(Op::gather, {x, index}, Attrs().add(axis)); }
+  Value scatter(const Value& x, const Value& v, std::string_view combine) const {
+    return call(Op::scatter, {x, index, v}, Attrs().add(axis).add_string(combine));
+  }
+};
+
+void gather_grad(GradStep& s) {
+  ByIndex by{s.node->inputs()[1], s.node->integer(0)};
+  s.dx[0] = by.scatter(zeros_like(s.node->inputs()[0]), s.dz[0], "add");
+}
+
+// 0, 1, 2, .. in row-major order over a shape.
+Value numbered(Recorder& recorder, const Shape& shape) {
+  return reshape(iota(recorder, Shape{shape.count()}, 0, JT_I64), shape);
+}
+
+// Only the last of the values written to one place has a gradient.
+void scatter_set_grad(GradStep& s, const ByIndex& by) {
+  Ref x = s.node->inputs()[0], v = s.node->inputs()[2];
+  if (s.needs[0]) s.dx[0] = by.scatter(s.dz[0], zeros_like(v), "set");
+  if (!s.needs[2]) return;
+  Recorder& recorder = *s.node->owner;
+  Value number = numbered(recorder, v.shape());
+  Value none_yet = expand(recorder.constant_int(JT_I64, -1), x.shape());
+  Value is_last = by.gather(by.scatter(none_yet, number, "set")) == number;
+  s.dx[2] = where(is_last, by.gather(s.dz[0]), 0);
+}
+
+void scatter_mul_grad(GradStep& s, const ByIndex& by) {
+  Ref x = s.node->inputs()[0], v = s.node->inputs()[2];
+  if (s.needs[0]) s.dx[0] = s.dz[0] * by.scatter(fill(x, 1), v, "mul");
+  if (s.needs[2]) s.dx[2] = by.gather(s.dz[0] * Value(Ref{s.node, 0})) / Value(v);
+}
+
+// max and min: equal ones share the gradient, as in the reductions.
+void scatter_choice_grad(GradStep& s, const ByIndex& by) {
+  Value x = s.node->inputs()[0], v = s.node->inputs()[2], z = Ref{s.node, 0};
+  Value x_won = x == z, v_won = v == by.gather(z);
+  Value share = s.dz[0] / by.scatter(cast(x_won, x.dtype()), cast(v_won, x.dtype()), "add");
+  if (s.needs[0]) s.dx[0] = where(x_won, share, 0);
+  if (s.needs[2]) s.dx[2] = where(v_won, by.gather(share), 0);
+}
+
+void scatter_grad(GradStep& s) {
+  ByIndex by{s.node->inputs()[1], s.node->integer(0)};
+  std::string_view combine = s.node->string(1);
+  if (combine == "set") return scatter_set_grad(s, by);
+  if (combine == "mul") return scatter_mul_grad(s, by);
+  if (combine != "add") return scatter_choice_grad(s, by);
+  if (s.needs[0]) s.dx[0] = s.dz[0];
+  if (s.needs[2]) s.dx[2] = by.gather(s.dz[0]);
+}
+
+// Reindex and its adjoint with the index text of a node of either kind.
+struct ByText {
+  std::string_view index;
+  Value pick(const Value& x, const Shape& shape) const {
+    return call(Op::reindex, {x}, Attrs().add_ints(shape.extents()).add_string(index).add_real(0));
+  }
+  Value add(const Value& x, const Shape& shape) const {
+    return call(Op::reindex_reduce, {x}, Attrs().add_ints(shape.extents()).add_string(index).add_string("add"));
+  }
+};
+
+void reindex_grad(GradStep& s) { s.dx[0] = ByText{s.node->string(1)}.add(s.dz[0], shape_of(s, 0)); }
+
+void reindex_reduce_grad(GradStep& s) {
+  ByText by{s.node->string(1)};
+  Value x = s.node->inputs()[0], z = Ref{s.node, 0}, dz = s.dz[0];
+  std::string_view combine = s.node->string(2);
+  if (combine == "add") {
+    s.dx[0] = by.pick(dz, x.shape());
+  } else if (combine == "mul") {
+    s.dx[0] = by.pick(dz * z, x.shape()) / x;
+  } else {  // max and min: equal ones share
+    Value won = x == by.pick(z, x.shape());
+    Value count = by.add(cast(won, x.dtype()), z.shape());
+    s.dx[0] = where(won, by.pick(dz / count, x.shape()), 0);
+  }
+}
+
+// ---- library ---------------------------------------------------------------------------------------------------------
+
+Value matrix_transpose(Ref x) {
+  int64_t axes[kMaxRank];
+  int rank = x.shape().rank;
+  for (int i = 0; i < rank; i++) axes[i] = i;
+  std::swap(axes[rank - 1], axes[rank - 2]);
+  return transpose(x, {axes, size_t(rank)});
+}
+
+void matmul_grad(GradStep& s) {
+  if (s.needs[0]) s.dx[0] = matmul(s.dz[0], matrix_transpose(s.node->inputs()[1]));
+  if (s.needs[1]) s.dx[1] = matmul(matrix_transpose(s.node->inputs()[0]), s.dz[0]);
+}
+
+// The trilinear form <g, conv2d(x, w)> has three partial derivatives, each linear in the other two operands.
+struct Convolution {
+  std::span<const int64_t> stride, padding, dilation;
+  int64_t groups;
+  Convolution(const Node* n, int first)
+      : stride(n->ints(first)), padding(n->ints(first + 1)), dilation(n->ints(first + 2)), groups(n->integer(first + 3)) {}
+  Attrs with(Attrs attrs) const { return attrs.add_ints(stride).add_ints(padding).add_ints(dilation).add(groups); }
+  Value forward(Ref x, Ref w) const { return call(Op::conv2d, {x, w}, with({})); }
+  Value to_x(Ref g, Ref w, const Shape& x) const {
+    return call(Op::conv2d_grad_x, {g, w}, with(Attrs().add_ints(x.extents())));
+  }
+  Value to_w(Ref g, Ref x, const Shape& w) const {
+    return call(Op::conv2d_grad_w, {g, x}, with(Attrs().add_ints(w.extents())));
+  }
+};
+
+void conv2d_grad(GradStep& s) {
+  Convolution conv(s.node, 0);
+  Ref x = s.node->inputs()[0], w = s.node->inputs()[1], dz = s.dz[0];
+  if (s.needs[0]) s.dx[0] = conv.to_x(dz, w, x.shape());
+  if (s.needs[1]) s.dx[1] = conv.to_w(dz, x, w.shape());
+}
+
+void conv2d_grad_x_grad(GradStep& s) {
+  Convolution conv(s.node, 1);
+  Ref g = s.node->inputs()[0], w = s.node->inputs()[1], dx = s.dz[0];
+  if (s.needs[0]) s.dx[0] = conv.forward(dx, w);
+  if (s.needs[1]) s.dx[1] = conv.to_w(g, dx, w.shape());
+}
+
+void conv2d_grad_w_grad(GradStep& s) {
+  Convolution conv(s.node, 1);
+  Ref g = s.node->inputs()[0], x = s.node->inputs()[1], dw = s.dz[0];
+  if (s.needs[0]) s.dx[0] = conv.forward(x, dw);
+  if (s.needs[1]) s.dx[1] = conv.to_x(g, dw, x.shape());
+}
+
+// Attributes size, stride, padding, which all pooling rows end with.
+Attrs pool_attrs(const Node* n, int first, Attrs attrs = {}) {
+  return attrs.add_ints(n->ints(first)).add_ints(n->ints(first + 1)).add_ints(n->ints(first + 2));
+}
+
+void max_pool2d_grad_rule(GradStep& s) {
+  Attrs attrs = pool_attrs(s.node, 0, Attrs().add_ints(shape_of(s, 0).extents()));
+  s.dx[0] = call(Op::max_pool2d_grad, {s.dz[0], Ref{s.node, 1}}, attrs);
+}
+
+// The elements of the plane that won, picked by their position h * W + w.
+void max_pool2d_grad_grad(GradStep& s) {
+  Ref index = s.node->inputs()[1];
+  const Shape &in = s.dz[0].shape(), &out = index.shape();
+  Value plane = reshape(s.dz[0], Shape{in[0], in[1], in[2] * in[3]});
+  Value places = reshape(index, Shape{out[0], out[1], out[2] * out[3]});
+  s.dx[0] = reshape(ByIndex{places, 2}.gather(plane), out);
+}
+
+void avg_pool2d_grad_rule(GradStep& s) {
+  s.dx[0] = call(Op::avg_pool2d_grad, {s.dz[0]}, pool_attrs(s.node, 0, Attrs().add_ints(shape_of(s, 0).extents())));
+}
+
+void avg_pool2d_grad_grad(GradStep& s) { s.dx[0] = call(Op::avg_pool2d, {s.dz[0]}, pool_attrs(s.node, 1)); }
+
+// ---- the table -------------------------------------------------------------------------------------------------------
+
+void zero(GradStep&) {}
+constexpr GradRule none = nullptr;
+
+constexpr GradRule kRules[] = {
+    none,  // data
+    none,  // constant
+#define JT_UNARY(name, ...) name##_rule,
+#define JT_BINARY(name, ...) name##_rule,
+#define JT_TERNARY(name, ...) name##_rule,
+#define JT_REDUCE(name, ...) name##_rule,
+#define JT_OP(name, kind, signature, type, gradient, since, doc) gradient,
+#include "core/ir/ops.def"
+};
+static_assert(sizeof kRules / sizeof *kRules == size_t(kOps));
+
+}  // namespace
+
+GradRule gradient_rule(Op op) { return kRules[int(op)]; }
+
+}  // namespace jt

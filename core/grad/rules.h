@@ -1,0 +1,20 @@
+// rules: what one node adds to the gradients of its operands: a function per row of ops.def, in the table's order.
+#pragma once
+#include <span>
+
+#include "core/ir/recorder.h"
+
+namespace jt {
+
+struct GradStep {
+  Node* node;
+  std::span<const Value> dz;    // by result; empty: the result has no gradient
+  std::span<const char> needs;  // by operand: is its gradient asked for
+  std::span<Value> dx;          // by operand, to be filled: left empty where nothing is contributed
+};
+using GradRule = void (*)(GradStep&);
+
+// Null for rows without one.
+GradRule gradient_rule(Op op);
+
+}  // namespace jt

@@ -1,0 +1,164 @@
+#include "core/ir/eval_library.h"
+
+#include <limits>
+
+#include "core/ir/scalar_math.h"
+
+namespace jt {
+
+namespace {
+
+// One result under construction: a double or, for integers, a wrapping sum for every element.
+struct Sums {
+  bool real;
+  std::vector<double> f;
+  std::vector<uint64_t> i;
+  explicit Sums(const Type& type) : real(is_float(type.dtype)) {
+    real ? f.resize(size_t(type.count())) : i.resize(size_t(type.count()));
+  }
+  void add_product(int64_t at, const HostValue& a, int64_t at_a, const HostValue& b, int64_t at_b) {
+    CType from = ctype_of(a.type.dtype), to = real ? CType::f64 : CType::u64;
+    Word x = convert(load(a.type.dtype, &a.bytes[size_t(at_a) * size_of(a.type.dtype)]), from, to);
+    Word y = convert(load(b.type.dtype, &b.bytes[size_t(at_b) * size_of(b.type.dtype)]), from, to);
+    real ? void(f[size_t(at)] += x.f64 * y.f64) : void(i[size_t(at)] += x.u64 * y.u64);
+  }
+  void write_to(HostValue& out) const {
+    DType t = out.type.dtype;
+    for (size_t k = 0; k < size_t(out.type.count()); k++) {
+      Word value = real ? convert({.f64 = f[k]}, CType::f64, ctype_of(t)) : convert({.u64 = i[k]}, CType::u64, ctype_of(t));
+      store(t, &out.bytes[k * size_of(t)], value);
+    }
+  }
+};
+
+double real_at(const HostValue& x, int64_t at) {
+  DType t = x.type.dtype;
+  return convert(load(t, &x.bytes[size_t(at) * size_of(t)]), ctype_of(t), CType::f64).f64;
+}
+
+void matmul(const HostValue& x, const HostValue& y, HostValue& z) {
+  const Shape& s = x.type.shape;
+  int64_t rows = s[s.rank - 2], inner = s[s.rank - 1], columns = y.type.shape[s.rank - 1];
+  int64_t batches = 1;
+  for (int i = 0; i < s.rank - 2; i++) batches *= s[i];
+  Sums sums(z.type);
+  for (int64_t b = 0; b < batches; b++)
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t j = 0; j < columns; j++)
+        for (int64_t k = 0; k < inner; k++)
+          sums.add_product((b * rows + i) * columns + j, x, (b * rows + i) * inner + k, y, (b * inner + k) * columns + j);
+  sums.write_to(z);
+}
+
+// Calls visit(offset in x, in w, in z) for every product of a conv2d.
+template <class Visit>
+void for_each_product(const Node* node, int first_attr, const Shape& x, const Shape& w, const Shape& z, Visit visit) {
+  auto stride = node->ints(first_attr), padding = node->ints(first_attr + 1), dilation = node->ints(first_attr + 2);
+  int64_t groups = node->integer(first_attr + 3), out_per_group = w[0] / groups;
+  for (int64_t n = 0; n < z[0]; n++)
+    for (int64_t o = 0; o < z[1]; o++)
+      for (int64_t i = 0; i < z[2]; i++)
+        for (int64_t j = 0; j < z[3]; j++)
+          for (int64_t c = 0; c < w[1]; c++)
+            for (int64_t k = 0; k < w[2]; k++)
+              for (int64_t l = 0; l < w[3]; l++) {
+                int64_t row = i * stride[0] - padding[0] + k * dilation[0];
+                int64_t column = j * stride[1] - padding[1] + l * dilation[1];
+                if (row < 0 || row >= x[2] || column < 0 || column >= x[3]) continue;
+                int64_t channel = o / out_per_group * w[1] + c;
+                visit(((n * x[1] + channel) * x[2] + row) * x[3] + column, ((o * w[1] + c) * w[2] + k) * w[3] + l,
+                      ((n * z[1] + o) * z[2] + i) * z[3] + j);
+              }
+}
+
+void conv2d(const Node* node, const HostValue& a, const HostValue& b, HostValue& out) {
+  Sums sums(out.type);
+  const Shape &sa = a.type.shape, &sb = b.type.shape, &so = out.type.shape;
+  if (node->op == Op::conv2d)
+    for_each_product(node, 0, sa, sb, so, [&](int64_t x, int64_t w, int64_t z) { sums.add_product(z, a, x, b, w); });
+  else if (node->op == Op::conv2d_grad_x)
+    for_each_product(node, 1, so, sb, sa, [&](int64_t x, int64_t w, int64_t z) { sums.add_product(x, a, z, b, w); });
+  else
+    for_each_product(node, 1, sb, so, sa, [&](int64_t x, int64_t w, int64_t z) { sums.add_product(w, a, z, b, x); });
+  sums.write_to(out);
+}
+
+// Calls visit(plane, offset in the output plane, row, column) for every element of every window that is not padding.
+template <class Visit>
+void for_each_in_window(const Node* node, int first_attr, const Shape& x, const Shape& z, Visit visit) {
+  auto size = node->ints(first_attr), stride = node->ints(first_attr + 1), padding = node->ints(first_attr + 2);
+  for (int64_t plane = 0; plane < z[0] * z[1]; plane++)
+    for (int64_t i = 0; i < z[2]; i++)
+      for (int64_t j = 0; j < z[3]; j++)
+        for (int64_t k = 0; k < size[0]; k++)
+          for (int64_t l = 0; l < size[1]; l++) {
+            int64_t row = i * stride[0] - padding[0] + k, column = j * stride[1] - padding[1] + l;
+            if (row < 0 || row >= x[2] || column < 0 || column >= x[3]) continue;
+            visit(plane, i * z[3] + j, row * x[3] + column);
+          }
+}
+
+// The first of equal maxima wins, and the first NaN. A window of padding only gives -inf at position 0.
+void max_pool2d(const Node* node, const HostValue& x, std::span<HostValue> results) {
+  const Shape &in = x.type.shape, &out = results[0].type.shape;
+  DType t = x.type.dtype;
+  std::vector<int64_t> best(size_t(out.count()), -1);
+  for_each_in_window(node, 0, in, out, [&](int64_t plane, int64_t at, int64_t from) {
+    int64_t& winner = best[size_t(plane * out[2] * out[3] + at)];
+    double value = real_at(x, plane * in[2] * in[3] + from);
+    double old = winner < 0 ? 0 : real_at(x, plane * in[2] * in[3] + winner);
+    if (winner < 0 || value > old || (value != value && old == old)) winner = from;
+  });
+  for (int64_t k = 0; k < out.count(); k++) {
+    int64_t winner = best[size_t(k)], plane = k / (out[2] * out[3]);
+    double value = winner < 0 ? -std::numeric_limits<double>::infinity() : real_at(x, plane * in[2] * in[3] + winner);
+    store(t, &results[0].bytes[size_t(k) * size_of(t)], word_of(t, value));
+    store(JT_I32, &results[1].bytes[size_t(k) * 4], {.i32 = int32_t(winner < 0 ? 0 : winner)});
+  }
+}
+
+void max_pool2d_grad(const HostValue& dz, const HostValue& index, HostValue& dx) {
+  const Shape &in = dz.type.shape, &out = dx.type.shape;
+  std::vector<double> sums(size_t(out.count()));
+  for (int64_t k = 0; k < in.count(); k++) {
+    int64_t at = load(JT_I32, &index.bytes[size_t(k) * 4]).i32, plane = k / (in[2] * in[3]);
+    if (at >= 0 && at < out[2] * out[3]) sums[size_t(plane * out[2] * out[3] + at)] += real_at(dz, k);
+  }
+  for (size_t k = 0; k < sums.size(); k++)
+    store(dx.type.dtype, &dx.bytes[k * size_of(dx.type.dtype)], word_of(dx.type.dtype, sums[k]));
+}
+
+void avg_pool2d(const Node* node, const HostValue& a, HostValue& out) {
+  bool backward = node->op == Op::avg_pool2d_grad;
+  int first_attr = backward ? 1 : 0;
+  const Shape& x = backward ? out.type.shape : a.type.shape;
+  const Shape& z = backward ? a.type.shape : out.type.shape;
+  auto size = node->ints(first_attr);
+  std::vector<double> sums(size_t(out.type.count()));
+  for_each_in_window(node, first_attr, x, z, [&](int64_t plane, int64_t at, int64_t from) {
+    int64_t in_x = plane * x[2] * x[3] + from, in_z = plane * z[2] * z[3] + at;
+    if (backward) sums[size_t(in_x)] += real_at(a, in_z);
+    else sums[size_t(in_z)] += real_at(a, in_x);
+  });
+  DType t = out.type.dtype;
+  for (size_t k = 0; k < sums.size(); k++)
+    store(t, &out.bytes[k * size_of(t)], word_of(t, sums[k] / double(size[0] * size[1])));
+}
+
+}  // namespace
+
+void evaluate_library(const Node* node, std::span<const HostValue* const> in, std::span<HostValue> results) {
+  switch (node->op) {
+    case Op::matmul: return matmul(*in[0], *in[1], results[0]);
+    case Op::conv2d:
+    case Op::conv2d_grad_x:
+    case Op::conv2d_grad_w: return conv2d(node, *in[0], *in[1], results[0]);
+    case Op::max_pool2d: return max_pool2d(node, *in[0], results);
+    case Op::max_pool2d_grad: return max_pool2d_grad(*in[0], *in[1], results[0]);
+    case Op::avg_pool2d:
+    case Op::avg_pool2d_grad: return avg_pool2d(node, *in[0], results[0]);
+    default: fail(JT_E_UNSUPPORTED, name(node->op), ": has no reference evaluation");
+  }
+}
+
+}  // namespace jt

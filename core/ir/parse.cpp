@@ -1,0 +1,428 @@
+// parse: the text of print() as a block. Names are any %words; print() numbers them. See docs/IR.md.
+//
+// One pass, one line per statement, no recursion; memory stays within a constant factor of the text, whatever it says.
+// An error names line and column, and every node is typed by its row, so what comes back passes verify().
+#include <bit>
+#include <charconv>
+#include <unordered_map>
+
+#include "core/ir/block.h"
+#include "core/ir/row_cache.h"
+#include "core/ir/verify.h"
+
+namespace jt {
+
+namespace {
+
+bool is_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+bool is_number(char c) { return is_word(c) || c == '.' || c == '+' || c == '-'; }
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : text_(text) {
+    for (int i = 0; i < kOps; i++) ops_.emplace(name(Op(i)), Op(i));
+  }
+
+  Block all() {
+    end_line(false);
+    if (take_word() != "block") wrong("'block' is missing");
+    params();
+    expect('{');
+    end_line(true);
+    while (!takes_keyword("return")) statement();
+    results();
+    end_line(true);
+    expect('}');
+    end_line(false);
+    if (at_ < text_.size()) wrong("text after the block");
+    return std::move(block_);
+  }
+
+ private:
+  // ---- characters ----
+  template <class... Parts>
+  [[noreturn]] void wrong(const Parts&... parts) { wrong_at(at_, JT_E_INVALID, text(parts...)); }
+  [[noreturn]] void wrong_at(size_t place, jt_status code, std::string_view what) {
+    size_t line = 1, begin = 0;
+    for (size_t i = 0; i < place; i++)
+      if (text_[i] == '\n') line++, begin = i + 1;
+    fail(code, "parse: line ", line, ", column ", place - begin + 1, ": ", what);
+  }
+  // Runs a check of another file; its error gets a place.
+  template <class Check>
+  auto placed(size_t place, Check check) {
+    try {
+      return check();
+    } catch (const Error& e) {
+      wrong_at(place, e.code(), e.message());
+    }
+  }
+  char peek() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\r')) at_++;
+    return at_ < text_.size() ? text_[at_] : '\0';
+  }
+  bool take(char c) {
+    if (at_ == text_.size() || peek() != c || at_ == text_.size()) return false;
+    at_++;
+    return true;
+  }
+  void expect(char c) {
+    if (!take(c)) wrong("'", c, "' is missing");
+  }
+  // The rest of the line holds nothing; skips lines that hold nothing or a comment.
+  void end_line(bool needed) {
+    bool ended = !needed;
+    for (;;) {
+      peek();
+      if (text_.substr(at_).starts_with("//")) at_ = std::min(text_.size(), text_.find('\n', at_));
+      if (!take('\n')) break;
+      ended = true;
+    }
+    if (!ended && at_ < text_.size()) wrong("unexpected text");
+    if (!ended) wrong("the text ends too early");
+  }
+  template <class Belongs>
+  std::string_view take_while(Belongs belongs) {
+    peek();
+    size_t from = at_;
+    while (at_ < text_.size() && belongs(text_[at_])) at_++;
+    return text_.substr(from, at_ - from);
+  }
+  std::string_view take_word() { return take_while(is_word); }
+  bool takes_keyword(std::string_view word) {
+    peek();
+    if (!text_.substr(at_).starts_with(word)) return false;
+    if (at_ + word.size() < text_.size() && is_word(text_[at_ + word.size()])) return false;
+    at_ += word.size();
+    return true;
+  }
+
+  // ---- values ----
+  template <class N>
+  N number(std::string_view what) {
+    size_t place = (peek(), at_);
+    std::string_view word = take_while(is_number);
+    N value = 0;
+    auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (word.empty() || error != std::errc() || end != word.data() + word.size())
+      wrong_at(place, JT_E_INVALID, text("'", word, "' is not ", what));
+    return value;
+  }
+  int64_t integer() { return number<int64_t>("an integer"); }
+  int64_t real_bits() {
+    peek();
+    if (!text_.substr(at_).starts_with("0x")) return std::bit_cast<int64_t>(number<double>("a number"));
+    at_ += 2;
+    std::string_view digits = take_word();
+    uint64_t bits = 0;
+    auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits, 16);
+    if (digits.size() != 16 || error != std::errc() || end != digits.data() + digits.size())
+      wrong("bits of a number need 16 hexadecimal digits");
+    return int64_t(bits);
+  }
+  int64_t flag() {
+    if (takes_keyword("true")) return 1;
+    return takes_keyword("false") ? 0 : integer();
+  }
+  int64_t scalar(DType dtype) {
+    if (is_float(dtype)) return real_bits();
+    if (dtype == JT_BOOL) return flag();
+    return dtype == JT_U64 ? int64_t(number<uint64_t>("an unsigned integer")) : integer();
+  }
+  DType dtype() {
+    size_t place = (peek(), at_);
+    std::string_view word = take_word();
+    DType t = dtype_named(word);
+    if (!is_dtype(t)) wrong_at(place, JT_E_INVALID, text("'", word, "' is not a dtype"));
+    return t;
+  }
+  Type type() {
+    size_t place = (peek(), at_);
+    Type t;
+    t.dtype = dtype();
+    expect('[');
+    if (!take(']')) {
+      do {
+        if (t.shape.rank == kMaxRank) wrong("a tensor has at most ", kMaxRank, " axes");
+        extent(t.shape);
+      } while (take(','));
+      expect(']');
+    }
+    placed(place, [&] { check_shape("type", t.shape); });
+    return t;
+  }
+  void extent(Shape& shape) {
+    size_t place = (peek(), at_);
+    std::string_view word = take_while(is_number);
+    bool unit = word.ends_with('u');
+    if (unit) word.remove_suffix(1);
+    int64_t value = 0;
+    auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (word.empty() || error != std::errc() || end != word.data() + word.size())
+      wrong_at(place, JT_E_INVALID, text("'", word, "' is not an extent"));
+    shape.push(value, unit);
+  }
+  std::string quoted() {
+    std::string out;
+    expect('"');
+    for (;;) {
+      if (at_ == text_.size() || text_[at_] == '\n') wrong("'\"' is missing");
+      char c = text_[at_++];
+      if (c == '"') return out;
+      out += c == '\\' ? escaped() : c;
+      if (out.size() > size_t(8 * Attrs::kMaxWords)) wrong("the string is too long");
+    }
+  }
+  char escaped() {
+    char c = at_ < text_.size() ? text_[at_++] : '\0';
+    if (c == '"' || c == '\\') return c;
+    if (c == 'n') return '\n';
+    if (c == 't') return '\t';
+    int high = c == 'x' && at_ < text_.size() ? hex_digit(text_[at_++]) : -1;
+    int low = high >= 0 && at_ < text_.size() ? hex_digit(text_[at_++]) : -1;
+    if (low < 0) wrong("an escape is one of \\\" \\\\ \\n \\t \\xNN");
+    return char(high * 16 + low);
+  }
+
+  // ---- names ----
+  std::string_view value_name() {
+    expect('%');
+    std::string_view word = take_word();
+    if (word.empty()) wrong("a name is missing after '%'");
+    return word;
+  }
+  void define(std::string_view name, size_t place, Ref value) {
+    if (!values_.emplace(name, value).second) wrong_at(place, JT_E_INVALID, text("%", name, " is defined before"));
+  }
+  Ref value() {
+    size_t place = (peek(), at_);
+    std::string_view word = value_name();
+    auto found = values_.find(word);
+    if (found == values_.end()) wrong_at(place, JT_E_INVALID, text("%", word, " is not defined"));
+    return found->second;
+  }
+  int64_t scalar_id() {
+    expect('#');
+    return integer();
+  }
+
+  // ---- statements ----
+  void params() {
+    expect('(');
+    if (take(')')) return;
+    do {
+      size_t place = (peek(), at_);
+      std::string_view name = value_name();
+      expect(':');
+      block_.params.push_back(block_.recorder->leaf(type(), nullptr));
+      define(name, place, block_.params.back());
+    } while (take(','));
+    expect(')');
+  }
+
+  void statement() {
+    if (peek() == '#') scalar_statement();
+    else if (takes_keyword("wheres")) wheres_statement();
+    else if (peek() == '%') node_statement();
+    else wrong("'%', '#', 'wheres' or 'return' is missing");
+    end_line(true);
+  }
+
+  void scalar_statement() {
+    size_t place = at_;
+    if (scalar_id() != int64_t(block_.scalars.size()))
+      wrong_at(place, JT_E_INVALID, text("the next scalar is #", block_.scalars.size()));
+    expect('=');
+    Scalar s{};
+    s.dtype = dtype();
+    s.bits = scalar(s.dtype);
+    if (take('=')) fold(s);
+    block_.scalars.push_back(s);
+    placed(place, [&] { check_scalar(block_, block_.scalars.size() - 1); });
+  }
+  void fold(Scalar& s) {
+    s.fold = op();
+    expect('(');
+    if (take(')')) return;
+    int n = 0;
+    do {
+      if (n == 3) wrong("a fold has at most 3 operands");
+      int64_t id = scalar_id();
+      if (id < 0 || id >= int64_t(block_.scalars.size())) wrong("there is no scalar #", id);
+      s.from[n++] = int32_t(id);
+    } while (take(','));
+    expect(')');
+  }
+
+  void wheres_statement() {
+    expect('[');
+    if (take(']')) return;
+    do block_.wheres.push_back(integer());
+    while (take(','));
+    expect(']');
+  }
+
+  Op op() {
+    size_t place = (peek(), at_);
+    std::string_view word = take_word();
+    auto found = ops_.find(word);
+    if (found == ops_.end() || found->second == Op::data)
+      wrong_at(place, JT_E_INVALID, text("there is no op called '", word, "'"));
+    return found->second;
+  }
+
+  void node_statement() {
+    struct Name {
+      std::string_view text;
+      size_t place;
+    } names[2];
+    size_t count = 0;
+    do {
+      if (count == 2) wrong("no op has more than 2 results");
+      size_t place = (peek(), at_);
+      names[count++] = {value_name(), place};
+    } while (take(','));
+    expect('=');
+    size_t place = (peek(), at_);
+    Op which = op();
+    Value node = which == Op::constant ? constant_node() : op_node(which, place);
+    if (count != node.ref().node->n_results)
+      wrong_at(place, JT_E_INVALID, text(name(which), " has ", int(node.ref().node->n_results), " results, not ", count));
+    result_types(node);
+    placed(place, [&] { check_origin(block_, node.ref().node); });
+    for (size_t i = 0; i < count; i++) define(names[i].text, names[i].place, {node.ref().node, uint32_t(i)});
+    block_.nodes.push_back(std::move(node));
+  }
+
+  struct Tail {
+    int32_t origin = -1;
+    uint32_t line = 0;
+  };
+  Tail tail(bool constant) {
+    Tail out;
+    if (takes_keyword("from")) {
+      if (!constant && !takes_keyword("where")) wrong("'where' is missing");
+      int64_t origin = constant ? scalar_id() : integer();
+      if (origin < 0 || origin > INT32_MAX) wrong("there is no origin ", origin);
+      out.origin = int32_t(origin);
+    }
+    if (constant && out.origin < 0 && takes_keyword("count")) out.origin = kCount;
+    if (takes_keyword("line")) out.line = number<uint32_t>("a line");
+    return out;
+  }
+
+  Value constant_node() {
+    DType t = dtype();
+    int64_t bits = scalar(t);
+    Tail end = tail(true);
+    block_.recorder->line = end.line;
+    Value node = block_.recorder->constant_bits(t, bits);
+    node.ref().node->origin = end.origin;
+    return node;
+  }
+
+  Value op_node(Op op, size_t place) {
+    operands_.clear();
+    while (peek() == '%') {
+      if (operands_.size() == UINT16_MAX) wrong("too many operands");
+      operands_.push_back(value());
+    }
+    const RowCache::Row& row = rows_[op];
+    placed(place, [&] { check_operand_count(op, row.signature, operands_.size()); });
+    Attrs attrs = row.defaults;
+    if (take('{')) attributes(op, row, attrs);
+    Tail end = tail(false);
+    block_.recorder->line = end.line;
+    Value node = placed(place, [&] { return block_.recorder->record(op, operands_, attrs); });
+    node.ref().node->origin = end.origin;
+    return node;
+  }
+
+  void attributes(Op op, const RowCache::Row& row, Attrs& attrs) {
+    uint32_t seen = 0;
+    if (take('}')) return;
+    do {
+      size_t place = (peek(), at_), i = 0;
+      std::string_view word = take_word();
+      while (i < row.signature.attrs.size() && row.signature.attrs[i].name != word) i++;
+      if (i == row.signature.attrs.size())
+        wrong_at(place, JT_E_INVALID, text(name(op), ": no attribute is called '", word, "'"));
+      if (seen >> i & 1) wrong_at(place, JT_E_INVALID, text("attribute ", word, " is given twice"));
+      seen |= 1u << i;
+      expect('=');
+      Attrs given = attribute(row.signature.attrs[i].type);
+      placed(place, [&] { attrs.set_ints(int(i), std::as_const(given).ints(0)); });
+    } while (take(','));
+    expect('}');
+  }
+
+  Attrs attribute(AttrType type) {
+    switch (type) {
+      case AttrType::integer: return Attrs().add(integer());
+      case AttrType::boolean: return Attrs().add(flag());
+      case AttrType::real: return Attrs().add(real_bits());
+      case AttrType::dtype: return Attrs().add(dtype());
+      case AttrType::string: {
+        size_t place = (peek(), at_);
+        std::string value = quoted();
+        return placed(place, [&] { return Attrs().add_string(value); });
+      }
+      case AttrType::ints: break;
+    }
+    int64_t values[Attrs::kMaxWords];
+    size_t n = 0;
+    expect('[');
+    if (take(']')) return Attrs().add_ints({});
+    do {
+      if (n == size_t(Attrs::kMaxWords)) wrong("the list is too long");
+      values[n++] = integer();
+    } while (take(','));
+    expect(']');
+    return Attrs().add_ints({values, n});
+  }
+
+  // Types may be left out; those that are given must be what the row gives.
+  void result_types(const Value& node) {
+    if (!take(':')) return;
+    for (uint32_t i = 0; i < node.ref().node->n_results; i++) {
+      if (i) expect(',');
+      size_t place = (peek(), at_);
+      Type given = type();
+      Ref result{node.ref().node, i};
+      if (given == result.type()) continue;
+      std::string is;
+      append_exact(is, result.type());
+      wrong_at(place, JT_E_INVALID, text("the result is ", is));
+    }
+  }
+
+  void results() {
+    if (peek() != '%') return;
+    do block_.results.push_back(value());
+    while (take(','));
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+  Block block_;
+  std::unordered_map<std::string_view, Ref> values_;
+  std::unordered_map<std::string_view, Op> ops_;
+  std::vector<Ref> operands_;
+  RowCache rows_;
+};
+
+}  // namespace
+
+Block parse(std::string_view text) {
+  Parser parser(text);
+  return parser.all();
+}
+
+}  // namespace jt

@@ -1,0 +1,254 @@
+#include "core/optim/optimizer.h"
+
+#include <cmath>
+
+#include "core/grad/grad.h"
+#include "core/ir/build.h"
+
+namespace jt {
+
+using namespace ops;
+
+namespace {
+
+// The numbers of one step: fields and the step count as f64 leaves, each made when first asked for.
+class Numbers {
+ public:
+  Numbers(const Optimizer& optimizer, const Optimizer::MakeScalar& scalar)
+      : optimizer_(optimizer), scalar_(scalar), leaves_(optimizer.fields().size() + 1) {}
+  Value operator[](std::string_view field) {
+    size_t i = 0;
+    while (optimizer_.fields()[i].name != field) i++;
+    return made(i, optimizer_.fields()[i].value);
+  }
+  Value step() { return made(leaves_.size() - 1, double(optimizer_.steps() + 1)); }
+  // 1 - beta^step
+  Value correction(std::string_view beta) { return 1 - pow((*this)[beta], step()); }
+
+ private:
+  const Value& made(size_t i, double value) {
+    if (!leaves_[i]) leaves_[i] = scalar_(value);
+    return leaves_[i];
+  }
+  const Optimizer& optimizer_;
+  const Optimizer::MakeScalar& scalar_;
+  std::vector<Value> leaves_;
+};
+
+// What an update computed from numbers alone, shared by all parameters of a dtype: entry i is its i-th such value.
+struct Shared {
+  std::vector<Value> of[2];  // f32, f64
+};
+
+// One parameter's update: reads p, g and states, writes p and states.
+struct Update {
+  const Optimizer& optimizer;
+  Numbers& numbers;
+  Shared& shared;
+  Value p, g;
+  std::vector<Value> states;
+  size_t shared_used = 0;
+
+  bool has(std::string_view field) const { return optimizer.get(field) != 0; }
+  Value& state(std::string_view name) {
+    size_t i = 0;
+    while (optimizer.state_names()[i] != name) i++;
+    return states[i];
+  }
+  // A value of numbers only, in the dtype that this parameter computes in.
+  template <class Make>
+  Value once(Make make) {
+    std::vector<Value>& list = shared.of[p.dtype() == JT_F64];
+    if (shared_used == list.size()) list.push_back(cast(make(numbers), p.dtype()));
+    return list[shared_used++];
+  }
+  Value operator[](std::string_view field) {
+    return once([&](Numbers& n) { return n[field]; });
+  }
+  // 1 - field
+  Value rest(std::string_view field) {
+    return once([&](Numbers& n) { return 1 - n[field]; });
+  }
+};
+
+void decay_into_gradient(Update& u) {
+  if (u.has("weight_decay")) u.g = u.g + u.p * u["weight_decay"];
+}
+
+// The first gradient enters the velocity undampened, as in PyTorch.
+void sgd_update(Update& u) {
+  decay_into_gradient(u);
+  if (u.has("momentum")) {
+    Value momentum = u["momentum"], fresh = u.g;
+    if (u.has("dampening"))
+      fresh = u.g * u.once([](Numbers& n) { return where(equal(n.step(), 1), 1, 1 - n["dampening"]); });
+    Value& velocity = u.state("velocity");
+    velocity = velocity * momentum + fresh;
+    u.g = u.has("nesterov") ? u.g + velocity * momentum : velocity;
+  }
+  u.p = u.p - u.g * u["lr"];
+}
+
+void rmsprop_update(Update& u) {
+  decay_into_gradient(u);
+  Value alpha = u["alpha"], fresh = u.rest("alpha");
+  Value& square_mean = u.state("square");
+  square_mean = square_mean * alpha + square(u.g) * fresh;
+  Value spread = square_mean;
+  if (u.has("centered")) {
+    Value& mean = u.state("mean");
+    mean = mean + (u.g - mean) * fresh;
+    spread = square_mean - square(mean);
+  }
+  Value move = u.g / (sqrt(spread) + u["eps"]);
+  if (u.has("momentum")) {
+    Value& velocity = u.state("velocity");
+    move = velocity = velocity * u["momentum"] + move;
+  }
+  u.p = u.p - move * u["lr"];
+}
+
+void adam_move(Update& u) {
+  Value &mean = u.state("mean"), &square_mean = u.state("square");
+  mean = mean + (u.g - mean) * u.rest("beta1");
+  square_mean = square_mean * u["beta2"] + square(u.g) * u.rest("beta2");
+  Value largest = square_mean;
+  if (u.has("amsgrad")) largest = u.state("largest") = maximum(u.state("largest"), square_mean);
+  Value rate = u.once([](Numbers& n) { return n["lr"] / n.correction("beta1"); });
+  Value root = u.once([](Numbers& n) { return sqrt(n.correction("beta2")); });
+  u.p = u.p - mean / (sqrt(largest) / root + u["eps"]) * rate;
+}
+
+void adam_update(Update& u) {
+  decay_into_gradient(u);
+  adam_move(u);
+}
+
+void adamw_update(Update& u) {
+  if (u.has("weight_decay")) u.p = u.p * u.once([](Numbers& n) { return 1 - n["lr"] * n["weight_decay"]; });
+  adam_move(u);
+}
+
+// Has no difference of gradients in its first step.
+void adan_update(Update& u) {
+  Value is_later = u.once([](Numbers& n) { return greater(n.step(), 1); });
+  Value beta2 = u["beta2"];
+  Value &mean = u.state("mean"), &difference = u.state("difference"), &square_mean = u.state("square");
+  Value change = (u.g - u.state("before")) * is_later;
+  u.state("before") = u.g;
+  mean = mean + (u.g - mean) * u.rest("beta1");
+  difference = difference + (change - difference) * u.rest("beta2");
+  square_mean = square_mean * u["beta3"] + square(u.g + change * beta2) * u.rest("beta3");
+  Value rate = u.once([](Numbers& n) { return n["lr"] / n.correction("beta1"); });
+  Value change_rate = u.once([](Numbers& n) { return n["lr"] * n["beta2"] / n.correction("beta2"); });
+  Value root = u.once([](Numbers& n) { return sqrt(n.correction("beta3")); });
+  u.p = u.p - (mean * rate + difference * change_rate) / (sqrt(square_mean) / root + u["eps"]);
+  if (u.has("weight_decay")) u.p = u.p / u.once([](Numbers& n) { return n["lr"] * n["weight_decay"] + 1; });
+}
+
+struct Row {
+  std::string_view name, fields, states;
+  void (*update)(Update&);
+};
+constexpr Row kRows[] = {
+#define JT_OPTIMIZER(name, fields, states, doc) {#name, fields, states, name##_update},
+#include "core/optim/rules.def"
+};
+
+const Row& row_of(std::string_view kind) {
+  for (const Row& row : kRows)
+    if (row.name == kind) return row;
+  fail(JT_E_INVALID, "optimizer: no kind is called '", kind, "'");
+}
+
+std::vector<std::string_view> words(std::string_view text) {
+  std::vector<std::string_view> out;
+  while (!text.empty()) {
+    std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    if (!word.empty()) out.push_back(word);
+  }
+  return out;
+}
+
+OptimizerField parse_field(std::string_view word) {
+  size_t equals = word.find('=');
+  OptimizerField field{std::string(word.substr(0, equals)), 0, false};
+  std::from_chars(word.data() + equals + 1, word.data() + word.size(), field.value);
+  field.is_flag = field.name.ends_with('?');
+  if (field.is_flag) field.name.pop_back();
+  return field;
+}
+
+}  // namespace
+
+Optimizer::Optimizer(std::string_view kind, std::span<const jt_attr> attrs) : kind_(kind) {
+  const Row& row = row_of(kind);
+  for (std::string_view word : words(row.fields)) fields_.push_back(parse_field(word));
+  for (const jt_attr& a : attrs) {
+    if (a.kind != JT_ATTR_I64 && a.kind != JT_ATTR_F64)
+      fail(JT_E_INVALID, kind_, ": attribute ", a.name ? a.name : "(null)", " is not a number");
+    set(a.name ? a.name : "(null)", a.kind == JT_ATTR_I64 ? double(a.i64) : a.f64);
+  }
+  for (std::string_view word : words(row.states)) {
+    size_t colon = word.find(':');
+    if (colon == word.npos || get(word.substr(colon + 1)) != 0) states_.emplace_back(word.substr(0, colon));
+  }
+  is_made_ = true;
+}
+
+OptimizerField& Optimizer::field(std::string_view name) {
+  for (OptimizerField& f : fields_)
+    if (f.name == name) return f;
+  fail(JT_E_INVALID, kind_, ": no field is called '", name, "'");
+}
+
+double Optimizer::get(std::string_view name) const { return const_cast<Optimizer*>(this)->field(name).value; }
+
+// A field that decides which states there are keeps being 0 or not.
+void Optimizer::set(std::string_view name, double value) {
+  OptimizerField& f = field(name);
+  if (!(value >= 0) || !std::isfinite(value)) fail(JT_E_INVALID, kind_, ": ", name, " ", value, " is not a number >= 0");
+  if (f.is_flag && value != 0 && value != 1) fail(JT_E_INVALID, kind_, ": ", name, " ", value, " is neither 0 nor 1");
+  bool decides_states = false;
+  for (std::string_view word : words(row_of(kind_).states)) decides_states |= word.ends_with(text(":", name));
+  if (is_made_ && decides_states && (value != 0) != (f.value != 0))
+    fail(JT_E_INVALID, kind_, ": ", name, " was ", f.value, " when the optimizer was made and cannot become ", value);
+  f.value = value;
+}
+
+Type Optimizer::state_type(const Type& parameter) {
+  return {parameter.dtype == JT_F64 ? JT_F64 : JT_F32, parameter.shape};
+}
+
+static void check(std::string_view kind, size_t i, const Optimizer::Parameter& parameter, size_t states) {
+  const Type& type = parameter.value.type();
+  if (!is_float(type.dtype)) fail(JT_E_DTYPE, kind, ": parameter ", i, " is ", type, ", not of a floating-point dtype");
+  if (!same_extents(parameter.grad.shape(), type.shape))
+    fail(JT_E_SHAPE, kind, ": parameter ", i, " is ", type, ", its gradient ", parameter.grad.type());
+  if (parameter.states.size() != states)
+    fail(JT_E_INVALID, kind, ": parameter ", i, " comes with ", parameter.states.size(), " states, not ", states);
+}
+
+std::vector<Optimizer::Updated> Optimizer::step(Recorder& recorder, const MakeScalar& scalar,
+                                                std::span<const Parameter> parameters) {
+  GradMode off(recorder, false);
+  const Row& row = row_of(kind_);
+  Numbers numbers(*this, scalar);
+  Shared shared;
+  std::vector<Updated> out(parameters.size());
+  for (size_t i = 0; i < parameters.size(); i++) {
+    const Parameter& parameter = parameters[i];
+    if (!parameter.grad) continue;
+    check(kind_, i, parameter, states_.size());
+    DType computed = state_type(parameter.value.type()).dtype;
+    Update update{*this, numbers, shared, cast(parameter.value, computed), cast(parameter.grad, computed),
+                  {parameter.states.begin(), parameter.states.end()}};
+    row.update(update);
+    out[i] = {cast(update.p, parameter.value.dtype()), std::move(update.states)};
+  }
+  steps_++;
+  return out;
+}
+
+}  // namespace jt

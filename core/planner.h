@@ -1,0 +1,47 @@
+// planner: what is pending in a recorder -> a plan that ran; and the cache of plans.
+//
+// One walk over the pending nodes that are needed writes the *key*: everything a plan depends on - ops, attributes,
+// classes of scalars, dtypes, extents, which values are asked for, which operands die. Values that may differ from run
+// to run (operands' addresses, scalars, starts of slices) are gathered beside it. Equal keys, compared in full, mean
+// that the plan made before fits: then nothing of the pipeline runs again.
+#pragma once
+#include <list>
+#include <unordered_map>
+
+#include "core/ir/block.h"
+#include "core/runtime/plan.h"
+#include "core/runtime/runtime.h"
+
+namespace jt {
+
+class Planner {
+ public:
+  Planner(Recorder& recorder, Runtime& runtime) : recorder_(recorder), runtime_(runtime) {}
+
+  // Runs `asked` and every pending value that a handle points at. What ran has buffers and has let go of its operands,
+  // unless a gradient may still be asked through it.
+  void eval(std::span<const Ref> asked);
+  int64_t plans() const { return int64_t(plans_.size()); }
+  std::string dump;  // text of the stages in flags.dump, of plans made since it was last cleared
+
+ private:
+  struct Walk;
+  struct CachedPlan {
+    std::vector<uint64_t> key;
+    std::shared_ptr<Plan> plan;
+  };
+  std::shared_ptr<Plan> find_or_make(Walk& walk);
+  void settle(Walk& walk, std::vector<Buffer*> outputs);
+
+  Recorder& recorder_;
+  Runtime& runtime_;
+  Workspace workspace_;
+  std::list<CachedPlan> plans_;  // latest first
+  std::unordered_map<uint64_t, std::vector<std::list<CachedPlan>::iterator>> by_hash_;
+  std::unique_ptr<Walk> scratch_;
+};
+
+// Simplify, fuse, lower, plan: the story from a captured graph to something that runs. See docs/ARCHITECTURE.md.
+std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, std::string* dump);
+
+}  // namespace jt

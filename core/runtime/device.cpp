@@ -1,0 +1,93 @@
+#include "core/runtime/device.h"
+
+#include <cstring>
+
+#include "core/base/status.h"
+
+namespace jt {
+
+// The text of the failure that a backend call on this thread is about to return; plain data, so no destructor runs.
+struct CallError {
+  int64_t native;
+  size_t length;
+  char message[1000];
+};
+static thread_local CallError call_error;
+
+Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log) : api_(api), flags_(flags), log_(log) {
+  host_ = {sizeof host_, JT_BACKEND_ABI_MINOR, this, set_error, Device::log, nullptr, nullptr, setting};
+  check(api_->open(&host_, &device_), "open");
+}
+
+Device::~Device() {
+  if (device_) api_->close(device_);
+}
+
+void Device::set_error(void*, jt_status, int64_t native, const char* message, size_t length) {
+  call_error.native = native;
+  call_error.length = std::min(length, sizeof call_error.message);
+  std::memcpy(call_error.message, message, call_error.length);
+}
+
+void Device::log(void* host, int32_t level, const char* domain, const char* message, size_t length) {
+  const Logger& logger = static_cast<Device*>(host)->log_;
+  if (logger.wants(LogLevel(level))) logger.sink(logger.user, level, domain, message, length);
+}
+
+// A backend asks for "cpu.tier"; the flag's field is cpu_tier.
+const char* Device::setting(void* host, const char* name) {
+  std::string field = name;
+  for (char& c : field)
+    if (c == '.') c = '_';
+  const std::string* value = find_flag(static_cast<Device*>(host)->flags_, field);
+  return value ? value->c_str() : nullptr;
+}
+
+void Device::check(jt_status status, std::string_view what) const {
+  if (status == JT_OK) return;
+  std::string message(call_error.message, call_error.length);
+  call_error.length = 0;
+  if (message.empty()) message = text(api_->name, ": ", what, " failed");
+  throw Error(status, std::move(message), call_error.native);
+}
+
+namespace {
+struct RenderState {
+  std::string_view program;
+};
+jt_status render(void* user, jt_be_dialect dialect, const char** text, size_t* length) {
+  auto* state = static_cast<RenderState*>(user);
+  if (dialect != JT_BE_PROGRAM) return JT_E_UNSUPPORTED;
+  *text = state->program.data(), *length = state->program.size();
+  return JT_OK;
+}
+constexpr size_t kMaxKernels = 8192;
+}  // namespace
+
+std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program) {
+  std::string key = to_text(program);
+  std::lock_guard lock(mutex_);
+  if (auto it = kernels_.find(key); it != kernels_.end()) return it->second;
+  if (kernels_.size() >= kMaxKernels)
+    std::erase_if(kernels_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  RenderState state{key};
+  jt_be_source source{sizeof source, key.data(), key.size(), &state, render};
+  auto made = std::make_shared<CompiledKernel>(device_);
+  device_.check(device_.api().compile(device_.handle(), &source, &made->kernel), "compile");
+  compiled_++;
+  made->key = key;
+  return kernels_.emplace(std::move(key), std::move(made)).first->second;
+}
+
+std::shared_ptr<LibraryOp> KernelCache::library(const char* name, std::span<const int64_t> params) {
+  auto made = std::make_shared<LibraryOp>(device_);
+  device_.check(device_.api().op_create(device_.handle(), name, params.data(), params.size(), &made->workspace, &made->op), name);
+  return made;
+}
+
+void KernelCache::each(const std::function<void(const CompiledKernel&)>& visit) {
+  std::lock_guard lock(mutex_);
+  for (auto& [key, kernel] : kernels_) visit(*kernel);
+}
+
+}  // namespace jt

@@ -1,0 +1,76 @@
+// device: a backend's table as C++: failures become exceptions with the backend's text, objects are counted.
+#pragma once
+#include <jt/jt_backend.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <unordered_map>
+
+#include "core/base/flags.h"
+#include "core/base/log.h"
+#include "core/base/program.h"
+
+namespace jt {
+
+class Device {
+ public:
+  Device(const jt_backend_api* api, const Flags& flags, const Logger& log);
+  ~Device();
+  Device(const Device&) = delete;
+
+  const jt_backend_api& api() const { return *api_; }
+  jt_be_device* handle() const { return device_; }
+  void check(jt_status status, std::string_view what) const;
+
+ private:
+  static void set_error(void* host, jt_status, int64_t native, const char* message, size_t length);
+  static void log(void* host, int32_t level, const char* domain, const char* message, size_t length);
+  static const char* setting(void* host, const char* name);
+  const jt_backend_api* api_;
+  const Flags& flags_;
+  const Logger& log_;
+  jt_host_api host_{};
+  jt_be_device* device_ = nullptr;
+};
+
+// A kernel that a device compiled. Launches may go on at once on several threads.
+struct CompiledKernel {
+  Device& device;
+  jt_be_kernel* kernel = nullptr;
+  std::string key;     // the program's text
+  int64_t launches = 0;
+  int64_t time_ns = 0; // when profiling
+  ~CompiledKernel() {
+    if (kernel) device.api().kernel_release(device.handle(), kernel);
+  }
+};
+
+struct LibraryOp {
+  Device& device;
+  jt_be_op* op = nullptr;
+  size_t workspace = 0;
+  ~LibraryOp() {
+    if (op) device.api().op_release(device.handle(), op);
+  }
+};
+
+// Programs to compiled kernels; equal programs are compiled once. Bounded; what a plan uses stays alive.
+class KernelCache {
+ public:
+  explicit KernelCache(Device& device) : device_(device) {}
+  std::shared_ptr<CompiledKernel> get(const Program& program);
+  std::shared_ptr<LibraryOp> library(const char* name, std::span<const int64_t> params);
+  int64_t compiled() const { return compiled_; }
+  void each(const std::function<void(const CompiledKernel&)>& visit);
+
+ private:
+  Device& device_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, std::shared_ptr<CompiledKernel>> kernels_;
+  int64_t compiled_ = 0;
+};
+
+}  // namespace jt

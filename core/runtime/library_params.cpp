@@ -1,0 +1,50 @@
+#include "core/runtime/library_params.h"
+
+namespace jt {
+
+static std::vector<int64_t> matmul_params(const Node* node, std::span<const Ref> operands) {
+  const Shape& z = node->results()[0].type.shape;
+  const Shape& x = node->inputs()[0].shape();
+  int rank = z.rank;
+  int64_t m = z[rank - 2], n = z[rank - 1], k = x[rank - 1], batch = 1;
+  for (int i = 0; i < rank - 2; i++) batch *= z[i];
+  bool ta = !(operands[0] == node->inputs()[0]), tb = !(operands[1] == node->inputs()[1]);
+  return {node->results()[0].type.dtype, m, n, k, ta, tb, ta ? m : k, tb ? k : n, n, batch, m * k, k * n, m * n};
+}
+
+static void add_window(std::vector<int64_t>& p, const Node* node, int stride, int padding) {
+  auto s = node->ints(stride), pad = node->ints(padding);
+  p.insert(p.end(), {s[0], s[1], pad[0], pad[1], pad[2], pad[3]});
+}
+
+static std::vector<int64_t> conv_params(const Node* node, const Shape& x, const Shape& w, int first_attr) {
+  std::vector<int64_t> p = {node->results()[0].type.dtype, x[0], x[1], x[2], x[3], w[0], w[2], w[3]};
+  add_window(p, node, first_attr, first_attr + 1);
+  auto dilation = node->ints(first_attr + 2);
+  p.insert(p.end(), {dilation[0], dilation[1], node->integer(first_attr + 3)});
+  return p;
+}
+
+static std::vector<int64_t> pool_params(const Node* node, const Shape& x, int first_attr) {
+  auto size = node->ints(first_attr);
+  std::vector<int64_t> p = {node->results()[0].type.dtype, x[0], x[1], x[2], x[3], size[0], size[1]};
+  add_window(p, node, first_attr + 1, first_attr + 2);
+  return p;
+}
+
+std::vector<int64_t> library_params(const Node* node, std::span<const Ref> operands) {
+  const Shape &a = node->inputs()[0].shape(), &result = node->results()[0].type.shape;
+  switch (node->op) {
+    case Op::matmul: return matmul_params(node, operands);
+    case Op::conv2d: return conv_params(node, a, node->inputs()[1].shape(), 0);
+    case Op::conv2d_grad_x: return conv_params(node, result, node->inputs()[1].shape(), 1);
+    case Op::conv2d_grad_w: return conv_params(node, node->inputs()[1].shape(), result, 1);
+    case Op::max_pool2d:
+    case Op::avg_pool2d: return pool_params(node, a, 0);
+    case Op::max_pool2d_grad:
+    case Op::avg_pool2d_grad: return pool_params(node, result, 1);
+    default: fail(JT_E_UNSUPPORTED, name(node->op), ": no library kernel");
+  }
+}
+
+}  // namespace jt

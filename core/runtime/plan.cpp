@@ -1,0 +1,318 @@
+#include "core/runtime/plan.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/base/buffer.h"
+#include "core/base/status.h"
+#include "core/ir/rules.h"
+#include "core/rewrite/simplify.h"
+#include "core/runtime/library_params.h"
+#include "core/runtime/trace.h"
+
+namespace jt {
+
+namespace {
+
+class PlanMaker {
+ public:
+  PlanMaker(const Block& block, KernelCache& cache) : block_(block), cache_(cache) {}
+
+  std::shared_ptr<Plan> run(const std::vector<bool>& dies, std::string_view stages, std::string* dump) {
+    schedule_ = fuse(block_);
+    if (dump && stages.find('f') != stages.npos) *dump += to_text(schedule_, block_);
+    for (const Step& s : schedule_.steps) kernels_.push_back(s.node ? Kernel{} : lower(s.group, block_));
+    if (dump && stages.find('l') != stages.npos)
+      for (const Kernel& k : kernels_)
+        if (!k.program.instrs.empty()) *dump += to_text(k.program);
+    memory_ = plan_memory(block_, schedule_, kernels_, dies);
+    if (dump && stages.find('m') != stages.npos) *dump += to_text(memory_, block_, schedule_);
+    for (size_t s = 0; s < schedule_.steps.size(); s++) add_step(s);
+    plan_->scalars = block_.scalars;
+    for (size_t i = 0; i < block_.scalars.size(); i++) {
+      Op fold = block_.scalars[i].fold;
+      if (fold == Op::data) plan_->written.push_back(int32_t(i));
+      else plan_->has_folds |= fold != Op::constant;
+    }
+    plan_->output_bytes = memory_.output_bytes;
+    plan_->output_from = memory_.output_from;
+    plan_->result_output = memory_.result_output;
+    plan_->result_input = memory_.result_input;
+    plan_->arena_bytes = memory_.arena_bytes;
+    return plan_;
+  }
+
+ private:
+  Location at(Ref r) const { return memory_.values[size_t(r.node->results()[r.result].number)]; }
+
+  void add_step(size_t s) {
+    const Step& step = schedule_.steps[s];
+    if (step.node) return add_library(step);
+    const Kernel& k = kernels_[s];
+    if (memory_.copies_base[s]) {
+      PlanStep copy;
+      copy.kind = PlanStep::copy;
+      copy.what = "copy";
+      copy.bytes = int64_t(step.base.type().bytes());
+      copy.pointers = {{0, at(step.group.outputs[0].value), 1, {}}, {0, at(step.base), 1, {}}};
+      plan_->steps.push_back(std::move(copy));
+    }
+    if (step.fills) add_fill(step);
+    if (k.outer == 0) return;
+    PlanStep out;
+    out.what = describe(step);
+    out.compiled = cache_.get(k.program);
+    out.outer = k.outer;
+    fill_words(out, k);
+    plan_->steps.push_back(std::move(out));
+  }
+
+  void fill_words(PlanStep& out, const Kernel& k) {
+    const Program& p = k.program;
+    out.words.assign(size_t(arg_of_scalar(p, p.scalars)), 0);
+    out.words[kArgOuter] = k.outer, out.words[kArgInner] = k.inner;
+    for (int i = 0; i < int(k.operands.size()); i++) {
+      const OperandRecipe& r = k.operands[size_t(i)];
+      int32_t word = arg_of_operand(i);
+      if (r.value) out.pointers.push_back({word, at(r.value), int64_t(size_of(p.operands[size_t(i)].dtype)), r.offset});
+      out.words[size_t(word) + 1] = r.second;
+      if (!r.has_map) continue;
+      int32_t map = int32_t(out.maps.size());
+      out.maps.push_back(r.map);
+      collapse_if_fixed(out.maps.back(), r);
+      out.map_words.push_back({word + 1, map});
+      if (!r.value) {
+        out.maps.back().offset = r.offset.base;
+        if (!r.offset.is_fixed()) out.map_patches.push_back({map, -1, r.offset, {}});
+      }
+      for (const auto& m : r.moving) out.map_patches.push_back({map, m.axis, m.lo, m.hi});
+    }
+    for (int i = 0; i < int(k.scalars.size()); i++) {
+      int32_t word = arg_of_scalar(p, i);
+      const ScalarRecipe& r = k.scalars[size_t(i)];
+      if (r.scalar < 0) out.words[size_t(word)] = r.literal;
+      else out.scalars.push_back({word, r.scalar, r.type});
+    }
+  }
+  // Neighbouring axes that the operand walks as one become one.
+  static void collapse_if_fixed(IndexMap& m, const OperandRecipe& r) {
+    if (!r.moving.empty()) return;
+    auto merge = [&](int first, int& rank) {
+      for (int k = first + rank - 1; k > first; k--) {
+        bool joins = m.stride[k - 1] == m.stride[k] * m.extent[k] && !(m.masked >> (k - 1) & 3);
+        bool trivial = m.extent[k] == 1 && !(m.masked >> k & 1);
+        bool trivial_before = m.extent[k - 1] == 1 && !(m.masked >> (k - 1) & 1);
+        if (!joins && !trivial && !trivial_before) continue;
+        int keep = trivial && !joins ? k - 1 : k;  // the axis whose stride, limits stay
+        int64_t extent = m.extent[k - 1] * m.extent[k];
+        m.stride[k - 1] = m.stride[keep], m.lo[k - 1] = m.lo[keep], m.hi[k - 1] = m.hi[keep];
+        uint32_t mask = m.masked >> keep & 1, above = m.masked >> (k + 1), below = m.masked & ((1u << (k - 1)) - 1);
+        m.extent[k - 1] = extent;
+        m.masked = below | mask << (k - 1) | above << k;
+        for (int j = k; j + 1 < kMapRank; j++)
+          m.extent[j] = m.extent[j + 1], m.stride[j] = m.stride[j + 1], m.lo[j] = m.lo[j + 1], m.hi[j] = m.hi[j + 1];
+        rank--;
+      }
+    };
+    merge(m.outer_rank, m.inner_rank);
+    merge(0, m.outer_rank);
+  }
+
+  void add_fill(const Step& step) {
+    Ref value = step.group.outputs[0].value;
+    PlanStep fill;
+    fill.kind = PlanStep::fill;
+    fill.what = "fill";
+    fill.item = int64_t(size_of(value.dtype()));
+    fill.bytes = int64_t(value.type().bytes());
+    fill.pattern = combine_identity(step.group.outputs[0].combine, value.dtype());
+    fill.pointers = {{0, at(value), 1, {}}};
+    plan_->steps.push_back(std::move(fill));
+  }
+  static int64_t combine_identity(Combine c, DType t) {
+    auto real = [&](double v) -> int64_t {
+      if (t == JT_F64) { int64_t b; std::memcpy(&b, &v, 8); return b; }
+      float f = float(v);
+      uint32_t b;
+      std::memcpy(&b, &f, 4);
+      if (t == JT_F32) return b;
+      if (t == JT_BF16) return b >> 16;
+      return v == 0 ? 0 : v == 1 ? 0x3c00 : v < 0 ? 0xfc00 : 0x7c00;  // f16: 0, 1, infinities
+    };
+    int64_t bits = int64_t(size_of(t)) * 8;
+    switch (c) {
+      case Combine::mul: return is_float(t) ? real(1) : 1;
+      case Combine::max:
+        if (is_float(t)) return real(-__builtin_inf());
+        return is_signed_int(t) ? int64_t(uint64_t(1) << (bits - 1)) : 0;
+      case Combine::min:
+        if (is_float(t)) return real(__builtin_inf());
+        return t == JT_BOOL ? 1 : is_signed_int(t) ? int64_t((uint64_t(1) << (bits - 1)) - 1) : -1;
+      default: return 0;
+    }
+  }
+
+  void add_library(const Step& step) {
+    PlanStep out;
+    out.kind = PlanStep::library;
+    out.what = name(step.node->op);
+    out.op = cache_.library(name(step.node->op), library_params(step.node, step.operands));
+    plan_->scratch_bytes = std::max(plan_->scratch_bytes, int64_t(out.op->workspace));
+    for (Ref r : step.operands) out.pointers.push_back({0, at(r), 1, {}});
+    for (int i = 0; i < step.node->n_results; i++) out.pointers.push_back({0, at({step.node, uint32_t(i)}), 1, {}});
+    plan_->steps.push_back(std::move(out));
+  }
+
+  static std::string describe(const Step& step) {
+    std::string out;
+    for (size_t i = step.group.instances.size(); i-- > 0;) {
+      const Instance& instance = step.group.instances[i];
+      if (instance.loads || kind(instance.ref.node) == Kind::constant) continue;
+      if (!out.empty()) out += ' ';
+      out += name(instance.ref.node->op);
+      if (out.size() > 120) return out + " ..";
+    }
+    return out.empty() ? "copy" : out;
+  }
+
+  const Block& block_;
+  KernelCache& cache_;
+  Schedule schedule_;
+  std::vector<Kernel> kernels_;
+  MemoryPlan memory_;
+  std::shared_ptr<Plan> plan_ = std::make_shared<Plan>();
+};
+
+}  // namespace
+
+std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const std::vector<bool>& dies, std::string_view stages,
+                                std::string* dump) {
+  return PlanMaker(block, kernels).run(dies, stages, dump);
+}
+
+// ---- running ---------------------------------------------------------------------------------------------------------
+
+Workspace::~Workspace() {
+  if (arena) release(arena);
+  if (scratch) release(scratch);
+}
+
+static void grow(Buffer*& buffer, int64_t bytes, BufferPool& pool) {
+  if (bytes == 0 || (buffer && int64_t(buffer->bytes) >= bytes)) return;
+  Buffer* larger = pool.allocate(size_t(bytes));
+  if (buffer) release(buffer);
+  buffer = larger;
+}
+
+namespace {
+
+class Run {
+ public:
+  Run(Plan& plan, const RunInputs& in, Workspace& w, BufferPool& pool, Trace& trace)
+      : plan_(plan), in_(in), workspace_(w), pool_(pool), trace_(trace) {}
+
+  std::vector<Buffer*> go(int64_t* launches, int64_t* library_calls) {
+    prepare();
+    for (PlanStep& step : plan_.steps) {
+      int64_t begin = trace_.is_on() ? Trace::now_ns() : 0;
+      (step.kind == PlanStep::library ? *library_calls : *launches)++;
+      run(step);
+      if (trace_.is_on()) trace_.add(step.what, step.kind == PlanStep::library ? "library" : "kernel", begin, Trace::now_ns());
+    }
+    return std::move(outputs_);
+  }
+
+ private:
+  // Everything that can fail comes here: after it, only the device itself can.
+  void prepare() {
+    set_scalars();
+    outputs_.reserve(plan_.output_bytes.size());
+    try {
+      for (size_t i = 0; i < plan_.output_bytes.size(); i++) {
+        int32_t from = plan_.output_from[i];
+        if (from >= 0) retain(in_.params[size_t(from)]);
+        outputs_.push_back(from >= 0 ? in_.params[size_t(from)] : pool_.allocate(size_t(plan_.output_bytes[i])));
+      }
+      grow(workspace_.arena, plan_.arena_bytes, pool_);
+      int64_t scratch = plan_.scratch_bytes;
+      for (PlanStep& step : plan_.steps) {
+        if (step.kind != PlanStep::kernel) continue;
+        patch(step);
+        jt_be_launch launch{step.words.data(), step.words.size(), 0, step.outer};
+        size_t bytes = 0;
+        Device& d = step.compiled->device;
+        d.check(d.api().scratch_bytes(d.handle(), step.compiled->kernel, &launch, &bytes), "scratch_bytes");
+        scratch = std::max(scratch, int64_t(bytes));
+      }
+      grow(workspace_.scratch, scratch, pool_);
+    } catch (...) {
+      for (Buffer* b : outputs_) release(b);
+      throw;
+    }
+  }
+  void set_scalars() {
+    for (size_t i = 0; i < plan_.written.size(); i++) plan_.scalars[size_t(plan_.written[i])].bits = in_.scalars[i];
+    if (plan_.has_folds) refold(plan_.scalars);
+  }
+  char* address(Location at) const {
+    switch (at.where) {
+      case Where::input: return static_cast<char*>(in_.params[size_t(at.index)]->data);
+      case Where::output: return static_cast<char*>(outputs_[size_t(at.index)]->data);
+      default: return static_cast<char*>(workspace_.arena->data) + at.offset;
+    }
+  }
+  void patch(PlanStep& step) {
+    for (const auto& p : step.pointers)
+      step.words[size_t(p.word)] = reinterpret_cast<int64_t>(address(p.at) + p.offset.at(in_.wheres) * p.item);
+    for (const auto& m : step.map_patches) {
+      IndexMap& map = step.maps[size_t(m.map)];
+      if (m.axis < 0) map.offset = m.lo.at(in_.wheres);
+      else map.lo[m.axis] = m.lo.at(in_.wheres), map.hi[m.axis] = m.hi.at(in_.wheres);
+    }
+    for (auto [word, map] : step.map_words) step.words[size_t(word)] = reinterpret_cast<int64_t>(&step.maps[size_t(map)]);
+    for (const auto& s : step.scalars) {
+      const Scalar& value = plan_.scalars[size_t(s.scalar)];
+      step.words[size_t(s.word)] = argument_bits(s.type, value.dtype, value.bits);
+    }
+  }
+  void run(PlanStep& step) {
+    void* scratch = workspace_.scratch ? workspace_.scratch->data : nullptr;
+    switch (step.kind) {
+      case PlanStep::kernel: {
+        jt_be_launch launch{step.words.data(), step.words.size(), 0, step.outer};
+        Device& d = step.compiled->device;
+        d.check(d.api().launch(d.handle(), step.compiled->kernel, &launch, scratch), "launch");
+        step.compiled->launches++;
+        return;
+      }
+      case PlanStep::library: {
+        void* pointers[8];
+        for (size_t i = 0; i < step.pointers.size(); i++) pointers[i] = address(step.pointers[i].at);
+        Device& d = step.op->device;
+        d.check(d.api().op_run(d.handle(), step.op->op, pointers, step.pointers.size(), scratch), step.what);
+        return;
+      }
+      case PlanStep::copy: std::memcpy(address(step.pointers[0].at), address(step.pointers[1].at), size_t(step.bytes)); return;
+      case PlanStep::fill: {
+        char* to = address(step.pointers[0].at);
+        for (int64_t i = 0; i < step.bytes; i += step.item) std::memcpy(to + i, &step.pattern, size_t(step.item));
+      }
+    }
+  }
+
+  Plan& plan_;
+  const RunInputs& in_;
+  Workspace& workspace_;
+  BufferPool& pool_;
+  Trace& trace_;
+  std::vector<Buffer*> outputs_;
+};
+
+}  // namespace
+
+std::vector<Buffer*> run_plan(Plan& plan, const RunInputs& inputs, Workspace& workspace, BufferPool& pool, Trace& trace,
+                              int64_t* launches, int64_t* library_calls) {
+  return Run(plan, inputs, workspace, pool, trace).go(launches, library_calls);
+}
+
+}  // namespace jt

@@ -1,0 +1,69 @@
+// plan: a value that runs a piece of graph again and again without it: steps in order, each a kernel, a library call,
+// a copy or a fill with its arguments; where every value lies; what changes from run to run.
+//
+// A run prepares (outputs and arena allocated: may fail, changes nothing), then goes.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/runtime/device.h"
+#include "core/schedule/memory.h"
+
+namespace jt {
+
+struct PlanStep {
+  enum Kind : uint8_t { kernel, library, copy, fill } kind = kernel;
+  std::shared_ptr<CompiledKernel> compiled;
+  std::shared_ptr<LibraryOp> op;
+  std::string what;                    // for traces: the ops inside
+
+  // kernel: argument words, and what is written into them before each run
+  std::vector<int64_t> words;
+  std::vector<IndexMap> maps;
+  struct Pointer { int32_t word; Location at; int64_t item; Place offset; };  // offset in elements of `item` bytes
+  struct MapPatch { int32_t map; int32_t axis; Place lo, hi; };   // axis -1: the map's offset is lo
+  struct ScalarPatch { int32_t word; int32_t scalar; CType type; };
+  std::vector<Pointer> pointers;       // library: operands, then results; copy: to, from; fill: to
+  std::vector<MapPatch> map_patches;
+  std::vector<ScalarPatch> scalars;
+  std::vector<std::pair<int32_t, int32_t>> map_words;  // word <- address of map
+  int64_t outer = 0;
+  int64_t bytes = 0;                   // copy, fill
+  int64_t item = 0, pattern = 0;       // fill: element size and bits
+};
+
+struct Plan {
+  std::vector<PlanStep> steps;
+  std::vector<Scalar> scalars;         // as last set; the written ones come first, in program order
+  std::vector<int32_t> written;        // ids of the scalars that a run sets, in program order
+  bool has_folds = false;
+  std::vector<int64_t> output_bytes;
+  std::vector<int32_t> output_from, result_output, result_input;
+  int64_t arena_bytes = 0, scratch_bytes = 0;
+  std::string text;                    // JT_DUMP=m
+};
+
+// Makes a plan of a simplified block; `dies` as in memory.h. Dumps are appended to `dump` (may be null) by stage letter.
+std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const std::vector<bool>& dies, std::string_view stages,
+                                std::string* dump);
+
+// Memory that runs of a context share, grown to the largest plan's need.
+struct Workspace {
+  Buffer* arena = nullptr;
+  Buffer* scratch = nullptr;
+  ~Workspace();
+};
+
+// What a run is given: addresses of the params, the written scalars' bits, the wheres. Outputs are allocated unless they
+// take over a param's buffer (counted up then).
+struct RunInputs {
+  std::span<Buffer* const> params;
+  std::span<const int64_t> scalars;
+  std::span<const int64_t> wheres;
+};
+class Trace;
+std::vector<Buffer*> run_plan(Plan& plan, const RunInputs& inputs, Workspace& workspace, BufferPool& pool, Trace& trace,
+                              int64_t* launches, int64_t* library_calls);
+
+}  // namespace jt

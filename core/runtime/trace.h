@@ -1,0 +1,32 @@
+// trace: what happened when, as Chrome trace events (chrome://tracing, Perfetto). Off unless asked for.
+#pragma once
+#include <chrono>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace jt {
+
+class Trace {
+ public:
+  bool is_on() const { return on_; }
+  void start() { on_ = true; }
+  void stop() { on_ = false; }
+  static int64_t now_ns() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  }
+  void add(std::string name, const char* category, int64_t begin_ns, int64_t end_ns);
+  std::string json() const;
+
+ private:
+  struct Event {
+    std::string name;
+    const char* category;
+    int64_t begin_ns, end_ns;
+  };
+  bool on_ = false;
+  mutable std::mutex mutex_;
+  std::vector<Event> events_;
+};
+
+}  // namespace jt

@@ -1,0 +1,266 @@
+#include "core/schedule/memory.h"
+
+#include <algorithm>
+#include <map>
+
+namespace jt {
+
+namespace {
+
+constexpr int64_t kAlign = 64;
+int64_t rounded(int64_t bytes) { return (std::max<int64_t>(bytes, 1) + kAlign - 1) / kAlign * kAlign; }
+
+// Free ranges of the arena by offset; best fit, grown at the end when nothing fits.
+class Arena {
+ public:
+  int64_t take(int64_t bytes) {
+    auto best = free_.end();
+    for (auto it = free_.begin(); it != free_.end(); ++it)
+      if (it->second >= bytes && (best == free_.end() || it->second < best->second)) best = it;
+    if (best == free_.end()) {
+      int64_t at = end_;
+      if (!free_.empty()) {  // the last range may reach the end: grow it
+        auto last = std::prev(free_.end());
+        if (last->first + last->second == end_) at = last->first, free_.erase(last);
+      }
+      end_ = at + bytes;
+      high_ = std::max(high_, end_);
+      return at;
+    }
+    auto [at, size] = *best;
+    free_.erase(best);
+    if (size > bytes) free_[at + bytes] = size - bytes;
+    return at;
+  }
+  void give(int64_t at, int64_t bytes) {
+    auto [it, fresh] = free_.emplace(at, bytes);
+    if (auto next = std::next(it); next != free_.end() && at + bytes == next->first) it->second += next->second, free_.erase(next);
+    if (it != free_.begin()) {
+      auto before = std::prev(it);
+      if (before->first + before->second == it->first) before->second += it->second, free_.erase(it);
+    }
+  }
+  int64_t high() const { return high_; }
+
+ private:
+  std::map<int64_t, int64_t> free_;
+  int64_t end_ = 0, high_ = 0;
+};
+
+class MemoryPlanner {
+ public:
+  MemoryPlanner(const Block& b, const Schedule& s, std::span<const Kernel> k, const std::vector<bool>& dies)
+      : block_(b), schedule_(s), kernels_(k), dies_(dies) {}
+
+  MemoryPlan run() {
+    number();
+    lifetimes();
+    for (size_t s = 0; s < schedule_.steps.size(); s++) place_step(int(s));
+    finish();
+    return std::move(plan_);
+  }
+
+ private:
+  struct Storage {  // of a value that is no alias
+    bool is_input = false, is_result = false, placed = false;
+    int32_t input = -1;
+    int birth = -1, death = -1;
+    int64_t bytes = 0;
+    int32_t output = -1;  // number, once placed as an output
+    int64_t offset = 0;
+    bool gone = false;    // its bytes were taken over
+  };
+  static int32_t id(Ref r) { return r.node->results()[r.result].number; }
+
+  void number() {
+    int32_t n = 0;
+    auto see = [&](Node* node) {
+      for (int i = 0; i < node->n_results; i++) {
+        node->results()[i].number = n++;
+        storages_.push_back({});
+        storages_.back().bytes = int64_t(node->results()[i].type.bytes());
+      }
+    };
+    for (size_t p = 0; p < block_.params.size(); p++) {
+      see(block_.params[p].ref().node);
+      storages_.back().is_input = storages_.back().placed = true;
+      storages_.back().input = int32_t(p);
+      storages_.back().death = INT32_MAX;
+    }
+    for (const Value& v : block_.nodes) see(v.ref().node);
+    root_.resize(size_t(n));
+    for (int32_t i = 0; i < n; i++) root_[size_t(i)] = i;
+    for (auto [value, of] : schedule_.aliases) root_[size_t(id(value))] = root_[size_t(id(of))];
+  }
+  Storage& storage(Ref r) { return storages_[size_t(root_[size_t(id(r))])]; }
+
+  template <class Visit>
+  static void reads(const Step& step, Visit&& visit) {
+    for (Ref r : step.operands) visit(r);
+    for (const Instance& i : step.group.instances)
+      if (i.loads) visit(i.ref);
+  }
+  template <class Visit>
+  static void writes(const Step& step, Visit&& visit) {
+    if (step.node)
+      for (int i = 0; i < step.node->n_results; i++) visit(Ref{step.node, uint32_t(i)});
+    for (const Output& o : step.group.outputs) visit(o.value);
+  }
+
+  void lifetimes() {
+    for (const Value& r : block_.results) storage(r).is_result = true;
+    for (Storage& s : storages_)
+      if (s.is_input && !s.is_result && dies_[size_t(s.input)]) s.death = -1;  // may be written over after its last read
+    for (int s = 0; s < int(schedule_.steps.size()); s++) {
+      writes(schedule_.steps[size_t(s)], [&](Ref r) {
+        Storage& v = storage(r);
+        if (v.birth < 0) v.birth = s;
+        if (!v.is_input) v.death = std::max(v.death, s);
+      });
+      reads(schedule_.steps[size_t(s)], [&](Ref r) {
+        Storage& v = storage(r);
+        if (v.death != INT32_MAX) v.death = std::max(v.death, s);
+      });
+    }
+    for (Storage& s : storages_)
+      if (s.is_result) s.death = INT32_MAX;
+  }
+
+  // ---- in place ----
+  // Each element of `in` is read no later than the element of `out` at the same index is written.
+  static bool may_overwrite(const Program& p, int in, int out) {
+    const Operand &a = p.operands[size_t(in)], &b = p.operands[size_t(out)];
+    if (a.access != Access::direct || b.access != Access::direct || a.level != b.level) return false;
+    if (size_of(a.dtype) != size_of(b.dtype)) return false;
+    int stored = -1;
+    for (int s = 0; s < int(p.stages.size()); s++)
+      for (int i = p.stages[size_t(s)].first; i < p.stages[size_t(s)].last; i++)
+        if (p.instrs[size_t(i)].operand == out && p.instrs[size_t(i)].code == Code::store) stored = s;
+    for (int s = stored + 1; s < int(p.stages.size()); s++)
+      for (int i = p.stages[size_t(s)].first; i < p.stages[size_t(s)].last; i++)
+        if (p.instrs[size_t(i)].operand == in && p.instrs[size_t(i)].code == Code::load) return false;
+    return stored >= 0;
+  }
+  // An operand of this step whose bytes the output may take, or -1.
+  int donor(int s, int out, const std::vector<bool>& taken) {
+    const Kernel& k = kernels_[size_t(s)];
+    Storage& to = storage(k.operands[size_t(out)].value);
+    if (to.birth != s) return -1;
+    int found = -1;
+    for (int in = 0; in < int(k.operands.size()); in++) {
+      const Operand& o = k.program.operands[size_t(in)];
+      Ref value = k.operands[size_t(in)].value;
+      if (o.is_output || !value || taken[size_t(in)]) continue;
+      Storage& from = storage(value);
+      if (from.death != s || from.bytes != to.bytes || from.gone || !from.placed) continue;
+      // An output may only take a buffer of its own kind; an input's or another output's buffer serves any.
+      if (to.is_result != is_buffer(from)) continue;
+      if (count_uses(k, from) != 1 || !may_overwrite(k.program, in, out)) continue;
+      found = in;
+      break;
+    }
+    return found;
+  }
+  static bool is_buffer(const Storage& s) { return s.is_input || s.output >= 0; }
+  int count_uses(const Kernel& k, const Storage& s) {
+    int n = 0;
+    for (size_t i = 0; i < k.operands.size(); i++)
+      n += k.operands[i].value && &storage(k.operands[i].value) == &s;
+    return n;
+  }
+
+  void place_new(Storage& s) {
+    if (s.is_result) {
+      s.output = int32_t(plan_.output_bytes.size());
+      plan_.output_bytes.push_back(s.bytes);
+      plan_.output_from.push_back(-1);
+    } else {
+      s.offset = arena_.take(rounded(s.bytes));
+    }
+    s.placed = true;
+  }
+  void take_over(Storage& to, Storage& from) {
+    to.placed = true;
+    from.gone = true;
+    if (from.is_input) {
+      to.output = int32_t(plan_.output_bytes.size());
+      plan_.output_bytes.push_back(to.bytes);
+      plan_.output_from.push_back(from.input);
+    } else {
+      to.output = from.output;
+      to.offset = from.offset;
+    }
+  }
+
+  void place_step(int s) {
+    const Step& step = schedule_.steps[size_t(s)];
+    plan_.copies_base.push_back(false);
+    if (step.base) place_base(s);
+    if (!step.node) place_in_place(s);
+    writes(step, [&](Ref r) {
+      if (!storage(r).placed) place_new(storage(r));
+    });
+    std::vector<Storage*> dead;
+    auto bury = [&](Ref r) {
+      Storage& v = storage(r);
+      bool ends = v.death == s && v.placed && !v.gone && !v.is_input && v.output < 0;
+      if (ends) v.gone = true, arena_.give(v.offset, rounded(v.bytes));
+    };
+    reads(step, bury);
+    writes(step, bury);
+  }
+  void place_base(int s) {
+    const Step& step = schedule_.steps[size_t(s)];
+    Storage &to = storage(step.group.outputs[0].value), &from = storage(step.base);
+    if (to.placed) return;
+    const Kernel& k = kernels_[size_t(s)];
+    bool dies_here = from.death == s && from.placed && !from.gone && count_uses(k, from) == 0;
+    if (dies_here && to.is_result == is_buffer(from)) return take_over(to, from);
+    plan_.copies_base.back() = true;
+  }
+  void place_in_place(int s) {
+    const Kernel& k = kernels_[size_t(s)];
+    std::vector<bool> taken(k.operands.size(), false);
+    for (int out = 0; out < int(k.operands.size()); out++) {
+      if (!k.program.operands[size_t(out)].is_output || storage(k.operands[size_t(out)].value).placed) continue;
+      int in = donor(s, out, taken);
+      if (in < 0) continue;
+      taken[size_t(in)] = true;
+      take_over(storage(k.operands[size_t(out)].value), storage(k.operands[size_t(in)].value));
+    }
+  }
+
+  void finish() {
+    for (size_t i = 0; i < root_.size(); i++) {
+      const Storage& s = storages_[size_t(root_[i])];
+      Location at;
+      if (s.is_input) at = {Where::input, s.input, 0};
+      else if (s.output >= 0) at = {Where::output, s.output, 0};
+      else at = {Where::arena, 0, s.offset};
+      plan_.values.push_back(at);
+    }
+    for (const Value& r : block_.results) {
+      const Storage& s = storage(r);
+      plan_.result_output.push_back(s.is_input ? -1 : s.output);
+      plan_.result_input.push_back(s.is_input ? s.input : -1);
+    }
+    plan_.arena_bytes = arena_.high();
+  }
+
+  const Block& block_;
+  const Schedule& schedule_;
+  std::span<const Kernel> kernels_;
+  const std::vector<bool>& dies_;
+  std::vector<Storage> storages_;
+  std::vector<int32_t> root_;
+  Arena arena_;
+  MemoryPlan plan_;
+};
+
+}  // namespace
+
+MemoryPlan plan_memory(const Block& block, const Schedule& schedule, std::span<const Kernel> kernels, const std::vector<bool>& dies) {
+  return MemoryPlanner(block, schedule, kernels, dies).run();
+}
+
+}  // namespace jt

@@ -1,0 +1,36 @@
+// memory: a schedule and its kernels -> where every value lies, and which steps write over what they read.
+//
+// A value that the program asked for gets a buffer of its own; everything else lives in one arena, where lifetimes that
+// do not meet share bytes. In place: a group's output takes the bytes of an operand that dies there, if both are walked
+// element by element in the same order and the program reads each element no later than it writes it.
+#pragma once
+#include <vector>
+
+#include "core/kernel/lower.h"
+#include "core/schedule/fuse.h"
+
+namespace jt {
+
+enum class Where : uint8_t { input, output, arena };
+
+struct Location {  // of a value's first byte
+  Where where = Where::arena;
+  int32_t index = 0;      // of the block's param, or of the output buffer
+  int64_t offset = 0;     // arena
+};
+
+struct MemoryPlan {
+  std::vector<Location> values;          // by Result::number
+  std::vector<int64_t> output_bytes;   // buffers to allocate for a run
+  std::vector<int32_t> output_from;    // param whose buffer the output takes over (it dies in this plan), or -1
+  std::vector<int32_t> result_output;  // of each result of the block: output index, or -1: it is an input's buffer
+  std::vector<int32_t> result_input;   // the input then
+  std::vector<bool> copies_base;       // by step: the base must be copied to the output first
+  int64_t arena_bytes = 0;
+};
+
+// dies[i]: param i is not needed after this plan and its buffer is exclusively ours.
+MemoryPlan plan_memory(const Block& block, const Schedule& schedule, std::span<const Kernel> kernels, const std::vector<bool>& dies);
+std::string to_text(const MemoryPlan& plan, const Block& block, const Schedule& schedule);
+
+}  // namespace jt

@@ -1,0 +1,319 @@
+#!/usr/bin/python3
+"""Writes vectors.txt: blocks of one row each, inputs, and the results that NumPy gives.
+
+A case is `case NAME`, the block's text, then a line per value: `in` or `out`, dtype, shape, values (floats as hex).
+`out` may carry `~BOUND`: the greatest difference, relative to 1 + |value|; without it bits must agree.
+Run: ./make_vectors.py > vectors.txt
+"""
+import numpy as np
+
+rng = np.random.default_rng(20240501)
+NAMES = {"bool": "bool", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64", "uint8": "u8", "uint16": "u16",
+         "uint32": "u32", "uint64": "u64", "float16": "f16", "float32": "f32", "float64": "f64"}
+
+
+def number(v):
+    if isinstance(v, (np.floating, float)):
+        v = float(v)
+        return "nan" if v != v else "inf" if v == np.inf else "-inf" if v == -np.inf else v.hex()
+    return str(int(v))
+
+
+def line(kind, a, bound=""):
+    shape = ",".join(map(str, a.shape))
+    print(f"{kind} {NAMES[a.dtype.name]}[{shape}] {bound}".rstrip(), *[number(v) for v in a.ravel()])
+
+
+def case(name, body, inputs, outputs, bound=None, results=1):
+    print("case", name)
+    params = ", ".join(f"%{i}: {NAMES[a.dtype.name]}[{','.join(map(str, a.shape))}]" for i, a in enumerate(inputs))
+    print(f"block({params}) {{")
+    names = ", ".join(f"%z{i}" for i in range(results))
+    print(f"  {names} = {body}")
+    print(f"  return {names}\n}}")
+    for a in inputs:
+        line("in", a)
+    for a in outputs:
+        a = np.asarray(a)
+        line("out", a, f"~{bound}" if bound and a.dtype.kind == "f" else "")
+
+
+def floats(*shape, dtype=np.float32):
+    return rng.uniform(-4, 4, shape).astype(dtype)
+
+
+def ints(*shape, lo=-9, hi=10, dtype=np.int32):
+    return rng.integers(lo, hi, shape).astype(dtype)
+
+
+def lanes(x):  # the order of program.h, along the last axis
+    x = np.asarray(x)
+    blocks = []
+    for first in range(0, x.shape[-1], 4096):
+        b = x[..., first:first + 4096]
+        full = np.full(x.shape[:-1] + (-(-b.shape[-1] // 64) * 64,), -0.0, x.dtype)
+        full[..., :b.shape[-1]] = b
+        acc = full[..., :64].copy()
+        for at in range(64, full.shape[-1], 64):
+            acc = (acc + full[..., at:at + 64]).astype(x.dtype)
+        half = 32
+        while half:
+            acc = acc[..., :half] + acc[..., half:2 * half]
+            half //= 2
+        blocks.append((0, acc[..., 0], b.shape[-1] == 4096))
+        while len(blocks) > 1 and blocks[-1][2] and blocks[-2][0] == blocks[-1][0]:
+            level, value, full_block = blocks.pop()
+            blocks[-1] = (level + 1, blocks[-1][1] + value, True)
+    value = blocks.pop()[1]
+    while blocks:
+        value = blocks.pop()[1] + value
+    return value
+
+
+# Reductions.
+x = floats(3, 5, 4)
+case("sum axes", "sum %0 {axes=[1,-1]}", [x], [lanes(x.reshape(3, 20))])
+case("sum outer axis keepdims", "sum %0 {axes=[0], keepdims=true}", [x], [lanes(x.reshape(3, 20).T.copy()).reshape(1, 5, 4)])
+x = (floats(2, 13000) * 1000).astype(np.float32)
+case("sum long", "sum %0 {axes=[1]}", [x], [lanes(x)])
+x = floats(300, dtype=np.float64)
+case("sum f64", "sum %0", [x], [lanes(x)])
+x = floats(300, dtype=np.float16)
+case("sum f16", "sum %0", [x], [lanes(x.astype(np.float32)).astype(np.float16)])
+case("sum of nothing", "sum %0 {axes=[1]}", [floats(2, 0)], [np.zeros(2, np.float32)])
+case("sum of -0", "sum %0", [np.full(3, -0.0, np.float32)], [np.float32(-0.0)])
+x = ints(4, 6, lo=-120, hi=120, dtype=np.int8)
+case("sum i8 widens", "sum %0 {axes=[1]}", [x], [x.sum(1, dtype=np.int64)])
+x = ints(3, 7, lo=0, hi=2).astype(bool)
+case("sum bool counts", "sum %0 {axes=[0]}", [x], [x.sum(0)])
+case("any", "any %0 {axes=[1]}", [x], [x.any(1)])
+case("all", "all %0 {axes=[0]}", [x], [x.all(0)])
+x = rng.uniform(0.5, 2, (3, 9)).astype(np.float32)
+case("prod", "prod %0 {axes=[1]}", [x], [x.astype(np.float64).prod(1).astype(np.float32)], 1e-5)
+x = ints(3, 30, lo=1, hi=9, dtype=np.int64)
+case("prod wraps", "prod %0 {axes=[1]}", [x], [x.prod(1)])
+case("prod of nothing", "prod %0", [floats(0)], [np.float32(1)])
+x = floats(4, 70)
+x[1, 3] = np.nan
+x[2, :] = -np.inf
+case("max", "max %0 {axes=[1]}", [x], [x.max(1)])
+case("min", "min %0 {axes=[1]}", [x], [x.min(1)])
+x[0, 5] = x[0, 9] = 9
+x[3, 2] = x[3, 60] = -9
+case("argmax", "argmax %0 {axes=[1]}", [x], [x.argmax(1)])
+case("argmin", "argmin %0 {axes=[1]}", [x], [x.argmin(1)])
+x = ints(3, 4, 5, dtype=np.uint8, lo=0, hi=255)
+case("argmax over two axes", "argmax %0 {axes=[0,2]}", [x], [x.transpose(1, 0, 2).reshape(4, -1).argmax(1)])
+case("max i u8", "max %0", [x], [x.max()])
+
+# Casts.
+x = np.array([1.9, -1.9, 300, -300, 3e9, -3e9, 1e19, -1e19, np.nan, np.inf, -np.inf, 0.0, -0.0, 2.5], np.float32)
+for name, low, high in (("i8", -128, 127), ("u8", 0, 255), ("i16", -32768, 32767), ("u16", 0, 65535), ("i32", -2**31, 2**31 - 1),
+                        ("u32", 0, 2**32 - 1), ("i64", -2**63, 2**63 - 1), ("u64", 0, 2**64 - 1)):
+    back = {v: k for k, v in NAMES.items()}[name]
+    exact = [0 if v != v else low if v <= low else high if v >= high else int(v) for v in map(float, x)]
+    case("cast f32 " + name, f"cast %0 {{dtype={name}}}", [x], [np.array(exact, back)])
+case("cast f32 bool", "cast %0 {dtype=bool}", [x], [x != 0])
+x = np.concatenate([floats(20) * 3, np.float32([65504, 65519, 65520, 1e-8, 6e-8, 2.98e-8, 1e-5, 2049, 2051, np.nan])]).astype(np.float32)
+with np.errstate(over="ignore"):
+    case("cast f32 f16", "cast %0 {dtype=f16}", [x], [x.astype(np.float16)])
+x = ints(20, lo=-1000, hi=1000, dtype=np.int64)
+case("cast i64 i8", "cast %0 {dtype=i8}", [x], [x.astype(np.int8)])
+case("cast i64 u64", "cast %0 {dtype=u64}", [x], [x.astype(np.uint64)])
+case("cast i64 f32", "cast %0 {dtype=f32}", [x + 2**40], [(x + 2**40).astype(np.float32)])
+
+# Movement.
+x = floats(2, 3, 4)
+case("reshape", "reshape %0 {shape=[4,-1]}", [x], [x.reshape(4, 6)])
+case("transpose", "transpose %0 {axes=[1,2,0]}", [x], [x.transpose(1, 2, 0)])
+case("transpose reversed", "transpose %0", [x], [x.T])
+y = floats(3, 1)
+case("expand", "expand %0 {shape=[2,3,4]}", [y], [np.broadcast_to(y, (2, 3, 4))])
+case("expand keeps", "expand %0 {shape=[2,-1,4]}", [y], [np.broadcast_to(y, (2, 3, 4))])
+case("slice", "slice %0 {starts=[0,1,-3], stops=[1,3,9], steps=[1,1,2]}", [x], [x[0:1, 1:3, -3:9:2]])
+case("slice empty", "slice %0 {starts=[1], stops=[1]}", [x], [x[1:1]])
+case("pad", "pad %0 {before=[0,1,2], after=[1,0,0], value=-1.5}", [x], [np.pad(x, ((0, 1), (1, 0), (2, 0)), constant_values=-1.5)])
+y = ints(3, lo=0, dtype=np.uint8)
+case("pad u8 saturates", "pad %0 {before=[1], after=[0], value=300}", [y], [np.concatenate([np.array([255], np.uint8), y])])
+case("flip", "flip %0 {axes=[-1,0]}", [x], [x[::-1, :, ::-1]])
+x = floats(2, 9)
+case("windows", "windows %0 {size=[3], stride=[2], dilation=[2]}", [x],
+     [np.lib.stride_tricks.sliding_window_view(x, 5, axis=1)[:, ::2, ::2].copy()])
+x = floats(2, 5, 6)
+case("windows 2d", "windows %0 {size=[2,3], stride=[1,2]}", [x],
+     [np.lib.stride_tricks.sliding_window_view(x, (2, 3), axis=(1, 2))[:, :, ::2].copy()])
+
+# Index ops.
+a, b, c = floats(2, 3), floats(2, 1), floats(2, 2)
+case("concat", "concat %0 %1 %2 {axis=-1}", [a, b, c], [np.concatenate([a, b, c], 1)])
+x, v = floats(5, 6), floats(2, 3)
+z = x.copy()
+z[1:4:2, 0:6:2] = v
+case("update", "update %0 %1 {starts=[1,0], steps=[2,2]}", [x, v], [z])
+x = floats(4, 3)
+index = np.array([[0, -1, 3], [7, -9, 2]])
+z = np.where(((index >= -4) & (index < 4))[:, :, None], x[np.clip(index, -4, 3)], np.float32(0))
+case("take", "take %0 %1", [x, index], [z])
+index = np.array([2, 0, 2], np.int8)
+case("take axis 1", "take %0 %1 {axis=1}", [x, index], [x[:, index]])
+index = np.array([1, -1, 1, 9])
+v = floats(4, 3)
+z = x.copy()
+for i, row in zip(index, v):
+    if i < 4:
+        z[i] += row
+case("scatter_add", "scatter_add %0 %1 %2", [x, index, v], [z])
+x = floats(3, 4)
+index = ints(2, 4, lo=-3, hi=3, dtype=np.int64)
+case("gather", "gather %0 %1", [x, index], [np.take_along_axis(x, index, 0)])
+index = ints(3, 6, lo=-4, hi=4, dtype=np.int32)
+case("gather axis 1", "gather %0 %1 {axis=1}", [x, index], [np.take_along_axis(x, index.astype(np.int64), 1)])
+index = np.array([[0, 3, 0, 1], [2, 2, -1, 9], [1, 1, 1, 1]])
+v = floats(3, 4)
+for combine, f in (("set", lambda p, q: q), ("add", np.add), ("mul", np.multiply), ("max", np.maximum), ("min", np.minimum)):
+    z = x.copy()
+    for i in range(3):
+        for j in range(4):
+            if index[i, j] < 4:
+                z[i, index[i, j]] = f(z[i, index[i, j]], v[i, j])
+    case("scatter " + combine, f'scatter %0 %1 %2 {{axis=1, combine="{combine}"}}', [x, index, v], [z])
+z = np.full((2, 5), np.float32(-1.5))
+for i in range(2):
+    for j in range(5):
+        p, q = i * 2 + j // 2 - 1, (j - 1) % 4
+        if 0 <= p < 3:
+            z[i, j] = x[p, q]
+case("reindex", 'reindex %0 {shape=[2,5], index="i0*2+i1/2-1,(i1-1)%4", value=-1.5}', [x], [z])
+z = np.zeros(5, np.float32)
+m = np.full(5, -np.inf, np.float32)
+for i in range(3):
+    for j in range(4):
+        if i + j < 5:
+            z[i + j] += x[i, j]
+            m[i + j] = max(m[i + j], x[i, j])
+case("reindex_reduce add", 'reindex_reduce %0 {shape=[5], index="i0+i1"}', [x], [z])
+case("reindex_reduce max", 'reindex_reduce %0 {shape=[5], index="i0+i1", combine="max"}', [x], [m])
+k = ints(4, dtype=np.int8)
+case("reindex_reduce min i8", 'reindex_reduce %0 {shape=[2], index="i0*0", combine="min"}', [k], [np.array([k.min(), 127], np.int8)])
+
+# Sources.
+case("iota", "iota {shape=[2,3], axis=1, dtype=f32}", [], [np.broadcast_to(np.arange(3, dtype=np.float32), (2, 3))])
+case("iota u8", "iota {shape=[300], dtype=u8}", [], [np.arange(300).astype(np.uint8)])
+case("full", "full {shape=[2,2], value=2.5}", [], [np.full((2, 2), np.float32(2.5))])
+
+
+def philox(element, counter, key):
+    m = 0xFFFFFFFF
+    c = [element & m, element >> 32, counter & m, counter >> 32]
+    k = [key & m, key >> 32]
+    for _ in range(10):
+        p, q = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(q >> 32) ^ c[1] ^ k[0], q & m, (p >> 32) ^ c[3] ^ k[1], p & m]
+        k = [(k[0] + 0x9E3779B9) & m, (k[1] + 0xBB67AE85) & m]
+    return c[0]
+
+
+# The generator's authors' answers (Random123 kat_vectors: counter and key all 0, and all ones).
+assert philox(0, 0, 0) == 0x6627E8D5
+assert philox(2**64 - 1, 2**64 - 1, 2**64 - 1) == 0x408F276D
+key = 12345 ^ (7 * 0x9E3779B97F4A7C15 % 2**64)
+bits = np.array([philox(i, 2**33 + 5, key) for i in range(20)])
+case("random_bits", "random_bits {shape=[4,5], seed=12345, stream=7, counter=8589934597}", [], [bits.reshape(4, 5)])
+case("uniform", "uniform {shape=[20], seed=12345, stream=7, counter=8589934597}", [], [((bits >> 8) * 2.0**-24).astype(np.float32)])
+case("uniform f64", "uniform {shape=[20], seed=12345, stream=7, counter=8589934597, dtype=f64}", [], [bits * 2.0**-32])
+two = [np.array([philox(i, 9, 5 ^ ((s * 0x9E3779B97F4A7C15) % 2**64)) for i in range(20)]) for s in (6 + 2**63, 7 + 2**63)]
+u, v = [((b >> 8) * 2.0**-24) for b in two]
+case("normal", "normal {shape=[20], seed=5, stream=3, counter=9}", [],
+     [(np.sqrt(np.log(1 - u) * -2) * np.cos(v * 2 * np.pi)).astype(np.float32)], 3e-6)
+
+# Library ops.
+a, b = floats(2, 3, 4), floats(2, 4, 5)
+case("matmul", "matmul %0 %1", [a, b], [(a.astype(np.float64) @ b).astype(np.float32)], 1e-6)
+a, b = ints(3, 4), ints(4, 2)
+case("matmul i32", "matmul %0 %1", [a, b], [a @ b])
+case("matmul of no products", "matmul %0 %1", [floats(2, 0), floats(0, 3)], [np.zeros((2, 3), np.float32)])
+
+
+def conv(x, w, stride, padding, dilation, groups):
+    t, l, bt, r = padding
+    p = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (t, bt), (l, r)))
+    o, ig, kh, kw = w.shape
+    size = (dilation[0] * (kh - 1) + 1, dilation[1] * (kw - 1) + 1)
+    win = np.lib.stride_tricks.sliding_window_view(p, size, axis=(2, 3))[:, :, ::stride[0], ::stride[1], ::dilation[0], ::dilation[1]]
+    out = [np.einsum("nchwkl,ockl->nohw", win[:, g * ig:(g + 1) * ig], w[g * o // groups:(g + 1) * o // groups].astype(np.float64))
+           for g in range(groups)]
+    return np.concatenate(out, 1)
+
+
+def by_basis(f, like, dz):  # gradient of a linear map: its value on every basis vector, dotted with dz
+    out = np.zeros(like.shape)
+    for i in range(like.size):
+        e = np.zeros(like.size)
+        e[i] = 1
+        out.flat[i] = (f(e.reshape(like.shape)) * dz).sum()
+    return out.astype(np.float32)
+
+
+for name, args, (x, w) in (("", ((1, 1), (0, 0, 0, 0), (1, 1), 1), (floats(2, 3, 5, 4), floats(2, 3, 3, 2))),
+                           (" strided", ((2, 1), (1, 0, 2, 1), (1, 2), 1), (floats(1, 2, 6, 5), floats(3, 2, 3, 2))),
+                           (" grouped", ((1, 2), (1, 1, 1, 1), (1, 1), 2), (floats(1, 4, 3, 4), floats(6, 2, 2, 2)))):
+    s, p, d, g = args
+    text = f"stride=[{s[0]},{s[1]}], padding=[{p[0]},{p[1]},{p[2]},{p[3]}], dilation=[{d[0]},{d[1]}], groups={g}"
+    z = conv(x, w, *args).astype(np.float32)
+    case("conv2d" + name, f"conv2d %0 %1 {{{text}}}", [x, w], [z], 1e-5)
+    dz = floats(*z.shape)
+    shape = lambda a: "shape=[" + ",".join(map(str, a.shape)) + "], "
+    case("conv2d_grad_x" + name, f"conv2d_grad_x %0 %1 {{{shape(x)}{text}}}", [dz, w],
+         [by_basis(lambda e: conv(e, w, *args), x, dz)], 1e-5)
+    case("conv2d_grad_w" + name, f"conv2d_grad_w %0 %1 {{{shape(w)}{text}}}", [dz, x],
+         [by_basis(lambda e: conv(x, e, *args), w, dz)], 1e-5)
+
+x = floats(2, 2, 5, 4)
+x[0, 0, 2, 2] = np.nan
+x[1, 1] = 1
+p = np.pad(x, ((0, 0), (0, 0), (1, 1), (0, 1)), constant_values=-np.inf)
+win = np.lib.stride_tricks.sliding_window_view(p, (3, 2), axis=(2, 3))[:, :, ::2, ::1]
+flat = win.reshape(*win.shape[:4], -1)
+best = flat.argmax(-1)  # the first maximum, the first NaN
+i, j = np.indices(best.shape)[2:]
+index = ((i * 2 - 1 + best // 2) * 4 + j + best % 2).astype(np.int32)
+text = "size=[3,2], stride=[2,1], padding=[1,0,1,1]"
+case("max_pool2d", f"max_pool2d %0 {{{text}}}", [x], [flat.max(-1), index], results=2)
+dz = floats(*best.shape)
+dx = np.zeros((2, 2, 20))
+for at in np.ndindex(best.shape):
+    dx[at[0], at[1], index[at]] += dz[at]
+case("max_pool2d_grad", f"max_pool2d_grad %0 %1 {{shape=[2,2,5,4], {text}}}", [dz, index], [dx.reshape(x.shape).astype(np.float32)], 1e-6)
+x = floats(1, 2, 5, 4)
+
+
+def avg(x):
+    p = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (0, 1)))
+    return np.lib.stride_tricks.sliding_window_view(p, (3, 2), axis=(2, 3))[:, :, ::2, ::1].mean((-1, -2))
+
+
+z = avg(x).astype(np.float32)
+case("avg_pool2d", f"avg_pool2d %0 {{{text}}}", [x], [z], 1e-6)
+dz = floats(*z.shape)
+case("avg_pool2d_grad", f"avg_pool2d_grad %0 {{shape=[1,2,5,4], {text}}}", [dz], [by_basis(avg, x, dz)], 1e-6)
+
+# Composite rows.
+x = floats(3, 7)
+d = x.astype(np.float64)
+case("mean", "mean %0 {axes=[1]}", [x], [d.mean(1).astype(np.float32)], 1e-6)
+k = ints(3, 4)
+case("mean of integers", "mean %0", [k], [np.float32(k.mean())], 1e-6)
+h = floats(500, dtype=np.float16)
+case("mean of f16 is rounded once", "mean %0", [h], [np.float16(lanes(h.astype(np.float32)) / np.float32(500))])
+e = np.exp(d - d.max(1, keepdims=True))
+soft = e / e.sum(1, keepdims=True)
+case("softmax", "softmax %0", [x], [soft.astype(np.float32)], 1e-6)
+case("log_softmax", "log_softmax %0 {axis=1}", [x], [np.log(soft).astype(np.float32)], 1e-6)
+label = np.array([6, 0, 3], np.int16)
+case("cross_entropy", "cross_entropy %0 %1", [x, label], [np.float32(-np.log(soft[range(3), label]).mean())], 1e-6)
+y = floats(3, 7)
+case("mse_loss", "mse_loss %0 %1", [x, y], [np.float32(((d - y)**2).mean())], 1e-6)
+from math import erf
+case("gelu", "gelu %0", [x], [(d * (1 + np.vectorize(erf)(d / np.sqrt(2))) / 2).astype(np.float32)], 1e-6)
+case("silu", "silu %0", [x], [(d / (1 + np.exp(-d))).astype(np.float32)], 1e-6)
+case("softplus", "softplus %0", [x], [np.log1p(np.exp(d)).astype(np.float32)], 1e-6)

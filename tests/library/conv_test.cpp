@@ -1,0 +1,142 @@
+// Convolutions equal the definition, and their gradients its adjoint, for every ISA and any window.
+#include "tests/library/guarded.h"
+
+namespace jt::library {
+namespace {
+
+std::string text(const LibraryKernels* kernels, const Conv2dShape& s) {
+  std::string out = std::string(kernels->name) + " " + name(s.dtype);
+  for (auto [label, value] : {std::pair<const char*, i64>{"n", s.n}, {"c", s.c}, {"h", s.h}, {"w", s.w}, {"o", s.o},
+                              {"kh", s.kh}, {"kw", s.kw}, {"sh", s.stride_h}, {"sw", s.stride_w}, {"dh", s.dilation_h},
+                              {"dw", s.dilation_w}, {"top", s.top}, {"left", s.left}, {"bottom", s.bottom},
+                              {"right", s.right}, {"groups", s.groups}})
+    out += std::string(" ") + label + "=" + std::to_string(value);
+  return out;
+}
+
+// Calls term(y index, x index, w index) for every product of the definition.
+template <class Term>
+void for_each_term(const Conv2dShape& s, const Term& term) {
+  const i64 oh = output_height(s), ow = output_width(s), cg = s.c / s.groups, og = s.o / s.groups;
+  for (i64 n = 0; n < s.n; n++)
+    for (i64 o = 0; o < s.o; o++)
+      for (i64 i = 0; i < oh; i++)
+        for (i64 j = 0; j < ow; j++)
+          for (i64 c = 0; c < cg; c++)
+            for (i64 a = 0; a < s.kh; a++)
+              for (i64 b = 0; b < s.kw; b++) {
+                const i64 y = i * s.stride_h + a * s.dilation_h - s.top, x = j * s.stride_w + b * s.dilation_w - s.left;
+                if (y < 0 || y >= s.h || x < 0 || x >= s.w) continue;
+                term(((n * s.o + o) * oh + i) * ow + j, ((n * s.c + o / og * cg + c) * s.h + y) * s.w + x,
+                     ((o * cg + c) * s.kh + a) * s.kw + b);
+              }
+}
+
+template <class T>
+void expect_equal(const char* what, Guarded& got, const std::vector<double>& want) {
+  ASSERT_TRUE(got.is_intact()) << what << " overrun";
+  for (size_t i = 0; i < want.size(); i++) ASSERT_EQ(double(got.as<T>()[i]), want[i]) << what << " at " << i;
+}
+
+template <class T>
+void check(const LibraryKernels* kernels, const Conv2dShape& s, std::mt19937& random, int pieces) {
+  SCOPED_TRACE(text(kernels, s));
+  const i64 x_count = s.n * s.c * s.h * s.w, w_count = s.o * (s.c / s.groups) * s.kh * s.kw;
+  const i64 y_count = s.n * s.o * output_height(s) * output_width(s);
+  Guarded x(x_count * sizeof(T), sizeof(T)), w(w_count * sizeof(T), sizeof(T)), y(y_count * sizeof(T), sizeof(T));
+  Guarded dx(x_count * sizeof(T), sizeof(T)), dw(w_count * sizeof(T), sizeof(T)), dy(y_count * sizeof(T), sizeof(T));
+  fill_exact(x.as<T>(), x_count, random);
+  fill_exact(w.as<T>(), w_count, random);
+  fill_exact(dy.as<T>(), y_count, random);
+  std::vector<double> want_y(y_count), want_dx(x_count), want_dw(w_count);
+  for_each_term(s, [&](i64 at_y, i64 at_x, i64 at_w) {
+    want_y[at_y] += double(x.as<T>()[at_x]) * w.as<T>()[at_w];
+    want_dx[at_x] += double(dy.as<T>()[at_y]) * w.as<T>()[at_w];
+    want_dw[at_w] += double(dy.as<T>()[at_y]) * x.as<T>()[at_x];
+  });
+  run_in_pieces(kernels->conv2d_units(s), pieces, kernels->conv2d_workspace(s), [&](void* memory, i64 begin, i64 end) {
+    kernels->conv2d(s, x.bytes(), w.bytes(), y.bytes(), memory, begin, end);
+  });
+  expect_equal<T>("y", y, want_y);
+  run_in_pieces(kernels->conv2d_grad_x_units(s), pieces, kernels->conv2d_grad_x_workspace(s),
+                [&](void* memory, i64 begin, i64 end) {
+                  kernels->conv2d_grad_x(s, dy.bytes(), w.bytes(), dx.bytes(), memory, begin, end);
+                });
+  expect_equal<T>("dx", dx, want_dx);
+  run_in_pieces(kernels->conv2d_grad_w_units(s), pieces, kernels->conv2d_grad_w_workspace(s),
+                [&](void* memory, i64 begin, i64 end) {
+                  kernels->conv2d_grad_w(s, x.bytes(), dy.bytes(), dw.bytes(), memory, begin, end);
+                });
+  expect_equal<T>("dw", dw, want_dw);
+}
+
+Conv2dShape square(i64 n, i64 c, i64 side, i64 o, i64 window, i64 stride = 1, i64 pad = 0, i64 groups = 1) {
+  Conv2dShape s;
+  s.n = n, s.c = c, s.h = s.w = side, s.o = o, s.kh = s.kw = window;
+  s.stride_h = s.stride_w = stride;
+  s.top = s.left = s.bottom = s.right = pad;
+  s.groups = groups;
+  return s;
+}
+
+TEST(Conv2d, equals_the_definition_on_well_known_shapes) {
+  std::mt19937 random(5);
+  const Conv2dShape shapes[] = {
+      square(3, 1, 28, 20, 5),      square(3, 20, 12, 50, 5),       square(2, 3, 31, 16, 7, 2, 3), square(2, 16, 14, 20, 3, 1, 1),
+      square(5, 32, 7, 24, 3, 1, 1), square(2, 33, 9, 70, 1),        square(2, 16, 9, 16, 1, 2),    square(2, 12, 15, 12, 3, 1, 1, 12),
+      square(2, 12, 15, 24, 3, 2, 1, 12), square(2, 8, 10, 12, 3, 1, 1, 4), square(9, 6, 1, 5, 1),   square(4, 4, 5, 6, 5)};
+  for (auto* kernels : every_isa())
+    for (const Conv2dShape& s : shapes) {
+      check<float>(kernels, s, random, 2);
+      if (HasFatalFailure()) return;
+    }
+}
+
+TEST(Conv2d, equals_the_definition_on_random_shapes) {
+  const unsigned seed = std::random_device()();
+  std::mt19937 random(seed);
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  auto any = [&](i64 least, i64 most) { return least + i64(random() % (most - least + 1)); };
+  for (auto* kernels : every_isa())
+    for (int round = 0; round < 250; round++) {
+      Conv2dShape s;
+      s.groups = any(1, 3);
+      s.n = any(round % 20 == 0 ? 0 : 1, 4);
+      s.c = s.groups * any(round % 20 == 1 ? 0 : 1, 9);
+      s.o = s.groups * any(round % 20 == 2 ? 0 : 1, 9);
+      s.h = any(round % 20 == 3 ? 0 : 1, 20), s.w = any(round % 20 == 4 ? 0 : 1, 40);
+      s.kh = any(1, 4), s.kw = any(1, 5);
+      s.stride_h = any(1, 3), s.stride_w = any(1, 3);
+      s.dilation_h = any(1, 2), s.dilation_w = any(1, 3);
+      s.top = any(0, 3), s.left = any(0, 6), s.bottom = any(0, 3), s.right = any(0, 6);
+      const int pieces = int(any(1, 4));
+      if (round % 3 == 0) {
+        s.dtype = JT_F64;
+        check<double>(kernels, s, random, pieces);
+      } else {
+        check<float>(kernels, s, random, pieces);
+      }
+      if (HasFatalFailure()) return;
+    }
+}
+
+TEST(Conv2d, gives_the_same_bits_however_its_units_are_split) {
+  std::mt19937 random(7);
+  std::uniform_real_distribution<float> real(-1, 1);
+  for (auto* kernels : every_isa())
+    for (const Conv2dShape& s : {square(5, 20, 12, 50, 5), square(9, 5, 6, 7, 3, 1, 1), square(3, 4, 11, 6, 3, 2, 1, 2)}) {
+      const i64 y_count = s.n * s.o * output_height(s) * output_width(s), x_count = s.n * s.c * s.h * s.w;
+      std::vector<float> w(s.o * s.c / s.groups * s.kh * s.kw), dy(y_count), whole(x_count), split(x_count);
+      for (float& v : w) v = real(random);
+      for (float& v : dy) v = real(random);
+      std::vector<char> memory(kernels->conv2d_grad_x_workspace(s));
+      const i64 units = kernels->conv2d_grad_x_units(s);
+      kernels->conv2d_grad_x(s, dy.data(), w.data(), whole.data(), memory.data(), 0, units);
+      for (i64 u = units - 1; u >= 0; u--)
+        kernels->conv2d_grad_x(s, dy.data(), w.data(), split.data(), memory.data(), u, u + 1);
+      EXPECT_EQ(0, memcmp(whole.data(), split.data(), whole.size() * 4)) << text(kernels, s);
+    }
+}
+
+}  // namespace
+}  // namespace jt::library

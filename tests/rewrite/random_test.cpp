@@ -1,0 +1,161 @@
+// Random blocks: simplified, they have the same results to the bit, and nothing is left to simplify.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "core/ir/build.h"
+#include "core/ir/eval.h"
+#include "core/rewrite/simplify.h"
+
+namespace jt {
+namespace {
+
+// Grows a block op by op from values it has; what an op refuses is not there.
+class Grower {
+ public:
+  explicit Grower(uint32_t seed) : random_(seed) {}
+
+  Block grow() {
+    for (DType t : {JT_F32, JT_F32, JT_I32, JT_U8, JT_BOOL, JT_F16}) param({t, Shape{3, 4}});
+    Type column{JT_F32, Shape{3}};
+    column.shape.push(1, true);
+    param(column);
+    param({JT_I64, Shape{4}});
+    for (int i = 0; i < 60; i++) {
+      try {
+        add(next());
+      } catch (const Error&) {
+      }
+    }
+    for (int i = 0; i < 4; i++) block_.results.push_back(values_[values_.size() - 1 - size_t(pick(8))]);
+    return std::move(block_);
+  }
+
+ private:
+  int pick(int n) { return int(random_() % uint32_t(n)); }
+  Ref any() { return values_[size_t(pick(3) ? int(values_.size()) - 1 - pick(std::min(10, int(values_.size()))) : pick(int(values_.size())))]; }
+  void param(const Type& type) {
+    block_.params.push_back(block_.recorder->leaf(type, nullptr));
+    values_.push_back(block_.params.back());
+    seen_ = block_.recorder->next_mark();
+    for (const Value& v : block_.params) v.ref().node->mark = seen_;
+  }
+
+  Value constant() {
+    const double values[] = {0, 1, -1, 2, 3, 4, -2.5, 0.1, -0.0, 1e20};
+    DType t = std::array{JT_F32, JT_I32, JT_U8, JT_F16}[size_t(pick(4))];
+    double v = values[pick(is_float(t) ? 10 : t == JT_U8 ? 2 : 6)];
+    Value made = block_.recorder->constant(t, v);
+    if (pick(2)) {
+      block_.scalars.push_back({t, made.ref().node->constant_bits});
+      made.ref().node->origin = int32_t(block_.scalars.size()) - 1;
+    }
+    return made;
+  }
+
+  Value next() {
+    Recorder& r = *block_.recorder;
+    Ref x = any();
+    const Shape& s = x.shape();
+    int axis = s.rank ? pick(s.rank) : 0;
+    switch (pick(14)) {
+      case 0: return constant();
+      case 1: return ops::cast(x, std::array{JT_F32, JT_I32, JT_U8, JT_F16, JT_F64, JT_BOOL}[size_t(pick(6))]);
+      case 2: return r.build(Op::transpose, {x}, Attrs().add_ints({}));
+      case 3: return r.build(Op::flip, {x}, Attrs().add(axis));
+      case 4: return r.build(Op::reshape, {x}, Attrs().add(s.count()));
+      case 5: return r.build(Op::reshape, {x}, Attrs().add_ints(std::array<int64_t, 2>{3, s.count() / 3}));
+      case 6: return r.build(Op(int(Op::sum) + pick(6)), {x}, Attrs().add(axis).add(pick(2)));
+      case 7: return ops::expand(x, Shape{3, 4});
+      case 8: return r.build(Op::softmax, {x}, Attrs().add(axis));
+      case 9: return r.build(Op::mean, {x}, Attrs().add(axis).add(pick(2)));
+      default: break;
+    }
+    Op op = Op(kFirstElement + pick(kLastElement - kFirstElement + 1));
+    if (pick(2)) op = std::array{Op::add, Op::sub, Op::mul, Op::neg, Op::div, Op::abs, Op::where, Op::maximum}[size_t(pick(8))];
+    if (op == Op::pow) op = Op::mul;
+    size_t n = signature(def(op)).operands.size();
+    Ref in[3] = {x, any(), any()};
+    return r.build(op, {in, n});
+  }
+
+  // Enters a value and what was recorded to make it.
+  void add(const Value& root) {
+    std::vector<Ref> work{root};
+    while (!work.empty()) {
+      Ref top = work.back();
+      Ref waits_for;
+      for (Ref in : top.node->ins())
+        if (in.node->mark != seen_) waits_for = in;
+      if (waits_for) { work.push_back(waits_for); continue; }
+      work.pop_back();
+      if (top.node->mark == seen_) continue;
+      top.node->mark = seen_;
+      block_.nodes.push_back(Ref{top.node});
+    }
+    values_.push_back(root);
+  }
+
+  std::mt19937 random_;
+  Block block_;
+  std::vector<Ref> values_;
+  uint32_t seen_ = 0;
+};
+
+HostValue random_value(const Type& type, std::mt19937& random) {
+  HostValue v{type, std::vector<unsigned char>(type.bytes())};
+  for (size_t i = 0; i < v.bytes.size(); i++) v.bytes[i] = (unsigned char)random();
+  if (type.dtype == JT_BOOL)
+    for (unsigned char& b : v.bytes) b &= 1;
+  if (type.dtype == JT_F32 && random() % 2)  // bits of any kind, or numbers of a common size
+    for (size_t i = 0; i < v.bytes.size(); i += 4) {
+      float f = float(int(random() % 2001) - 1000) / 64;
+      std::memcpy(&v.bytes[i], &f, 4);
+    }
+  return v;
+}
+
+uint64_t element(const HostValue& v, size_t i) {
+  uint64_t bits = 0;
+  size_t size = size_of(v.type.dtype);
+  std::memcpy(&bits, &v.bytes[i * size], size);
+  auto quiet = [&](uint64_t magnitude, uint64_t infinity) { return (bits & magnitude) > infinity ? ~uint64_t(0) : bits; };
+  switch (v.type.dtype) {
+    case JT_F16: return quiet(0x7fff, 0x7c00);
+    case JT_BF16: return quiet(0x7fff, 0x7f80);
+    case JT_F32: return quiet(0x7fffffff, 0x7f800000);
+    case JT_F64: return quiet(INT64_MAX, 0x7ffull << 52);
+    default: return bits;
+  }
+}
+
+TEST(Random, SameBitsAndNothingLeftToSimplify) {
+  for (uint32_t seed = 0; seed < 1500; seed++) {
+    Block block = Grower(seed).grow();
+    std::string before = print(block);
+    ASSERT_NO_THROW(verify(block)) << before;
+    std::mt19937 random(seed);
+    std::vector<HostValue> in;
+    for (const Value& p : block.params) in.push_back(random_value(p.type(), random));
+    std::vector<HostValue> want = evaluate(block, in);
+    std::string after;
+    try {
+      block = simplify(std::move(block));
+      after = print(block);
+      verify(block);
+    } catch (const Error& e) {
+      FAIL() << e.message() << "\n" << before << after;
+    }
+    std::vector<HostValue> got = evaluate(block, in);
+    for (size_t i = 0; i < want.size(); i++) {
+      ASSERT_TRUE(want[i].type == got[i].type) << "seed " << seed << ", result " << i << "\n" << before << after;
+      for (size_t k = 0; k < size_t(want[i].type.count()); k++)
+        ASSERT_EQ(element(want[i], k), element(got[i], k)) << "seed " << seed << ", result " << i << ", element " << k << "\n" << before << after;
+    }
+    ASSERT_EQ(print(simplify(std::move(block))), after) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace jt

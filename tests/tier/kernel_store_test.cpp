@@ -160,7 +160,7 @@ TEST_F(OneEntry, EveryFailingCallIsAMissOrALostEntry) {
     }
   for (int error : {EROFS, EACCES, ENOSPC, EDQUOT, EIO})
     for (int n = 0; n < 20; n++) {
-      Fault::at(n, error, true);
+      Fault::at(n, error);
       try {
         store.save("another key", kernel);
       } catch (const Error& e) {

@@ -1,6 +1,7 @@
 #include "tests/tier/random_programs.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace jt::vm {
@@ -309,10 +310,9 @@ class Maker {
       if (d == JT_BOOL) {
         *to = char(bits & 1);
       } else if (d == JT_F32 || d == JT_F64) {
-        constexpr double kSpecial[] = {0.0, -0.0, 1e30, -1e-30, 1e300 * 1e300, -1e300 * 1e300};
+        constexpr double kSpecial[] = {0.0, -0.0, 1e30, -1e-30, HUGE_VAL, -HUGE_VAL};
         double x = double(int64_t(bits % 20001) - 10000) / 1700;
-        if (bits >> 40 & 31) x += 0;
-        else x = kSpecial[bits % 6];
+        if (!(bits >> 40 & 31)) x = kSpecial[bits % 6];
         float f = float(x);
         std::memcpy(to, d == JT_F32 ? static_cast<void*>(&f) : static_cast<void*>(&x), size_of(d));
       } else if (is_int(d) && bits >> 40 & 15) {

@@ -73,7 +73,7 @@ TEST(RandomPrograms, LeaveTheSameBytesAsTheVm) {
     const auto expected = c.buffers;
     restore();
 
-    std::string source = render_c(c.program);
+    std::string source = cpu::render_c(c.program);
     cpu::TccKernel kernel = compiler->compile(source, "k", {}, *arena), twin = compiler->compile(source, "k", {}, *arena);
     ASSERT_EQ(std::memcmp(kernel.code.data(), twin.code.data(), twin.code.size()), 0) << "an address in\n" << source;
     kernel = moved(std::move(kernel), *arena);

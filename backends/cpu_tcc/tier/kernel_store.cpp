@@ -114,9 +114,9 @@ void KernelStore::save(std::string_view key, const TccKernel& kernel) {
   folder_.write(file_name(key), parts);
 }
 
+// Temporary files that killed writers left go with the entries of their time.
 void KernelStore::sweep() const {
   std::vector<PrivateFolder::Entry> entries = folder_.entries();
-  std::erase_if(entries, [](const PrivateFolder::Entry& e) { return !e.name.ends_with(kSuffix); });
   uint64_t bytes = 0;
   for (const PrivateFolder::Entry& e : entries) bytes += e.size;
   if (bytes <= kMostBytes) return;

@@ -34,7 +34,7 @@ constexpr size_t kTypes = std::size(kFunctionTypes);
 constexpr const char* kParameters = "(const i64 *A, i64 begin, i64 end, char *s, char *const *P)";
 
 // One layout of a program as one C function. Names in it: O, I extents; o, i first elements of the block; n, m elements of
-// an outer and an inner block; at: o * I + i; w: columns at once; r3: where register 3 is; t0: state of reduction 0.
+// an outer and an inner block; at: o * I + i; w: columns or short rows at once; r3: where register 3 is; t0: state of reduction 0.
 class LayoutRenderer {
  public:
   LayoutRenderer(const Program& program, const VmPlan& plan, bool (&used)[kTypes])
@@ -73,7 +73,7 @@ class LayoutRenderer {
   }
   const char* count(Level level) const {
     if (level == Level::uniform) return "1";
-    if (level == Level::inner) return "m";
+    if (level == Level::inner) return plan_.layout == Layout::column ? "n" : "m";
     return plan_.layout == Layout::row ? "1" : "n";
   }
   // The address of the block in a direct operand.
@@ -138,17 +138,24 @@ class LayoutRenderer {
     return take();
   }
 
+  void open_blocks(const std::string& width) {
+    open(text("for (i64 o = begin; o < end; o += ", width, ")"));
+    line("i64 n = end - o < ", width, " ? end - o : ", width, ";");
+  }
+
   std::string render_blocks() {
-    std::string step = plan_.layout == Layout::flat ? text(kBlock) : plan_.layout == Layout::column ? "w" : "1";
-    if (plan_.layout == Layout::rows) {
-      line("i64 R = ", kBlock, " / I;");
-      step = "R";
-    }
-    open(text("for (i64 o = begin; o < end; o += ", step, ")"));
-    if (plan_.layout != Layout::row) line("i64 n = end - o < ", step, " ? end - o : ", step, ";");
-    if (plan_.layout == Layout::rows) {
-      line("i64 m = n * I;");
-      line("i64 at = o * I;");
+    switch (plan_.layout) {
+      case Layout::flat: open_blocks(text(kBlock)); break;
+      case Layout::column: open_blocks("w"); break;
+      case Layout::rows:
+        line("i64 w = ", kBlock, " / I;");
+        open_blocks("w");
+        line("i64 m = n * I;");
+        line("i64 at = o * I;");
+        break;
+      case Layout::row:
+        line("i64 m;");
+        open("for (i64 o = begin; o < end; o++)");
     }
     for (const PlanStage& stage : plan_.stages) {
       if (stage.level == Level::uniform) continue;
@@ -169,8 +176,7 @@ class LayoutRenderer {
       return render_ops(stage.ops);
     }
     bool columns = plan_.layout == Layout::column;
-    open("");
-    line(columns ? text("i64 m = n;") : text("i64 m = I < ", kBlock, " ? I : ", kBlock, ";"));
+    if (!columns && !stage.before.empty()) line("m = I < ", kBlock, " ? I : ", kBlock, ";");
     render_ops(stage.before);
     for (int r : stage.reduces)
       line(call("reduce_begin", kReduceBegin, text("t", r, ", ", columns ? "n" : "1")));
@@ -188,7 +194,6 @@ class LayoutRenderer {
       if (columns) line(call("block", reduction.primitive + 3, state_and_home + ", n"));
       else line(call("reduce_end", reduction.primitive + 1, state_and_home));
     }
-    close();
   }
 
   void render_ops(const std::vector<Op>& ops) {

@@ -1,5 +1,7 @@
 #include "backends/cpu_tcc/tier/tcc_tier.h"
 
+#include <cstring>
+
 #include "backends/cpu_tcc/tier/render_c.h"
 #include "core/base/status.h"
 
@@ -46,10 +48,21 @@ TccKernel TccTier::load_or_compile(const Program& program, std::string_view key)
       return kernel;
     }
   }
-  TccKernel kernel = compiler().compile(render_c(program), "k", {}, *arena_);
+  std::string source = render_c(program);
+  TccKernel kernel = compiler().compile(source, "k", {}, *arena_);
   compiled_++;
-  if (store_ && !is_read_only_) save(key, kernel);
+  if (store_ && !is_read_only_ && is_movable(source, kernel)) save(key, kernel);
   return kernel;
+}
+
+// Whether this libtcc makes code without addresses: compiled once more, elsewhere, it is the same. Asked of one kernel.
+bool TccTier::is_movable(const std::string& source, const TccKernel& kernel) {
+  if (has_moved_) return true;
+  TccKernel twin = compiler().compile(source, "k", {}, *arena_);
+  bool is_same = twin.code.data() && twin.code.size() == kernel.code.size() &&
+                 std::memcmp(twin.code.data(), kernel.code.data(), twin.code.size()) == 0;
+  (is_same ? has_moved_ : is_read_only_) = true;
+  return is_same;
 }
 
 void TccTier::save(std::string_view key, const TccKernel& kernel) {

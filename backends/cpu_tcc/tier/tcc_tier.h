@@ -46,6 +46,7 @@ class TccTier {
 
  private:
   TccKernel load_or_compile(const Program& program, std::string_view key);
+  bool is_movable(const std::string& source, const TccKernel& kernel);
   void save(std::string_view key, const TccKernel& kernel);
   TccCompiler& compiler();
   void fall_back(std::string_view why);
@@ -58,7 +59,7 @@ class TccTier {
   std::mutex opening_;
   std::unique_ptr<TccCompiler> compiler_;
   std::string why_no_compiler_;
-  std::atomic<bool> has_fallen_back_{false}, is_read_only_{false};
+  std::atomic<bool> has_fallen_back_{false}, is_read_only_{false}, has_moved_{false};
   std::atomic<int64_t> compiled_{0}, loaded_{0}, failed_{0};
 };
 

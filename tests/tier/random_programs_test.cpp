@@ -51,7 +51,7 @@ cpu::TccKernel moved(cpu::TccKernel kernel, cpu::CodeArena& arena) {
 TEST(RandomPrograms, LeaveTheSameBytesAsTheVm) {
   const char* given = std::getenv("JT_TEST_SEED");
   uint64_t first = given ? std::strtoull(given, nullptr, 10) : 1;
-  int count = given ? 1 : 4000;
+  int count = given ? 1 : 3000;
   std::string why_not;
   auto compiler = cpu::TccCompiler::open(JT_TCC_LIBRARY, &why_not);
   ASSERT_TRUE(compiler) << why_not;

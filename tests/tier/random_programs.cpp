@@ -193,7 +193,7 @@ class Maker {
   }
   void index() {
     Instr i{Code::index, CType::i64};
-    i.operand = pick(3) ? mapped_operand(JT_I64, level(), false) : direct_operand(JT_I64, level(), false);
+    i.operand = mapped_operand(JT_I64, level(), false);
     i.dst = reg(i.type, level());
     add(i);
   }

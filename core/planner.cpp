@@ -22,6 +22,9 @@ struct Planner::Walk {
   }
 };
 
+Planner::Planner(Recorder& recorder, Runtime& runtime) : recorder_(recorder), runtime_(runtime) {}
+Planner::~Planner() = default;
+
 namespace {
 
 bool keeps_for_gradient(const Node* node) {

@@ -16,7 +16,8 @@ namespace jt {
 
 class Planner {
  public:
-  Planner(Recorder& recorder, Runtime& runtime) : recorder_(recorder), runtime_(runtime) {}
+  Planner(Recorder& recorder, Runtime& runtime);
+  ~Planner();
 
   // Runs `asked` and every pending value that a handle points at. What ran has buffers and has let go of its operands,
   // unless a gradient may still be asked through it.

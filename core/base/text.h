@@ -2,6 +2,8 @@
 //
 // A type joins in by an overload of append(std::string&, const T&). Numbers are written without the host's locale.
 #pragma once
+#include <jt/jt_base.h>
+
 #include <charconv>
 #include <concepts>
 #include <span>
@@ -14,7 +16,12 @@ inline void append(std::string& out, std::string_view part) { out += part; }
 // Without this overload a literal would become a bool: a pointer converts to bool before it makes a string_view.
 inline void append(std::string& out, const char* part) { out += part; }
 inline void append(std::string& out, char c) { out += c; }
+// In dtype.cpp. Named here because jt_dtype is outside of namespace jt, so that text() would find no later declaration.
+void append(std::string& out, jt_dtype dtype);
 inline void append(std::string& out, bool b) { out += b ? "true" : "false"; }
+
+// Declared before text(), which cannot find it otherwise: a C enum belongs to no namespace. Defined in dtype.cpp.
+void append(std::string& out, jt_dtype t);
 
 template <std::integral I>
 void append(std::string& out, I value) {

@@ -1,21 +1,29 @@
 // op: expands ops.def into the table of OpDefs, and takes signatures apart.
+//
+// Host tools want the facts without the functions behind them: they define JT_OPS_FACTS_ONLY and link this file alone.
 #include "core/ir/op.h"
 
 #include "core/ir/rules.h"
 
 namespace jt {
 
+#ifdef JT_OPS_FACTS_ONLY
+#define JT_RULE(function) nullptr
+#else
+#define JT_RULE(function) function
+#endif
+
 #define JT_UNARY(name, types, result, f, i, dx, flags, lo, hi, since, doc) \
-  {#name, Kind::element, Operands::types, ResultRule::result, {}, JT_##flags, "x", element_type, nullptr, lo, hi, #f, #i, since, doc},
+  {#name, Kind::element, Operands::types, ResultRule::result, {}, JT_##flags, "x", JT_RULE(element_type), nullptr, lo, hi, #f, #i, since, doc},
 #define JT_BINARY(name, types, result, f, i, dx, dy, flags, lo, hi, since, doc) \
-  {#name, Kind::element, Operands::types, ResultRule::result, {}, JT_##flags, "x y", element_type, nullptr, lo, hi, #f, #i, since, doc},
+  {#name, Kind::element, Operands::types, ResultRule::result, {}, JT_##flags, "x y", JT_RULE(element_type), nullptr, lo, hi, #f, #i, since, doc},
 #define JT_TERNARY(name, types, result, f, i, dx, dy, dw, flags, lo, hi, since, doc) \
-  {#name, Kind::element, Operands::types, ResultRule::result, {}, JT_##flags, "x y w", element_type, nullptr, lo, hi, #f, #i, since, doc},
+  {#name, Kind::element, Operands::types, ResultRule::result, {}, JT_##flags, "x y w", JT_RULE(element_type), nullptr, lo, hi, #f, #i, since, doc},
 #define JT_REDUCE(name, types, result, reduction, dx, lo, hi, since, doc) \
   {#name, Kind::reduce, Operands::types, ResultRule::result, Reduction::reduction, false, \
-   "x; axes:ints keepdims:bool=0", reduce_type, nullptr, lo, hi, "", "", since, doc},
+   "x; axes:ints keepdims:bool=0", JT_RULE(reduce_type), nullptr, lo, hi, "", "", since, doc},
 #define JT_OP(name, kind, signature, type, gradient, since, doc) \
-  {#name, Kind::JT_KIND_##kind, Operands::ANY, ResultRule::SAME, {}, false, signature, type, JT_BODY_##kind(name), -4, 4, "", "", since, doc},
+  {#name, Kind::JT_KIND_##kind, Operands::ANY, ResultRule::SAME, {}, false, signature, JT_RULE(type), JT_BODY_##kind(name), -4, 4, "", "", since, doc},
 #define JT_COMM true
 #define JT_PLAIN false
 #define JT_KIND_CAST cast
@@ -30,7 +38,7 @@ namespace jt {
 #define JT_BODY_INDEX(name) nullptr
 #define JT_BODY_LIBRARY(name) nullptr
 #define JT_BODY_SOURCE(name) nullptr
-#define JT_BODY_COMPOSITE(name) name##_body
+#define JT_BODY_COMPOSITE(name) JT_RULE(name##_body)
 
 static constexpr OpDef kTable[] = {
     {"data", Kind::leaf, Operands::ANY, ResultRule::SAME, {}, false, "", nullptr, nullptr, 0, 0, "", "", "0.1", "A value that exists."},

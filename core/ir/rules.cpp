@@ -606,7 +606,7 @@ void mean_type(TypeRule& r) {
 }
 void float_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();
-  if (r.attrs.count() && x.rank) r.attrs.ints(0)[0] = normal_axis(r.op.name, r.attrs.integer(0), x.rank);
+  if (r.attrs.count()) r.attrs.ints(0)[0] = normal_axis(r.op.name, r.attrs.integer(0), x.rank);
   r.results[0] = {as_float(r.inputs[0].dtype()), x};
 }
 void cross_entropy_type(TypeRule& r) {

@@ -20,7 +20,8 @@ bool ScalarTable::Same::operator()(const Scalar& a, const Scalar& b) const {
 }
 
 static bool is_in_range(ScalarClass c) {
-  return c == ScalarClass::one || c == ScalarClass::minus_one || c == ScalarClass::power_of_two || c == ScalarClass::moderate;
+  return c == ScalarClass::one || c == ScalarClass::minus_one || c == ScalarClass::power_of_two ||
+         c == ScalarClass::moderate;
 }
 
 // A folded value may be anything its operands' classes allow.

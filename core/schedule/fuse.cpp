@@ -685,4 +685,37 @@ class Fuser {
 
 Schedule fuse(const Block& block) { return Fuser(block).run(); }
 
+static void append_value(std::string& out, Ref r) { append(out, text("%", r.node->results()[r.result].number)); }
+
+std::string to_text(const Schedule& schedule, const Block&) {
+  std::string out = "# f\n";
+  for (auto [value, of] : schedule.aliases) {
+    append_value(out, value), out += " is ", append_value(out, of), out += '\n';
+  }
+  for (size_t s = 0; s < schedule.steps.size(); s++) {
+    const Step& step = schedule.steps[s];
+    append(out, text("step ", s, ": "));
+    if (step.node) {
+      append(out, text("library ", name(step.node->op)));
+      for (Ref r : step.operands) out += ' ', append_value(out, r);
+      append(out, text(" -> %", step.node->results()[0].number, '\n'));
+      continue;
+    }
+    out += "group [";
+    for (size_t a = 0; a < step.group.axes.size(); a++)
+      append(out, text(a ? " " : "", step.group.axes[a].extent, step.group.axes[a].inner ? "r" : ""));
+    out += "]";
+    for (size_t i = step.group.instances.size(); i-- > 0;) {
+      const Instance& instance = step.group.instances[i];
+      out += instance.loads ? " load " : text(" ", name(instance.ref.node->op), " ");
+      append_value(out, instance.ref);
+    }
+    out += " ->";
+    for (const Output& o : step.group.outputs) out += ' ', append_value(out, o.value);
+    if (step.base) out += " over ", append_value(out, step.base);
+    out += '\n';
+  }
+  return out;
+}
+
 }  // namespace jt

@@ -263,4 +263,23 @@ MemoryPlan plan_memory(const Block& block, const Schedule& schedule, std::span<c
   return MemoryPlanner(block, schedule, kernels, dies).run();
 }
 
+std::string to_text(const MemoryPlan& plan, const Block& block, const Schedule& schedule) {
+  std::string out = text("# m\narena ", plan.arena_bytes, " bytes, ", plan.output_bytes.size(), " outputs\n");
+  auto line = [&](Ref r) {
+    static constexpr const char* kWhere[] = {"input", "output", "arena"};
+    int number = r.node->results()[r.result].number;
+    const Location& at = plan.values[size_t(number)];
+    append(out, text("%", number, " ", r.type(), " ", kWhere[int(at.where)], " "));
+    append(out, text(at.where == Where::arena ? at.offset : at.index, "\n"));
+  };
+  for (const Value& p : block.params) line(p);
+  for (const Step& step : schedule.steps) {
+    if (step.node) line({step.node, 0});
+    for (const Output& o : step.group.outputs) line(o.value);
+  }
+  for (size_t i = 0; i < plan.output_from.size(); i++)
+    if (plan.output_from[i] >= 0) append(out, text("output ", i, " takes over input ", plan.output_from[i], "\n"));
+  return out;
+}
+
 }  // namespace jt

@@ -102,25 +102,23 @@ TEST(gradcheck, casts_round_the_gradient_to_the_operand) {
 }
 
 TEST(gradcheck, concat_and_update) {
-  Graph g;
-  Value x = g.real({2, 3}), y = g.real({2, 1}), v = g.real({1, 2});
+  Graph g, h;
+  Value x = g.real({2, 3}), y = g.real({2, 1});
   check(g, g.recorder.build(Op::concat, {x * y, y, x}, Attrs().add(1)), "concat");
-  Graph h;
-  x = h.real({4, 5}), v = h.real({2, 2});
+  Value w = h.real({4, 5}), v = h.real({2, 2});
   std::vector<int64_t> starts = {1, 0}, steps = {2, 3};
-  check(h, h.recorder.build(Op::update, {x * x, v * v}, Attrs().add_ints(starts).add_ints(steps)), "update");
+  check(h, h.recorder.build(Op::update, {w * w, v * v}, Attrs().add_ints(starts).add_ints(steps)), "update");
 }
 
 TEST(gradcheck, take_and_scatter_add) {
   for (int axis : {0, 1}) {
-    Graph g;
+    Graph g, h;
     Value x = g.real({3, 4}), index = g.given(JT_I64, {2, 2}, {0, 2, -1, 2});
     Value z = g.recorder.build(Op::take, {x * x, index}, Attrs().add(axis));
     check(g, z, text("take ", axis));
-    Graph h;
-    x = h.real({3, 4}), index = h.given(JT_I64, {2, 2}, {0, 2, -1, 2});
-    Value v = h.real(z.shape());
-    check(h, h.recorder.build(Op::scatter_add, {x * x, index, v * v}, Attrs().add(axis)), text("scatter_add ", axis));
+    Value base = h.real({3, 4}), v = h.real(z.shape());
+    index = h.given(JT_I64, {2, 2}, {0, 2, -1, 2});
+    check(h, h.recorder.build(Op::scatter_add, {base * base, index, v * v}, Attrs().add(axis)), text("scatter_add ", axis));
     if (HasFatalFailure()) return;
   }
 }
@@ -131,7 +129,7 @@ TEST(gradcheck, gather_and_scatter) {
   check(g, g.recorder.build(Op::gather, {x * x, index}, Attrs().add(0)), "gather");
   for (const char* combine : {"set", "add", "mul", "max", "min"}) {
     Graph h;
-    x = h.real({3, 4}, 0.5, 2), index = h.given(JT_I32, {2, 3}, {2, 0, 1, 2, 0, -1});
+    Value x = h.real({3, 4}, 0.5, 2), index = h.given(JT_I32, {2, 3}, {2, 0, 1, 2, 0, -1});
     Value v = h.real({2, 3}, 0.5, 2);
     check(h, h.recorder.build(Op::scatter, {x * x, index, v * v}, Attrs().add(0).add_string(combine)),
           text("scatter ", combine));
@@ -146,7 +144,7 @@ TEST(gradcheck, reindex_and_reindex_reduce) {
   check(g, g.recorder.build(Op::reindex, {x * x}, Attrs().add_ints(shape).add_string("i0+i1-1, 2-i2*2").add_real(5)), "reindex");
   for (const char* combine : {"add", "mul", "max", "min"}) {
     Graph h;
-    x = h.real({4, 3}, 0.5, 2);
+    Value x = h.real({4, 3}, 0.5, 2);
     shape = {2, 3};
     Value z = h.recorder.build(Op::reindex_reduce, {x * x}, Attrs().add_ints(shape).add_string("i0/2, i1").add_string(combine));
     check(h, z, text("reindex_reduce ", combine));
@@ -172,15 +170,13 @@ static Attrs conv_attrs(Attrs attrs, int64_t groups) {
 TEST(gradcheck, convolution_and_its_two_gradients) {
   for (int64_t groups : {1, 2}) {
     Shape xs{2, 4, 5, 6}, ws{2, 4 / groups, 3, 2};
-    Graph g;
+    Graph g, gx, gw;
     Value x = g.real(xs), w = g.real(ws);
     Value z = g.recorder.build(Op::conv2d, {x, w}, conv_attrs({}, groups));
     check(g, z, text("conv2d of groups ", groups));
-    Graph gx;
     Value dz = gx.real(z.shape());
     w = gx.real(ws);
     check(gx, gx.recorder.build(Op::conv2d_grad_x, {dz, w}, conv_attrs(Attrs().add_ints(xs.extents()), groups)), "conv2d_grad_x");
-    Graph gw;
     dz = gw.real(z.shape()), x = gw.real(xs);
     check(gw, gw.recorder.build(Op::conv2d_grad_w, {dz, x}, conv_attrs(Attrs().add_ints(ws.extents()), groups)), "conv2d_grad_w");
     if (HasFatalFailure()) return;
@@ -209,16 +205,13 @@ TEST(gradcheck, composite_rows) {
       check(g, g.recorder.build(row, {g.real({3, 4})}, Attrs().add(axis)), name(row));
       if (HasFatalFailure()) return;
     }
-  Graph g;
+  Graph g, h, m, same;
   std::vector<int64_t> axes = {1};
   check(g, g.recorder.build(Op::mean, {op::square(g.real({3, 4}))}, Attrs().add_ints(axes).add(0)), "mean");
-  Graph h;
   Value x = h.real({3, 4}), label = h.given(JT_I64, {3}, {2, 0, 3});
   check(h, h.recorder.build(Op::cross_entropy, {x, label}), "cross_entropy");
-  Graph m;
   x = m.real({3, 4});
   check(m, m.recorder.build(Op::mse_loss, {x, m.real({3, 4})}), "mse_loss");
-  Graph same;
   x = same.real({3, 4});
   check(same, same.recorder.build(Op::mse_loss, {x * x, x}), "mse_loss of an operand that depends on the other");
 }

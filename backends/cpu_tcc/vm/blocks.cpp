@@ -3,6 +3,9 @@
 // Compiled once per level, which JT_ISA names. No function with external linkage but those named after the level may
 // come of this file, or levels would share code. Reductions are in reductions.cpp.
 #include <string.h>
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
 
 #include "backends/cpu_tcc/vm/map_runs.h"
 #include "backends/cpu_tcc/vm/primitives.h"
@@ -27,6 +30,27 @@ void store(void* dst, const void* src, int64_t n) {
   auto* x = static_cast<const typename Stored<D>::C*>(src);
   JT_LOOP z[i] = Stored<D>::store(x[i]);
 }
+
+#ifdef __F16C__
+// The instructions give the bits that stored.h computes; HalvesConvertAsIeeeSays holds both to it.
+template <>
+void load<JT_F16>(void* dst, const void* src, int64_t n) {
+  auto* z = static_cast<float*>(dst);
+  auto* x = static_cast<const uint16_t*>(src);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) _mm256_storeu_ps(z + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i))));
+  for (; i < n; i++) z[i] = float_of_half(x[i]);
+}
+template <>
+void store<JT_F16>(void* dst, const void* src, int64_t n) {
+  auto* z = static_cast<uint16_t*>(dst);
+  auto* x = static_cast<const float*>(src);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(z + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+  for (; i < n; i++) z[i] = half_of_float(x[i]);
+}
+#endif
 
 template <int D>
 void narrow(void* dst, const void* src, int64_t n) {
@@ -81,10 +105,14 @@ template <class T>
 void repeat(void* dst, const void* src, int64_t count, int64_t times) {
   auto* z = static_cast<T*>(dst);
   auto* x = static_cast<const T*>(src);
-  if (times < 32) {  // too short for a vector loop of its own
-    for (int64_t i = 0; i < times; i++)
-      for (int64_t k = 0; k < count; k++) z[k * times + i] = x[k];
-    return;
+  // A short run is written as a whole vector; the next runs overwrite what is too much of it.
+  constexpr int64_t kVector = 16;
+  if (times > 0 && times <= kVector) {
+    int64_t safe = count - (kVector + times - 1) / times;
+    for (; count > 0 && safe > 0; safe--, count--, x++, z += times) {
+      const T value = *x;
+      for (int i = 0; i < kVector; i++) z[i] = value;
+    }
   }
   for (int64_t k = 0; k < count; k++)
     for (int64_t i = 0; i < times; i++) *z++ = x[k];
@@ -109,7 +137,7 @@ const void* map_load(void* dst, const void* base, const IndexMap* map, int64_t o
       for (int64_t i = 0; i < n_run; i++) z[i] = value;
     } else if (stride == 1) {
       if (Stored<D>::is_compute && n_run == n) return x;
-      _Pragma("GCC ivdep") for (int64_t i = 0; i < n_run; i++) z[i] = Stored<D>::load(x[i]);
+      load<D>(z, x, n_run);
     } else if (stride == 0) {
       const C value = Stored<D>::load(*x);
       for (int64_t i = 0; i < n_run; i++) z[i] = value;
@@ -132,7 +160,7 @@ void map_store(void* base, const void* src, const IndexMap* map, int64_t outer, 
     const C* x = static_cast<const C*>(src) + run.position;
     const int64_t n_run = run.count, stride = run.stride;
     if (stride == 1) {
-      _Pragma("GCC ivdep") for (int64_t i = 0; i < n_run; i++) z[i] = Stored<D>::store(x[i]);
+      store<D>(z, x, n_run);
     } else {
       for (int64_t i = 0; i < n_run; i++) z[i * stride] = Stored<D>::store(x[i]);
     }
@@ -187,25 +215,44 @@ void scatter(void* base, const int64_t* at, const void* src, int64_t count, int6
 
 // --- Philox4x32-10, word 0 (Salmon et al. 2011) ---
 
+// Sixteen at a time: the rounds are the outer loop, so that each round is a loop over lanes, which vectorises.
+constexpr int kRandomLanes = 16;
+
+void random_lanes(int64_t* z, const uint64_t* index, const uint64_t* keys, const uint64_t* counter) {
+  uint32_t c0[kRandomLanes], c1[kRandomLanes], c2[kRandomLanes], c3[kRandomLanes], k0[kRandomLanes], k1[kRandomLanes];
+  for (int l = 0; l < kRandomLanes; l++) {
+    c0[l] = uint32_t(index[l]), c1[l] = uint32_t(index[l] >> 32);
+    c2[l] = uint32_t(counter[l]), c3[l] = uint32_t(counter[l] >> 32);
+    k0[l] = uint32_t(keys[l]), k1[l] = uint32_t(keys[l] >> 32);
+  }
+  for (int round = 0; round < 10; round++)
+    for (int l = 0; l < kRandomLanes; l++) {
+      uint64_t p0 = uint64_t(c0[l]) * 0xd2511f53u, p1 = uint64_t(c2[l]) * 0xcd9e8d57u;
+      c0[l] = uint32_t(p1 >> 32) ^ c1[l] ^ k0[l];
+      c1[l] = uint32_t(p1);
+      c2[l] = uint32_t(p0 >> 32) ^ c3[l] ^ k1[l];
+      c3[l] = uint32_t(p0);
+      k0[l] += 0x9e3779b9u;
+      k1[l] += 0xbb67ae85u;
+    }
+  for (int l = 0; l < kRandomLanes; l++) z[l] = int64_t(c0[l]);
+}
+
 void random_bits(void* dst, const void* a, const void* b, const void* c, int64_t n) {
   auto* z = static_cast<int64_t*>(dst);
   auto* index = static_cast<const uint64_t*>(a);
   auto* keys = static_cast<const uint64_t*>(b);
   auto* counter = static_cast<const uint64_t*>(c);
-  JT_LOOP {
-    uint64_t c0 = uint32_t(index[i]), c1 = index[i] >> 32, c2 = uint32_t(counter[i]), c3 = counter[i] >> 32;
-    uint64_t k0 = uint32_t(keys[i]), k1 = keys[i] >> 32;
-    for (int round = 0; round < 10; round++) {
-      uint64_t p0 = c0 * 0xd2511f53u, p1 = c2 * 0xcd9e8d57u;
-      c0 = (p1 >> 32) ^ c1 ^ k0;
-      c1 = uint32_t(p1);
-      c2 = (p0 >> 32) ^ c3 ^ k1;
-      c3 = uint32_t(p0);
-      k0 = uint32_t(k0 + 0x9e3779b9u);
-      k1 = uint32_t(k1 + 0xbb67ae85u);
-    }
-    z[i] = int64_t(c0);
-  }
+  int64_t i = 0;
+  for (; i + kRandomLanes <= n; i += kRandomLanes) random_lanes(z + i, index + i, keys + i, counter + i);
+  if (i == n) return;
+  uint64_t rest[3][kRandomLanes] = {};
+  int64_t words[kRandomLanes];
+  memcpy(rest[0], index + i, (n - i) * sizeof(uint64_t));
+  memcpy(rest[1], keys + i, (n - i) * sizeof(uint64_t));
+  memcpy(rest[2], counter + i, (n - i) * sizeof(uint64_t));
+  random_lanes(words, rest[0], rest[1], rest[2]);
+  memcpy(z + i, words, (n - i) * sizeof(int64_t));
 }
 
 }  // namespace

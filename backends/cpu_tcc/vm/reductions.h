@@ -222,7 +222,10 @@ void short_rows(void* dst, const void* a, int64_t rows, int64_t length) {
   }
   for (int64_t r = 0; r < rows; r++, x += length) {
     T lanes[kLanes];
-    add_to_lanes<T, Op>(lanes, 0, x, length);
+    for (int l = 0; l < kLanes; l++) lanes[l] = x[l];
+    int64_t at = kLanes;
+    for (; at + kLanes <= length; at += kLanes) combine_rows<T, Op>(lanes, x + at, kLanes);
+    combine_rows<T, Op>(lanes, x + at, length - at);
     z[r] = fold<T, Op>(lanes, kLanes);
   }
 }

@@ -1,0 +1,111 @@
+/* jt_runtime.h: runtimes and contexts.
+ *
+ * A jt_runtime owns devices, memory and compiled kernels. It is shared and locks inside; several may coexist.
+ * A jt_context is the graph being recorded, with its random state. One thread at a time: a second one gets JT_E_BUSY.
+ * Both are counted. Tensors keep their context, contexts their runtime: the order of releases does not matter.
+ *
+ * Sized structs. The caller zeroes the struct and sets struct_size to its sizeof. Fields that the caller's header does
+ * not know count as 0, which is always the default; fields that this library does not know must be 0, or JT_E_ABI. */
+#ifndef JT_RUNTIME_H
+#define JT_RUNTIME_H
+
+#include <jt/jt_base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct jt_runtime jt_runtime;
+typedef struct jt_context jt_context;
+
+/* jt_runtime_desc.flags. */
+typedef enum jt_runtime_flags {
+  JT_RT_ALLOW_ENV = 1,       /* read JT_* environment variables (docs/FLAGS.md); without it none is read */
+  JT_RT_BACKGROUND_JIT = 2,  /* compile hot kernels again, better, on a thread of jt's own */
+  JT_RT_NO_DISK_CACHE = 4,   /* neither read nor write compiled kernels on disk */
+  JT_RT_NO_COMPILE = 8,      /* never compile: kernels are interpreted or come from the cache */
+  JT_RT_POISON_FREED = 16,   /* fill freed memory with NaN bytes, to find those who read it */
+  JT_RUNTIME_FLAGS_FORCE32 = 0x7fffffff
+} jt_runtime_flags;
+
+/* Importance of a log line. */
+typedef enum jt_log_level {
+  JT_LOG_ERROR = 1,
+  JT_LOG_WARNING = 2,
+  JT_LOG_INFO = 3,
+  JT_LOG_DEBUG = 4,
+  JT_LOG_TRACE = 5,
+  JT_LOG_LEVEL_FORCE32 = 0x7fffffff
+} jt_log_level;
+
+/* How a runtime is made; all zeros is a good default. Texts are copied; functions and their user pointers must stay
+ * valid until the last of the runtime's contexts and tensors is gone, may be called from any thread, and must neither
+ * throw nor call jt. */
+typedef struct jt_runtime_desc {
+  uint32_t struct_size; /* sizeof(jt_runtime_desc) */
+  uint32_t flags;       /* jt_runtime_flags */
+  /* Memory for values: `bytes` aligned to `align`, a power of two; NULL when there is none. Both or neither. */
+  void* (*alloc)(void* user, size_t bytes, size_t align);
+  void (*free)(void* user, void* memory, size_t bytes, size_t align);
+  void* alloc_user;
+  /* Log lines up to log_level (0: warnings and errors); without a function none is written. Not NUL-terminated. */
+  void (*log)(void* user, jt_log_level level, const char* domain, const char* message, size_t message_len);
+  void* log_user;
+  int32_t log_level;
+  int32_t threads;       /* threads that compute, the caller's included; 0: one per core */
+  const char* cache_dir; /* folder of compiled kernels, private to the user; NULL: the user's cache folder */
+  size_t cache_dir_len;
+  int64_t memory_limit;  /* bytes of values held at once; 0: none. Beyond it: JT_E_NOMEM */
+} jt_runtime_desc;
+
+/* Memory of a runtime, in bytes. */
+typedef struct jt_memory_info {
+  uint32_t struct_size;    /* set by the caller: sizeof(jt_memory_info) */
+  uint32_t reserved;
+  int64_t live_bytes;      /* in values that someone holds */
+  int64_t peak_bytes;      /* the most live_bytes has been since jt_runtime_reset_peak */
+  int64_t cached_bytes;    /* kept for reuse; jt_runtime_trim gives them back */
+  int64_t allocator_calls; /* requests that reached the allocator */
+  int64_t limit_bytes;     /* 0: none */
+} jt_memory_info;
+
+/* Makes a runtime. `desc` is read during the call; NULL means defaults.
+ * Owns: *out has one count, released with jt_runtime_release; NULL after a failure.
+ * Errors: JT_E_INVALID (out NULL, one of alloc and free alone, unknown flags), JT_E_ABI (desc of another version),
+ * JT_E_NOMEM. Threads: any. */
+JT_API jt_status jt_runtime_create(const jt_runtime_desc* desc, jt_runtime** out);
+/* Adds a count. NULL is ignored. Any thread; cannot fail. */
+JT_API void jt_runtime_retain(jt_runtime* rt);
+/* Gives back one count; with the last one, and no context left, all memory goes. NULL is ignored. Any thread; cannot
+ * fail. */
+JT_API void jt_runtime_release(jt_runtime* rt);
+/* Fills `inout` up to its struct_size. Errors: JT_E_INVALID (a NULL), JT_E_ABI (struct_size 0). Threads: any. */
+JT_API jt_status jt_runtime_memory_info(jt_runtime* rt, jt_memory_info* inout);
+/* peak_bytes starts anew from live_bytes. Errors: JT_E_INVALID (NULL). Threads: any. */
+JT_API jt_status jt_runtime_reset_peak(jt_runtime* rt);
+/* Gives memory kept for reuse back to the system. Errors: JT_E_INVALID (NULL). Threads: any. */
+JT_API jt_status jt_runtime_trim(jt_runtime* rt);
+
+/* Makes a context of `rt`, with grad mode on and seed 0.
+ * Owns: *out has one count, released with jt_context_release; NULL after a failure. It keeps `rt`.
+ * Errors: JT_E_INVALID (a NULL), JT_E_NOMEM. Threads: any. */
+JT_API jt_status jt_context_create(jt_runtime* rt, jt_context** out);
+/* Adds a count. NULL is ignored. Any thread; cannot fail. */
+JT_API void jt_context_retain(jt_context* ctx);
+/* Gives back one count. Tensors keep the context's memory until they are released too. NULL is ignored. Any thread;
+ * never waits; cannot fail. */
+JT_API void jt_context_release(jt_context* ctx);
+/* Seeds jt_random_* and jt_init of this context: the same seed and the same calls give the same values, on every
+ * device and thread count. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's. */
+JT_API jt_status jt_context_set_seed(jt_context* ctx, int64_t seed);
+/* Turns the recording of gradients on or off for what is recorded from now on; *out_previous (may be NULL) tells what
+ * it was. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's. */
+JT_API jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode, jt_bool* out_previous);
+/* Evaluates everything that is pending in the context and waits for it.
+ * Errors: JT_E_INVALID (NULL), JT_E_BUSY, and those of jt_eval. Threads: the context's. */
+JT_API jt_status jt_sync(jt_context* ctx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,27 @@
+// context: the C functions on a context.
+#include "capi/src/guard.h"
+
+using namespace jt;
+using namespace jt::capi;
+
+extern "C" void jt_context_retain(jt_context* ctx) {
+  if (ctx) unwrap(ctx)->retain();
+}
+extern "C" void jt_context_release(jt_context* ctx) {
+  if (ctx) unwrap(ctx)->release();
+}
+
+extern "C" jt_status jt_context_set_seed(jt_context* ctx, int64_t seed) {
+  return guarded("jt_context_set_seed", ctx, [&](Context& c) { c.seed(seed); });
+}
+
+extern "C" jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode, jt_bool* out_previous) {
+  return guarded("jt_context_set_grad_mode", ctx, [&](Context& c) {
+    if (out_previous) *out_previous = c.recorder().grad_mode;
+    c.recorder().grad_mode = grad_mode != 0;
+  });
+}
+
+extern "C" jt_status jt_sync(jt_context* ctx) {
+  return guarded("jt_sync", ctx, [](Context& c) { c.eval_all(); });
+}

@@ -1,0 +1,118 @@
+// guard: the calling thread's error slot, and checks that every body shares.
+//
+// The slot is plain data: it needs no heap and no destructor, so it works when memory is out and leaves nothing behind
+// when the library is unloaded or a thread ends.
+#include "capi/src/guard.h"
+
+#include <vector>
+
+namespace jt::capi {
+
+struct ErrorSlot {
+  jt_status code;
+  int64_t native;
+  const char* function;
+  size_t message_len;
+  char message[1024];
+};
+static thread_local ErrorSlot slot;
+
+// Cuts at most three bytes more than asked, so that no UTF-8 character is left in halves.
+static size_t cut_length(const char* text, size_t len, size_t room) {
+  if (len <= room) return len;
+  size_t at = room;
+  while (at > 0 && room - at < 3 && (text[at] & 0xC0) == 0x80) at--;
+  return at;
+}
+
+void set_error(const char* function, jt_status code, int64_t native, const char* message) noexcept {
+  slot.code = code;
+  slot.native = native;
+  slot.function = function;
+  slot.message_len = cut_length(message, std::strlen(message), sizeof slot.message - 1);
+  std::memcpy(slot.message, message, slot.message_len);
+  slot.message[slot.message_len] = 0;
+}
+
+std::span<const int64_t> ints(const char* what, const int64_t* data, size_t len) {
+  if (!data && len) fail(JT_E_INVALID, what, " is NULL, but its length is ", len);
+  return {data, len};
+}
+
+std::string_view str(const char* what, const char* data, size_t len) {
+  if (!data && len) fail(JT_E_INVALID, what, " is NULL");
+  return {data, len == JT_NUL ? std::strlen(data) : len};
+}
+
+void give_text(std::string_view text, char* dst, size_t dst_len, size_t* out_len) {
+  if (!dst && dst_len) fail(JT_E_INVALID, "dst is NULL, but dst_len is ", dst_len);
+  if (out_len) *out_len = text.size() + 1;
+  if (!dst_len) return;
+  size_t len = cut_length(text.data(), text.size(), dst_len - 1);
+  std::memcpy(dst, text.data(), len);
+  dst[len] = 0;
+}
+
+Type checked_type(jt_dtype dtype, const int64_t* dims, size_t dims_len) {
+  if (!is_dtype(int(dtype))) fail(JT_E_DTYPE, int(dtype), " is not a dtype");
+  Type type{dtype, Shape(ints("dims", dims, dims_len))};
+  int64_t bytes = int64_t(size_of(dtype));
+  for (int64_t extent : type.shape.extents()) {
+    if (extent < 0) fail(JT_E_SHAPE, "shape ", type.shape, " has the negative extent ", extent);
+    // Extents of 0 are left out: the others must be addressable by themselves.
+    if (extent && __builtin_mul_overflow(bytes, extent, &bytes)) fail(JT_E_SHAPE, "shape ", type.shape, " has too many elements");
+  }
+  return type;
+}
+
+Cell& own_cell(Context& c, const char* what, jt_tensor* tensor) {
+  require(tensor, what);
+  Cell& cell = *unwrap(tensor);
+  if (cell.context != &c) fail(JT_E_WRONG_CONTEXT, what, " belongs to another context");
+  return cell;
+}
+
+static std::vector<Ref> operands(Context& c, Op op, std::span<jt_tensor* const> inputs) {
+  Signature s = signature(def(op));
+  size_t least = s.operands.size() - s.variadic;
+  bool fits = s.variadic ? inputs.size() >= least : inputs.size() == least;
+  if (!fits) fail(JT_E_INVALID, name(op), ": takes ", s.operands.size(), s.variadic ? " or more" : "", " operands, not ", inputs.size());
+  std::vector<Ref> refs(inputs.size());
+  for (size_t i = 0; i < inputs.size(); i++) {
+    size_t at = std::min(i, s.operands.size() - 1);
+    if (inputs[i]) refs[i] = c.operand(name(op), unwrap(inputs[i]));
+    else if (!s.optional[at]) fail(JT_E_INVALID, name(op), ": operand ", s.operands[at], " is NULL");
+  }
+  return refs;
+}
+
+void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, const Attrs& attrs, std::span<jt_tensor** const> outs) {
+  bool is_wanted = false;
+  for (jt_tensor** out : outs) is_wanted |= out != nullptr;
+  if (!is_wanted) fail(JT_E_INVALID, name(op), ": out is NULL");
+  std::vector<Ref> refs = operands(c, op, inputs);
+  Value first = c.recorder().build(op, refs, attrs);
+  try {
+    for (uint32_t i = 0; i < outs.size(); i++) {
+      if (!outs[i]) continue;
+      JT_CHECK(first.ref().result + i < first.ref().node->n_results);
+      *outs[i] = wrap(c.cell(Ref{first.ref().node, first.ref().result + i}));
+    }
+  } catch (...) {
+    for (jt_tensor** out : outs)
+      if (out) release(unwrap(*out)), *out = nullptr;
+    throw;
+  }
+}
+
+}  // namespace jt::capi
+
+using namespace jt::capi;
+
+extern "C" void jt_last_error(jt_error_info* inout) {
+  if (!inout || inout->struct_size < sizeof inout->struct_size) return;
+  jt_error_info all{inout->struct_size, slot.code, slot.native, slot.function ? slot.function : "", slot.message, slot.message_len};
+  std::memcpy(static_cast<void*>(inout), &all, std::min<size_t>(sizeof all, inout->struct_size));
+}
+
+extern "C" const char* jt_last_error_message(void) { return slot.message; }

@@ -1,0 +1,62 @@
+// io: checkpoints: handles <-> a safetensors file.
+#include "core/io/safetensors.h"
+
+#include "capi/src/guard.h"
+
+using namespace jt;
+using namespace jt::capi;
+
+struct jt_checkpoint {
+  TensorFile file;
+};
+
+extern "C" jt_status jt_checkpoint_save(jt_context* ctx, const char* path, size_t path_len, const char* const* names,
+                                        jt_tensor* const* inputs, size_t inputs_len) {
+  return guarded("jt_checkpoint_save", ctx, [&](Context& c) {
+    require(path, "path");
+    if (inputs_len) require(names, "names"), require(inputs, "inputs");
+    std::vector<Ref> values(inputs_len);
+    for (size_t i = 0; i < inputs_len; i++) require(names[i], "names"), values[i] = operand(c, "inputs", inputs[i]);
+    if (inputs_len) c.eval(values);
+    std::vector<NamedTensor> tensors(inputs_len);
+    for (size_t i = 0; i < inputs_len; i++) {
+      const Type& type = values[i].type();
+      auto extents = type.shape.extents();
+      tensors[i] = {names[i], type.dtype, {extents.begin(), extents.end()},
+                    {static_cast<const char*>(c.read(values[i])->data), type.bytes()}};
+    }
+    write_safetensors(std::string(str("path", path, path_len)), tensors);
+  });
+}
+
+extern "C" jt_status jt_checkpoint_open(const char* path, size_t path_len, jt_checkpoint** out) {
+  if (out) *out = nullptr;
+  return guarded("jt_checkpoint_open", [&] {
+    require(path, "path"), require(out, "out");
+    *out = new jt_checkpoint{read_safetensors(std::string(str("path", path, path_len)))};
+  });
+}
+
+extern "C" size_t jt_checkpoint_count(const jt_checkpoint* checkpoint) {
+  return checkpoint ? checkpoint->file.tensors.size() : 0;
+}
+extern "C" const char* jt_checkpoint_name(const jt_checkpoint* checkpoint, size_t i) {
+  return i < jt_checkpoint_count(checkpoint) ? checkpoint->file.tensors[i].name.c_str() : nullptr;
+}
+
+extern "C" jt_status jt_checkpoint_load(jt_context* ctx, const jt_checkpoint* checkpoint, const char* name, size_t name_len,
+                                        jt_tensor** out) {
+  if (out) *out = nullptr;
+  return guarded("jt_checkpoint_load", ctx, [&](Context& c) {
+    require(checkpoint, "checkpoint"), require(name, "name"), require(out, "out");
+    std::string_view wanted = str("name", name, name_len);
+    for (const NamedTensor& t : checkpoint->file.tensors) {
+      if (t.name != wanted) continue;
+      *out = wrap(c.cell(c.data(checked_type(t.dtype, t.dims.data(), t.dims.size()), t.bytes.data())));
+      return;
+    }
+    fail(JT_E_NOT_FOUND, "the checkpoint has no tensor called '", wanted, "'");
+  });
+}
+
+extern "C" void jt_checkpoint_release(jt_checkpoint* checkpoint) { delete checkpoint; }

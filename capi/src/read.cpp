@@ -1,0 +1,103 @@
+// read: from handles to elements: evaluation, copies, single numbers, views.
+#include "capi/src/guard.h"
+#include "core/ir/build.h"
+
+using namespace jt;
+using namespace jt::capi;
+
+extern "C" jt_status jt_eval(jt_context* ctx, jt_tensor* const* inputs, size_t inputs_len) {
+  return guarded("jt_eval", ctx, [&](Context& c) {
+    if (!inputs_len) return c.eval_all();
+    require(inputs, "inputs");
+    std::vector<Ref> asked(inputs_len);
+    for (size_t i = 0; i < inputs_len; i++) asked[i] = operand(c, "inputs", inputs[i]);
+    c.eval(asked);
+  });
+}
+
+extern "C" jt_status jt_tensor_read(jt_context* ctx, jt_tensor* tensor, void* dst, size_t dst_len) {
+  return guarded("jt_tensor_read", ctx, [&](Context& c) {
+    Ref value = operand(c, "tensor", tensor);
+    size_t bytes = value.type().bytes();
+    if (dst_len != bytes) fail(JT_E_INVALID, "dst has ", dst_len, " bytes, the tensor ", bytes);
+    const Buffer* buffer = c.read(value);
+    if (!bytes) return;
+    require(dst, "dst");
+    std::memcpy(dst, buffer->data, bytes);
+  });
+}
+
+// A float as an integer, as the op cast converts it: truncated, saturated, NaN gives 0.
+static int64_t truncated(double value) {
+  if (value != value) return 0;
+  if (value >= 9223372036854775808.0) return INT64_MAX;
+  return value < -9223372036854775808.0 ? INT64_MIN : int64_t(value);
+}
+static int64_t converted(double value, int64_t) { return truncated(value); }
+static int64_t converted(int64_t value, int64_t) { return value; }
+static int64_t converted(uint64_t value, int64_t) { return value > uint64_t(INT64_MAX) ? INT64_MAX : int64_t(value); }
+template <class From>
+static double converted(From value, double) { return double(value); }
+
+template <class Stored, class Number>
+static Number load(const void* data, Number kind) {
+  Stored stored;
+  std::memcpy(&stored, data, sizeof stored);
+  if constexpr (std::is_floating_point_v<Stored>) return converted(double(stored), kind);
+  else if constexpr (std::is_signed_v<Stored>) return converted(int64_t(stored), kind);
+  else return converted(uint64_t(stored), kind);
+}
+
+template <class Number>
+static Number item(Context& c, jt_tensor* tensor) {
+  Value value = operand(c, "tensor", tensor);
+  if (value.type().count() != 1) fail(JT_E_SHAPE, "item: shape ", value.shape(), " has not one element");
+  if (value.dtype() == JT_F16 || value.dtype() == JT_BF16) value = ops::cast(value, JT_F32);
+  const void* data = c.read(value)->data;
+  switch (value.dtype()) {
+    case JT_BOOL: case JT_U8: return load<uint8_t>(data, Number());
+    case JT_I8: return load<int8_t>(data, Number());
+    case JT_I16: return load<int16_t>(data, Number());
+    case JT_I32: return load<int32_t>(data, Number());
+    case JT_I64: return load<int64_t>(data, Number());
+    case JT_U16: return load<uint16_t>(data, Number());
+    case JT_U32: return load<uint32_t>(data, Number());
+    case JT_U64: return load<uint64_t>(data, Number());
+    case JT_F64: return load<double>(data, Number());
+    default: return load<float>(data, Number());
+  }
+}
+
+extern "C" jt_status jt_tensor_item_f64(jt_context* ctx, jt_tensor* tensor, double* out) {
+  return guarded("jt_tensor_item_f64", ctx, [&](Context& c) {
+    require(out, "out");
+    *out = item<double>(c, tensor);
+  });
+}
+extern "C" jt_status jt_tensor_item_i64(jt_context* ctx, jt_tensor* tensor, int64_t* out) {
+  return guarded("jt_tensor_item_i64", ctx, [&](Context& c) {
+    require(out, "out");
+    *out = item<int64_t>(c, tensor);
+  });
+}
+
+extern "C" jt_status jt_tensor_map(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout) {
+  return guarded("jt_tensor_map", ctx, [&](Context& c) {
+    require(inout, "inout");
+    if (inout->struct_size < sizeof(jt_mapping)) fail(JT_E_ABI, "inout->struct_size is ", inout->struct_size);
+    Ref value = operand(c, "tensor", tensor);
+    Buffer* buffer = c.read(value);
+    retain(buffer);
+    buffer->pins.fetch_add(1, std::memory_order_acq_rel);
+    inout->data = buffer->data;
+    inout->data_len = value.type().bytes();
+    inout->state = buffer;
+  });
+}
+extern "C" void jt_tensor_unmap(jt_mapping* inout) {
+  if (!inout || !inout->state) return;
+  Buffer* buffer = static_cast<Buffer*>(inout->state);
+  inout->state = nullptr, inout->data = nullptr, inout->data_len = 0;
+  buffer->pins.fetch_sub(1, std::memory_order_acq_rel);
+  release(buffer);
+}

@@ -1,0 +1,134 @@
+// tensor: asking handles, making tensors from values, assigning.
+#include "capi/src/guard.h"
+#include "core/ir/build.h"
+
+using namespace jt;
+using namespace jt::capi;
+
+// A function that makes one tensor: *out is NULL unless body gives a value.
+template <class Body>
+static jt_status making(const char* function, jt_context* ctx, jt_tensor** out, Body&& body) noexcept {
+  if (out) *out = nullptr;
+  return guarded(function, ctx, [&](Context& c) {
+    require(out, "out");
+    *out = wrap(c.cell(body(c)));
+  });
+}
+
+extern "C" void jt_tensor_retain(jt_tensor* tensor) {
+  if (tensor) retain(unwrap(tensor));
+}
+extern "C" void jt_tensor_release(jt_tensor* tensor) {
+  if (tensor) release(unwrap(tensor));
+}
+extern "C" int32_t jt_tensor_ndim(const jt_tensor* tensor) { return tensor ? unwrap(tensor)->type.shape.rank : -1; }
+extern "C" int64_t jt_tensor_dim(const jt_tensor* tensor, int32_t axis) {
+  if (!tensor) return -1;
+  const Shape& shape = unwrap(tensor)->type.shape;
+  if (axis < 0) axis += shape.rank;
+  return axis >= 0 && axis < shape.rank ? shape[axis] : -1;
+}
+extern "C" int64_t jt_tensor_count(const jt_tensor* tensor) { return tensor ? unwrap(tensor)->type.count() : -1; }
+extern "C" jt_dtype jt_tensor_dtype(const jt_tensor* tensor) {
+  return tensor ? unwrap(tensor)->type.dtype : JT_DTYPE_FORCE32;
+}
+extern "C" jt_status jt_tensor_get_dims(const jt_tensor* tensor, int64_t* dims, size_t dims_len, size_t* out_len) {
+  return guarded("jt_tensor_get_dims", [&] {
+    require(tensor, "tensor");
+    std::span<const int64_t> extents = unwrap(tensor)->type.shape.extents();
+    if (out_len) *out_len = extents.size();
+    if (!dims) return;
+    if (dims_len < extents.size()) fail(JT_E_INVALID, "dims has room for ", dims_len, " extents, there are ", extents.size());
+    std::copy(extents.begin(), extents.end(), dims);
+  });
+}
+extern "C" jt_bool jt_tensor_is_ready(const jt_tensor* tensor) {
+  if (!tensor) return 0;
+  Ref ref = unwrap(tensor)->value;
+  return ref.node->op == Op::constant || ref.node->results()[ref.result].buffer;
+}
+
+static void check_bytes(const Type& type, const void* data, size_t data_len) {
+  if (data_len != type.bytes())
+    fail(JT_E_INVALID, "data has ", data_len, " bytes, ", type.dtype, type.shape, " takes ", type.bytes());
+  if (data_len) require(data, "data");
+}
+
+extern "C" jt_status jt_tensor_from_bytes(jt_context* ctx, const void* data, size_t data_len, jt_dtype dtype,
+                                          const int64_t* dims, size_t dims_len, jt_tensor** out) {
+  return making("jt_tensor_from_bytes", ctx, out, [&](Context& c) {
+    Type type = checked_type(dtype, dims, dims_len);
+    check_bytes(type, data, data_len);
+    return c.data(type, data);
+  });
+}
+
+extern "C" jt_status jt_tensor_borrow(jt_context* ctx, const jt_borrow_desc* desc, jt_tensor** out) {
+  return making("jt_tensor_borrow", ctx, out, [&](Context& c) {
+    require(desc, "desc");
+    jt_borrow_desc d = sized("desc", desc);
+    Type type = checked_type(d.dtype, d.dims, d.dims_len);
+    check_bytes(type, d.data, d.data_len);
+    if (reinterpret_cast<uintptr_t>(d.data) % size_of(type.dtype)) fail(JT_E_INVALID, "data is not aligned for ", type.dtype);
+    return c.borrow(type, d.data, d.release, d.release_user);
+  });
+}
+
+extern "C" jt_status jt_scalar(jt_context* ctx, double value, jt_dtype dtype, jt_tensor** out) {
+  return making("jt_scalar", ctx, out, [&](Context& c) {
+    return c.recorder().constant(checked_type(dtype, nullptr, 0).dtype, value);
+  });
+}
+extern "C" jt_status jt_scalar_i64(jt_context* ctx, int64_t value, jt_dtype dtype, jt_tensor** out) {
+  return making("jt_scalar_i64", ctx, out, [&](Context& c) {
+    return c.recorder().constant_int(checked_type(dtype, nullptr, 0).dtype, value);
+  });
+}
+
+static Value filled(Context& c, jt_dtype dtype, const int64_t* dims, size_t dims_len, double value) {
+  Type type = checked_type(dtype, dims, dims_len);
+  return c.recorder().build(Op::full, {}, Attrs().add_ints(type.shape.extents()).add_real(value).add(type.dtype));
+}
+extern "C" jt_status jt_zeros(jt_context* ctx, const int64_t* dims, size_t dims_len, jt_dtype dtype, jt_tensor** out) {
+  return making("jt_zeros", ctx, out, [&](Context& c) { return filled(c, dtype, dims, dims_len, 0); });
+}
+extern "C" jt_status jt_ones(jt_context* ctx, const int64_t* dims, size_t dims_len, jt_dtype dtype, jt_tensor** out) {
+  return making("jt_ones", ctx, out, [&](Context& c) { return filled(c, dtype, dims, dims_len, 1); });
+}
+extern "C" jt_status jt_full_like(jt_context* ctx, jt_tensor* like, double value, jt_tensor** out) {
+  return making("jt_full_like", ctx, out, [&](Context& c) {
+    const Type& type = operand(c, "like", like).type();
+    return filled(c, type.dtype, type.shape.dims, size_t(type.shape.rank), value);
+  });
+}
+
+static Value random(Context& c, Op op, jt_dtype dtype, const int64_t* dims, size_t dims_len) {
+  Type type = checked_type(dtype, dims, dims_len);
+  Context::RandomState state = c.next_random();
+  return c.recorder().build(
+      op, {}, Attrs().add_ints(type.shape.extents()).add(state.seed).add(state.stream).add(state.counter).add(type.dtype));
+}
+extern "C" jt_status jt_random_uniform(jt_context* ctx, const int64_t* dims, size_t dims_len, double low, double high,
+                                       jt_dtype dtype, jt_tensor** out) {
+  return making("jt_random_uniform", ctx, out, [&](Context& c) {
+    Value unit = random(c, Op::uniform, dtype, dims, dims_len);
+    return low == 0 && high == 1 ? unit : ops::add(ops::mul(unit, high - low), low);
+  });
+}
+extern "C" jt_status jt_random_normal(jt_context* ctx, const int64_t* dims, size_t dims_len, double mean, double deviation,
+                                      jt_dtype dtype, jt_tensor** out) {
+  return making("jt_random_normal", ctx, out, [&](Context& c) {
+    Value standard = random(c, Op::normal, dtype, dims, dims_len);
+    return mean == 0 && deviation == 1 ? standard : ops::add(ops::mul(standard, deviation), mean);
+  });
+}
+
+extern "C" jt_status jt_tensor_assign(jt_context* ctx, jt_tensor* dst, jt_tensor* src) {
+  return guarded("jt_tensor_assign", ctx, [&](Context& c) {
+    Cell& cell = own_cell(c, "dst", dst);
+    Ref value = operand(c, "src", src);
+    if (!same_extents(cell.type.shape, value.shape()))
+      fail(JT_E_SHAPE, "assign: dst has shape ", cell.type.shape, ", src has ", value.shape());
+    c.assign(cell, ops::cast(value, cell.type.dtype));
+  });
+}

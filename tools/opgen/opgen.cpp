@@ -1,0 +1,93 @@
+// opgen: the op table -> the files that repeat it: prototypes, bodies, documentation, the list of exported symbols.
+//
+//   opgen ROOT          writes those that differ below the repository ROOT
+//   opgen --check ROOT  writes nothing; fails and names each file that differs
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "tools/opgen/files.h"
+
+namespace opgen {
+
+namespace fs = std::filesystem;
+
+static std::string content_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+static std::string without_comments(const std::string& text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    size_t from = text.find("/*", at);
+    out += text.substr(at, from - at);
+    if (from == text.npos) break;
+    size_t to = text.find("*/", from + 2);
+    at = to == text.npos ? text.size() : to + 2;
+  }
+  return out;
+}
+
+File symbols(const std::vector<std::string>& headers) {
+  std::set<std::string> names;
+  for (const std::string& header : headers) {
+    std::string text = without_comments(header);
+    for (size_t at = 0; (at = text.find("\nJT_API ", at)) != text.npos;) {
+      size_t open = text.find('(', at), from = text.find_last_of(" *\n", open) + 1;
+      names.insert(text.substr(from, open - from));
+      at = open;
+    }
+  }
+  std::string out = std::string("# ") + kGenerated + "\n";
+  for (const std::string& name : names) out += name + "\n";
+  return {"capi/symbols.txt", out};
+}
+
+static std::vector<std::string> header_contents(const fs::path& root, const File& ops_header) {
+  std::vector<fs::path> paths;
+  for (const fs::directory_entry& e : fs::directory_iterator(root / "capi/include/jt"))
+    if (e.path().extension() == ".h" && e.path().filename() != "jt_ops.h") paths.push_back(e.path());
+  std::sort(paths.begin(), paths.end());
+  std::vector<std::string> out{ops_header.content};
+  for (const fs::path& path : paths) out.push_back(content_of(path));
+  return out;
+}
+
+static int run(const fs::path& root, bool only_check) {
+  std::vector<Row> table = rows();
+  File ops_header = header(table);
+  std::vector<File> files{ops_header, bodies(table), docs(table), symbols(header_contents(root, ops_header))};
+  int stale = 0;
+  for (const File& file : files) {
+    if (content_of(root / file.path) == file.content) continue;
+    stale++;
+    if (only_check) {
+      std::fprintf(stderr, "%s is stale; refresh it with: cmake --build build --target generate\n", file.path.c_str());
+      continue;
+    }
+    fs::create_directories((root / file.path).parent_path());
+    std::ofstream(root / file.path, std::ios::binary) << file.content;
+    std::printf("wrote %s\n", file.path.c_str());
+  }
+  return only_check && stale;
+}
+
+}  // namespace opgen
+
+int main(int argc, char** argv) try {
+  bool only_check = argc == 3 && std::string(argv[1]) == "--check";
+  if (argc != 2 + only_check) {
+    std::fprintf(stderr, "usage: opgen [--check] ROOT\n");
+    return 2;
+  }
+  return opgen::run(argv[argc - 1], only_check);
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "opgen: %s\n", e.what());
+  return 2;
+}

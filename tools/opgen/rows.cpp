@@ -1,0 +1,221 @@
+// rows: the op table as it looks from outside.
+#include "tools/opgen/rows.h"
+
+#include <stdexcept>
+
+namespace opgen {
+
+using jt::AttrType;
+using jt::Kind;
+using jt::Operands;
+using jt::ResultRule;
+
+// Columns that OpDef does not keep.
+struct Texts {
+  std::string_view type_rule, dx, dy, dw;
+};
+static constexpr Texts kTexts[] = {
+    {},  // data
+    {},  // constant
+#define JT_UNARY(name, types, result, f, i, dx, ...) {"", #dx, "", ""},
+#define JT_BINARY(name, types, result, f, i, dx, dy, ...) {"", #dx, #dy, ""},
+#define JT_TERNARY(name, types, result, f, i, dx, dy, dw, ...) {"", #dx, #dy, #dw},
+#define JT_REDUCE(name, types, result, reduction, dx, ...) {"", #dx, "", ""},
+#define JT_OP(name, kind, signature, type, gradient, ...) {#type, #gradient, "", ""},
+#include "core/ir/ops.def"
+};
+static_assert(sizeof kTexts / sizeof *kTexts == size_t(jt::kOps));
+
+// What the type rules of core/ir/rules.cpp accept and give, where kind and signature do not say it.
+struct DtypeFact {
+  std::string_view type_rule, dtypes, result;
+};
+static constexpr DtypeFact kDtypeFacts[] = {
+    {"concat_type", "every dtype; operands are converted to their promoted dtype", "the promoted dtype"},
+    {"matmul_type", "every dtype but bool; operands are converted to their promoted dtype", "the promoted dtype"},
+    {"random_bits_type", "", "i64"},
+    {"uniform_type", "", "the attribute dtype, a float dtype"},
+    {"mean_type", "every dtype but bool; integers become f32", "x's dtype, f32 for integers"},
+    {"float_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
+    {"cross_entropy_type", "x of a float dtype, label of an integer dtype", "x's dtype"},
+    {"mse_loss_type", "float dtypes, the same for both", "x's dtype"},
+};
+
+static std::string element_dtypes(Operands types) {
+  switch (types) {
+    case Operands::FLOAT: return "every dtype; integers and bool become f32";
+    case Operands::NUMBER: return "every dtype but bool";
+    case Operands::ANY: return "every dtype";
+    case Operands::INTEGER: return "integers and bool";
+    case Operands::LOGICAL: return "every dtype; other than bool means operand != 0";
+    case Operands::CHOICE: return "x becomes bool (x != 0), y and w of every dtype";
+  }
+  return "";
+}
+
+static std::string same_result(const jt::OpDef& op) {
+  bool takes_one = op.kind == Kind::reduce || std::string_view(op.signature) == "x";
+  std::string out = takes_one ? "x's dtype" : op.operands == Operands::CHOICE ? "the promoted dtype of y and w" : "the promoted dtype";
+  return op.operands == Operands::FLOAT ? out + ", f32 for integers and bool" : out;
+}
+
+static std::string table_result(const jt::OpDef& op) {
+  switch (op.result) {
+    case ResultRule::SAME: return same_result(op);
+    case ResultRule::BOOL: return "bool";
+    case ResultRule::WIDE: return "x's dtype; signed integers and bool become i64, unsigned ones u64";
+    case ResultRule::INDEX: return "i64";
+  }
+  return "";
+}
+
+static bool has_operand(const jt::Signature& signature, std::string_view name) {
+  for (std::string_view operand : signature.operands)
+    if (operand == name) return true;
+  return false;
+}
+static bool has_dtype_attr(const jt::Signature& signature) {
+  for (const jt::AttrDef& attr : signature.attrs)
+    if (attr.type == AttrType::dtype) return true;
+  return false;
+}
+
+static void say_dtypes(Row& row, std::string_view type_rule) {
+  const jt::Signature& s = row.signature;
+  if (row.def->kind == Kind::element || row.def->kind == Kind::reduce) {
+    row.dtypes = element_dtypes(row.def->operands);
+    row.result = table_result(*row.def);
+    return;
+  }
+  for (const DtypeFact& fact : kDtypeFacts)
+    if (fact.type_rule == type_rule) {
+      row.dtypes = fact.dtypes, row.result = fact.result;
+      return;
+    }
+  if (row.def->kind == Kind::composite && !has_dtype_attr(s))
+    throw std::runtime_error(std::string(row.def->name) + ": tools/opgen/rows.cpp has no dtypes for the type rule " +
+                             std::string(type_rule));
+  if (!s.operands.empty()) row.dtypes = row.def->kind == Kind::library ? "float dtypes" : "every dtype";
+  if (has_operand(s, "index")) row.dtypes += row.def->kind == Kind::library ? ", index i32" : ", index of an integer dtype";
+  if (has_operand(s, "v")) row.dtypes += ", v of x's dtype";
+  if (s.operands.size() > 1 && row.def->kind == Kind::library && !has_operand(s, "index")) row.dtypes += ", the same for all";
+  row.result = has_dtype_attr(s) ? "the attribute dtype" : std::string(s.operands.empty() ? "x" : s.operands[0]) + "'s dtype";
+  for (std::string_view result : s.results)
+    if (result == "index") row.result += ", index i32";
+}
+
+static void say_gradient(Row& row, const Texts& texts) {
+  row.has_gradient = false;
+  for (std::string_view text : {texts.dx, texts.dy, texts.dw})
+    if (!text.empty() && text != "zero") row.has_gradient = true;
+  // A composite row whose column says `none` is differentiated through its body, if it has an operand to reach.
+  if (texts.dx == "none" && row.signature.operands.empty()) row.has_gradient = false;
+  if (row.def->kind != Kind::element || !row.has_gradient) return;
+  const char* names[] = {"dx", "dy", "dw"};
+  std::string_view all[] = {texts.dx, texts.dy, texts.dw};
+  for (int i = 0; i < 3; i++)
+    if (!all[i].empty())
+      row.gradient += (i ? ", " : "") + std::string(names[i]) + " = " + std::string(all[i] == "zero" ? "0" : all[i]);
+}
+
+static constexpr std::string_view kReserved[] = {
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
+    "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static",
+    "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "and", "bool", "catch", "class",
+    "delete", "explicit", "export", "false", "friend", "mutable", "namespace", "new", "not", "operator", "or", "private",
+    "protected", "public", "template", "this", "throw", "true", "try", "typename", "using", "virtual", "xor", "ctx"};
+
+static void check_name(const Row& row, std::string_view name) {
+  for (std::string_view reserved : kReserved)
+    if (name == reserved)
+      throw std::runtime_error(std::string(row.def->name) + ": '" + std::string(name) + "' cannot be a parameter in C and C++");
+}
+
+std::vector<Row> rows() {
+  std::vector<Row> out;
+  for (int i = 0; i < jt::kOps; i++) {
+    const jt::OpDef& def = jt::def(jt::Op(i));
+    if (def.kind == Kind::leaf || def.kind == Kind::constant) continue;
+    Row row{jt::Op(i), &def, jt::signature(def), "", "", false, ""};
+    for (std::string_view name : row.signature.operands) check_name(row, name);
+    for (const jt::AttrDef& attr : row.signature.attrs) check_name(row, attr.name);
+    say_dtypes(row, kTexts[i].type_rule);
+    say_gradient(row, kTexts[i]);
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+std::string out_name(const Row& row, size_t result) {
+  return row.has_one_result() ? "out" : "out_" + std::string(row.signature.results[result]);
+}
+
+std::string attr_text(const jt::AttrDef& attr) {
+  static constexpr const char* names[] = {"int", "ints", "bool", "float", "dtype", "str"};
+  std::string out = names[int(attr.type)];
+  if (!attr.fallback.empty()) return out + " = " + std::string(attr.fallback);
+  return attr.type == AttrType::ints ? out + " = []" : out;
+}
+
+std::vector<Parameter> parameters(const Row& row) {
+  std::vector<Parameter> out;
+  const jt::Signature& s = row.signature;
+  for (size_t i = 0; i < s.operands.size(); i++) {
+    if (s.variadic && i + 1 == s.operands.size()) {
+      out.push_back({"jt_tensor* const*", "inputs"});
+      out.push_back({"size_t", "inputs_len"});
+    } else {
+      out.push_back({"jt_tensor*", std::string(s.operands[i])});
+    }
+  }
+  for (const jt::AttrDef& attr : s.attrs) {
+    std::string name(attr.name);
+    switch (attr.type) {
+      case AttrType::integer: out.push_back({"int64_t", name}); break;
+      case AttrType::boolean: out.push_back({"jt_bool", name}); break;
+      case AttrType::real: out.push_back({"double", name}); break;
+      case AttrType::dtype: out.push_back({"jt_dtype", name}); break;
+      case AttrType::ints: out.push_back({"const int64_t*", name}), out.push_back({"size_t", name + "_len"}); break;
+      case AttrType::string: out.push_back({"const char*", name}), out.push_back({"size_t", name + "_len"}); break;
+    }
+  }
+  return out;
+}
+
+std::string prototype(const Row& row, size_t width) {
+  std::vector<std::string> words{"jt_context* ctx"};
+  for (const Parameter& p : parameters(row)) words.push_back(p.type + " " + p.name);
+  for (size_t i = 0; i < row.signature.results.size(); i++) words.push_back("jt_tensor** " + out_name(row, i));
+  std::string out = "jt_status " + row.c_name() + "(";
+  size_t column = out.size();
+  const std::string indent(4, ' ');
+  for (size_t i = 0; i < words.size(); i++) {
+    bool is_last = i + 1 == words.size();
+    if (column + words[i].size() + 2 > width) {
+      out.resize(out.find_last_not_of(' ') + 1);
+      out += "\n" + indent;
+      column = indent.size();
+    }
+    out += words[i] + (is_last ? ")" : ", ");
+    column += words[i].size() + 2;
+  }
+  return out;
+}
+
+std::string wrapped(std::string_view text, std::string_view prefix, size_t width) {
+  std::string out, line(prefix);
+  bool is_empty = true;
+  while (!text.empty()) {
+    std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    if (!is_empty && line.size() + 1 + word.size() > width) {
+      out += line + "\n";
+      line = prefix, is_empty = true;
+    }
+    if (!is_empty) line += ' ';
+    line += word, is_empty = false;
+  }
+  return out + line + "\n";
+}
+
+}  // namespace opgen

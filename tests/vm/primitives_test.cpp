@@ -3,8 +3,8 @@
 
 #include <cmath>
 #include <cstring>
-#include <set>
 
+#include "core/base/status.h"
 #include "tests/vm/element_twin.h"
 
 namespace jt::vm {

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "backends/cpu_tcc/library_ops.h"
+#include "backends/cpu_tcc/tier/tcc_tier.h"
 #include "backends/cpu_tcc/vm/vm.h"
 #include "core/base/status.h"
 
@@ -16,6 +17,7 @@ struct jt_be_device {
   const jt_host_api* host;
   const vm::Primitives* primitives;
   const library::LibraryKernels* library;
+  std::unique_ptr<cpu::TccTier> tcc;  // null: cpu.tier is vm
 };
 
 // One way of running a kernel. The current one may change between two launches, and while one is under way: so every
@@ -28,6 +30,8 @@ struct Tier {
 struct jt_be_kernel {
   Program program;
   vm::VmCode vm;
+  cpu::TccKernel machine;
+  const void* const* primitives = nullptr;  // of the machine code
   std::atomic<const Tier*> tier;
   std::atomic<int64_t> compile_ns{0};
 
@@ -45,6 +49,11 @@ void run_vm(const jt_be_kernel& kernel, const int64_t* args, int64_t begin, int6
   kernel.vm.run(args, begin, end, scratch);
 }
 constexpr Tier kVmTier = {"vm", run_vm};
+
+void run_tcc(const jt_be_kernel& kernel, const int64_t* args, int64_t begin, int64_t end, char* scratch) noexcept {
+  reinterpret_cast<cpu::MachineCode>(kernel.machine.entry)(args, begin, end, scratch, kernel.primitives);
+}
+constexpr Tier kTccTier = {"tcc", run_tcc};
 
 jt_status report(const jt_host_api* host, jt_status status, int64_t native, std::string_view message) {
   if (host && host->set_error) host->set_error(host->host, status, native, message.data(), message.size());
@@ -110,11 +119,16 @@ void choose_isa(jt_be_device& device) {
   fail(JT_E_INVALID, "cpu.isa: `", wanted, "` is none of best, generic, base, avx2, avx512");
 }
 
-void check_tier(const jt_be_device& device) {
-  std::string_view wanted = setting(device.host, "cpu.tier", "auto");
-  if (wanted == "auto" || wanted == "vm") return;
-  if (wanted == "tcc") fail(JT_E_UNSUPPORTED, "cpu.tier: this build has no tcc");
-  fail(JT_E_INVALID, "cpu.tier: `", wanted, "` is none of auto, vm, tcc");
+void choose_tier(jt_be_device& device) {
+  const jt_host_api* host = device.host;
+  std::string tier(setting(host, "cpu.tier", "auto"));
+  if (tier == "vm") return;
+  if (tier != "auto" && tier != "tcc") fail(JT_E_INVALID, "cpu.tier: `", tier, "` is none of auto, vm, tcc");
+  auto log = [host](int level, std::string_view line) {
+    if (host->log) host->log(host->host, level, "cpu", line.data(), line.size());
+  };
+  cpu::TccSettings settings{tier, std::string(setting(host, "cpu.tcc", "")), std::string(setting(host, "cache.dir", ""))};
+  device.tcc = std::make_unique<cpu::TccTier>(*device.primitives, std::move(settings), log);
 }
 
 jt_status cpu_open(const jt_host_api* host, jt_be_device** out) {
@@ -122,9 +136,9 @@ jt_status cpu_open(const jt_host_api* host, jt_be_device** out) {
   *out = nullptr;
   if (host->struct_size < sizeof(jt_host_api)) return JT_E_ABI;
   return guarded(host, [&] {
-    auto device = std::make_unique<jt_be_device>(jt_be_device{host, nullptr, nullptr});
+    auto device = std::make_unique<jt_be_device>(jt_be_device{host, nullptr, nullptr, nullptr});
     choose_isa(*device);
-    check_tier(*device);
+    choose_tier(*device);
     *out = device.release();
   });
 }
@@ -150,6 +164,11 @@ jt_status cpu_compile(jt_be_device* device, const jt_be_source* source, jt_be_ke
     demand(text, "compile: the source has no text");
     auto start = std::chrono::steady_clock::now();
     auto kernel = std::make_unique<jt_be_kernel>(parse_program({text, text_len}), *device->primitives, kVmTier);
+    if (device->tcc) kernel->machine = device->tcc->compile(kernel->program, {text, text_len});
+    if (kernel->machine.entry) {
+      kernel->primitives = device->tcc->primitives();
+      kernel->tier = &kTccTier;
+    }
     kernel->compile_ns = since_ns(start);
     *out = kernel.release();
   });

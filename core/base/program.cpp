@@ -62,12 +62,12 @@ static std::string verb(const Instr& i) {
   return "?";
 }
 
-static std::string instr_text(const Instr& i) {
-  std::string line = "  ";
+std::string to_text(const Instr& i) {
+  std::string line;
   if (i.dst >= 0) line += text("r", i.dst, " = ");
   line += text(verb(i), " ", name(i.type), register_text(i.a), register_text(i.b), register_text(i.c));
   if (i.code == Code::element && i.operand >= 0) line += text(" -> @", i.operand);
-  return line + "\n";
+  return line;
 }
 
 std::string to_text(const Program& program) {
@@ -83,7 +83,7 @@ std::string to_text(const Program& program) {
   }
   for (const Stage& stage : program.stages) {
     out += text(name(stage.level), ":\n");
-    for (int k = stage.first; k < stage.last; k++) out += instr_text(program.instrs[k]);
+    for (int k = stage.first; k < stage.last; k++) out += text("  ", to_text(program.instrs[k]), "\n");
   }
   return out;
 }

@@ -131,6 +131,7 @@ struct IndexMap {
 
 // The text of JT_DUMP=l; two programs with equal text are equal.
 std::string to_text(const Program& program);
+std::string to_text(const Instr& instr);  // one of its lines: `r3 = sub f32 r2 r1`
 // The inverse: to_text(parse_program(t)) == t. What comes back is safe to decode: operands and registers exist, are
 // written before they are read, have the types their instructions say and lie inside the scratch memory.
 // JT_E_INVALID, with the line, for any other text.

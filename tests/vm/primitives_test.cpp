@@ -3,8 +3,8 @@
 
 #include <cmath>
 #include <cstring>
-#include <set>
 
+#include "core/base/status.h"
 #include "tests/vm/element_twin.h"
 
 namespace jt::vm {
@@ -98,7 +98,7 @@ TEST_P(PrimitivesTest, ElementsEqualTheirScalarTwins) {
             ASSERT_TRUE(twin::element(Element(e), type, kept.at(first, v == 2 ? 0 : i), y.at(type, v == 1 ? 0 : i),
                                       w.at(type, i), expected));
             ASSERT_TRUE(same(out.at(result, i), expected, result))
-                << element_symbol(Element(e), type, Variant(v)) << " n " << n << " i " << i;
+                << kElementFacts[e].name << " " << name(type) << " variant " << v << " n " << n << " i " << i;
           }
           if (!in_place) { ASSERT_EQ(out.bytes[n * size_of(result)], 0x55); }
         }
@@ -196,7 +196,7 @@ TEST_P(PrimitivesTest, ConversionsEqualThoseOfBase) {
         p->block->convert[to][from](ours.bytes, x.bytes, n);
         primitives(Isa::base)->block->convert[to][from](base.bytes, x.bytes, n);
         for (int64_t i = 0; i < n; i++)
-          ASSERT_TRUE(same(ours.at(CType(to), i), base.at(CType(to), i), CType(to))) << convert_symbol(CType(to), CType(from));
+          ASSERT_TRUE(same(ours.at(CType(to), i), base.at(CType(to), i), CType(to))) << name(CType(to)) << " of " << name(CType(from));
       }
 }
 
@@ -220,15 +220,21 @@ TEST_P(PrimitivesTest, RandomGivesThePublishedAnswers) {
   }
 }
 
-TEST(Primitives, SymbolsAreUnique) {
-  std::set<std::string> seen;
-  for (const auto& [symbol, address] : symbols(best_primitives())) {
-    EXPECT_TRUE(seen.insert(symbol).second) << symbol;
-    EXPECT_NE(address, nullptr);
+TEST(Primitives, HaveTheSameNumbersOnEveryLevel) {
+  for (int isa = 0; isa < kIsas; isa++) {
+    const Primitives* p = primitives(Isa(isa));
+    if (!p) continue;
+    std::vector<const void*> functions = by_number(*p);
+    ASSERT_EQ(int(functions.size()), kPrimitives);
+    const ElementFn& add = (*p->element[int(CType::i64)])[int(Element::add_)][int(Variant::vs)];
+    const ReduceFns& best = p->block->reduce[int(Reduction::argmax)][int(CType::b8)];
+    EXPECT_EQ(number_of(*p, &add), (int(CType::i64) * kElements + int(Element::add_)) * 3 + int(Variant::vs));
+    EXPECT_EQ(functions[number_of(*p, &add)], reinterpret_cast<const void*>(add));
+    EXPECT_EQ(functions[number_of(*p, &p->block->map_index)], reinterpret_cast<const void*>(p->block->map_index));
+    EXPECT_EQ(functions[number_of(*p, &best) + 3], reinterpret_cast<const void*>(best.column_end));
+    EXPECT_EQ(number_of(*p, &p->block->load[0]), kElementNumbers);
+    EXPECT_THROW(number_of(*p, p), Error);
   }
-  for (const char* wanted : {"jt_add_f32_vs", "jt_exp_f32_v", "jt_where_b8_vvv", "jt_load_bf16", "jt_map_load_f32",
-                             "jt_scatter_add_f32", "jt_convert_i32_f32", "jt_sum_f32_add", "jt_argmax_i64_column_end"})
-    EXPECT_TRUE(seen.count(wanted)) << wanted;
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 // A block is whole pages: writable when allocated, then make_executable() once, and returned to the system
 // when it goes. Pages are not shared between kernels, because libtcc relocates for the address that it writes
 // to; the kernel merges neighbouring mappings. A block's own static data is read-only once it is executable.
-// Relocated code holds absolute addresses of this process: it is never saved. What is cached on disk is its
-// source.
+// Relocated code may hold absolute addresses of this process; what tier/ keeps on the disk is made of text
+// that names none.
 #pragma once
 #include <atomic>
 #include <cstddef>

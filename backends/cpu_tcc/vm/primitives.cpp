@@ -1,8 +1,12 @@
 #include "backends/cpu_tcc/vm/primitives.h"
 
-#include "core/base/text.h"
+#include <string.h>
+
+#include "core/base/status.h"
 
 namespace jt::vm {
+
+constexpr int64_t kColumnStateBytes = 96 << 10;  // lanes of all reductions: they should stay in the second-level cache
 
 #define JT_PER_ISA(isa)                                                                                     \
   extern const ElementTable elements_f32_##isa, elements_f64_##isa, elements_i32_##isa, elements_i64_##isa, \
@@ -51,51 +55,49 @@ void reduce_begin(void* state, int64_t width) {
   s[1] = width;
 }
 
-std::string element_symbol(Element e, CType t, Variant v) {
-  const ElementFacts& facts = kElementFacts[int(e)];
-  const char* variant = facts.arity == 1 ? "v" : facts.arity == 3 ? "vvv" : v == Variant::vv ? "vv" : v == Variant::vs ? "vs" : "sv";
-  return text("jt_", facts.name, "_", name(t), "_", variant);
-}
-std::string dtype_symbol(const char* what, DType d) { return text("jt_", what, "_", jt::name(d)); }
-std::string scatter_symbol(Combine c, DType d) { return text("jt_scatter_", name(c), "_", jt::name(d)); }
-std::string convert_symbol(CType to, CType from) { return text("jt_convert_", name(to), "_", name(from)); }
-std::string reduce_symbol(Reduction r, CType t, const char* step) {
-  return text("jt_", name(r), "_", name(t), "_", step);
+int64_t column_width(int64_t lane_bytes, int64_t inner) {
+  int64_t lanes = inner < kLanes ? inner : kLanes, width = kBlock;
+  while (width > 64 && width * lanes * lane_bytes > kColumnStateBytes) width /= 2;
+  return width;
 }
 
-std::vector<std::pair<std::string, const void*>> symbols(const Primitives& p) {
-  std::vector<std::pair<std::string, const void*>> all;
-  auto put = [&](std::string symbol, auto function) {
-    if (function) all.emplace_back(std::move(symbol), reinterpret_cast<const void*>(function));
+void direct_map(IndexMap* map, bool has_inner, int64_t outer, int64_t inner) {
+  map->outer_rank = 1;
+  map->inner_rank = has_inner;
+  map->masked = 0;
+  map->offset = 0;
+  map->extent[0] = outer;
+  map->stride[0] = has_inner ? inner : 1;
+  map->extent[1] = inner;
+  map->stride[1] = 1;
+}
+
+int number_of(const Primitives& p, const void* entry) {
+  // Distance in entries from the first of a table; wraps to a large number if it lies before it.
+  auto place_in = [entry](const void* table) {
+    return (reinterpret_cast<uintptr_t>(entry) - reinterpret_cast<uintptr_t>(table)) / sizeof(void*);
   };
-  const BlockPrimitives& block = *p.block;
-  for (int t = 0; t < kCTypes; t++) {
-    for (int e = 0; e < kElements; e++)
-      for (int v = 0; v < 3; v++) put(element_symbol(Element(e), CType(t), Variant(v)), (*p.element[t])[e][v]);
-    for (int from = 0; from < kCTypes; from++) put(convert_symbol(CType(t), CType(from)), block.convert[t][from]);
-    put(text("jt_splat_", name(CType(t))), block.splat[t]);
-    put(text("jt_repeat_", name(CType(t))), block.repeat[t]);
-    for (int r = 0; r < kReductions; r++) {
-      const ReduceFns& reduce = block.reduce[r][t];
-      put(reduce_symbol(Reduction(r), CType(t), "add"), reduce.add);
-      put(reduce_symbol(Reduction(r), CType(t), "end"), reduce.end);
-      put(reduce_symbol(Reduction(r), CType(t), "column_add"), reduce.column_add);
-      put(reduce_symbol(Reduction(r), CType(t), "column_end"), reduce.column_end);
-      put(reduce_symbol(Reduction(r), CType(t), "rows"), reduce.rows);
-    }
-  }
-  for (int d = 1; d <= kDTypes; d++) {
-    put(dtype_symbol("load", DType(d)), block.load[d]);
-    put(dtype_symbol("store", DType(d)), block.store[d]);
-    put(dtype_symbol("narrow", DType(d)), block.narrow[d]);
-    put(dtype_symbol("map_load", DType(d)), block.map_load[d]);
-    put(dtype_symbol("map_store", DType(d)), block.map_store[d]);
-    put(dtype_symbol("gather", DType(d)), block.gather[d]);
-    for (int c = 0; c < kCombines; c++) put(scatter_symbol(Combine(c), DType(d)), block.scatter[c][d]);
-  }
-  put("jt_map_index", block.map_index);
-  put("jt_random", block.random);
-  put("jt_reduce_begin", &reduce_begin);
+  for (int t = 0; t < kCTypes; t++)
+    if (size_t place = place_in(p.element[t]); place < kElements * 3) return t * kElements * 3 + int(place);
+  size_t place = place_in(p.block);
+  JT_CHECK(place < kBlockNumbers);
+  return kElementNumbers + int(place);
+}
+
+template <class Function>
+static const void* address(Function* function) {
+  return reinterpret_cast<const void*>(function);
+}
+
+std::vector<const void*> by_number(const Primitives& p) {
+  std::vector<const void*> all(kPrimitives);
+  for (int t = 0; t < kCTypes; t++) memcpy(&all[t * kElements * 3], p.element[t], sizeof *p.element[t]);
+  memcpy(&all[kElementNumbers], p.block, sizeof *p.block);
+  all[kReduceBegin] = address(&reduce_begin);
+  all[kReduceStateBytes] = address(&reduce_state_bytes);
+  all[kColumnWidth] = address(&column_width);
+  all[kDirectMap] = address(&direct_map);
+  all[kCopy] = address(&memcpy);
   return all;
 }
 

@@ -1,11 +1,9 @@
 // primitives: the block functions that kernels are made of, compiled into the library once per ISA level.
 //
-// The block VM calls them by pointer; C text for the libtcc tier calls the same ones by symbol (see symbols()). They see
+// The block VM calls them by pointer; kernels of the libtcc tier call the same ones by number (see kPrimitives). They see
 // plain arrays: `dst` may be the same array as an operand of the same element size, else nothing overlaps. A block has
 // up to kBlock elements where temporary storage is needed (map_load, map_store), any number elsewhere.
 #pragma once
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "core/base/element.h"
@@ -53,6 +51,10 @@ constexpr int kReductions = 8, kCombines = 5;
 // Bytes of the state of one reduction over `inner` indices in type t, `width` columns at once (1: a row).
 int64_t reduce_state_bytes(CType t, int64_t width, int64_t inner);
 void reduce_begin(void* state, int64_t width);
+// How many columns are reduced at once; lane_bytes: one element of each reduction's type.
+int64_t column_width(int64_t lane_bytes, int64_t inner);
+// The map of a direct operand of level outer, or inner.
+void direct_map(IndexMap* map, bool has_inner, int64_t outer, int64_t inner);
 
 using ElementTable = ElementFn[kElements][3];  // by Variant; null where the row has none
 
@@ -81,13 +83,16 @@ struct Primitives {
 const Primitives* primitives(Isa isa);  // null if this CPU cannot run it
 const Primitives& best_primitives();
 
-// Symbols under which generated C reaches the primitives.
-std::string element_symbol(Element e, CType t, Variant v);  // jt_add_f32_vs, jt_exp_f32_v, jt_where_f32_vvv
-std::string dtype_symbol(const char* what, DType d);        // jt_load_bf16, jt_map_store_f32, jt_gather_u8
-std::string scatter_symbol(Combine c, DType d);             // jt_scatter_add_f32
-std::string convert_symbol(CType to, CType from);           // jt_convert_i32_f32
-std::string reduce_symbol(Reduction r, CType t, const char* step);  // jt_sum_f32_add, jt_sum_f32_end, jt_max_i32_rows
-// All of them, and jt_splat_f32, jt_repeat_f32, jt_map_index, jt_random, jt_reduce_begin.
-std::vector<std::pair<std::string, const void*>> symbols(const Primitives& p);
+// A primitive's number is its place in the element tables (by type, row, variant), then in BlockPrimitives, then here: the
+// same on every ISA level. Compiled kernels know primitives by nothing else.
+constexpr int kElementNumbers = kCTypes * kElements * 3;
+constexpr int kBlockNumbers = int(sizeof(BlockPrimitives) / sizeof(void*));
+constexpr int kReduceBegin = kElementNumbers + kBlockNumbers;
+constexpr int kReduceStateBytes = kReduceBegin + 1, kColumnWidth = kReduceBegin + 2, kDirectMap = kReduceBegin + 3;
+constexpr int kCopy = kReduceBegin + 4;  // memcpy
+constexpr int kPrimitives = kReduceBegin + 5;
+
+int number_of(const Primitives& p, const void* entry);    // entry: its address in one of the tables
+std::vector<const void*> by_number(const Primitives& p);  // null where there is none
 
 }  // namespace jt::vm

@@ -11,21 +11,8 @@ namespace jt::vm {
 
 namespace {
 
-constexpr int64_t kColumnStateBytes = 96 << 10;  // lanes of all reductions: they should stay in the second-level cache
-constexpr int64_t kShortRow = kBlock / 2;        // rows up to this length go several at a time
-
-int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
-int64_t column_width(const VmPlan& plan, int64_t inner) {
-  int64_t lanes = inner < kLanes ? inner : kLanes, element = 0;
-  for (const PlanReduction& r : plan.reductions) element += size_of(r.type);
-  int64_t width = kBlock;
-  while (width > 64 && width * lanes * element > kColumnStateBytes) width /= 2;
-  return width;
-}
-
 int64_t reduction_width(const VmPlan& plan, int64_t inner) {
-  return plan.layout == Layout::column ? column_width(plan, inner) : 1;
+  return plan.layout == Layout::column ? column_width(plan.lane_bytes(), inner) : 1;
 }
 
 // One run: where it stands, and what it needs at hand. Lives on the stack; the arrays it points to are in scratch.
@@ -188,18 +175,8 @@ void Machine::run_block() {
 }
 
 void Machine::make_maps() {
-  for (size_t k = 0; k < plan.synthetic_maps.size(); k++) {
-    bool has_inner = plan.synthetic_maps[k] == Level::inner;
-    IndexMap* map = maps + k;
-    map->outer_rank = 1;
-    map->inner_rank = has_inner;
-    map->masked = 0;
-    map->offset = 0;
-    map->extent[0] = args[kArgOuter];
-    map->stride[0] = has_inner ? inner_extent : 1;
-    map->extent[1] = inner_extent;
-    map->stride[1] = 1;
-  }
+  for (size_t k = 0; k < plan.synthetic_maps.size(); k++)
+    direct_map(maps + k, plan.synthetic_maps[k] == Level::inner, args[kArgOuter], inner_extent);
 }
 
 int64_t block_step(const Machine& m) {
@@ -228,11 +205,9 @@ const VmPlan& VmCode::plan_for(const int64_t* args) const {
   return short_rows_ && inner > 0 && inner <= kShortRow ? *short_rows_ : *plan_;
 }
 
-// scratch: registers and broadcasts, slots, synthetic maps, reduction states.
 int64_t VmCode::scratch_bytes(const int64_t* args) const {
   const VmPlan& plan = plan_for(args);
-  int64_t bytes = aligned(plan.register_bytes) + aligned(plan.slots * int64_t(sizeof(char*))) +
-                  aligned(int64_t(plan.synthetic_maps.size() * sizeof(IndexMap)));
+  int64_t bytes = plan.states_at();
   int64_t width = reduction_width(plan, args[kArgInner]);
   for (const PlanReduction& r : plan.reductions) bytes += reduce_state_bytes(r.type, width, args[kArgInner]);
   return bytes;
@@ -240,11 +215,10 @@ int64_t VmCode::scratch_bytes(const int64_t* args) const {
 
 void VmCode::run(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
   const VmPlan& plan = plan_for(args);
-  char* slots = scratch + aligned(plan.register_bytes);
-  char* maps = slots + aligned(plan.slots * int64_t(sizeof(char*)));
-  char* states = maps + aligned(int64_t(plan.synthetic_maps.size() * sizeof(IndexMap)));
-  Machine m{plan, args, scratch, reinterpret_cast<char**>(slots), reinterpret_cast<IndexMap*>(maps), states,
-            reduction_width(plan, args[kArgInner]), args[kArgInner]};
+  char **slots = reinterpret_cast<char**>(scratch + plan.slots_at()), *states = scratch + plan.states_at();
+  IndexMap* maps = reinterpret_cast<IndexMap*>(scratch + plan.maps_at());
+  Machine m{plan, args, scratch, slots, maps, states, reduction_width(plan, args[kArgInner]),
+            args[kArgInner]};
   m.make_maps();
   for (const PlanStage& stage : plan.stages)
     if (stage.level == Level::uniform) m.run_ops(stage.ops);

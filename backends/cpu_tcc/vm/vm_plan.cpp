@@ -28,7 +28,7 @@ bool may_be_overwritten(const Program& program, size_t load) {
 class Decoder {
  public:
   Decoder(const Program& program, const Primitives& primitives, Layout layout)
-      : program_(program), element_(primitives.element), block_(*primitives.block) {
+      : program_(program), primitives_(primitives), block_(*primitives.block) {
     plan_.layout = layout;
     plan_.slots = int(program.registers.size());
     plan_.register_bytes = (int64_t(program.scratch_bytes) + 63) / 64 * 64;
@@ -60,8 +60,17 @@ class Decoder {
   }
   bool same_blocks(Level a, Level b) const { return a == b || (plan_.layout == Layout::column && a != Level::uniform && b != Level::uniform); }
 
+  // What an entry of the primitives' tables holds, noted in the op.
+  template <class Function>
+  Function use(Op& o, const Function& entry) const {
+    JT_CHECK(entry);
+    o.primitive = number_of(primitives_, &entry);
+    return entry;
+  }
+
   Op op(OpKind kind, Level space, const Instr& i) const {
     Op o(kind, space);
+    o.instr = instr_;
     o.dst = i.dst;
     o.a = i.a;
     o.b = i.b;
@@ -102,8 +111,8 @@ class Decoder {
     o.dst = int16_t(plan_.slots++);
     o.home = plan_.register_bytes;
     plan_.register_bytes += kBlock * size_of(source.type);
-    if (repeats) o.repeat = block_.repeat[int(source.type)];
-    else o.block = block_.splat[int(source.type)];
+    if (repeats) o.repeat = use(o, block_.repeat[int(source.type)]);
+    else o.block = use(o, block_.splat[int(source.type)]);
     (source.level == Level::uniform ? plan_.broadcasts : stage_->before).push_back(o);
     broadcasts_.push_back({r, space, o.dst});
     return o.dst;
@@ -111,6 +120,7 @@ class Decoder {
 
   void decode(int k) {
     const Instr& i = program_.instrs[k];
+    instr_ = k;
     switch (i.code) {
       case Code::scalar: return scalar(i);
       case Code::load: return load(i, k);
@@ -142,9 +152,9 @@ class Decoder {
     o.copy = may_be_overwritten(program_, k);
     if (mapped) {
       map(o, from);
-      o.map_load = block_.map_load[from.dtype];
+      o.map_load = use(o, block_.map_load[from.dtype]);
     } else {
-      o.block = block_.load[from.dtype];
+      o.block = use(o, block_.load[from.dtype]);
     }
     stage_->ops.push_back(o);
   }
@@ -154,13 +164,14 @@ class Decoder {
     JT_CHECK(reg(source).type == ctype_of(to.dtype));
     bool mapped = needs_map(to);
     Op o(mapped ? OpKind::store_mapped : OpKind::store_block, to.level);
+    o.instr = instr_;
     o.a = as_block(source, to.level);
     address(o, i);
     if (mapped) {
       map(o, to);
-      o.map_store = block_.map_store[to.dtype];
+      o.map_store = use(o, block_.map_store[to.dtype]);
     } else {
-      o.block = block_.store[to.dtype];
+      o.block = use(o, block_.store[to.dtype]);
     }
     stage_->ops.push_back(o);
   }
@@ -180,18 +191,16 @@ class Decoder {
     if (variant != Variant::sv) o.a = as_block(i.a, space);
     if (facts.arity > 1 && variant != Variant::vs) o.b = as_block(i.b, space);
     if (facts.arity > 2) o.c = as_block(i.c, space);
-    o.element = (*element_[int(i.type)])[i.prim][int(variant)];
-    JT_CHECK(o.element);
+    o.element = use(o, (*primitives_.element[int(i.type)])[i.prim][int(variant)]);
     if (straight) address(o, i);
     stage_->ops.push_back(o);
     if (i.operand >= 0 && !straight) store(i, i.dst);
   }
 
-  void block(const Instr& i, BlockFn function) {
+  void block(const Instr& i, const BlockFn& function) {
     Op o = op(OpKind::block, reg(i.dst).level, i);
     o.a = as_block(i.a, o.space);
-    o.block = function;
-    JT_CHECK(o.block);
+    o.block = use(o, function);
     stage_->ops.push_back(o);
   }
 
@@ -200,7 +209,7 @@ class Decoder {
     Op o = op(OpKind::index, reg(i.dst).level, i);
     address(o, i);
     map(o, of);
-    o.map_index = block_.map_index;
+    o.map_index = use(o, block_.map_index);
     stage_->ops.push_back(o);
   }
 
@@ -208,7 +217,7 @@ class Decoder {
     Op o = op(OpKind::gather, reg(i.dst).level, i);
     address(o, i);
     o.a = as_block(i.a, o.space);
-    o.gather = block_.gather[operand(i).dtype];
+    o.gather = use(o, block_.gather[operand(i).dtype]);
     stage_->ops.push_back(o);
   }
 
@@ -217,7 +226,7 @@ class Decoder {
     address(o, i);
     o.a = as_block(i.a, o.space);
     o.b = as_block(i.b, o.space);
-    o.scatter = block_.scatter[i.sub][operand(i).dtype];
+    o.scatter = use(o, block_.scatter[i.sub][operand(i).dtype]);
     stage_->ops.push_back(o);
   }
 
@@ -226,23 +235,23 @@ class Decoder {
     o.a = as_block(i.a, o.space);
     o.b = as_block(i.b, o.space);
     o.c = as_block(i.c, o.space);
-    o.element = block_.random;
+    o.element = use(o, block_.random);
     stage_->ops.push_back(o);
   }
 
   void reduce(const Instr& i) {
     CType type = reg(i.a).type;
     const ReduceFns* fns = &block_.reduce[i.sub][int(type)];
-    JT_CHECK(fns->add);
     OpKind kind = plan_.layout == Layout::row    ? OpKind::reduce_row
                   : plan_.layout == Layout::rows ? OpKind::reduce_rows
                                                  : OpKind::reduce_column;
     Op o = op(kind, Level::inner, i);
     o.a = as_block(i.a, Level::inner);
     o.reduce = fns;
+    use(o, fns->add);
     if (plan_.layout != Layout::rows) {
       o.reduction = int(plan_.reductions.size());
-      plan_.reductions.push_back({fns, type, i.dst, o.home});
+      plan_.reductions.push_back({fns, o.primitive, type, i.dst, o.home});
       stage_->reduces.push_back(o.reduction);
     }
     stage_->ops.push_back(o);
@@ -255,10 +264,11 @@ class Decoder {
   };
 
   const Program& program_;
-  const ElementTable* const* element_;
+  const Primitives& primitives_;
   const BlockPrimitives& block_;
   VmPlan plan_;
   PlanStage* stage_ = nullptr;
+  int instr_ = -1;
   std::vector<Broadcast> broadcasts_;
 };
 

@@ -10,6 +10,7 @@ namespace jt::vm {
 //   row   one outer element at a time, inner blocks of up to kBlock
 //   rows  R whole rows at a time, R * I <= kBlock: outer blocks of R, inner blocks of R * I elements
 enum class Layout : uint8_t { flat, row, rows, column };
+constexpr int64_t kShortRow = kBlock / 2;  // rows up to this length go several at a time
 
 enum class OpKind : uint8_t {
   scalar,         // slot points into the arguments
@@ -54,6 +55,8 @@ struct Op {
     const ReduceFns* reduce;
   };
   int reduction = -1;  // number of the reduction, for its state
+  int primitive = -1;  // number of the function above, or of the first of a reduction's
+  int instr = -1;      // of the program; -1: a broadcast
   Op(OpKind k, Level s) : kind(k), space(s), operand_level(s), element(nullptr) {}
 };
 
@@ -66,6 +69,7 @@ struct PlanStage {
 
 struct PlanReduction {
   const ReduceFns* fns;
+  int primitive;  // number of the first of them
   CType type;  // compared or summed
   int16_t dst;
   int64_t home;
@@ -80,6 +84,17 @@ struct VmPlan {
   std::vector<Level> synthetic_maps; // of direct operands of that level
   int slots = 0;
   int64_t register_bytes = 0;  // including slots for broadcasts
+
+  // Scratch memory: registers and broadcasts, slots, synthetic maps, reduction states.
+  static int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+  int64_t slots_at() const { return aligned(register_bytes); }
+  int64_t maps_at() const { return slots_at() + aligned(slots * int64_t(sizeof(char*))); }
+  int64_t states_at() const { return maps_at() + aligned(int64_t(synthetic_maps.size() * sizeof(IndexMap))); }
+  int64_t lane_bytes() const {
+    int64_t bytes = 0;
+    for (const PlanReduction& r : reductions) bytes += size_of(r.type);
+    return bytes;
+  }
 };
 
 VmPlan make_plan(const Program& program, const Primitives& primitives, Layout layout);

@@ -23,7 +23,6 @@ typedef struct jt_be_op jt_be_op;
 /* Dialects of kernel text, as bits. */
 typedef enum jt_be_dialect {
   JT_BE_PROGRAM = 1, /* the text of a block program; docs/ADD-A-BACKEND.md has the grammar */
-  JT_BE_C99 = 2,     /* a C99 function over the block primitives; only for backends that provide those */
   JT_BE_DIALECT_FORCE32 = 0x7fffffff
 } jt_be_dialect;
 

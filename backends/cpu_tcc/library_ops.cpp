@@ -153,7 +153,6 @@ void read_max_pool2d(LibraryOp& op, Params& p) {
 void read_max_pool2d_grad(LibraryOp& op, Params& p) {
   PoolSizes size = read_pool(op, p);
   set_elements(op, size.y, size.y, size.x);
-  op.workspace_bytes = size_t(size.y) * sizeof(int32_t);
 }
 void read_avg_pool2d(LibraryOp& op, Params& p) {
   PoolSizes size = read_pool(op, p);
@@ -180,38 +179,11 @@ void run_conv2d_grad_w(const LibraryOp& op, Pointers at, void* workspace) {
   op.kernels->conv2d_grad_w(op.conv, at[1], at[0], at[2], workspace, 0, op.kernels->conv2d_grad_w_units(op.conv));
 }
 
-// The kernels give a winner's place in its window, a*kw + b; the op its position in the plane, h*W + w. -1 stays -1.
-template <class Convert>
-void each_index(const Pool2dShape& s, const int32_t* from, int32_t* to, Convert convert) {
-  const int64_t oh = output_height(s), ow = output_width(s), planes = s.n * s.c;
-  for (int64_t p = 0; p < planes; p++)
-    for (int64_t i = 0; i < oh; i++)
-      for (int64_t j = 0; j < ow; j++, from++, to++)
-        *to = *from < 0 ? -1 : convert(*from, i * s.stride_h - s.top, j * s.stride_w - s.left);
-}
 void run_max_pool2d(const LibraryOp& op, Pointers at, void*) {
-  int32_t* index = static_cast<int32_t*>(at[2]);
-  op.kernels->max_pool2d(op.pool, at[0], at[1], index, 0, op.kernels->pool2d_units(op.pool));
-  if (op.elements[2] == 0) return;
-  const int32_t kw = int32_t(op.pool.kw), w = int32_t(op.pool.w);
-  each_index(op.pool, index, index, [=](int32_t place, int64_t top, int64_t left) {
-    return int32_t((top + place / kw) * w + left + place % kw);
-  });
+  op.kernels->max_pool2d(op.pool, at[0], at[1], static_cast<int32_t*>(at[2]), 0, op.kernels->pool2d_units(op.pool));
 }
-// An index that is not in its window counts as none: the kernel must not be led outside of dx.
-void run_max_pool2d_grad(const LibraryOp& op, Pointers at, void* workspace) {
-  const Pool2dShape& s = op.pool;
-  int32_t* places = static_cast<int32_t*>(workspace);
-  const int32_t w = int32_t(s.w), h = int32_t(s.h);
-  if (op.elements[1]) {
-    each_index(s, static_cast<const int32_t*>(at[1]), places, [&](int32_t position, int64_t top, int64_t left) {
-      if (w == 0 || position / w >= h) return -1;
-      int64_t a = position / w - top, b = position % w - left;
-      bool is_in_window = a >= 0 && a < s.kh && b >= 0 && b < s.kw;
-      return is_in_window ? int32_t(a * s.kw + b) : -1;
-    });
-  }
-  op.kernels->max_pool2d_grad(s, at[0], places, at[2], 0, op.kernels->pool2d_units(s));
+void run_max_pool2d_grad(const LibraryOp& op, Pointers at, void*) {
+  op.kernels->max_pool2d_grad(op.pool, at[0], static_cast<const int32_t*>(at[1]), at[2], 0, op.kernels->pool2d_units(op.pool));
 }
 void run_avg_pool2d(const LibraryOp& op, Pointers at, void*) {
   op.kernels->avg_pool2d(op.pool, at[0], at[1], 0, op.kernels->pool2d_units(op.pool));

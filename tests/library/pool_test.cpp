@@ -46,7 +46,8 @@ void check_max(const LibraryKernels* kernels, const Pool2dShape& s, std::mt19937
         if (row < 0 || row >= s.h || column < 0 || column >= s.w) continue;
         const i64 at = window.plane + row * s.w + column;
         const T value = x.as<T>()[at];
-        if (winner < 0 || value > best || std::isnan(value)) best = value, winner = a * s.kw + b, from = at;
+        if (winner < 0 || value > best || (std::isnan(value) && !std::isnan(best)))
+          best = value, winner = row * s.w + column, from = at;
       }
     ASSERT_EQ(index.as<int32_t>()[window.out], winner);
     ASSERT_TRUE(y.as<T>()[window.out] == best || (std::isnan(best) && std::isnan(y.as<T>()[window.out])));
@@ -116,7 +117,7 @@ TEST(Pool2d, the_first_maximum_wins_and_nan_beats_all) {
   Pool2dShape s;
   s.n = s.c = 1, s.h = 2, s.w = 6, s.kh = s.kw = s.stride_h = s.stride_w = 2;
   const float x[] = {1, 3, kNan, 9, -INFINITY, -INFINITY,  //
-                     3, 3, 9, 1, -INFINITY, -INFINITY};
+                     3, 3, 9, kNan, -INFINITY, -INFINITY};
   for (auto* kernels : every_isa())
     for (i64 right : {0, 1}) {  // the short cut and the general loop
       s.right = right;
@@ -126,9 +127,9 @@ TEST(Pool2d, the_first_maximum_wins_and_nan_beats_all) {
       EXPECT_EQ(y[0], 3);
       EXPECT_EQ(index[0], 1);
       EXPECT_TRUE(std::isnan(y[1]));
-      EXPECT_EQ(index[1], 0);
+      EXPECT_EQ(index[1], 2);
       EXPECT_EQ(y[2], -INFINITY);
-      EXPECT_EQ(index[2], 0);
+      EXPECT_EQ(index[2], 4);
     }
 }
 

@@ -101,8 +101,8 @@ struct LibraryKernels {
   void (*conv2d_grad_w)(const Conv2dShape& shape, const void* x, const void* dy, void* dw, void* workspace, i64 begin,
                         i64 end);
 
-  // Pooling: a unit is one [h,w] plane; no workspace. index[n,c,oh,ow] is the winner's place in its window, a*kw + b:
-  // the first of the largest, or the last NaN seen, as in PyTorch; -1, and y = -infinity, where the window holds padding alone.
+  // Pooling: a unit is one [h,w] plane; no workspace. index[n,c,oh,ow] is the winner's place in its plane, row*w + column:
+  // the first of the largest, or the first NaN; -1, and y = -infinity, where the window holds padding alone.
   i64 (*pool2d_units)(const Pool2dShape& shape);
   void (*max_pool2d)(const Pool2dShape& shape, const void* x, void* y, int32_t* index, i64 begin, i64 end);
   void (*max_pool2d_grad)(const Pool2dShape& shape, const void* dy, const int32_t* index, void* dx, i64 begin, i64 end);

@@ -17,12 +17,11 @@ void max_plane(const Pool2dShape& s, i64 oh, i64 ow, const T* x, T* y, int32_t* 
       i64 winner = -1;
       for (i64 a = rows.begin; a < rows.end; a++)
         for (i64 b = columns.begin; b < columns.end; b++) {
-          const T value = x[(y0 + a * s.dilation_h) * s.w + x0 + b * s.dilation_w];
-          const bool is_nan = value != value;
-          if (value > best || is_nan || winner < 0) {
-            best = value;
-            winner = a * s.kw + b;
-          }
+          const i64 at = (y0 + a * s.dilation_h) * s.w + x0 + b * s.dilation_w;
+          const T value = x[at];
+          const bool wins = winner < 0 || value > best || (value != value && best == best);
+          best = wins ? value : best;
+          winner = wins ? at : winner;
         }
       *y++ = best;
       *index++ = int32_t(winner);
@@ -30,24 +29,40 @@ void max_plane(const Pool2dShape& s, i64 oh, i64 ow, const T* x, T* y, int32_t* 
   }
 }
 
-// A 2x2 window at stride 2 inside the input: no bounds, and selects in place of branches. The same order as above.
+// Does b take the place of a, which comes before it?
+template <class T>
+inline bool beats(T b, T a) { return (b > a) | ((b != b) & (a == a)); }
+
+// A 2x2 window at stride 2 inside the input: the larger of each column, then of each pair of columns; loops without
+// branches, which vectorise. Equal maxima (and NaNs) go to the smaller position, as the general loop has it.
+template <class T>
+void max_rows_2x2(const T* upper, const T* lower, i64 n, int32_t first, int32_t w, T* y, int32_t* index) {
+  constexpr i64 kColumns = 256;
+  T best[kColumns];
+  int32_t at[kColumns];
+  for (i64 from = 0; from < n; from += kColumns / 2) {
+    const i64 count = min(kColumns / 2, n - from);
+    const T *u = upper + 2 * from, *l = lower + 2 * from;
+    const int32_t corner = first + int32_t(2 * from);
+    for (i64 c = 0; c < 2 * count; c++) {
+      const bool is_lower = beats(l[c], u[c]);
+      best[c] = is_lower ? l[c] : u[c];
+      at[c] = corner + int32_t(c) + (is_lower ? w : 0);
+    }
+    for (i64 j = 0; j < count; j++) {
+      const T a = best[2 * j], b = best[2 * j + 1];
+      const bool ties = (a == b) | ((a != a) & (b != b));
+      const bool is_right = beats(b, a) | (ties & (at[2 * j + 1] < at[2 * j]));
+      y[from + j] = is_right ? b : a;
+      index[from + j] = is_right ? at[2 * j + 1] : at[2 * j];
+    }
+  }
+}
 template <class T>
 void max_plane_2x2(i64 w, i64 oh, i64 ow, const T* x, T* y, int32_t* index) {
   for (i64 i = 0; i < oh; i++) {
     const T* upper = x + 2 * i * w;
-    const T* lower = upper + w;
-    for (i64 j = 0; j < ow; j++) {
-      const T v[4] = {upper[2 * j], upper[2 * j + 1], lower[2 * j], lower[2 * j + 1]};
-      T best = v[0];
-      int32_t winner = 0;
-      for (int32_t t = 1; t < 4; t++) {
-        const bool wins = (v[t] > best) | (v[t] != v[t]);
-        best = wins ? v[t] : best;
-        winner = wins ? t : winner;
-      }
-      *y++ = best;
-      *index++ = winner;
-    }
+    max_rows_2x2(upper, upper + w, ow, int32_t(2 * i * w), int32_t(w), y + i * ow, index + i * ow);
   }
 }
 
@@ -56,16 +71,15 @@ inline bool is_plain_2x2(const Pool2dShape& s) {
          s.top == 0 && s.left == 0 && s.bottom <= 0 && s.right <= 0;
 }
 
+// An index outside the plane counts as none: it came from a tensor that anyone may have made.
 template <class T>
 void max_plane_grad(const Pool2dShape& s, i64 oh, i64 ow, const T* dy, const int32_t* index, T* dx) {
   fill(dx, s.h * s.w, T(0));
-  for (i64 i = 0; i < oh; i++)
-    for (i64 j = 0; j < ow; j++, dy++, index++) {
-      if (*index < 0) continue;
-      const i64 a = *index / int32_t(s.kw), b = *index % int32_t(s.kw);
-      const i64 row = i * s.stride_h - s.top + a * s.dilation_h, column = j * s.stride_w - s.left + b * s.dilation_w;
-      dx[row * s.w + column] += *dy;
-    }
+  const uint64_t plane = uint64_t(s.h * s.w);
+  for (i64 k = 0; k < oh * ow; k++) {
+    const uint64_t at = uint64_t(i64(index[k]));
+    if (at < plane) dx[at] += dy[k];
+  }
 }
 
 // Elements that an average divides by along one axis: those inside, or also the padding before and after.
@@ -89,8 +103,38 @@ void for_each_average(const Pool2dShape& s, i64 oh, i64 ow, const Window& window
   }
 }
 
+// Whole windows side by side: no bounds, one divisor. The same order as below.
+inline bool is_tiled(const Pool2dShape& s, i64 oh, i64 ow) {
+  return s.kh == s.stride_h && s.kw == s.stride_w && s.top == 0 && s.left == 0 && oh * s.kh <= s.h && ow * s.kw <= s.w;
+}
+template <class T>
+void avg_plane_tiled(const Pool2dShape& s, i64 oh, i64 ow, const T* x, T* y) {
+  const T divisor = T(s.kh * s.kw);
+  for (i64 i = 0; i < oh; i++)
+    for (i64 j = 0; j < ow; j++) {
+      const T* corner = x + i * s.kh * s.w + j * s.kw;
+      T total = 0;
+      for (i64 a = 0; a < s.kh; a++)
+        for (i64 b = 0; b < s.kw; b++) total += corner[a * s.w + b];
+      *y++ = total / divisor;
+    }
+}
+template <class T>
+void avg_plane_grad_tiled(const Pool2dShape& s, i64 oh, i64 ow, const T* dy, T* dx) {
+  const T divisor = T(s.kh * s.kw);
+  fill(dx, s.h * s.w, T(0));
+  for (i64 i = 0; i < oh; i++)
+    for (i64 j = 0; j < ow; j++) {
+      const T share = *dy++ / divisor;
+      T* corner = dx + i * s.kh * s.w + j * s.kw;
+      for (i64 a = 0; a < s.kh; a++)
+        for (i64 b = 0; b < s.kw; b++) corner[a * s.w + b] = share;
+    }
+}
+
 template <class T>
 void avg_plane(const Pool2dShape& s, i64 oh, i64 ow, const T* x, T* y) {
+  if (is_tiled(s, oh, ow)) return avg_plane_tiled(s, oh, ow, x, y);
   for_each_average(s, oh, ow, [&](i64 y0, i64 y1, i64 x0, i64 x1, i64 divisor) {
     T total = 0;
     for (i64 r = y0; r < y1; r++)
@@ -101,6 +145,7 @@ void avg_plane(const Pool2dShape& s, i64 oh, i64 ow, const T* x, T* y) {
 
 template <class T>
 void avg_plane_grad(const Pool2dShape& s, i64 oh, i64 ow, const T* dy, T* dx) {
+  if (is_tiled(s, oh, ow)) return avg_plane_grad_tiled(s, oh, ow, dy, dx);
   fill(dx, s.h * s.w, T(0));
   for_each_average(s, oh, ow, [&](i64 y0, i64 y1, i64 x0, i64 x1, i64 divisor) {
     const T share = *dy++ / T(divisor);

@@ -49,6 +49,7 @@ class Fuser {
     steps_.emplace_back();
     steps_.back().position = position;
     down_.emplace_back();
+    is_merged_.push_back(false);
     return int(steps_.size()) - 1;
   }
   bool reaches(int from, int to) const {
@@ -124,15 +125,21 @@ class Fuser {
 
   bool is_needed(Ref ref) { return info(ref).must || !info(ref).uses.empty(); }
 
-  static Coords identity(const Shape& shape, int first_axis = 0) {
+  // Unit axes are not walked: their coordinate is always 0.
+  static Coords identity(const Shape& shape) {
     Coords c;
-    for (int i = 0; i < shape.rank; i++) c.of.emplace_back().add(first_axis + i, 1);
+    int axis = 0;
+    for (int i = 0; i < shape.rank; i++) {
+      c.of.emplace_back();
+      if (!shape.is_unit(i)) c.of.back().add(axis++, 1);
+    }
     return c;
   }
   // A new flat group whose axes are those of `shape`.
   int new_group(const Shape& shape, int position) {
     int s = new_step(position);
-    for (int64_t extent : shape.extents()) steps_[size_t(s)].group.axes.push_back({extent});
+    for (int i = 0; i < shape.rank; i++)
+      if (!shape.is_unit(i)) steps_[size_t(s)].group.axes.push_back({shape[i]});
     return s;
   }
   void add_output(int s, Ref value, int use, Coords coords) {
@@ -290,8 +297,74 @@ class Fuser {
 
   void visit_computed(Node* node, int position) {
     if (!is_needed({node, 0})) return;
+    merge_users({node, 0});
     int s = group_to_join(node);
     s < 0 ? make_root(node, position) : join(node, s);
+  }
+
+  // ---- merging ----
+  // Groups that walk the same axes and use the same value become one, so that it is computed once and read by both: the
+  // two sums of a cross entropy, a mean and a variance.
+  void merge_users(Ref ref) {
+    int first = -1;
+    std::vector<int> users;
+    for (auto [s, id] : info(ref).uses)
+      if (std::find(users.begin(), users.end(), s) == users.end()) users.push_back(s);
+    for (int s : users) {
+      if (first < 0) first = s;
+      else if (can_merge(ref, first, s)) merge(first, s);
+    }
+  }
+  bool can_merge(Ref ref, int a, int b) {
+    const Step &sa = steps_[size_t(a)], &sb = steps_[size_t(b)];
+    if (sa.node || sb.node || sa.group.is_flat_only || sb.group.is_flat_only) return false;
+    if (reaches(a, b) || reaches(b, a)) return false;
+    if (sa.group.axes.size() != sb.group.axes.size()) return false;
+    for (size_t i = 0; i < sa.group.axes.size(); i++)
+      if (sa.group.axes[i].extent != sb.group.axes[i].extent || sa.group.axes[i].inner != sb.group.axes[i].inner) return false;
+    const Coords *ca = common_coords(ref, a), *cb = common_coords(ref, b);
+    if (!ca || !cb || !(*ca == *cb)) return false;
+    if (sa.group.instances.size() + sb.group.instances.size() > kMaxInstances) return false;
+    return open_operands(sa.group) + open_operands(sb.group) <= kMaxOpenUses;
+  }
+  static size_t open_operands(const Group& g) {
+    size_t open = g.outputs.size();
+    for (const Use& u : g.uses) open += u.instance < 0 || g.instances[size_t(u.instance)].loads;
+    return open;
+  }
+  void merge(int a, int b) {
+    Step &into = steps_[size_t(a)], &from = steps_[size_t(b)];
+    int use_base = int(into.group.uses.size()), instance_base = int(into.group.instances.size());
+    for (Use& u : from.group.uses) {
+      if (u.instance >= 0) u.instance += instance_base;
+      into.group.uses.push_back(std::move(u));
+    }
+    for (Instance& i : from.group.instances) {
+      for (int& use : i.uses) use += use_base;
+      into.group.instances.push_back(std::move(i));
+    }
+    for (Output& o : from.group.outputs) {
+      o.use += use_base;
+      info(o.value).step = a;
+      into.group.outputs.push_back(std::move(o));
+    }
+    for (size_t u = size_t(use_base); u < into.group.uses.size(); u++) {
+      if (into.group.uses[u].instance >= 0) continue;
+      for (auto& [s, id] : info(into.group.uses[u].ref).uses)
+        if (s == b && id == int(u) - use_base) s = a, id = int(u);
+    }
+    for (Ref r : from.operands) {
+      std::replace(info(r).readers.begin(), info(r).readers.end(), b, a);
+      into.operands.push_back(r);
+    }
+    into.position = std::min(into.position, from.position);
+    from.group = Group{}, from.operands.clear();
+    is_merged_[size_t(b)] = true;
+    std::vector<uint64_t> after = down_[size_t(b)];
+    for (int t = 0; t < int(steps_.size()); t++)
+      if (size_t(t) / 64 < after.size() && after[size_t(t) / 64] >> (t % 64) & 1) precedes(a, t);
+    for (int s = 0; s < int(steps_.size()); s++)
+      if (reaches(s, b)) precedes(s, a);
   }
 
   // ---- joining ----
@@ -346,9 +419,7 @@ class Fuser {
     const Coords* c = common_coords(ref, s);
     if (!c || !c->limits.empty()) return false;
     if (g.instances.size() >= kMaxInstances) return false;
-    size_t open = g.outputs.size();
-    for (const Use& u : g.uses) open += u.instance < 0 || g.instances[size_t(u.instance)].loads;
-    if (open + node->n_inputs > kMaxOpenUses) return false;
+    if (open_operands(g) + node->n_inputs > kMaxOpenUses) return false;
     if (!others_allow(ref, s)) return false;
     if (kind(node) == Kind::reduce && !can_reduce_in(node, g, *c)) return false;
     bool once = kind(node) == Kind::reduce ? visits_rows_once(g, *c, ref.shape()) : visits_once(g, *c, ref.shape());
@@ -653,7 +724,7 @@ class Fuser {
     using Entry = std::pair<int, int>;  // position, step
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
     for (int s = 0; s < int(steps_.size()); s++)
-      if (!waits[size_t(s)]) ready.push({steps_[size_t(s)].position, s});
+      if (!waits[size_t(s)] && !is_merged_[size_t(s)]) ready.push({steps_[size_t(s)].position, s});
     Schedule out;
     while (!ready.empty()) {
       int s = ready.top().second;
@@ -662,7 +733,8 @@ class Fuser {
       for (int t : after[size_t(s)])
         if (!--waits[size_t(t)]) ready.push({steps_[size_t(t)].position, t});
     }
-    if (out.steps.size() != steps_.size()) fail(JT_E_INTERNAL, "fuse: steps wait for each other");
+    size_t merged = size_t(std::count(is_merged_.begin(), is_merged_.end(), true));
+    if (out.steps.size() + merged != steps_.size()) fail(JT_E_INTERNAL, "fuse: steps wait for each other");
     std::reverse(aliases_.begin(), aliases_.end());  // operands of reshapes before their results
     out.aliases = std::move(aliases_);
     return out;
@@ -675,6 +747,7 @@ class Fuser {
   const Block& block_;
   std::vector<ValueInfo> infos_;
   std::vector<Step> steps_;
+  std::vector<bool> is_merged_;              // into another step
   std::vector<std::vector<uint64_t>> down_;  // bit t of down_[s]: step t runs after step s
   std::vector<std::pair<Ref, Ref>> aliases_;
   std::map<Ref, Ref, RefOrder> alias_;

@@ -129,3 +129,57 @@ TEST(Pipeline, SamePlanForOtherScalarsAndStarts) {
   EXPECT_EQ(b.runtime->stats.plans_made, 1);
   EXPECT_EQ(b.runtime->kernels.compiled(), 1);
 }
+
+// ---- kernel counts: launches including library calls, only final results held -----------------------------------------
+
+static int64_t launches_of(Bench& b, std::initializer_list<Value> results) {
+  std::vector<Ref> asked;
+  std::vector<Cell*> cells;
+  for (const Value& v : results) cells.push_back(b.context->cell(v));
+  int64_t before = b.runtime->stats.launches + b.runtime->stats.library_calls;
+  b.context->eval_all();
+  int64_t after = b.runtime->stats.launches + b.runtime->stats.library_calls;
+  for (Cell* c : cells) release(c);
+  return after - before;
+}
+
+TEST(KernelCounts, Softmax) {
+  Bench b;
+  EXPECT_EQ(launches_of(b, {call(Op::softmax, {ramp(b, {64, 100})}, Attrs().add(1))}), 1);
+  EXPECT_EQ(launches_of(b, {call(Op::log_softmax, {ramp(b, {64, 100})}, Attrs().add(1))}), 1);
+}
+static Value layer_norm(Ref x, Ref gain, Ref bias) {
+  int64_t axis[] = {1};
+  Value mean = call(Op::mean, {x}, Attrs().add_ints(axis).add(1));
+  Value centred = Value(x) - mean;
+  Value variance = call(Op::mean, {square(centred)}, Attrs().add_ints(axis).add(1));
+  return centred * rsqrt(variance + 1e-5) * gain + bias;
+}
+TEST(KernelCounts, LayerNorm) {
+  Bench b;
+  EXPECT_EQ(launches_of(b, {layer_norm(ramp(b, {64, 100}), ramp(b, {100}), ramp(b, {100}))}), 1);
+}
+TEST(KernelCounts, CrossEntropy) {
+  Bench b;
+  std::vector<int64_t> labels(64, 3);
+  Value y = b.context->data({JT_I64, {64}}, labels.data());
+  EXPECT_LE(launches_of(b, {call(Op::cross_entropy, {ramp(b, {64, 10}), y})}), 2);
+}
+TEST(KernelCounts, BatchNormTraining) {
+  Bench b;
+  Value x = ramp(b, {16, 8, 6, 6}), gain = ramp(b, {8, 1, 1}), bias = ramp(b, {8, 1, 1});
+  int64_t axes[] = {0, 2, 3};
+  Value mean = call(Op::mean, {x}, Attrs().add_ints(axes).add(1));
+  Value variance = call(Op::mean, {square(x - mean)}, Attrs().add_ints(axes).add(1));
+  Value y = (x - mean) * rsqrt(variance + 1e-5) * gain + bias;
+  EXPECT_LE(launches_of(b, {y, mean, variance}), 3);
+}
+TEST(Pipeline, Norms) {
+  Bench b;
+  expect_same(b, {layer_norm(ramp(b, {9, 70}), ramp(b, {70}), ramp(b, {70}))});
+  Value x = ramp(b, {6, 5, 4, 3}), gain = ramp(b, {5, 1, 1});
+  int64_t axes[] = {0, 2, 3};
+  Value mean = call(Op::mean, {x}, Attrs().add_ints(axes).add(1));
+  Value variance = call(Op::mean, {square(x - mean)}, Attrs().add_ints(axes).add(1));
+  expect_same(b, {(x - mean) * rsqrt(variance + 1e-5) * gain, mean, variance});
+}

@@ -40,6 +40,8 @@ class Lowering {
   Kernel run() {
     program().mode = mode();
     for (size_t i = g_.instances.size(); i-- > 0;) place(int(i));
+    for (const Output& o : g_.outputs)  // also an outer value may be stored at every inner element
+      if (output_level(o) == Level::inner) last_stage_ = std::max(last_stage_, values_[size_t(instance_of(o.use))].stage);
     for (int stage = 0; stage <= last_stage_; stage++) {
       emit_outer(stage);
       emit_inner(stage);

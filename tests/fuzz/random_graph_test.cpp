@@ -55,7 +55,14 @@ bool run_once(Bench& bench, uint64_t structure, uint64_t values, int nodes, bool
   if (unfused)
     for (const Value& v : g.values) cells.push_back(bench.context->cell(v));
   std::string shown;
-  if (!quiet) shown = bench.context->show(g.held, 'g') + bench.context->show(g.held, 's') + bench.context->show(g.held, 'f') + bench.context->show(g.held, 'm') + bench.context->show(g.held, 'l');
+  for (char stage : std::string_view(quiet ? "" : "gsfml")) {
+    try {
+      shown += bench.context->show(g.held, stage);
+    } catch (const Error& e) {
+      std::printf("%s\n", shown.c_str());
+      throw;
+    }
+  }
   g.values.clear(), g.leaves.clear();  // only what is held stays: operands may die
   bool same = true;
   bench.context->eval_all();
@@ -105,6 +112,7 @@ int main(int argc, char** argv) {
     }
     for (int t = 0; t < kTraits; t++) with[t] += traits[t];
     if (same) continue;
+    bench = std::make_unique<Bench>(o.tier);  // what did not run would be tried again
     wrong++;
     for (int nodes = 1; nodes <= o.nodes; nodes++) {  // the smallest that still fails
       Bench fresh(o.tier);

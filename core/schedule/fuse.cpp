@@ -6,12 +6,14 @@
 
 #include "core/ir/index_expr.h"
 #include "core/ir/rules.h"
+#include "core/schedule/group.h"
+#include "core/schedule/step_order.h"
 
 namespace jt {
 
 namespace {
 
-constexpr int kMaxInstances = 128, kMaxOpenUses = 28, kMaxGroupAxes = 12;
+constexpr int kMaxInstances = 128, kMaxOpenUses = 28;
 
 struct ValueInfo {
   std::vector<std::pair<int, int>> uses;  // (step, use) not yet resolved
@@ -48,27 +50,12 @@ class Fuser {
   int new_step(int position) {
     steps_.emplace_back();
     steps_.back().position = position;
-    down_.emplace_back();
+    order_.add();
     is_merged_.push_back(false);
     return int(steps_.size()) - 1;
   }
-  bool reaches(int from, int to) const {
-    const auto& bits = down_[size_t(from)];
-    return size_t(to) / 64 < bits.size() && bits[size_t(to) / 64] >> (to % 64) & 1;
-  }
-  // Step `from` must run before step `to`.
-  void precedes(int from, int to) {
-    if (from == to || reaches(from, to)) return;
-    auto merge = [&](size_t into) {
-      auto &a = down_[into], &b = down_[size_t(to)];
-      a.resize(std::max({a.size(), b.size(), size_t(to) / 64 + 1}));
-      for (size_t i = 0; i < b.size(); i++) a[i] |= b[i];
-      a[size_t(to) / 64] |= uint64_t(1) << (to % 64);
-    };
-    merge(size_t(from));
-    for (size_t s = 0; s < down_.size(); s++)
-      if (reaches(int(s), from)) merge(s);
-  }
+  bool reaches(int from, int to) const { return order_.reaches(from, to); }
+  void precedes(int from, int to) { order_.precedes(from, to); }
 
   // ---- uses ----
   // Registers that step `s` needs `ref` at `coords`; constants are resolved at once.
@@ -229,51 +216,6 @@ class Fuser {
     return false;
   }
 
-  static bool splits(Coordinate& c, int axis, std::span<const int> parts, std::span<const int64_t> extents) {
-    for (int t = 0; t < c.n; t++) {
-      if (c.terms[t].axis != axis) continue;
-      int64_t factor = c.terms[t].factor;
-      c.terms[t] = c.terms[--c.n];
-      for (size_t p = parts.size(); p-- > 0;) {
-        if (!c.add(parts[p], factor)) return false;
-        factor *= extents[p];
-      }
-      return true;
-    }
-    return true;
-  }
-  // Replaces an axis of the group by several, in every map. All or nothing.
-  bool split_axis(Group& g, const AxisSplit& split) {
-    if (g.axes.size() + split.extents.size() - 1 > kMaxGroupAxes) return false;
-    Group changed = g;
-    std::vector<int> parts;
-    std::vector<int> renumber;
-    std::vector<GroupAxis> axes;
-    for (int i = 0; i < int(g.axes.size()); i++) {
-      renumber.push_back(int(axes.size()));
-      if (i != split.axis) { axes.push_back(g.axes[size_t(i)]); continue; }
-      for (int64_t extent : split.extents) parts.push_back(int(axes.size())), axes.push_back({extent, g.axes[size_t(i)].inner});
-    }
-    constexpr int kHole = 1 << 20;  // stands for the split axis while the others move
-    auto change = [&](Coords& c) {
-      for (const Limit& l : c.limits)
-        if (l.axis == split.axis) return false;
-      for (Limit& l : c.limits) l.axis = renumber[size_t(l.axis)];
-      for (Coordinate& x : c.of) {
-        for (int t = 0; t < x.n; t++)
-          x.terms[t].axis = x.terms[t].axis == split.axis ? kHole : renumber[size_t(x.terms[t].axis)];
-        if (!splits(x, kHole, parts, split.extents)) return false;
-      }
-      return true;
-    };
-    changed.axes = axes;
-    for (Use& u : changed.uses) if (!change(u.coords)) return false;
-    for (Instance& i : changed.instances) if (!change(i.coords)) return false;
-    for (Output& o : changed.outputs) if (!change(o.coords)) return false;
-    g = std::move(changed);
-    return true;
-  }
-
   void visit_source(Node* node, int position) {
     Ref ref{node, 0};
     bool is_constant = node->op == Op::constant;
@@ -360,11 +302,7 @@ class Fuser {
     into.position = std::min(into.position, from.position);
     from.group = Group{}, from.operands.clear();
     is_merged_[size_t(b)] = true;
-    std::vector<uint64_t> after = down_[size_t(b)];
-    for (int t = 0; t < int(steps_.size()); t++)
-      if (size_t(t) / 64 < after.size() && after[size_t(t) / 64] >> (t % 64) & 1) precedes(a, t);
-    for (int s = 0; s < int(steps_.size()); s++)
-      if (reaches(s, b)) precedes(s, a);
+    order_.takes_place(a, b);
   }
 
   // ---- joining ----
@@ -676,24 +614,6 @@ class Fuser {
   }
 
   // ---- finishing ----
-  static void outer_axes_first(Group& g) {
-    std::vector<int> order, place(g.axes.size());
-    for (bool inner : {false, true})
-      for (int a = 0; a < int(g.axes.size()); a++)
-        if (g.axes[size_t(a)].inner == inner) place[size_t(a)] = int(order.size()), order.push_back(a);
-    std::vector<GroupAxis> axes;
-    for (int a : order) axes.push_back(g.axes[size_t(a)]);
-    g.axes = axes;
-    auto change = [&](Coords& c) {
-      for (Limit& l : c.limits) l.axis = place[size_t(l.axis)];
-      for (Coordinate& x : c.of)
-        for (int t = 0; t < x.n; t++) x.terms[t].axis = place[size_t(x.terms[t].axis)];
-    };
-    for (Use& u : g.uses) change(u.coords);
-    for (Instance& i : g.instances) change(i.coords);
-    for (Output& o : g.outputs) change(o.coords);
-  }
-
   Ref resolved(Ref r) {
     for (bool again = true; again;) {
       again = false;
@@ -748,7 +668,7 @@ class Fuser {
   std::vector<ValueInfo> infos_;
   std::vector<Step> steps_;
   std::vector<bool> is_merged_;              // into another step
-  std::vector<std::vector<uint64_t>> down_;  // bit t of down_[s]: step t runs after step s
+  StepOrder order_;
   std::vector<std::pair<Ref, Ref>> aliases_;
   std::map<Ref, Ref, RefOrder> alias_;
   std::vector<std::pair<Ref, int>> parts_of_;
@@ -757,38 +677,5 @@ class Fuser {
 }  // namespace
 
 Schedule fuse(const Block& block) { return Fuser(block).run(); }
-
-static void append_value(std::string& out, Ref r) { append(out, text("%", r.node->results()[r.result].number)); }
-
-std::string to_text(const Schedule& schedule, const Block&) {
-  std::string out = "# f\n";
-  for (auto [value, of] : schedule.aliases) {
-    append_value(out, value), out += " is ", append_value(out, of), out += '\n';
-  }
-  for (size_t s = 0; s < schedule.steps.size(); s++) {
-    const Step& step = schedule.steps[s];
-    append(out, text("step ", s, ": "));
-    if (step.node) {
-      append(out, text("library ", name(step.node->op)));
-      for (Ref r : step.operands) out += ' ', append_value(out, r);
-      append(out, text(" -> %", step.node->results()[0].number, '\n'));
-      continue;
-    }
-    out += "group [";
-    for (size_t a = 0; a < step.group.axes.size(); a++)
-      append(out, text(a ? " " : "", step.group.axes[a].extent, step.group.axes[a].inner ? "r" : ""));
-    out += "]";
-    for (size_t i = step.group.instances.size(); i-- > 0;) {
-      const Instance& instance = step.group.instances[i];
-      out += instance.loads ? " load " : text(" ", name(instance.ref.node->op), " ");
-      append_value(out, instance.ref);
-    }
-    out += " ->";
-    for (const Output& o : step.group.outputs) out += ' ', append_value(out, o.value);
-    if (step.base) out += " over ", append_value(out, step.base);
-    out += '\n';
-  }
-  return out;
-}
 
 }  // namespace jt

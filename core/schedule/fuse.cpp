@@ -239,9 +239,38 @@ class Fuser {
 
   void visit_computed(Node* node, int position) {
     if (!is_needed({node, 0})) return;
+    if (is_small_change(node)) repeat_in_users(node);
+    if (!is_needed({node, 0})) return;
     merge_users({node, 0});
     int s = group_to_join(node);
     s < 0 ? make_root(node, position) : join(node, s);
+  }
+
+  // A 0-d value (a bias correction, a clipping factor) costs less to compute once in each launch than a launch of its own.
+  bool is_small_change(const Node* node) {
+    return !info({const_cast<Node*>(node), 0}).must && kind(node) != Kind::reduce && kind(node) != Kind::source &&
+           kind(node) != Kind::index && node->results()[0].type.shape.rank == 0;
+  }
+  void repeat_in_users(Node* node) {
+    Ref ref{node, 0};
+    auto uses = std::move(info(ref).uses);
+    std::vector<std::pair<int, int>> rest;
+    std::vector<std::pair<int, int>> made;  // step, instance
+    for (auto [s, id] : uses) {
+      Group& g = steps_[size_t(s)].group;
+      auto known = std::find_if(made.begin(), made.end(), [&](auto m) { return m.first == s; });
+      bool fits = g.uses[size_t(id)].coords.limits.empty() && g.instances.size() < kMaxInstances &&
+                  open_operands(g) + node->n_inputs <= kMaxOpenUses;
+      if (known == made.end() && !fits) { rest.push_back({s, id}); continue; }
+      if (known == made.end()) {
+        int instance = add_instance(g, ref, Coords(), false);
+        made.push_back({s, instance});
+        compute(node, s, instance, Coords());
+        known = std::prev(made.end());
+      }
+      steps_[size_t(s)].group.uses[size_t(id)].instance = known->second;
+    }
+    info(ref).uses = std::move(rest);
   }
 
   // ---- merging ----

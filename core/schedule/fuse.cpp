@@ -359,22 +359,6 @@ class Fuser {
       if (user != s) return true;
     return false;
   }
-  // Each coordinate is an axis of its own: the group visits every element of the value exactly once.
-  static bool visits_once(const Group& g, const Coords& c, const Shape& shape) {
-    uint32_t seen = 0;
-    for (int i = 0; i < shape.rank; i++) {
-      const Coordinate& x = c.of[size_t(i)];
-      if (x.n == 0 && x.is_plain() && shape[i] == 1) continue;
-      if (x.n != 1 || !x.is_axis(x.terms[0].axis) || seen >> x.terms[0].axis & 1) return false;
-      if (g.axes[size_t(x.terms[0].axis)].extent != shape[i]) return false;
-      seen |= 1u << x.terms[0].axis;
-    }
-    bool touches_inner = false;
-    for (size_t a = 0; a < g.axes.size(); a++) touches_inner |= g.axes[a].inner && seen >> a & 1;
-    for (size_t a = 0; a < g.axes.size(); a++)
-      if (!(seen >> a & 1) && (!g.axes[a].inner || touches_inner)) return false;
-    return true;
-  }
   static bool is_costly(const Node* node) {
     return node->op == Op::random_bits || std::string_view(def(node->op).float_text).find('(') != std::string_view::npos;
   }
@@ -393,66 +377,6 @@ class Fuser {
     if (has_other_users(ref, s) && (!once || g.is_flat_only)) return false;
     return once || kind(node) == Kind::reduce || !is_costly(node) || leads_to_reduction(node, g, *c);
   }
-  // A reduction's result is visited once a row, whatever axes become inner when it joins.
-  static bool visits_rows_once(const Group& g, const Coords& c, const Shape& shape) {
-    Group rows = g;
-    for (size_t a = 0; a < g.axes.size(); a++) {
-      bool is_kept = false;
-      for (const Coordinate& x : c.of) is_kept |= x.n == 1 && x.terms[0].axis == int(a);
-      if (!is_kept) rows.axes[a].inner = true;
-    }
-    return visits_once(rows, c, shape);
-  }
-  // Computed once a row as soon as the reduction behind it has joined too: log(sum(..)) in a log-softmax.
-  static bool leads_to_reduction(const Node* node, const Group& g, const Coords& c) {
-    for (int depth = 0; depth < 8; depth++) {
-      const Node* next = nullptr;
-      for (int i = 0; i < node->n_inputs; i++) {
-        const Ref in = node->inputs()[i];
-        if (!same_extents(in.shape(), node->results()[0].type.shape)) continue;
-        if (kind(in.node) == Kind::reduce && can_reduce_in(in.node, g, c)) return true;
-        if (kind(in.node) == Kind::element || kind(in.node) == Kind::cast) next = in.node;
-      }
-      if (!next) return false;
-      node = next;
-    }
-    return false;
-  }
-
-  // The reduced extents of a reduction, in order.
-  static std::vector<int64_t> reduced_extents(const Node* node) {
-    std::vector<int64_t> out;
-    for (int64_t axis : node->ints(0)) out.push_back(node->inputs()[0].shape()[int(axis)]);
-    return out;
-  }
-  static bool can_reduce_in(const Node* node, const Group& g, const Coords& c) {
-    if (g.is_flat_only) return false;
-    const Ref ref{const_cast<Node*>(node), 0};
-    uint32_t kept = 0;
-    for (int i = 0; i < ref.shape().rank; i++) {
-      const Coordinate& x = c.of[size_t(i)];
-      if (x.n == 0 && x.is_plain() && ref.shape().is_unit(i)) continue;  // kept as 1
-      if (x.n != 1 || !x.is_axis(x.terms[0].axis) || g.axes[size_t(x.terms[0].axis)].extent != ref.shape()[i]) return false;
-      if (kept >> x.terms[0].axis & 1) return false;
-      kept |= 1u << x.terms[0].axis;
-    }
-    std::vector<int64_t> rest, wanted = reduced_extents(node);
-    bool has_inner = false;
-    for (size_t a = 0; a < g.axes.size(); a++) {
-      has_inner |= g.axes[a].inner;
-      if (g.axes[a].inner && kept >> a & 1) return false;
-      if (!(kept >> a & 1)) rest.push_back(g.axes[a].extent);
-    }
-    if (has_inner) {
-      for (size_t a = 0; a < g.axes.size(); a++)
-        if (!g.axes[a].inner && !(kept >> a & 1)) return false;
-      return rest == wanted;
-    }
-    if (rest.empty()) return g.axes.size() + wanted.size() <= kMaxGroupAxes;
-    // One row only would leave nothing to share out between threads.
-    return kept != 0 && rest == wanted;
-  }
-
   int group_to_join(Node* node) {
     for (auto [s, id] : info({node, 0}).uses)
       if (can_join(node, s)) return s;

@@ -1,5 +1,7 @@
 #include "core/schedule/group.h"
 
+#include "core/ir/rules.h"
+
 namespace jt {
 
 static bool splits(Coordinate& c, int axis, std::span<const int> parts, std::span<const int64_t> extents) {
@@ -62,6 +64,81 @@ void outer_axes_first(Group& g) {
   for (Use& u : g.uses) change(u.coords);
   for (Instance& i : g.instances) change(i.coords);
   for (Output& o : g.outputs) change(o.coords);
+}
+
+bool visits_once(const Group& g, const Coords& c, const Shape& shape) {
+  uint32_t seen = 0;
+  for (int i = 0; i < shape.rank; i++) {
+    const Coordinate& x = c.of[size_t(i)];
+    if (x.n == 0 && x.is_plain() && shape[i] == 1) continue;
+    if (x.n != 1 || !x.is_axis(x.terms[0].axis) || seen >> x.terms[0].axis & 1) return false;
+    if (g.axes[size_t(x.terms[0].axis)].extent != shape[i]) return false;
+    seen |= 1u << x.terms[0].axis;
+  }
+  bool touches_inner = false;
+  for (size_t a = 0; a < g.axes.size(); a++) touches_inner |= g.axes[a].inner && seen >> a & 1;
+  for (size_t a = 0; a < g.axes.size(); a++)
+    if (!(seen >> a & 1) && (!g.axes[a].inner || touches_inner)) return false;
+  return true;
+}
+
+bool visits_rows_once(const Group& g, const Coords& c, const Shape& shape) {
+  Group rows = g;
+  for (size_t a = 0; a < g.axes.size(); a++) {
+    bool is_kept = false;
+    for (const Coordinate& x : c.of) is_kept |= x.n == 1 && x.terms[0].axis == int(a);
+    if (!is_kept) rows.axes[a].inner = true;
+  }
+  return visits_once(rows, c, shape);
+}
+
+std::vector<int64_t> reduced_extents(const Node* node) {
+  std::vector<int64_t> out;
+  for (int64_t axis : node->ints(0)) out.push_back(node->inputs()[0].shape()[int(axis)]);
+  return out;
+}
+
+bool can_reduce_in(const Node* node, const Group& g, const Coords& c) {
+  if (g.is_flat_only) return false;
+  const Ref ref{const_cast<Node*>(node), 0};
+  uint32_t kept = 0;
+  for (int i = 0; i < ref.shape().rank; i++) {
+    const Coordinate& x = c.of[size_t(i)];
+    if (x.n == 0 && x.is_plain() && ref.shape().is_unit(i)) continue;  // kept as 1
+    if (x.n != 1 || !x.is_axis(x.terms[0].axis) || g.axes[size_t(x.terms[0].axis)].extent != ref.shape()[i]) return false;
+    if (kept >> x.terms[0].axis & 1) return false;
+    kept |= 1u << x.terms[0].axis;
+  }
+  std::vector<int64_t> rest, wanted = reduced_extents(node);
+  bool has_inner = false;
+  for (size_t a = 0; a < g.axes.size(); a++) {
+    has_inner |= g.axes[a].inner;
+    if (g.axes[a].inner && kept >> a & 1) return false;
+    if (!(kept >> a & 1)) rest.push_back(g.axes[a].extent);
+  }
+  if (has_inner) {
+    for (size_t a = 0; a < g.axes.size(); a++)
+      if (!g.axes[a].inner && !(kept >> a & 1)) return false;
+    return rest == wanted;
+  }
+  if (rest.empty()) return g.axes.size() + wanted.size() <= kMaxGroupAxes;
+  // One row only would leave nothing to share out between threads.
+  return kept != 0 && rest == wanted;
+}
+
+bool leads_to_reduction(const Node* node, const Group& g, const Coords& c) {
+  for (int depth = 0; depth < 8; depth++) {
+    const Node* next = nullptr;
+    for (int i = 0; i < node->n_inputs; i++) {
+      const Ref in = node->inputs()[i];
+      if (!same_extents(in.shape(), node->results()[0].type.shape)) continue;
+      if (kind(in.node) == Kind::reduce && can_reduce_in(in.node, g, c)) return true;
+      if (kind(in.node) == Kind::element || kind(in.node) == Kind::cast) next = in.node;
+    }
+    if (!next) return false;
+    node = next;
+  }
+  return false;
 }
 
 static void append_value(std::string& out, Ref r) { append(out, text("%", r.node->results()[r.result].number)); }

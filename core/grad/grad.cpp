@@ -94,7 +94,7 @@ class Walk {
     if (!node->has(kConsumed)) return true;
     if (options_.consumed_is_constant) return false;
     fail(JT_E_INVALID, "grad: the values that the gradient of ", name(node->op),
-         " needs were freed by an earlier backward; pass JT_RETAIN_GRAPH");
+         " needs were freed by an earlier backward; pass JT_GRAD_RETAIN_GRAPH");
   }
 
   // The nodes between y and the floor, in program order, which puts every node behind its inputs.

@@ -12,7 +12,8 @@
 
 namespace jt {
 
-constexpr int64_t kMaxPending = 65536;  // a loop that never looks at its values still runs in bounded memory
+// A loop that never looks at its values still runs in bounded memory.
+constexpr int64_t kMaxPending = 65536, kMaxKeptBytes = 256 << 20;
 
 // An address that differs between threads and costs nothing to get.
 static uintptr_t this_thread() {
@@ -91,7 +92,9 @@ void Context::bury_dead_cells() {
   while (cell) {
     Cell* next = cell->next_dead;
     Ref ref = cell->value;
-    ref.node->results()[ref.result].handles--;
+    Result& r = ref.node->results()[ref.result];
+    bool still_read = ref.node->refs > 1;
+    if (--r.handles == 0 && r.buffer && still_read) kept_bytes_ += int64_t(r.buffer->bytes);
     if (cell->requires_grad) list_gradient(*cell, false);
     if (cell->grad) jt::release(cell->grad);
     delete cell;
@@ -157,11 +160,15 @@ Value Context::borrow(const Type& type, void* bytes, void (*release)(void*, void
   return recorder_.leaf(type, runtime_->pool->borrow(bytes, type.bytes(), release, user));
 }
 
-void Context::eval(std::span<const Ref> asked) { planner_->eval(asked); }
-void Context::eval_all() { planner_->eval({}); }
+void Context::eval(std::span<const Ref> asked) {
+  planner_->eval(asked);
+  kept_bytes_ = 0;
+}
+void Context::eval_all() { eval({}); }
 
 void Context::flush_if_large() {
-  if (recorder_.pending_count() > kMaxPending && flush_limit_) eval_all();
+  bool is_large = recorder_.pending_count() > kMaxPending || kept_bytes_ > kMaxKeptBytes;
+  if (is_large && flush_limit_) eval_all();
 }
 
 Buffer* Context::read(Ref value) {

@@ -92,6 +92,7 @@ class Context {
   void bury_if_free();
   void list_gradient(Cell& cell, bool add);
   bool flush_limit_ = true;
+  int64_t kept_bytes_ = 0;  // of buffers whose last handle went while others still read them, since the last eval
 
   std::atomic<int32_t> refs_{1};
   std::atomic<uintptr_t> thread_{0};

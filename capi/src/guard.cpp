@@ -25,11 +25,11 @@ static size_t cut_length(const char* text, size_t len, size_t room) {
   return at;
 }
 
-// "add: shapes differ" from jt_add, or any text that begins with jt_, says who failed.
+// "add: shapes differ" says that jt_add failed.
 static bool names_its_function(const char* function, const char* message) {
   const char* op = function + std::strlen("jt_");
   size_t len = std::strlen(op);
-  return std::strncmp(message, "jt_", 3) == 0 || (std::strncmp(message, op, len) == 0 && message[len] == ':');
+  return std::strncmp(message, op, len) == 0 && message[len] == ':';
 }
 
 void set_error(const char* function, jt_status code, int64_t native, const char* message) noexcept {

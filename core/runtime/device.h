@@ -47,6 +47,7 @@ struct CompiledKernel {
   int64_t serial = 0;  // order of making
   int64_t launches = 0;
   int64_t time_ns = 0; // when profiling
+  int64_t bytes = 0;   // of operands and results of all launches
   ~CompiledKernel() {
     if (kernel) device.api().kernel_release(device.handle(), kernel);
   }

@@ -68,7 +68,6 @@ class Maker {
   }
 
   Value leaf(const Shape& shape, DType dtype, bool wants_gradient = false) {
-    Type type{dtype, shape};
     Value wide = context_.data({JT_F64, shape}, nullptr);
     auto* at = static_cast<double*>(context_.read(wide)->data);
     for (int64_t i = 0; i < shape.count(); i++) at[i] = value();

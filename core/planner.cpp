@@ -227,7 +227,11 @@ std::string Planner::show(std::span<const Ref> asked, char stage) {
   walk(asked, true, w);
   std::string out;
   Dump one{std::string(1, stage), [&](char, std::string_view text) { out += text; }};
-  compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dies, &one);
+  try {
+    compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dies, &one);
+  } catch (const Error&) {
+    if (out.empty()) throw;  // a later stage may fail on what an earlier one shows
+  }
   return out;
 }
 

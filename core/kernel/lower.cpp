@@ -34,11 +34,14 @@ class Lowering {
  public:
   Lowering(const Group& g, const Block& block) : g_(g), block_(block), values_(g.instances.size()) {
     for (const GroupAxis& a : g.axes) (a.inner ? kernel_.inner : kernel_.outer) *= a.extent, has_inner_ |= a.inner;
+    for (const Instance& i : g.instances) has_inner_ |= is_reduce(i);  // also over no axes: one element each
   }
 
   Kernel run() {
     program().mode = mode();
     for (size_t i = g_.instances.size(); i-- > 0;) place(int(i));
+    for (const Output& o : g_.outputs)  // also an outer value may be stored at every inner element
+      if (output_level(o) == Level::inner) last_stage_ = std::max(last_stage_, values_[size_t(instance_of(o.use))].stage);
     for (int stage = 0; stage <= last_stage_; stage++) {
       emit_outer(stage);
       emit_inner(stage);
@@ -160,6 +163,16 @@ class Lowering {
     return instr.dst;
   }
 
+  // A float that became an integer of the compute type (which saturates) ends at the bounds of its own dtype.
+  int saturated(int reg, CType type, DType dtype, Level level) {
+    if (size_of(dtype) == size_t(size_of(type))) return reg;
+    int bits = int(size_of(dtype)) * 8;
+    int64_t lowest = is_signed_int(dtype) ? -(int64_t(1) << (bits - 1)) : 0;
+    int64_t largest = is_signed_int(dtype) ? -lowest - 1 : (int64_t(1) << bits) - 1;
+    return element(Op::clamp, type, level, reg, scalar(type, argument_bits(type, JT_I64, lowest)),
+                   scalar(type, argument_bits(type, JT_I64, largest)));
+  }
+
   // The register of an instance, computed now if this stage has not computed it yet.
   int reg_of(int i) {
     Value& v = values_[size_t(i)];
@@ -193,6 +206,7 @@ class Lowering {
       case Kind::cast: {
         DType from = node->inputs()[0].dtype();
         int reg = converted(reg_of_use(i.uses[0]), ctype_of(from), type, v.level);
+        if (is_float(from) && is_int(dtype)) return saturated(reg, type, dtype, v.level);
         bool is_subset = is_float(from) == is_float(dtype) && size_of(from) < size_of(dtype) && from != JT_BOOL &&
                          (is_float(from) || is_unsigned_int(from) || is_signed_int(dtype));
         return is_subset ? reg : narrowed(reg, type, dtype, v.level);
@@ -242,14 +256,14 @@ class Lowering {
         continue;
       }
       int64_t extent = 1;
-      Coordinate sorted = x;
-      std::sort(sorted.terms, sorted.terms + sorted.n, [](auto a, auto b) { return a.axis < b.axis; });
-      for (int t = sorted.n; t-- > 0;) {
-        if (sorted.terms[t].factor != extent) return false;
-        extent *= g_.axes[size_t(sorted.terms[t].axis)].extent;
+      std::vector<Coordinate::Term> terms(x.terms, x.terms + x.n);
+      std::sort(terms.begin(), terms.end(), [](auto a, auto b) { return a.axis < b.axis; });
+      for (size_t t = terms.size(); t-- > 0;) {
+        if (terms[t].factor != extent) return false;
+        extent *= g_.axes[size_t(terms[t].axis)].extent;
       }
       if (j > 0 && extent != shape[j]) return false;
-      for (int t = 0; t < sorted.n; t++) walked.push_back(sorted.terms[t].axis);
+      for (const Coordinate::Term& term : terms) walked.push_back(term.axis);
     }
     size_t n = 0;
     for (size_t a = 0; a < g_.axes.size(); a++) {

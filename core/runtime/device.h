@@ -38,6 +38,8 @@ class Device {
 
 // A kernel that a device compiled. Launches may go on at once on several threads.
 struct CompiledKernel {
+  explicit CompiledKernel(Device& owner) : device(owner) {}
+  CompiledKernel(const CompiledKernel&) = delete;
   Device& device;
   jt_be_kernel* kernel = nullptr;
   std::string key;     // the program's text
@@ -52,6 +54,8 @@ struct CompiledKernel {
 };
 
 struct LibraryOp {
+  explicit LibraryOp(Device& owner) : device(owner) {}
+  LibraryOp(const LibraryOp&) = delete;
   Device& device;
   jt_be_op* op = nullptr;
   size_t workspace = 0;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/runtime/device.h"
-#include "core/schedule/memory.h"
+#include "core/kernel/memory.h"
 
 namespace jt {
 

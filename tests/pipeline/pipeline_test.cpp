@@ -1,4 +1,6 @@
 // The whole way: what is recorded, run by the pipeline, equals what the reference evaluator says.
+#include "core/grad/grad.h"
+#include "core/optim/optimizer.h"
 #include "tests/pipeline/support.h"
 
 using namespace jt;
@@ -174,6 +176,26 @@ TEST(KernelCounts, BatchNormTraining) {
   Value y = (x - mean) * rsqrt(variance + 1e-5) * gain + bias;
   EXPECT_LE(launches_of(b, {y, mean, variance}), 3);
 }
+// The whole step: forward, backward and update, with the loss looked at afterwards.
+TEST(KernelCounts, LinearMseAdamStep) {
+  Bench b;
+  Value x = ramp(b, {32, 10}), want = ramp(b, {32, 5}), w = ramp(b, {5, 10}), bias = ramp(b, {5});
+  Optimizer adam("adam", {});
+  auto scalar = [&](double v) { return b.context->data({JT_F64, {}}, &v); };
+  std::vector<Value> states;
+  for (Ref p : {w.ref(), w.ref(), bias.ref(), bias.ref()}) states.push_back(ramp(b, p.shape()));
+  w.ref().node->flags |= kGradLeaf, bias.ref().node->flags |= kGradLeaf;
+  Value loss = call(Op::mse_loss, {matmul(x, transpose(w)) + bias, want});
+  GradOptions options;
+  options.consume = true;
+  Ref params[] = {w, bias};
+  auto grads = gradients(b.recorder(), loss, {}, params, options);
+  Ref ws[] = {states[0], states[1]}, bs[] = {states[2], states[3]};
+  Optimizer::Parameter ps[] = {{w, grads[0], ws}, {bias, grads[1], bs}};
+  auto next = adam.step(b.recorder(), scalar, ps);
+  grads.clear();
+  EXPECT_LE(launches_of(b, {loss, next[0].value, next[0].states[0], next[0].states[1], next[1].value, next[1].states[0], next[1].states[1]}), 6);
+}
 TEST(Pipeline, Norms) {
   Bench b;
   expect_same(b, {layer_norm(ramp(b, {9, 70}), ramp(b, {70}), ramp(b, {70}))});
@@ -182,4 +204,11 @@ TEST(Pipeline, Norms) {
   Value mean = call(Op::mean, {x}, Attrs().add_ints(axes).add(1));
   Value variance = call(Op::mean, {square(x - mean)}, Attrs().add_ints(axes).add(1));
   expect_same(b, {(x - mean) * rsqrt(variance + 1e-5) * gain, mean, variance});
+}
+TEST(Pipeline, UpdateWithUnitAxes) {
+  Bench b;
+  Value x = ramp(b, {5, 4}), v = ramp(b, {3});
+  int64_t axis[] = {1}, starts[] = {1, 0}, steps[] = {1, 1};
+  Value row = sum(x, axis, true), part = reshape(v, {3, 1});
+  expect_same(b, {call(Op::update, {row, part}, Attrs().add_ints(starts).add_ints(steps))});
 }

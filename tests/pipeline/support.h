@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 
@@ -23,6 +24,9 @@ struct Bench {
     o.flags.cpu_tier = tier;
     o.flags.cache_dir = "off";
     o.flags.check = poison ? "1" : "0";
+    // The host's heap, not mimalloc's: sanitizers watch it.
+    o.allocator = {[](void*, size_t bytes, size_t align) { return std::aligned_alloc(align, (bytes + align - 1) / align * align); },
+                   [](void*, void* p, size_t, size_t) { std::free(p); }, nullptr};
     runtime = std::make_shared<Runtime>(o);
     context = new Context(runtime);
   }

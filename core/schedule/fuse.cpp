@@ -696,7 +696,7 @@ class Fuser {
     Coords out = v;
     for (size_t i = 0; i < v.of.size(); i++) {
       Coordinate c;
-      c.add(int(i), node->ints(1)[i]);
+      for (int t = 0; t < v.of[i].n; t++) c.add(v.of[i].terms[t].axis, node->ints(1)[i]);
       if (node->origin >= 0) c.place.add({0, {{node->origin + int(i), 1}}});
       else c.place.base = node->ints(0)[i];
       out.of[i] = c;

@@ -85,7 +85,8 @@ class Maker {
     if (chance(50) && g_.values.size() > 3) g_.values.erase(g_.values.begin() + below(2));
   }
 
-  Value leaf(const Shape& shape, DType dtype, bool wants_gradient = false, bool whole = false) {
+  Value leaf(const Shape& like, DType dtype, bool wants_gradient = false, bool whole = false) {
+    Shape shape = plain(like);
     Value wide = context_.data({JT_F64, shape}, nullptr);
     auto* at = static_cast<double*>(context_.read(wide)->data);
     for (int64_t i = 0; i < shape.count(); i++) at[i] = whole ? std::nearbyint(value()) : value();
@@ -283,6 +284,12 @@ class Maker {
     static constexpr const char* kNames[] = {"add", "mul", "max", "min", "set"};
     return kNames[i];
   }
+  // Without unit flags.
+  static Shape plain(const Shape& s) {
+    Shape out;
+    for (int64_t extent : s.extents()) out.push(extent);
+    return out;
+  }
   Value flipped(const Value& x) { return ops::call(Op::flip, {x}, Attrs().add_ints({})); }
   void index_row() {
     Value x = pick_recent();
@@ -313,7 +320,7 @@ class Maker {
       }
       case 5:
       case 6: {
-        Shape small = s;
+        Shape small = plain(s);
         for (int i = 0; i < s.rank; i++)
           if (i == axis) small.dims[i] = 1 + below(6);
           else if (s[i] && chance(30)) small.dims[i] = 1 + below(int(s[i]));
@@ -366,7 +373,7 @@ class Maker {
     if (x.dtype() == JT_BOOL) x = ops::cast(x, JT_I32);
     g_.traits[kLibrary] = true;
     if (s.rank >= 2 && (s.rank != 4 || chance(40))) {
-      Shape other = s;
+      Shape other = plain(s);
       other.dims[s.rank - 2] = s[s.rank - 1], other.dims[s.rank - 1] = 1 + below(9);
       Value y = leaf(other, x.dtype(), false, true);
       if (chance(30)) {

@@ -115,6 +115,13 @@ TEST(Pipeline, IndexRows) {
   Value u = call(Op::update, {c, v}, Attrs().add_ints(starts).add_ints(steps));
   expect_same(b, {c, u});
 }
+TEST(Pipeline, UpdateWithUnitAxesInFront) {
+  Bench b;
+  Value x = ramp(b, {3, 6});
+  int64_t starts[] = {1, 2}, steps[] = {1, 2};
+  Value row = ops::sum(ramp(b, {5, 2}), std::vector<int64_t>{0}, true);  // f32[1u,2]
+  expect_same(b, {call(Op::update, {x, row}, Attrs().add_ints(starts).add_ints(steps))});
+}
 TEST(Pipeline, ZeroSize) {
   Bench b;
   Value x = ramp(b, {0, 4});

@@ -643,6 +643,7 @@ class Fuser {
     }
     if (parts.empty()) {  // nothing to store: an empty value
       int s = new_group(ref.shape(), position);
+      steps_[size_t(s)].group.is_flat_only = true;
       add_output(s, ref, 0, identity(ref.shape()));
       add_use(s, node->inputs()[0], identity(node->inputs()[0].shape()));
       parts.push_back(s);

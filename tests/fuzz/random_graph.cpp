@@ -89,7 +89,7 @@ class Maker {
     Shape shape = plain(like);
     Value wide = context_.data({JT_F64, shape}, nullptr);
     auto* at = static_cast<double*>(context_.read(wide)->data);
-    for (int64_t i = 0; i < shape.count(); i++) at[i] = whole ? std::nearbyint(value()) : value();
+    for (int64_t i = 0; i < shape.count(); i++) at[i] = whole ? std::nearbyint(value()) + 0.0 : value();
     // Converted by the library itself, and run: a leaf.
     Value v = dtype == JT_BOOL ? Value(ops::greater(wide, 0)) : ops::cast(is_int(dtype) ? ops::mul(wide, 3) : wide, dtype);
     context_.read(v);
@@ -364,7 +364,7 @@ class Maker {
   }
 
   // ---- library rows ----
-  static Value small(const Value& x) { return is_float(x.dtype()) ? Value(ops::round(ops::clamp(x, -4, 4))) : x; }
+  static Value small(const Value& x) { return is_float(x.dtype()) ? Value(ops::add(ops::round(ops::clamp(x, -4, 4)), 0)) : x; }
   bool carries_gradient(const Value& x) { return x.ref().node->flags & (kGrad | kGradLeaf); }
   void library() {
     Value x = pick_recent();

@@ -128,6 +128,20 @@ TEST(Pipeline, ZeroSize) {
   int64_t a0[] = {0};
   expect_same(b, {exp(x), sum(x), sum(x, a0), transpose(x)});
 }
+TEST(Pipeline, ConcatOfNothingBesideAnotherUser) {
+  Bench b;
+  Value x = b.context->data({JT_F32, {0}}, nullptr), y = b.context->data({JT_F32, {0}}, nullptr), h = x + y;
+  Ref parts[] = {h, y, h};
+  Value c = b.recorder().build(Op::concat, parts, Attrs().add(0));
+  expect_same(b, {cast(c, JT_BOOL), h < 4.9});
+}
+TEST(Pipeline, SoftmaxOfNothing) {
+  Bench b;
+  Value x = ramp(b, {3, 0});
+  for (int64_t axis : {0, 1}) expect_same(b, {call(Op::softmax, {x}, Attrs().add(axis)), call(Op::log_softmax, {x}, Attrs().add(axis))});
+  std::vector<int64_t> labels(3, 0);
+  expect_same(b, {call(Op::cross_entropy, {x, b.context->data({JT_I64, {3}}, labels.data())})});
+}
 TEST(Pipeline, SamePlanForOtherScalarsAndStarts) {
   Bench b;
   Value x = ramp(b, {8, 4});

@@ -2,7 +2,9 @@
 
 #include <jt/jt_autograd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <thread>
 
 #include "core/grad/grad.h"
 #include "core/ir/build.h"
@@ -10,7 +12,8 @@
 
 namespace jt {
 
-constexpr int64_t kMaxPending = 65536;  // a loop that never looks at its values still runs in bounded memory
+// A loop that never looks at its values still runs in bounded memory.
+constexpr int64_t kMaxPending = 65536, kMaxKeptBytes = 256 << 20;
 
 // An address that differs between threads and costs nothing to get.
 static uintptr_t this_thread() {
@@ -23,15 +26,23 @@ Context::Context(std::shared_ptr<Runtime> runtime)
 
 Context::~Context() { planner_.reset(); }
 
+constexpr uintptr_t kUndertaker = 1;  // in place of a thread: somebody buries cells and is gone in a moment
+
 Context::Entry::Entry(Context& context) : context_(context) {
-  uintptr_t nobody = 0, me = this_thread();
-  outermost_ = context.thread_.compare_exchange_strong(nobody, me, std::memory_order_acquire);
-  if (!outermost_ && nobody != me) fail(JT_E_BUSY, "the context is in use by another thread");
+  uintptr_t inside = 0, me = this_thread();
+  while (!(outermost_ = context.thread_.compare_exchange_strong(inside, me)) && inside == kUndertaker) {
+    std::this_thread::yield();
+    inside = 0;
+  }
+  if (!outermost_ && inside != me) fail(JT_E_BUSY, "the context is in use by another thread");
   if (context.dead_.load(std::memory_order_relaxed)) context.bury_dead_cells();
 }
 
 Context::Entry::~Entry() {
-  if (outermost_) context_.thread_.store(0, std::memory_order_release);
+  if (!outermost_) return;
+  if (!context_.visitors_.empty()) context_.visitors_.clear();
+  context_.thread_.store(0);
+  context_.bury_if_free();
 }
 
 // ---- cells -----------------------------------------------------------------------------------------------------------
@@ -52,19 +63,27 @@ Cell* Context::cell(const Value& value) {
   return cell;
 }
 
-// The last handle may go on any thread: the cell waits in a list until its context is entered again.
+// The last handle may go on any thread, and never waits: the cell joins a list, which is emptied here or, when somebody
+// is inside the context, by him.
 void release(Cell* cell) {
   if (!cell || cell->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   Context* context = cell->context;
+  context->retain();  // the list's cells may hold its last counts
   Cell* first = context->dead_.load(std::memory_order_relaxed);
   do cell->next_dead = first;
-  while (!context->dead_.compare_exchange_weak(first, cell, std::memory_order_release, std::memory_order_relaxed));
-  uintptr_t nobody = 0, me = this_thread();
-  if (context->thread_.compare_exchange_strong(nobody, me, std::memory_order_acquire)) {
-    context->retain();
-    context->bury_dead_cells();
-    context->thread_.store(0, std::memory_order_release);
-    context->release();
+  while (!context->dead_.compare_exchange_weak(first, cell));
+  context->bury_if_free();
+  context->release();
+}
+
+// Whoever is inside looks at the list after he left, so no cell stays behind; this needs one order of all that happens
+// to dead_ and thread_.
+void Context::bury_if_free() {
+  while (dead_.load()) {
+    uintptr_t nobody = 0;
+    if (!thread_.compare_exchange_strong(nobody, kUndertaker)) return;
+    bury_dead_cells();
+    thread_.store(0);
   }
 }
 
@@ -73,7 +92,9 @@ void Context::bury_dead_cells() {
   while (cell) {
     Cell* next = cell->next_dead;
     Ref ref = cell->value;
-    ref.node->results()[ref.result].handles--;
+    Result& r = ref.node->results()[ref.result];
+    bool still_read = ref.node->refs > 1;
+    if (--r.handles == 0 && r.buffer && still_read) kept_bytes_ += int64_t(r.buffer->bytes);
     if (cell->requires_grad) list_gradient(*cell, false);
     if (cell->grad) jt::release(cell->grad);
     delete cell;
@@ -90,12 +111,15 @@ void Context::release() {
 
 Ref Context::operand(std::string_view who, const Cell* cell) {
   if (!cell) fail(JT_E_INVALID, who, ": a tensor is NULL");
+  if (cell->context == this) return cell->value;
+  if (&cell->context->runtime() != runtime_.get()) fail(JT_E_WRONG_CONTEXT, who, ": a tensor belongs to another runtime");
+  Entry entry(*cell->context);
   Ref ref = cell->value;
-  if (cell->context == this) return ref;
-  Result& r = ref.node->results()[ref.result];
-  if (!r.buffer || &cell->context->runtime() != runtime_.get())
-    fail(JT_E_WRONG_CONTEXT, who, ": a tensor of another context has not been evaluated");
-  fail(JT_E_WRONG_CONTEXT, who, ": a tensor belongs to another context; share it first");
+  Buffer* buffer = ref.node->results()[ref.result].buffer;
+  if (!buffer) fail(JT_E_WRONG_CONTEXT, who, ": a tensor of another context has not been evaluated");
+  jt::retain(buffer);
+  visitors_.push_back(recorder_.leaf(ref.type(), buffer));
+  return visitors_.back();
 }
 
 void Context::assign(Cell& cell, const Value& value) {
@@ -136,11 +160,15 @@ Value Context::borrow(const Type& type, void* bytes, void (*release)(void*, void
   return recorder_.leaf(type, runtime_->pool->borrow(bytes, type.bytes(), release, user));
 }
 
-void Context::eval(std::span<const Ref> asked) { planner_->eval(asked); }
-void Context::eval_all() { planner_->eval({}); }
+void Context::eval(std::span<const Ref> asked) {
+  planner_->eval(asked);
+  kept_bytes_ = 0;
+}
+void Context::eval_all() { eval({}); }
 
 void Context::flush_if_large() {
-  if (recorder_.pending_count() > kMaxPending && flush_limit_) eval_all();
+  bool is_large = recorder_.pending_count() > kMaxPending || kept_bytes_ > kMaxKeptBytes;
+  if (is_large && flush_limit_) eval_all();
 }
 
 Buffer* Context::read(Ref value) {
@@ -182,6 +210,9 @@ void Context::backward(Ref loss, uint32_t flags) {
   GradOptions options;
   options.create_graph = flags & JT_GRAD_CREATE_GRAPH;
   options.consume = !(flags & (JT_GRAD_RETAIN_GRAPH | JT_GRAD_CREATE_GRAPH));
+  // Several micro-batches peak like one: the sums so far run before the next are added.
+  auto is_pending = [](const Cell* c) { return c->grad && !c->grad->value.ref().node->has_run(); };
+  if (std::any_of(cells.begin(), cells.end(), is_pending)) eval_all();
   auto grads = gradients(recorder_, loss, {}, wrt, options);
   for (size_t i = 0; i < cells.size(); i++) {
     if (!grads[i]) continue;
@@ -190,9 +221,6 @@ void Context::backward(Ref loss, uint32_t flags) {
       at.grad = cell(grads[i]);
       continue;
     }
-    // Several micro-batches peak like one: the sum so far runs before the next is added.
-    Ref so_far = at.grad->value;
-    if (!so_far.node->has_run()) eval_all();
     GradMode mode(recorder_, options.create_graph);
     assign(*at.grad, ops::add(at.grad->value, grads[i]));
   }

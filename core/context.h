@@ -48,7 +48,8 @@ class Context {
 
   // A new handle on a value; the caller owns one count.
   Cell* cell(const Value& value);
-  // The value that a handle of this or another context points at, as an operand here.
+  // The value that a handle points at, as an operand here: of this context, or of another one of the same runtime once it
+  // has run. Valid until this context is left.
   Ref operand(std::string_view who, const Cell* cell);
   // Points a handle at another value of the same type (an assignment).
   void assign(Cell& cell, const Value& value);
@@ -88,8 +89,10 @@ class Context {
  private:
   ~Context();
   void bury_dead_cells();
+  void bury_if_free();
   void list_gradient(Cell& cell, bool add);
   bool flush_limit_ = true;
+  int64_t kept_bytes_ = 0;  // of buffers whose last handle went while others still read them, since the last eval
 
   std::atomic<int32_t> refs_{1};
   std::atomic<uintptr_t> thread_{0};
@@ -99,6 +102,7 @@ class Context {
   RandomState random_;
   std::unique_ptr<Planner> planner_;
   Cell* first_grad_ = nullptr;  // cells that require a gradient
+  std::vector<Value> visitors_;  // operands from other contexts
 };
 
 inline void retain(Cell* cell) { cell->refs.fetch_add(1, std::memory_order_relaxed); }

@@ -35,6 +35,12 @@ bool is_stored_for_gradient(const Node* node) {
   Kind k = kind(node);
   return keeps_for_gradient(node) && (k == Kind::library || k == Kind::reduce || k == Kind::index);
 }
+// What an eval runs: what was asked for and, unless that failed before, every value that has a handle.
+struct Roots {
+  std::span<const Ref> asked;
+  bool also_held = true;
+};
+
 bool is_asked(const Node* node, std::span<const Ref> asked) {
   for (Ref r : asked)
     if (r.node == node) return true;
@@ -48,15 +54,15 @@ bool has_handles(const Node* node) {
 
 // A pending node is a root if someone may look at it. Constants are written in the program: they run only when asked for,
 // so that a graph looks the same whether they were looked at or not.
-bool is_root(const Node* node, std::span<const Ref> asked) {
+bool is_root(const Node* node, const Roots& roots) {
   if (node->has_run()) return false;
-  if (is_asked(node, asked)) return true;
-  return node->op != Op::constant && has_handles(node);
+  if (is_asked(node, roots.asked)) return true;
+  return roots.also_held && node->op != Op::constant && has_handles(node);
 }
 
-void mark_needed(Recorder& recorder, std::span<const Ref> asked, uint32_t mark, std::vector<Node*>& out) {
+void mark_needed(Recorder& recorder, const Roots& roots, uint32_t mark, std::vector<Node*>& out) {
   for (Node* node = recorder.last_pending(); node; node = node->previous) {
-    bool needed = node->mark == mark || is_root(node, asked);
+    bool needed = node->mark == mark || is_root(node, roots);
     if (!needed) continue;
     node->mark = mark;
     out.push_back(node);
@@ -166,15 +172,16 @@ static std::vector<uint32_t> uses_that_end(std::span<Node* const> nodes, std::sp
   return ends;
 }
 
-void Planner::walk(std::span<const Ref> asked, Walk& w) {
+void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w) {
   w.clear();
+  Roots roots{asked, also_held};
   uint32_t mark = recorder_.next_mark();
-  mark_needed(recorder_, asked, mark, w.nodes);
+  mark_needed(recorder_, roots, mark, w.nodes);
 
   int32_t number = 0;
   for (Node* n : w.nodes) {
     uint64_t shared = uint64_t(n->op) | uint64_t(n->n_inputs) << 16;
-    bool wanted = is_root(n, asked) || is_stored_for_gradient(n);
+    bool wanted = is_root(n, roots) || is_stored_for_gradient(n);
     std::vector<uint64_t>& key = w.key;
     size_t head = key.size();
     key.push_back(0);
@@ -217,17 +224,30 @@ void Planner::walk(std::span<const Ref> asked, Walk& w) {
 
 std::string Planner::show(std::span<const Ref> asked, char stage) {
   Walk w;
-  walk(asked, w);
+  walk(asked, true, w);
   std::string out;
   Dump one{std::string(1, stage), [&](char, std::string_view text) { out += text; }};
-  compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dies, &one);
+  try {
+    compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dies, &one);
+  } catch (const Error&) {
+    if (out.empty()) throw;  // a later stage may fail on what an earlier one shows
+  }
   return out;
 }
 
 void Planner::eval(std::span<const Ref> asked) {
+  try {
+    run(asked, true);
+  } catch (const Error&) {
+    if (asked.empty()) throw;
+    run(asked, false);  // a held value that cannot run must not take the others with it
+  }
+}
+
+void Planner::run(std::span<const Ref> asked, bool also_held) {
   if (!scratch_) scratch_ = std::make_unique<Walk>();
   Walk& w = *scratch_;
-  walk(asked, w);
+  walk(asked, also_held, w);
   bool anything = false;
   for (Node* n : w.nodes) anything |= n->op != Op::constant || is_asked(n, asked);
   if (!anything) return;

@@ -20,7 +20,7 @@ class Planner {
   ~Planner();
 
   // Runs `asked` and every pending value that a handle points at. What ran has buffers and has let go of its operands,
-  // unless a gradient may still be asked through it.
+  // unless a gradient may still be asked through it. If that fails, `asked` alone.
   void eval(std::span<const Ref> asked);
   int64_t plans() const { return int64_t(plans_.size()); }
   // What a stage makes of the graph behind `asked`; runs nothing.
@@ -29,7 +29,8 @@ class Planner {
 
  private:
   struct Walk;
-  void walk(std::span<const Ref> asked, Walk& walk);
+  void run(std::span<const Ref> asked, bool also_held);
+  void walk(std::span<const Ref> asked, bool also_held, Walk& walk);
   struct CachedPlan {
     std::vector<uint64_t> key;
     std::shared_ptr<Plan> plan;

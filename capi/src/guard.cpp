@@ -25,12 +25,25 @@ static size_t cut_length(const char* text, size_t len, size_t room) {
   return at;
 }
 
+// "add: shapes differ" says that jt_add failed.
+static bool names_its_function(const char* function, const char* message) {
+  const char* op = function + std::strlen("jt_");
+  size_t len = std::strlen(op);
+  return std::strncmp(message, op, len) == 0 && message[len] == ':';
+}
+
 void set_error(const char* function, jt_status code, int64_t native, const char* message) noexcept {
   slot.code = code;
   slot.native = native;
   slot.function = function;
-  slot.message_len = cut_length(message, std::strlen(message), sizeof slot.message - 1);
-  std::memcpy(slot.message, message, slot.message_len);
+  slot.message_len = 0;
+  auto append = [](const char* part) {
+    size_t len = cut_length(part, std::strlen(part), sizeof slot.message - 1 - slot.message_len);
+    std::memcpy(slot.message + slot.message_len, part, len);
+    slot.message_len += len;
+  };
+  if (!names_its_function(function, message)) append(function), append(": ");
+  append(message);
   slot.message[slot.message_len] = 0;
 }
 

@@ -14,6 +14,8 @@ struct jt_optimizer {
   Context* context;
   std::vector<Cell*> params;               // counted
   std::vector<std::vector<Cell*>> states;  // counted; by param
+  Cell* step = nullptr;                    // counted; i64, how many steps were taken; null where a rule keeps nothing
+  uint64_t step_written = 0;               // sequence of the node it was last pointed at here; else the caller assigned to it
   std::vector<std::string> state_names;
 
   jt_optimizer(std::string_view kind, std::span<const jt_attr> attrs, Context& c) : rule(kind, attrs), context(&c) {}
@@ -21,8 +23,11 @@ struct jt_optimizer {
     for (Cell* p : params) release(p);
     for (auto& list : states)
       for (Cell* s : list) release(s);
+    release(step);
   }
 };
+
+static Value step_value(Context& c, int64_t steps) { return c.data({JT_I64, {}}, &steps); }
 
 extern "C" jt_status jt_optimizer_create(jt_context* ctx, const char* kind, size_t kind_len, const jt_attr* attrs,
                                          size_t attrs_len, jt_tensor* const* params, size_t params_len, jt_optimizer** out) {
@@ -37,7 +42,6 @@ extern "C" jt_status jt_optimizer_create(jt_context* ctx, const char* kind, size
       if (!is_float(cell.type.dtype)) fail(JT_E_DTYPE, "param ", i, " is ", cell.type.dtype, ", not a floating-point dtype");
       for (Cell* other : made->params)
         if (other == &cell) fail(JT_E_INVALID, "param ", i, " is named twice");
-      if (!cell.requires_grad) c.set_requires_grad(cell, true);
       retain(&cell);
       made->params.push_back(&cell);
       made->states.emplace_back();
@@ -49,6 +53,12 @@ extern "C" jt_status jt_optimizer_create(jt_context* ctx, const char* kind, size
         made->state_names.push_back(text(name, ".", i));
       }
     }
+    if (!made->rule.state_names().empty()) {
+      made->step = c.cell(step_value(c, 0));
+      made->step_written = made->step->value.ref().node->sequence;
+      made->state_names.push_back("step");
+    }
+    for (Cell* cell : made->params) c.set_requires_grad(*cell, true);
     *out = made.release();
   });
 }
@@ -66,6 +76,11 @@ static jt_optimizer& own_optimizer(Context& c, jt_optimizer* optimizer) {
 }
 
 static void update(Context& c, jt_optimizer& o, std::span<const Value> grads) {
+  if (o.step && o.step->value.ref().node->sequence != o.step_written) {
+    int64_t steps;
+    std::memcpy(&steps, c.read(o.step->value)->data, sizeof steps);
+    o.rule.set_steps(steps);
+  }
   std::vector<std::vector<Ref>> states(o.params.size());
   std::vector<Optimizer::Parameter> parameters;
   for (size_t i = 0; i < o.params.size(); i++) {
@@ -78,7 +93,9 @@ static void update(Context& c, jt_optimizer& o, std::span<const Value> grads) {
     if (next[i].value) c.assign(*o.params[i], next[i].value);
     for (size_t k = 0; k < next[i].states.size(); k++) c.assign(*o.states[i][k], next[i].states[k]);
   }
-  next.clear();
+  if (!o.step) return;
+  c.assign(*o.step, step_value(c, o.rule.steps()));
+  o.step_written = o.step->value.ref().node->sequence;
 }
 
 extern "C" jt_status jt_optimizer_step(jt_context* ctx, jt_optimizer* optimizer, jt_tensor* loss) {
@@ -138,7 +155,7 @@ extern "C" jt_status jt_optimizer_state(jt_context* ctx, jt_optimizer* optimizer
     if (out_name) *out_name = o.state_names[i].c_str();
     if (!out) return;
     size_t each = o.rule.state_names().size();
-    Cell* cell = o.states[i / each][i % each];
+    Cell* cell = i + 1 == o.state_names.size() ? o.step : o.states[i / each][i % each];
     retain(cell);
     *out = wrap(cell);
   });

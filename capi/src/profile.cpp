@@ -72,7 +72,7 @@ extern "C" jt_status jt_kernel_stats_get(jt_runtime* rt, size_t i, jt_kernel_sta
     jt_be_kernel_info info = info_of(*all[i]);
     jt_kernel_stats out{};
     out.name = all[i]->name.c_str(), out.tier = info.tier, out.launches = all[i]->launches;
-    out.run_ns = all[i]->time_ns, out.compile_ns = info.compile_ns;
+    out.run_ns = all[i]->time_ns, out.compile_ns = info.compile_ns, out.bytes = all[i]->bytes;
     fill_sized("inout", inout, out);
   });
 }

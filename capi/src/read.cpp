@@ -2,6 +2,8 @@
 #include "capi/src/guard.h"
 #include "core/ir/build.h"
 
+#include <memory>
+
 using namespace jt;
 using namespace jt::capi;
 
@@ -81,23 +83,30 @@ extern "C" jt_status jt_tensor_item_i64(jt_context* ctx, jt_tensor* tensor, int6
   });
 }
 
+// What a mapping keeps: it may outlive context and runtime.
+struct Mapped {
+  Buffer* buffer;
+  std::shared_ptr<BufferPool> pool;
+};
+
 extern "C" jt_status jt_tensor_map(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout) {
   return guarded("jt_tensor_map", ctx, [&](Context& c) {
     require(inout, "inout");
     if (inout->struct_size < sizeof(jt_mapping)) fail(JT_E_ABI, "inout->struct_size is ", inout->struct_size);
     Ref value = operand(c, "tensor", tensor);
     Buffer* buffer = c.read(value);
+    auto mapped = std::make_unique<Mapped>(Mapped{buffer, c.runtime().pool});
     retain(buffer);
     buffer->pins.fetch_add(1, std::memory_order_acq_rel);
     inout->data = buffer->data;
     inout->data_len = value.type().bytes();
-    inout->state = buffer;
+    inout->state = mapped.release();
   });
 }
 extern "C" void jt_tensor_unmap(jt_mapping* inout) {
   if (!inout || !inout->state) return;
-  Buffer* buffer = static_cast<Buffer*>(inout->state);
+  std::unique_ptr<Mapped> mapped(static_cast<Mapped*>(inout->state));
   inout->state = nullptr, inout->data = nullptr, inout->data_len = 0;
-  buffer->pins.fetch_sub(1, std::memory_order_acq_rel);
-  release(buffer);
+  mapped->buffer->pins.fetch_sub(1, std::memory_order_acq_rel);
+  release(mapped->buffer);
 }

@@ -1,7 +1,7 @@
 // runtime: making and asking runtimes; JT_LOG and JT_STATS on stderr when the host allowed the environment.
 #include <unistd.h>
 
-#include "backends/cpu_tcc/cpu_backend.h"
+#include "backends/builtin.h"
 #include "capi/src/guard.h"
 #include "capi/src/runtime.h"
 
@@ -47,7 +47,7 @@ RuntimeOptions options_of(jt_runtime& rt) {
   else if (!o.flags.log.empty()) o.log = {log_to_stderr, nullptr, level_named(o.flags.log)};
   if (d.alloc) o.allocator = {d.alloc, d.free, d.alloc_user};
   o.memory_limit = d.memory_limit;
-  o.backend = jt_cpu_backend();
+  o.backend = builtin_backends().front();
   return o;
 }
 

@@ -1,5 +1,6 @@
 // tensor: asking handles, making tensors from values, assigning.
 #include "capi/src/guard.h"
+#include "core/grad/grad.h"
 #include "core/ir/build.h"
 
 using namespace jt;
@@ -126,12 +127,20 @@ extern "C" jt_status jt_random_normal(jt_context* ctx, const int64_t* dims, size
   });
 }
 
+// The value in the cell's dtype, as a node of its own where gradients could pass through it.
+static Value detached(Context& c, Ref value, const Cell& cell) {
+  bool carries_gradient = cell.requires_grad || value.node->flags & (kGrad | kGradLeaf);
+  if (!carries_gradient) return ops::cast(value, cell.type.dtype);
+  GradMode off(c.recorder(), false);
+  return ops::call(Op::cast, {value}, Attrs().add(cell.type.dtype));
+}
+
 extern "C" jt_status jt_tensor_assign(jt_context* ctx, jt_tensor* dst, jt_tensor* src) {
   return guarded("jt_tensor_assign", ctx, [&](Context& c) {
     Cell& cell = own_cell(c, "dst", dst);
     Ref value = operand(c, "src", src);
     if (!same_extents(cell.type.shape, value.shape()))
       fail(JT_E_SHAPE, "assign: dst has shape ", cell.type.shape, ", src has ", value.shape());
-    c.assign(cell, ops::cast(value, cell.type.dtype));
+    c.assign(cell, detached(c, value, cell));
   });
 }

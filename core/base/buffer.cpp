@@ -42,10 +42,16 @@ Buffer* BufferPool::allocate(size_t bytes) {
     buffer->refs.store(1, std::memory_order_relaxed);
     stats_.cached_bytes -= int64_t(rounded);
   } else {
-    if (limit_ && stats_.live_bytes + stats_.cached_bytes + int64_t(rounded) > limit_)
+    auto is_over = [&] { return limit_ && stats_.live_bytes + stats_.cached_bytes + int64_t(rounded) > limit_; };
+    if (is_over()) trim_cache();
+    if (is_over())
       fail(JT_E_NOMEM, "out of memory: ", bytes, " bytes asked for, ", stats_.live_bytes, " in use, limit ", limit_);
     void* data = allocator_.alloc(allocator_.user, rounded, kAlign);
     stats_.allocator_calls++;
+    if (!data && stats_.cached_bytes) {
+      trim_cache();
+      data = allocator_.alloc(allocator_.user, rounded, kAlign);
+    }
     if (!data) fail(JT_E_NOMEM, "out of memory: ", bytes, " bytes asked for, ", stats_.live_bytes, " in use");
     try {
       buffer = new Buffer;
@@ -91,6 +97,10 @@ void release(Buffer* buffer) {
 
 void BufferPool::trim() {
   std::lock_guard lock(mutex_);
+  trim_cache();
+}
+
+void BufferPool::trim_cache() {
   for (int c = 0; c < kClasses; c++) {
     while (Buffer* buffer = free_[c]) {
       free_[c] = buffer->next_free;

@@ -63,6 +63,7 @@ class BufferPool {
  private:
   friend void release(Buffer*);
   void give_back(Buffer* buffer);
+  void trim_cache();  // the mutex is held
   static constexpr int kClasses = 192;
   Allocator allocator_;
   std::mutex mutex_;

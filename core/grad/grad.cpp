@@ -94,7 +94,7 @@ class Walk {
     if (!node->has(kConsumed)) return true;
     if (options_.consumed_is_constant) return false;
     fail(JT_E_INVALID, "grad: the values that the gradient of ", name(node->op),
-         " needs were freed by an earlier backward; pass JT_RETAIN_GRAPH");
+         " needs were freed by an earlier backward; pass JT_GRAD_RETAIN_GRAPH");
   }
 
   // The nodes between y and the floor, in program order, which puts every node behind its inputs.
@@ -189,13 +189,13 @@ class Walk {
 };
 
 Value seed(Ref y, Ref dy) {
-  if (!is_float(y.dtype())) fail(JT_E_DTYPE, "jt_grad: y is ", y.type(), "; only floating-point values have gradients");
+  if (!is_float(y.dtype())) fail(JT_E_DTYPE, "grad: y is ", y.type(), "; only floating-point values have gradients");
   if (!dy) {
-    if (y.type().count() != 1) fail(JT_E_SHAPE, "jt_grad: y has shape ", y.shape(), "; pass dy, or a y of one element");
+    if (y.type().count() != 1) fail(JT_E_SHAPE, "grad: y has shape ", y.shape(), "; pass dy, or a y of one element");
     return ops::fill(y, 1);
   }
   if (dy.dtype() != y.dtype() || !same_extents(dy.shape(), y.shape()))
-    fail(JT_E_SHAPE, "jt_grad: dy is ", dy.type(), ", y is ", y.type());
+    fail(JT_E_SHAPE, "grad: dy is ", dy.type(), ", y is ", y.type());
   return dy;
 }
 
@@ -204,7 +204,7 @@ Value seed(Ref y, Ref dy) {
 std::vector<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wrt, const GradOptions& options) {
   uint64_t oldest = UINT64_MAX;
   for (Ref r : wrt) {
-    if (!is_float(r.dtype())) fail(JT_E_DTYPE, "jt_grad: cannot differentiate with respect to ", r.type());
+    if (!is_float(r.dtype())) fail(JT_E_DTYPE, "grad: cannot differentiate with respect to ", r.type());
     if (carries_gradient(r)) oldest = std::min(oldest, r.node->sequence);
   }
   GradMode mode(recorder, options.create_graph);

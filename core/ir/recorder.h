@@ -43,7 +43,6 @@ class Recorder {
   Node* first_pending() const { return first_; }
   Node* last_pending() const { return last_; }
   int64_t pending_count() const { return pending_; }
-  int64_t pending_bytes() const { return pending_bytes_; }  // of buffers that only pending nodes keep, about
   void settle(Node* node);    // has run or failed: leaves the pending list
   uint32_t next_mark();       // a fresh Node::mark
   bool lists_pending = true;  // false for recorders of blocks
@@ -60,7 +59,7 @@ class Recorder {
   std::vector<std::unique_ptr<char[]>> chunks_;
   size_t chunk_used_ = 0;
   Node *first_ = nullptr, *last_ = nullptr;
-  int64_t pending_ = 0, pending_bytes_ = 0;
+  int64_t pending_ = 0;
   uint64_t sequence_ = 0;
   uint32_t mark_ = 0;
 };

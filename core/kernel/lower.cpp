@@ -256,14 +256,14 @@ class Lowering {
         continue;
       }
       int64_t extent = 1;
-      Coordinate sorted = x;
-      std::sort(sorted.terms, sorted.terms + sorted.n, [](auto a, auto b) { return a.axis < b.axis; });
-      for (int t = sorted.n; t-- > 0;) {
-        if (sorted.terms[t].factor != extent) return false;
-        extent *= g_.axes[size_t(sorted.terms[t].axis)].extent;
+      std::vector<Coordinate::Term> terms(x.terms, x.terms + x.n);
+      std::sort(terms.begin(), terms.end(), [](auto a, auto b) { return a.axis < b.axis; });
+      for (size_t t = terms.size(); t-- > 0;) {
+        if (terms[t].factor != extent) return false;
+        extent *= g_.axes[size_t(terms[t].axis)].extent;
       }
       if (j > 0 && extent != shape[j]) return false;
-      for (int t = 0; t < sorted.n; t++) walked.push_back(sorted.terms[t].axis);
+      for (const Coordinate::Term& term : terms) walked.push_back(term.axis);
     }
     size_t n = 0;
     for (size_t a = 0; a < g_.axes.size(); a++) {

@@ -12,7 +12,7 @@ struct OperandRecipe {
   Ref value;                // null: nothing is read, the map gives coordinates or addresses
   Place offset;             // of element 0, in elements; without a value: the map's offset
   bool has_map = false;     // second word is the map below
-  IndexMap map;             // offset 0; limits filled from the places when they move
+  IndexMap map{};           // offset 0; limits filled from the places when they move
   struct MovingLimit { int axis; Place lo, hi; };
   std::vector<MovingLimit> moving;
   int64_t second = 0;       // otherwise: the second word (element count of a whole operand)

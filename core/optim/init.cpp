@@ -48,11 +48,14 @@ Value initial(Recorder& recorder, std::string_view kind, const Type& type, Rando
   if (!is_float(type.dtype)) fail(JT_E_DTYPE, "init: ", kind, " of ", type, "; only floating-point dtypes");
   if (kind == "zeros") return filled(recorder, type, 0);
   if (kind == "ones") return filled(recorder, type, 1);
+  if (kind == "normal") return normal(recorder, type, place, gain ? gain : 1);
+  if (kind == "uniform") return uniform(recorder, type, place, (gain ? gain : 1) / std::sqrt(3.0));
+  if (kind == "lecun_normal") return normal(recorder, type, place, he_deviation(type.shape, gain ? gain : 1));
   if (kind == "he_normal") return normal(recorder, type, place, he_deviation(type.shape, gain));
   if (kind == "he_uniform") return uniform(recorder, type, place, he_deviation(type.shape, gain));
   if (kind == "xavier_normal") return normal(recorder, type, place, xavier_deviation(type.shape, gain));
   if (kind == "xavier_uniform") return uniform(recorder, type, place, xavier_deviation(type.shape, gain));
-  fail(JT_E_INVALID, "init: no kind is called '", kind, "'");
+  fail(JT_E_NOT_FOUND, "init: no kind is called '", kind, "'");
 }
 
 }  // namespace jt

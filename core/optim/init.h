@@ -17,9 +17,11 @@ Fans fans(const Shape& weights);
 
 // kind:
 //   zeros, ones
+//   normal, uniform                deviation gain; in +-gain
+//   lecun_normal                   deviation gain / sqrt(fan_in) (LeCun et al. 1998)
 //   he_normal, he_uniform          deviation gain / sqrt(fan_in) (He et al. 2015); gain sqrt(2) is for relu
 //   xavier_normal, xavier_uniform  deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010)
-// Uniform ones lie in +-sqrt(3) deviations. A gain of 0 means the usual one: sqrt(2) for he, 1 for xavier.
+// Uniform ones lie in +-sqrt(3) deviations. A gain of 0 means the usual one: sqrt(2) for he, else 1.
 Value initial(Recorder& recorder, std::string_view kind, const Type& type, RandomPlace place = {}, double gain = 0);
 
 }  // namespace jt

@@ -158,7 +158,7 @@ constexpr Row kRows[] = {
 const Row& row_of(std::string_view kind) {
   for (const Row& row : kRows)
     if (row.name == kind) return row;
-  fail(JT_E_INVALID, "optimizer: no kind is called '", kind, "'");
+  fail(JT_E_NOT_FOUND, "optimizer: no kind is called '", kind, "'");
 }
 
 std::vector<std::string_view> words(std::string_view text) {

@@ -131,6 +131,7 @@ static Value without_expand(Rewriting& with, Ref z) {
   Ref x = input(z);
   if (!is(x, Op::expand) || reduced_axes(z) != expanded_axes(x)) return {};
   Ref base = input(x);
+  if (z.shape().count() != base.shape().count()) return {};  // an axis of the data with extent 1 was expanded too
   return z.type() == base.type() ? Value(base) : make(with, Op::reshape, base, Attrs().add_ints(z.shape().extents()));
 }
 

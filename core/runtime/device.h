@@ -38,6 +38,8 @@ class Device {
 
 // A kernel that a device compiled. Launches may go on at once on several threads.
 struct CompiledKernel {
+  explicit CompiledKernel(Device& owner) : device(owner) {}
+  CompiledKernel(const CompiledKernel&) = delete;
   Device& device;
   jt_be_kernel* kernel = nullptr;
   std::string key;     // the program's text
@@ -45,12 +47,15 @@ struct CompiledKernel {
   int64_t serial = 0;  // order of making
   int64_t launches = 0;
   int64_t time_ns = 0; // when profiling
+  int64_t bytes = 0;   // of operands and results of all launches
   ~CompiledKernel() {
     if (kernel) device.api().kernel_release(device.handle(), kernel);
   }
 };
 
 struct LibraryOp {
+  explicit LibraryOp(Device& owner) : device(owner) {}
+  LibraryOp(const LibraryOp&) = delete;
   Device& device;
   jt_be_op* op = nullptr;
   size_t workspace = 0;

@@ -74,7 +74,10 @@ class PlanMaker {
     for (int i = 0; i < int(k.operands.size()); i++) {
       const OperandRecipe& r = k.operands[size_t(i)];
       int32_t word = arg_of_operand(i);
-      if (r.value) out.pointers.push_back({word, at(r.value), int64_t(size_of(p.operands[size_t(i)].dtype)), r.offset});
+      if (r.value) {
+        out.pointers.push_back({word, at(r.value), int64_t(size_of(p.operands[size_t(i)].dtype)), r.offset});
+        out.bytes += int64_t(r.value.type().bytes());
+      }
       out.words[size_t(word) + 1] = r.second;
       if (!r.has_map) continue;
       int32_t map = int32_t(out.maps.size());
@@ -212,6 +215,17 @@ class Run {
 
   std::vector<Buffer*> go(int64_t* launches, int64_t* library_calls) {
     prepare();
+    try {
+      launch_all(launches, library_calls);
+    } catch (...) {
+      for (Buffer* b : outputs_) release(b);
+      throw;
+    }
+    return std::move(outputs_);
+  }
+
+ private:
+  void launch_all(int64_t* launches, int64_t* library_calls) {
     for (PlanStep& step : plan_.steps) {
       bool timed = trace_.is_on() || timing_;
       int64_t begin = timed ? Trace::now_ns() : 0;
@@ -222,10 +236,8 @@ class Run {
       if (step.compiled) step.compiled->time_ns += end - begin;
       if (trace_.is_on()) trace_.add(step.what, step.kind == PlanStep::library ? "library" : "kernel", begin, end);
     }
-    return std::move(outputs_);
   }
 
- private:
   // Everything that can fail comes here: after it, only the device itself can.
   void prepare() {
     set_scalars();
@@ -286,6 +298,7 @@ class Run {
         Device& d = step.compiled->device;
         d.check(d.api().launch(d.handle(), step.compiled->kernel, &launch, scratch), "launch");
         step.compiled->launches++;
+        step.compiled->bytes += step.bytes;
         return;
       }
       case PlanStep::library: {

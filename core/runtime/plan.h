@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/runtime/device.h"
-#include "core/schedule/memory.h"
+#include "core/kernel/memory.h"
 
 namespace jt {
 
@@ -30,7 +30,7 @@ struct PlanStep {
   std::vector<ScalarPatch> scalars;
   std::vector<std::pair<int32_t, int32_t>> map_words;  // word <- address of map
   int64_t outer = 0;
-  int64_t bytes = 0;                   // copy, fill
+  int64_t bytes = 0;                   // kernel: of its operands and results; copy, fill: to write
   int64_t item = 0, pattern = 0;       // fill: element size and bits
 };
 

@@ -6,12 +6,14 @@
 
 #include "core/ir/index_expr.h"
 #include "core/ir/rules.h"
+#include "core/schedule/group.h"
+#include "core/schedule/step_order.h"
 
 namespace jt {
 
 namespace {
 
-constexpr int kMaxInstances = 128, kMaxOpenUses = 28, kMaxGroupAxes = 12;
+constexpr int kMaxInstances = 128, kMaxOpenUses = 28;
 
 struct ValueInfo {
   std::vector<std::pair<int, int>> uses;  // (step, use) not yet resolved
@@ -48,27 +50,12 @@ class Fuser {
   int new_step(int position) {
     steps_.emplace_back();
     steps_.back().position = position;
-    down_.emplace_back();
+    order_.add();
     is_merged_.push_back(false);
     return int(steps_.size()) - 1;
   }
-  bool reaches(int from, int to) const {
-    const auto& bits = down_[size_t(from)];
-    return size_t(to) / 64 < bits.size() && bits[size_t(to) / 64] >> (to % 64) & 1;
-  }
-  // Step `from` must run before step `to`.
-  void precedes(int from, int to) {
-    if (from == to || reaches(from, to)) return;
-    auto merge = [&](size_t into) {
-      auto &a = down_[into], &b = down_[size_t(to)];
-      a.resize(std::max({a.size(), b.size(), size_t(to) / 64 + 1}));
-      for (size_t i = 0; i < b.size(); i++) a[i] |= b[i];
-      a[size_t(to) / 64] |= uint64_t(1) << (to % 64);
-    };
-    merge(size_t(from));
-    for (size_t s = 0; s < down_.size(); s++)
-      if (reaches(int(s), from)) merge(s);
-  }
+  bool reaches(int from, int to) const { return order_.reaches(from, to); }
+  void precedes(int from, int to) { order_.precedes(from, to); }
 
   // ---- uses ----
   // Registers that step `s` needs `ref` at `coords`; constants are resolved at once.
@@ -229,51 +216,6 @@ class Fuser {
     return false;
   }
 
-  static bool splits(Coordinate& c, int axis, std::span<const int> parts, std::span<const int64_t> extents) {
-    for (int t = 0; t < c.n; t++) {
-      if (c.terms[t].axis != axis) continue;
-      int64_t factor = c.terms[t].factor;
-      c.terms[t] = c.terms[--c.n];
-      for (size_t p = parts.size(); p-- > 0;) {
-        if (!c.add(parts[p], factor)) return false;
-        factor *= extents[p];
-      }
-      return true;
-    }
-    return true;
-  }
-  // Replaces an axis of the group by several, in every map. All or nothing.
-  bool split_axis(Group& g, const AxisSplit& split) {
-    if (g.axes.size() + split.extents.size() - 1 > kMaxGroupAxes) return false;
-    Group changed = g;
-    std::vector<int> parts;
-    std::vector<int> renumber;
-    std::vector<GroupAxis> axes;
-    for (int i = 0; i < int(g.axes.size()); i++) {
-      renumber.push_back(int(axes.size()));
-      if (i != split.axis) { axes.push_back(g.axes[size_t(i)]); continue; }
-      for (int64_t extent : split.extents) parts.push_back(int(axes.size())), axes.push_back({extent, g.axes[size_t(i)].inner});
-    }
-    constexpr int kHole = 1 << 20;  // stands for the split axis while the others move
-    auto change = [&](Coords& c) {
-      for (const Limit& l : c.limits)
-        if (l.axis == split.axis) return false;
-      for (Limit& l : c.limits) l.axis = renumber[size_t(l.axis)];
-      for (Coordinate& x : c.of) {
-        for (int t = 0; t < x.n; t++)
-          x.terms[t].axis = x.terms[t].axis == split.axis ? kHole : renumber[size_t(x.terms[t].axis)];
-        if (!splits(x, kHole, parts, split.extents)) return false;
-      }
-      return true;
-    };
-    changed.axes = axes;
-    for (Use& u : changed.uses) if (!change(u.coords)) return false;
-    for (Instance& i : changed.instances) if (!change(i.coords)) return false;
-    for (Output& o : changed.outputs) if (!change(o.coords)) return false;
-    g = std::move(changed);
-    return true;
-  }
-
   void visit_source(Node* node, int position) {
     Ref ref{node, 0};
     bool is_constant = node->op == Op::constant;
@@ -389,11 +331,7 @@ class Fuser {
     into.position = std::min(into.position, from.position);
     from.group = Group{}, from.operands.clear();
     is_merged_[size_t(b)] = true;
-    std::vector<uint64_t> after = down_[size_t(b)];
-    for (int t = 0; t < int(steps_.size()); t++)
-      if (size_t(t) / 64 < after.size() && after[size_t(t) / 64] >> (t % 64) & 1) precedes(a, t);
-    for (int s = 0; s < int(steps_.size()); s++)
-      if (reaches(s, b)) precedes(s, a);
+    order_.takes_place(a, b);
   }
 
   // ---- joining ----
@@ -421,22 +359,6 @@ class Fuser {
       if (user != s) return true;
     return false;
   }
-  // Each coordinate is an axis of its own: the group visits every element of the value exactly once.
-  static bool visits_once(const Group& g, const Coords& c, const Shape& shape) {
-    uint32_t seen = 0;
-    for (int i = 0; i < shape.rank; i++) {
-      const Coordinate& x = c.of[size_t(i)];
-      if (x.n == 0 && x.is_plain() && shape[i] == 1) continue;
-      if (x.n != 1 || !x.is_axis(x.terms[0].axis) || seen >> x.terms[0].axis & 1) return false;
-      if (g.axes[size_t(x.terms[0].axis)].extent != shape[i]) return false;
-      seen |= 1u << x.terms[0].axis;
-    }
-    bool touches_inner = false;
-    for (size_t a = 0; a < g.axes.size(); a++) touches_inner |= g.axes[a].inner && seen >> a & 1;
-    for (size_t a = 0; a < g.axes.size(); a++)
-      if (!(seen >> a & 1) && (!g.axes[a].inner || touches_inner)) return false;
-    return true;
-  }
   static bool is_costly(const Node* node) {
     return node->op == Op::random_bits || std::string_view(def(node->op).float_text).find('(') != std::string_view::npos;
   }
@@ -455,66 +377,6 @@ class Fuser {
     if (has_other_users(ref, s) && (!once || g.is_flat_only)) return false;
     return once || kind(node) == Kind::reduce || !is_costly(node) || leads_to_reduction(node, g, *c);
   }
-  // A reduction's result is visited once a row, whatever axes become inner when it joins.
-  static bool visits_rows_once(const Group& g, const Coords& c, const Shape& shape) {
-    Group rows = g;
-    for (size_t a = 0; a < g.axes.size(); a++) {
-      bool is_kept = false;
-      for (const Coordinate& x : c.of) is_kept |= x.n == 1 && x.terms[0].axis == int(a);
-      if (!is_kept) rows.axes[a].inner = true;
-    }
-    return visits_once(rows, c, shape);
-  }
-  // Computed once a row as soon as the reduction behind it has joined too: log(sum(..)) in a log-softmax.
-  static bool leads_to_reduction(const Node* node, const Group& g, const Coords& c) {
-    for (int depth = 0; depth < 8; depth++) {
-      const Node* next = nullptr;
-      for (int i = 0; i < node->n_inputs; i++) {
-        const Ref in = node->inputs()[i];
-        if (!same_extents(in.shape(), node->results()[0].type.shape)) continue;
-        if (kind(in.node) == Kind::reduce && can_reduce_in(in.node, g, c)) return true;
-        if (kind(in.node) == Kind::element || kind(in.node) == Kind::cast) next = in.node;
-      }
-      if (!next) return false;
-      node = next;
-    }
-    return false;
-  }
-
-  // The reduced extents of a reduction, in order.
-  static std::vector<int64_t> reduced_extents(const Node* node) {
-    std::vector<int64_t> out;
-    for (int64_t axis : node->ints(0)) out.push_back(node->inputs()[0].shape()[int(axis)]);
-    return out;
-  }
-  static bool can_reduce_in(const Node* node, const Group& g, const Coords& c) {
-    if (g.is_flat_only) return false;
-    const Ref ref{const_cast<Node*>(node), 0};
-    uint32_t kept = 0;
-    for (int i = 0; i < ref.shape().rank; i++) {
-      const Coordinate& x = c.of[size_t(i)];
-      if (x.n == 0 && x.is_plain() && ref.shape().is_unit(i)) continue;  // kept as 1
-      if (x.n != 1 || !x.is_axis(x.terms[0].axis) || g.axes[size_t(x.terms[0].axis)].extent != ref.shape()[i]) return false;
-      if (kept >> x.terms[0].axis & 1) return false;
-      kept |= 1u << x.terms[0].axis;
-    }
-    std::vector<int64_t> rest, wanted = reduced_extents(node);
-    bool has_inner = false;
-    for (size_t a = 0; a < g.axes.size(); a++) {
-      has_inner |= g.axes[a].inner;
-      if (g.axes[a].inner && kept >> a & 1) return false;
-      if (!(kept >> a & 1)) rest.push_back(g.axes[a].extent);
-    }
-    if (has_inner) {
-      for (size_t a = 0; a < g.axes.size(); a++)
-        if (!g.axes[a].inner && !(kept >> a & 1)) return false;
-      return rest == wanted;
-    }
-    if (rest.empty()) return g.axes.size() + wanted.size() <= kMaxGroupAxes;
-    // One row only would leave nothing to share out between threads.
-    return kept != 0 && rest == wanted;
-  }
-
   int group_to_join(Node* node) {
     for (auto [s, id] : info({node, 0}).uses)
       if (can_join(node, s)) return s;
@@ -697,7 +559,7 @@ class Fuser {
     Coords out = v;
     for (size_t i = 0; i < v.of.size(); i++) {
       Coordinate c;
-      for (int t = 0; t < v.of[i].n; t++) c.add(v.of[i].terms[t].axis, node->ints(1)[i]);
+      if (v.of[i].n) c.add(v.of[i].terms[0].axis, node->ints(1)[i]);
       if (node->origin >= 0) c.place.add({0, {{node->origin + int(i), 1}}});
       else c.place.base = node->ints(0)[i];
       out.of[i] = c;
@@ -706,24 +568,6 @@ class Fuser {
   }
 
   // ---- finishing ----
-  static void outer_axes_first(Group& g) {
-    std::vector<int> order, place(g.axes.size());
-    for (bool inner : {false, true})
-      for (int a = 0; a < int(g.axes.size()); a++)
-        if (g.axes[size_t(a)].inner == inner) place[size_t(a)] = int(order.size()), order.push_back(a);
-    std::vector<GroupAxis> axes;
-    for (int a : order) axes.push_back(g.axes[size_t(a)]);
-    g.axes = axes;
-    auto change = [&](Coords& c) {
-      for (Limit& l : c.limits) l.axis = place[size_t(l.axis)];
-      for (Coordinate& x : c.of)
-        for (int t = 0; t < x.n; t++) x.terms[t].axis = place[size_t(x.terms[t].axis)];
-    };
-    for (Use& u : g.uses) change(u.coords);
-    for (Instance& i : g.instances) change(i.coords);
-    for (Output& o : g.outputs) change(o.coords);
-  }
-
   Ref resolved(Ref r) {
     for (bool again = true; again;) {
       again = false;
@@ -778,7 +622,7 @@ class Fuser {
   std::vector<ValueInfo> infos_;
   std::vector<Step> steps_;
   std::vector<bool> is_merged_;              // into another step
-  std::vector<std::vector<uint64_t>> down_;  // bit t of down_[s]: step t runs after step s
+  StepOrder order_;
   std::vector<std::pair<Ref, Ref>> aliases_;
   std::map<Ref, Ref, RefOrder> alias_;
   std::vector<std::pair<Ref, int>> parts_of_;
@@ -787,38 +631,5 @@ class Fuser {
 }  // namespace
 
 Schedule fuse(const Block& block) { return Fuser(block).run(); }
-
-static void append_value(std::string& out, Ref r) { append(out, text("%", r.node->results()[r.result].number)); }
-
-std::string to_text(const Schedule& schedule, const Block&) {
-  std::string out = "# f\n";
-  for (auto [value, of] : schedule.aliases) {
-    append_value(out, value), out += " is ", append_value(out, of), out += '\n';
-  }
-  for (size_t s = 0; s < schedule.steps.size(); s++) {
-    const Step& step = schedule.steps[s];
-    append(out, text("step ", s, ": "));
-    if (step.node) {
-      append(out, text("library ", name(step.node->op)));
-      for (Ref r : step.operands) out += ' ', append_value(out, r);
-      append(out, text(" -> %", step.node->results()[0].number, '\n'));
-      continue;
-    }
-    out += "group [";
-    for (size_t a = 0; a < step.group.axes.size(); a++)
-      append(out, text(a ? " " : "", step.group.axes[a].extent, step.group.axes[a].inner ? "r" : ""));
-    out += "]";
-    for (size_t i = step.group.instances.size(); i-- > 0;) {
-      const Instance& instance = step.group.instances[i];
-      out += instance.loads ? " load " : text(" ", name(instance.ref.node->op), " ");
-      append_value(out, instance.ref);
-    }
-    out += " ->";
-    for (const Output& o : step.group.outputs) out += ' ', append_value(out, o.value);
-    if (step.base) out += " over ", append_value(out, step.base);
-    out += '\n';
-  }
-  return out;
-}
 
 }  // namespace jt

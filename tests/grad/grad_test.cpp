@@ -55,11 +55,11 @@ TEST(grad, errors_name_jt_grad_and_the_types) {
   Graph g;
   Value x = g.real({2, 3}), y = op::exp(x);
   EXPECT_EQ(failure([&] { gradients(g.recorder, y, {}, g.wrt); }),
-            "jt_grad: y has shape [2,3]; pass dy, or a y of one element");
+            "grad: y has shape [2,3]; pass dy, or a y of one element");
   EXPECT_EQ(failure([&] { gradients(g.recorder, y, x.ref(), g.wrt); }), "no error");
-  EXPECT_EQ(failure([&] { gradients(g.recorder, y, op::sum(x).ref(), g.wrt); }), "jt_grad: dy is f64[], y is f64[2,3]");
+  EXPECT_EQ(failure([&] { gradients(g.recorder, y, op::sum(x).ref(), g.wrt); }), "grad: dy is f64[], y is f64[2,3]");
   EXPECT_EQ(failure([&] { gradients(g.recorder, op::argmax(x), {}, g.wrt); }),
-            "jt_grad: y is i64[]; only floating-point values have gradients");
+            "grad: y is i64[]; only floating-point values have gradients");
 }
 
 TEST(grad, one_element_suffices_without_dy) {
@@ -113,7 +113,7 @@ TEST(grad, a_second_backward_through_consumed_nodes_is_an_error) {
   options.consume = true;
   gradients(g.recorder, y, {}, g.wrt, options);
   EXPECT_EQ(failure([&] { gradients(g.recorder, y, {}, g.wrt); }),
-            "grad: the values that the gradient of sum needs were freed by an earlier backward; pass JT_RETAIN_GRAPH");
+            "grad: the values that the gradient of sum needs were freed by an earlier backward; pass JT_GRAD_RETAIN_GRAPH");
   options.consumed_is_constant = true;
   Value z = y * op::sum(x);
   std::vector<Value> d = gradients(g.recorder, z, {}, g.wrt, options);

@@ -31,6 +31,11 @@ def layers_backend(work, root, _):
     return [PYTHON, TOOLS / "check_layers", work], "toy.cpp:3: includes core/ir/node.h"
 
 
+def layers_capi(work, root, _):
+    write(work / "capi/src/toy.cpp", '#include "backends/builtin.h"\n#include "backends/toy/toy.h"\n')
+    return [PYTHON, TOOLS / "check_layers", work], "toy.cpp:2: includes backends/toy/toy.h"
+
+
 def size(work, root, _):
     write(work / "core/base/long.cpp", "//\n" * 701)
     return [PYTHON, TOOLS / "check_size", work], "701 lines, more than 700"
@@ -106,7 +111,7 @@ def host_malloc(work, root, program):
     return ["env", f"LD_PRELOAD={work}/shadow.so", program], "calloc: from"
 
 
-CANARIES = [layers, layers_backend, size, headers_standard, headers_document, exports, calls, calls_environment,
+CANARIES = [layers, layers_backend, layers_capi, size, headers_standard, headers_document, exports, calls, calls_environment,
             calls_constructor, globals_, generated, generated_symbols, host_malloc]
 
 

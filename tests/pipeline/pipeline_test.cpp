@@ -226,3 +226,10 @@ TEST(Pipeline, Norms) {
   Value variance = call(Op::mean, {square(x - mean)}, Attrs().add_ints(axes).add(1));
   expect_same(b, {(x - mean) * rsqrt(variance + 1e-5) * gain, mean, variance});
 }
+TEST(Pipeline, UpdateWithUnitAxes) {
+  Bench b;
+  Value x = ramp(b, {5, 4}), v = ramp(b, {3});
+  int64_t axis[] = {1}, starts[] = {1, 0}, steps[] = {1, 1};
+  Value row = sum(x, axis, true), part = reshape(v, {3, 1});
+  expect_same(b, {call(Op::update, {row, part}, Attrs().add_ints(starts).add_ints(steps))});
+}

@@ -1,5 +1,6 @@
 #include "backends/cpu_tcc/vm/primitives.h"
 
+#include <cpuid.h>
 #include <string.h>
 
 #include "core/base/status.h"
@@ -24,8 +25,14 @@ JT_PER_ISA(avx512)
 
 const char* name(Isa isa) { return isa == Isa::base ? "base" : isa == Isa::avx2 ? "avx2" : "avx512"; }
 
+// clang 14's __builtin_cpu_supports does not know the name.
+static bool has_f16c() {
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
 static bool cpu_runs(Isa isa) {
-  bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   return isa == Isa::base || (avx2 && (isa == Isa::avx2 || avx512));

@@ -1,4 +1,4 @@
-#include "core/schedule/memory.h"
+#include "core/kernel/memory.h"
 
 #include <algorithm>
 #include <map>

@@ -1,0 +1,100 @@
+// Memory stays flat where a program keeps nothing; holding values changes neither peaks nor how much is computed.
+#include <cstdio>
+
+#include "tests/capi/capi.h"
+
+using namespace jt::test;
+
+static int64_t resident_bytes() {
+  long pages = 0;
+  if (FILE* f = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(f, "%*d %ld", &pages) != 1) pages = 0;
+    std::fclose(f);
+  }
+  return int64_t(pages) * 4096;
+}
+
+TEST(LazyOps, AMillionWithoutAnEvalStayFlat) {
+  Session s;
+  Tensor x = s.zeros({16}), one = s.scalar(1);
+  int64_t after_first = 0;
+  constexpr int kOps = 1'000'000;
+  for (int i = 0; i < kOps; i++) {
+    x = s.make(jt_add, x, one);
+    if (i == 200'000) after_first = resident_bytes();
+  }
+  EXPECT_LT(resident_bytes() - after_first, 16 << 20);
+  EXPECT_LT(s.memory().peak_bytes, 1 << 20);
+  EXPECT_EQ(s.read(x)[3], float(kOps));
+  EXPECT_LE(s.stats().plans_made, 4);
+}
+TEST(LazyOps, WhatNobodyHoldsIsNotKept) {
+  Session s;
+  Tensor x = s.zeros({16});
+  int64_t before = resident_bytes();
+  for (int i = 0; i < 1'000'000; i++) s.make(jt_exp, x);
+  EXPECT_LT(resident_bytes() - before, 4 << 20);
+  EXPECT_EQ(s.stats().evals, 0);
+}
+TEST(LazyOps, BuffersOfPendingOpsAreBounded) {
+  Session s;
+  Tensor total = s.scalar(0);
+  constexpr int64_t n = 1 << 20;  // 4 MiB each: 100 of them wait for nobody
+  std::vector<float> data(n, 1);
+  for (int i = 0; i < 100; i++) total = s.make(jt_add, total, s.sum(s.floats({n}, data)));
+  EXPECT_EQ(s.item(total), 100.0 * n);
+  EXPECT_LE(s.memory().peak_bytes, 300 << 20);
+}
+
+// LeNet with fewer channels; what holds for the structure holds for the full one.
+struct Training {
+  Session s;
+  LeNet net{s, 4, 6, 32};
+  jt_optimizer* o = net.optimizer();
+  Tensor x = pictures(s, 64), y = labels(s, 64);
+  Training() { must(jt_sync(s.ctx)); }
+  ~Training() { jt_optimizer_release(o); }
+};
+
+TEST(LeNet, PeaksAlikeAfterTwoStepsAndTwoHundredWithEveryLossKept) {
+  Training t;
+  std::vector<Tensor> losses;
+  Tensor out, loss;
+  int64_t after_two = 0;
+  for (int i = 0; i < 200; i++) {
+    out = t.net.forward(t.x), loss = t.net.loss(out, t.y);
+    must(jt_optimizer_step(t.s.ctx, t.o, loss));
+    losses.push_back(loss);
+    if (i == 1) after_two = t.s.memory().peak_bytes;
+  }
+  int64_t of_losses = 64 * 200;
+  EXPECT_LE(t.s.memory().peak_bytes, after_two + of_losses);
+  EXPECT_LT(t.s.item(losses.back()), t.s.item(losses[0]));
+}
+
+TEST(LeNet, ComputesNothingTwiceWhenTheLossIsReadBeforeTheStep) {
+  struct Counts { int64_t matmuls_and_convolutions; double loss; };
+  auto count = [](bool read_first) {
+    Training t;
+    must(jt_stats_reset(t.s.rt));
+    must(jt_trace_start(t.s.rt, "/dev/null", JT_NUL));
+    Counts c{};
+    for (int i = 0; i < 3; i++) {
+      Tensor out = t.net.forward(t.x), loss = t.net.loss(out, t.y);
+      if (read_first) t.s.item(loss);
+      must(jt_optimizer_step(t.s.ctx, t.o, loss));
+      c.loss = t.s.item(loss);
+    }
+    must(jt_trace_stop(t.s.rt));
+    size_t room = 0;
+    must(jt_stats_print(t.s.rt, nullptr, 0, &room));
+    std::string table(room, 0);
+    must(jt_stats_print(t.s.rt, table.data(), room, &room));
+    c.matmuls_and_convolutions = std::strtoll(table.c_str() + table.find("library calls ") + 14, nullptr, 10);
+    return c;
+  };
+  Counts plain = count(false), read = count(true);
+  EXPECT_GT(plain.matmuls_and_convolutions, 0);
+  EXPECT_EQ(plain.matmuls_and_convolutions, read.matmuls_and_convolutions);
+  EXPECT_EQ(plain.loss, read.loss);
+}

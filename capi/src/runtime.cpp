@@ -1,6 +1,8 @@
 // runtime: making and asking runtimes; JT_LOG and JT_STATS on stderr when the host allowed the environment.
 #include <unistd.h>
 
+#include <charconv>
+
 #include "backends/builtin.h"
 #include "capi/src/guard.h"
 #include "capi/src/runtime.h"
@@ -49,6 +51,13 @@ RuntimeOptions options_of(jt_runtime& rt) {
   o.memory_limit = d.memory_limit;
   o.backend = builtin_backends().front();
   return o;
+}
+
+int64_t seed_of(std::string_view text) {
+  int64_t seed = 0;
+  auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (wrong != std::errc() || end != text.data() + text.size()) fail(JT_E_INVALID, "JT_SEED: `", text, "` is no integer");
+  return seed;
 }
 
 constexpr uint32_t kRuntimeFlags =
@@ -108,8 +117,10 @@ extern "C" jt_status jt_context_create(jt_runtime* rt, jt_context** out) {
   if (out) *out = nullptr;
   return guarded("jt_context_create", [&] {
     require(out, "out"), require(rt, "rt");
+    int64_t seed = seed_of(rt->shared->flags.seed);
     auto* made = new Context(rt->shared);
     *out = reinterpret_cast<jt_context*>(made);
+    made->seed(seed);
     if (const std::string& stages = rt->shared->flags.dump; !stages.empty())
       made->set_dump(stages, [](char, std::string_view text) { write_stderr(text); });
   });

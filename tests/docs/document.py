@@ -26,6 +26,7 @@ def run(command, **more):
 
 def run_c(source, include, library, work, name, standard="c99", environment=None):
     """Compiles C text without a warning against a libjt.so and gives what the program prints."""
+    include, library, work = (pathlib.Path(path).resolve() for path in (include, library, work))
     file, program = work / f"{name}.c", work / name
     file.write_text(source)
     run([os.environ.get("CC", "cc"), f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-I", include, file, "-o", program,

@@ -1,4 +1,5 @@
-// opgen: the op table -> the files that repeat it: prototypes, bodies, documentation, the list of exported symbols.
+// opgen: the op table and the table of flags -> the files that repeat them: prototypes, bodies, documentation, the list of
+// exported symbols.
 //
 //   opgen ROOT          writes those that differ below the repository ROOT
 //   opgen --check ROOT  writes nothing; fails and names each file that differs
@@ -62,7 +63,7 @@ static std::vector<std::string> header_contents(const fs::path& root, const File
 static int run(const fs::path& root, bool only_check) {
   std::vector<Row> table = rows();
   File ops_header = header(table);
-  std::vector<File> files{ops_header, bodies(table), docs(table), symbols(header_contents(root, ops_header))};
+  std::vector<File> files{ops_header, bodies(table), docs(table), flags_doc(), symbols(header_contents(root, ops_header))};
   int stale = 0;
   for (const File& file : files) {
     if (content_of(root / file.path) == file.content) continue;

@@ -136,7 +136,7 @@ void Context::release() {
   if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-Ref Context::operand(std::string_view who, const Cell* cell) {
+Ref Context::operand(const char* who, const Cell* cell) {
   if (!cell) fail(JT_E_INVALID, who, ": a tensor is NULL");
   if (cell->context == this) return cell->value;
   if (&cell->context->runtime() != runtime_.get()) fail(JT_E_WRONG_CONTEXT, who, ": a tensor belongs to another runtime");

@@ -50,7 +50,7 @@ class Context {
   Cell* cell(const Value& value);
   // The value that a handle points at, as an operand here: of this context, or of another one of the same runtime once it
   // has run. Valid until this context is left.
-  Ref operand(std::string_view who, const Cell* cell);
+  Ref operand(const char* who, const Cell* cell);
   // Points a handle at another value of the same type (an assignment).
   void assign(Cell& cell, const Value& value);
   void set_requires_grad(Cell& cell, bool requires_grad);

@@ -28,7 +28,11 @@ JT_BODY(mean) {
   return cast(sum(x, attrs.ints(0), attrs.integer(1)) / count, result.dtype);
 }
 
-static Value centred(Ref x, int64_t axis) { return Value(x) - max(x, {&axis, 1}, true); }
+// Of no elements there is no maximum, and nothing to centre.
+static Value centred(Ref x, int64_t axis) {
+  if (!x.shape()[int(axis)]) return x;
+  return Value(x) - max(x, {&axis, 1}, true);
+}
 
 JT_BODY(softmax) {
   JT_UNUSED;

@@ -251,7 +251,8 @@ int64_t place_along(const HostValue& index, int64_t n, int64_t extent) {
 Index taken(const HostValue& x, const HostValue& index, int axis, const Index& z) {
   Index out, in_index;
   for (int i = 0; i < index.type.shape.rank; i++) in_index[i] = z[axis + i];
-  for (int i = 0; i < x.type.shape.rank; i++) out[i] = i < axis ? z[i] : z[i + index.type.shape.rank - 1];
+  for (int i = 0; i < axis; i++) out[i] = z[i];
+  for (int i = axis + 1; i < x.type.shape.rank; i++) out[i] = z[i + index.type.shape.rank - 1];
   out[axis] = place_along(index, number_of(index.type.shape, in_index), x.type.shape[axis]);
   return out;
 }

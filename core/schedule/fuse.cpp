@@ -258,7 +258,8 @@ class Fuser {
     std::vector<std::pair<int, int>> made;  // step, instance
     for (auto [s, id] : uses) {
       Group& g = steps_[size_t(s)].group;
-      auto known = std::find_if(made.begin(), made.end(), [&](auto m) { return m.first == s; });
+      int step = s;  // lambdas cannot capture structured bindings everywhere yet
+      auto known = std::find_if(made.begin(), made.end(), [step](auto m) { return m.first == step; });
       bool fits = g.uses[size_t(id)].coords.limits.empty() && g.instances.size() < kMaxInstances &&
                   open_operands(g) + node->n_inputs <= kMaxOpenUses;
       if (known == made.end() && !fits) { rest.push_back({s, id}); continue; }

@@ -11,18 +11,22 @@ constexpr int64_t kMaxCount = 6000;
 
 class Maker {
  public:
-  Maker(Context& context, uint64_t structure, uint64_t values)
-      : context_(context), r_(context.recorder()), random_(structure), value_random_(values) {}
+  Maker(Context& context, const Draw& draw, const Between& between)
+      : context_(context), between_(between), r_(context.recorder()), random_(draw.structure), value_random_(draw.values),
+        sizes_(draw.sizes) {}
 
   RandomGraph run(int max_nodes) {
-    bool zero = chance(5), narrow = chance(30), gradient = chance(30), assigns = chance(25);
+    bool zero = chance(5), narrow = chance(30), gradient = chance(32), assigns = chance(25), steps = chance(25);
     g_.traits[kZeroSize] = zero;
     int n_leaves = below(3) + 1;
     for (int i = 0; i < n_leaves; i++) leaf(random_shape(zero && i == 0), narrow && chance(60) ? narrow_dtype() : any_dtype());
     if (gradient) leaf(random_shape(false), JT_F32, true);
     int n = below(max_nodes) + 2;
-    for (int i = 0; i < n; i++) step(i == n / 2 && assigns);
-    if (gradient) add_gradient();
+    for (int i = 0; i < n; i++) {
+      step(i == n / 2 && assigns);
+      if (steps && chance(15)) look();
+    }
+    if (gradient) chance(25) ? library_gradient() : add_gradient();
     hold();
     return std::move(g_);
   }
@@ -42,7 +46,9 @@ class Maker {
     return kNarrowTypes[below(8)];
   }
   Shape random_shape(bool zero) {
-    static constexpr int64_t kExtents[] = {1, 2, 3, 4, 5, 7, 8, 16, 33, 65, 130, 700};
+    static constexpr int64_t kTables[2][12] = {{1, 2, 3, 4, 5, 7, 8, 16, 33, 65, 130, 700},
+                                               {1, 3, 2, 6, 9, 5, 8, 17, 34, 64, 129, 1030}};
+    const int64_t* kExtents = kTables[sizes_];
     Shape s;
     int rank = below(5);
     for (int i = 0; i < rank; i++) {
@@ -67,13 +73,25 @@ class Maker {
     return g_.values[size_t(n - 1 - below(back))];
   }
 
-  Value leaf(const Shape& shape, DType dtype, bool wants_gradient = false) {
-    Type type{dtype, shape};
+  // Looks at one or two values before the program goes on.
+  void look() {
+    std::vector<Value> at;
+    for (int i = 0, n = 1 + below(2); i < n; i++)
+      if (Value v = pick_recent(); !v.ref().node->has_run() && v.ref().node->op != Op::constant) at.push_back(v);
+    if (at.empty()) return;
+    g_.traits[kSteps] = true;
+    between_(at);
+    // What was looked at and is not used again may die in what follows.
+    if (chance(50) && g_.values.size() > 3) g_.values.erase(g_.values.begin() + below(2));
+  }
+
+  Value leaf(const Shape& like, DType dtype, bool wants_gradient = false, bool whole = false) {
+    Shape shape = plain(like);
     Value wide = context_.data({JT_F64, shape}, nullptr);
     auto* at = static_cast<double*>(context_.read(wide)->data);
-    for (int64_t i = 0; i < shape.count(); i++) at[i] = value();
+    for (int64_t i = 0; i < shape.count(); i++) at[i] = whole ? std::nearbyint(value()) + 0.0 : value();
     // Converted by the library itself, and run: a leaf.
-    Value v = ops::cast(is_int(dtype) ? ops::mul(ops::abs(wide), 3) : wide, dtype);
+    Value v = dtype == JT_BOOL ? Value(ops::greater(wide, 0)) : ops::cast(is_int(dtype) ? ops::mul(wide, 3) : wide, dtype);
     context_.read(v);
     if (wants_gradient) v.ref().node->flags |= kGradLeaf, wanted_.push_back(v);
     g_.leaves.push_back(v);
@@ -121,8 +139,10 @@ class Maker {
       else if (way < 63) ternary();
       else if (way < 67) conversion();
       else if (way < 78) reduction();
-      else if (way < 93) movement();
-      else index_row();
+      else if (way < 89) movement();
+      else if (way < 95) index_row();
+      else if (way < 97) composite();
+      else library();
     } catch (const Error& e) {
       // Some draws do not fit (a dtype, an empty maximum): the op says so and nothing is recorded.
       if (e.code() == JT_E_INTERNAL) throw;
@@ -140,7 +160,6 @@ class Maker {
   void binary() {
     Op op = Op(int(Op::add) + below(int(Op::where) - int(Op::add)));
     Value x = pick_recent(), y = partner(x);
-    if (op == Op::pow && is_float(x.dtype())) op = Op::mul;  // libm's pow overflows into NaN too often to tell us much
     note_element(x);
     note_element(y);
     if (chance(50)) std::swap(x, y);
@@ -165,7 +184,6 @@ class Maker {
   void reduction() {
     Op op = Op(int(Op::sum) + below(8));
     Value x = pick_recent();
-    if (op == Op::prod) op = Op::sum;
     auto axes = some_axes(x.shape());
     bool keepdims = chance(50);
     Value z = x.ref().node->owner->build(op, {x}, Attrs().add_ints(axes).add(keepdims));
@@ -249,38 +267,174 @@ class Maker {
     }
     add(ops::call(Op::reshape, {x}, Attrs().add_ints(wanted.extents())));
   }
+  Value indices(const Shape& shape) {  // some of them outside
+    static constexpr DType kTypes[] = {JT_I64, JT_I64, JT_I32, JT_I8, JT_U8, JT_U64};
+    return leaf(shape, kTypes[below(6)]);
+  }
+  std::string index_strings(int rank, int from_rank) {
+    static constexpr const char* kShapes[] = {"", "", "", "*2-1", "/2", "%3", "+1"};
+    std::string out;
+    for (int i = 0; i < rank; i++) {
+      out += i ? ", " : "";
+      out += from_rank == 0 ? "0" : "i" + std::to_string(i < from_rank ? i : below(from_rank)) + kShapes[below(7)];
+    }
+    return out;
+  }
+  static const char* combine_name(int i) {
+    static constexpr const char* kNames[] = {"add", "mul", "max", "min", "set"};
+    return kNames[i];
+  }
+  // Without unit flags.
+  static Shape plain(const Shape& s) {
+    Shape out;
+    for (int64_t extent : s.extents()) out.push(extent);
+    return out;
+  }
+  Value flipped(const Value& x) { return ops::call(Op::flip, {x}, Attrs().add_ints({})); }
   void index_row() {
     Value x = pick_recent();
     const Shape s = x.shape();
     if (!s.rank) return;
     int axis = below(s.rank);
     g_.traits[kIndexMap] = true;
-    switch (below(5)) {
-      case 0: {
-        Value i = leaf(Shape{int64_t(1 + below(6))}, JT_I64);
-        return add(ops::call(Op::take, {x, i}, Attrs().add(axis)));
-      }
+    Shape index_shape;
+    for (int i = 0, n = below(3); i < n; i++) index_shape.push(1 + below(5));
+    switch (below(9)) {
+      case 0: return add(ops::call(Op::take, {x, indices(index_shape)}, Attrs().add(axis)));
       case 1: {
-        Value i = leaf(Shape{int64_t(1 + below(6))}, chance(50) ? JT_I64 : JT_I32);
-        Value v = ops::call(Op::take, {ops::cast(ops::call(Op::flip, {x}, Attrs().add_ints({})), x.dtype()), i}, Attrs().add(axis));
+        Value i = indices(index_shape);
+        Value v = ops::call(Op::take, {flipped(x), i}, Attrs().add(axis));
         return add(ops::call(Op::scatter_add, {x, i, v}, Attrs().add(axis)));
       }
       case 2: {
-        Value other = ops::call(Op::flip, {x}, Attrs().add_ints({}));
+        Value other = flipped(x);
         Ref parts[] = {x, other, x};
-        return add(r_.build(Op::concat, std::span<const Ref>(parts, size_t(2 + below(2))), Attrs().add(axis)));
+        return add(r_.build(Op::concat, std::span<const Ref>(parts, size_t(1 + below(3))), Attrs().add(axis)));
       }
-      case 3: {
-        std::string exprs;
-        for (int i = 0; i < s.rank; i++) exprs += (i ? ", i" : "i") + std::to_string(i) + (chance(30) ? "*2-1" : chance(30) ? "/2" : "");
-        if (chance(50)) return add(ops::call(Op::reindex, {x}, Attrs().add_ints(s.extents()).add_string(exprs).add_real(below(3))));
-        return add(ops::call(Op::reindex_reduce, {x}, Attrs().add_ints(s.extents()).add_string(exprs).add_string("add")));
+      case 3:
+        return add(ops::call(Op::reindex, {x}, Attrs().add_ints(s.extents()).add_string(index_strings(s.rank, s.rank)).add_real(below(3))));
+      case 4: {
+        Shape out;
+        for (int i = 0, n = 1 + below(3); i < n; i++) out.push(1 + below(9));
+        return add(ops::call(Op::reindex_reduce, {x}, Attrs().add_ints(out.extents()).add_string(index_strings(out.rank, s.rank)).add_string(combine_name(below(4)))));
+      }
+      case 5:
+      case 6: {
+        Shape small = plain(s);
+        for (int i = 0; i < s.rank; i++)
+          if (i == axis) small.dims[i] = 1 + below(6);
+          else if (s[i] && chance(30)) small.dims[i] = 1 + below(int(s[i]));
+        Value i = indices(small);
+        Value z = ops::call(Op::gather, {x, i}, Attrs().add(axis));
+        if (chance(50)) return add(z);
+        Value v = chance(50) ? ops::cast(ops::sub(z, leaf(Shape(), z.dtype())), x.dtype()) : leaf(small, x.dtype());
+        return add(ops::call(Op::scatter, {x, i, v}, Attrs().add(axis).add_string(combine_name(below(5)))));
+      }
+      case 7: {
+        int64_t shape[] = {s[axis]};
+        int64_t seed = int64_t(value_random_() % 1000), counter = int64_t(value_random_() % 9);
+        Value bits = r_.build(Op::random_bits, {}, Attrs().add_ints(shape).add(seed).add(1).add(counter));
+        return add(chance(50) ? bits : ops::cast(ops::mul(ops::cast(bits, JT_F32), 1.0 / 4294967296.0), JT_F32));
       }
       default: {
-        Value c = ops::iota(r_, s, axis, JT_I64);
-        return add(ops::where(ops::less(c, scalar(JT_I64)), x, ops::neg(x)));
+        Value c = ops::iota(r_, s, axis, chance(50) ? JT_I64 : any_dtype());
+        return add(ops::where(ops::less(c, scalar(c.dtype())), x, chance(50) ? ops::cast(c, x.dtype()) : x));
       }
     }
+  }
+  void composite() {
+    Value x = pick_recent();
+    const Shape& s = x.shape();
+    int64_t axis = s.rank ? below(s.rank) : 0;
+    int64_t seed = int64_t(value_random_() % 1000), counter = int64_t(value_random_() % 9);
+    switch (below(10)) {
+      case 0: return add(ops::call(Op::mean, {x}, Attrs().add_ints(some_axes(s)).add(chance(50))));
+      case 1: return add(ops::call(Op::softmax, {x}, Attrs().add(axis)));
+      case 2: return add(ops::call(Op::log_softmax, {x}, Attrs().add(axis)));
+      case 3: return add(ops::call(Op::gelu, {x}));
+      case 4: return add(ops::call(Op::silu, {x}));
+      case 5: return add(ops::call(Op::softplus, {x}));
+      case 6: return add(ops::call(Op::mse_loss, {x, flipped(x)}));
+      case 7:
+        if (s.rank != 2) return;
+        return add(ops::call(Op::cross_entropy, {x, leaf(Shape{s[0]}, JT_I64)}));
+      case 8: return add(r_.build(Op::uniform, {}, Attrs().add_ints(s.extents()).add(seed).add(2).add(counter).add(x.dtype() == JT_F64 ? JT_F64 : JT_F32)));
+      default: return add(r_.build(Op::normal, {}, Attrs().add_ints(s.extents()).add(seed).add(3).add(counter).add(x.dtype() == JT_F64 ? JT_F64 : JT_F32)));
+    }
+  }
+
+  // ---- library rows ----
+  static Value small(const Value& x) { return is_float(x.dtype()) ? Value(ops::add(ops::round(ops::clamp(x, -4, 4)), 0)) : x; }
+  bool carries_gradient(const Value& x) { return x.ref().node->flags & (kGrad | kGradLeaf); }
+  void library() {
+    Value x = pick_recent();
+    const Shape s = x.shape();
+    if (carries_gradient(x)) return;
+    if (x.dtype() == JT_BOOL) x = ops::cast(x, JT_I32);
+    g_.traits[kLibrary] = true;
+    if (s.rank >= 2 && (s.rank != 4 || chance(40))) {
+      Shape other = plain(s);
+      other.dims[s.rank - 2] = s[s.rank - 1], other.dims[s.rank - 1] = 1 + below(9);
+      Value y = leaf(other, x.dtype(), false, true);
+      if (chance(30)) {
+        std::swap(other.dims[s.rank - 2], other.dims[s.rank - 1]);
+        std::vector<int64_t> axes;
+        for (int i = 0; i < s.rank; i++) axes.push_back(i);
+        std::swap(axes[size_t(s.rank - 1)], axes[size_t(s.rank - 2)]);
+        y = ops::transpose(leaf(other, x.dtype(), false, true), axes);
+      }
+      if (s[s.rank - 1] == s[s.rank - 2] && chance(50)) y = x = small(x);
+      return add(ops::matmul(small(x), small(y)));
+    }
+    if (!is_float(x.dtype())) x = ops::cast(x, JT_F32);
+    if (x.dtype() != JT_F64) x = ops::cast(x, JT_F32);
+    if (s.rank != 4) return;
+    add(plane_row(small(x), below(4), false));
+  }
+  // A convolution or pooling of x[N,C,H,W].
+  Value plane_row(const Value& x, int way, bool wants_gradient) {
+    int64_t two[] = {2, 2}, stride[] = {1 + below(2), 1 + below(2)}, pad[] = {below(2), below(2), below(2), below(2)}, one[] = {1, 1};
+    const Shape& s = x.shape();
+    if (way == 0) return ops::call(Op::max_pool2d, {x}, Attrs().add_ints(two).add_ints(stride).add_ints(pad));
+    if (way == 1) return ops::call(Op::avg_pool2d, {x}, Attrs().add_ints(two).add_ints(stride).add_ints(pad));
+    Shape w{1 + below(3), s[1], 1 + below(2), 1 + below(2)};
+    Value weights = leaf(w, x.dtype(), wants_gradient, true);
+    return ops::call(Op::conv2d, {x, weights}, Attrs().add_ints(stride).add_ints(pad).add_ints(one).add(1));
+  }
+  // Library rows and their gradients, of whole numbers throughout.
+  void library_gradient() {
+    try {
+      GradMode mode(r_, true);
+      Value y;
+      if (chance(40)) {
+        Value a = leaf(Shape{1 + below(9), 1 + below(20)}, JT_F32, true, true);
+        y = ops::matmul(a, leaf(Shape{a.shape()[1], 1 + below(9)}, JT_F32, true, true));
+      } else {
+        y = plane_row(leaf(Shape{1 + below(2), 1 + below(3), 3 + below(5), 3 + below(5)}, JT_F32, true, true), below(4), true);
+      }
+      Value loss = ops::sum(ops::mul(y, leaf(y.shape(), JT_F32, false, true)));
+      g_.traits[kLibrary] = true;
+      add(y);
+      take_gradients(loss);
+    } catch (const Error& e) {
+      if (e.code() == JT_E_INTERNAL) throw;
+    }
+  }
+  void take_gradients(const Value& loss) {
+    std::vector<Ref> wrt;
+    for (const Value& w : wanted_) wrt.push_back(w);
+    GradOptions options;
+    bool again = chance(20);
+    options.create_graph = again, options.consume = !again && chance(50);
+    Value sum;
+    for (const Value& d : gradients(r_, loss, {}, wrt, options)) {
+      if (!d) continue;
+      add(d), grads_.push_back(d), g_.traits[kGradient] = true;
+      if (again && (d.ref().node->flags & kGrad)) sum = ops::sum(d);
+    }
+    if (!sum || g_.traits[kLibrary]) return;
+    for (const Value& d : gradients(r_, sum, {}, wrt))
+      if (d) add(d), grads_.push_back(d);
   }
   void slice_assign() {
     Value x = pick_recent();
@@ -298,19 +452,16 @@ class Maker {
     add(ops::call(Op::update, {x, v}, Attrs().add_ints(starts).add_ints(steps)));
   }
   void add_gradient() {
-    for (int attempt = 0; attempt < 10; attempt++) {
-      Value y = pick_recent();
-      if (y.dtype() != JT_F32 || !(y.ref().node->flags & kGrad)) continue;
-      Value loss = y.type().count() == 1 && chance(50) ? y : ops::sum(y);
-      std::vector<Ref> wrt;
-      for (const Value& w : wanted_) wrt.push_back(w);
-      try {
-        for (const Value& d : gradients(r_, loss, {}, wrt))
-          if (d) add(d), grads_.push_back(d), g_.traits[kGradient] = true;
-      } catch (const Error& e) {
-        if (e.code() == JT_E_INTERNAL) throw;
-      }
-      return;
+    Value y = wanted_[0];
+    for (int attempt = 0; attempt < 20; attempt++) {
+      Value v = attempt < 10 ? pick_recent() : pick();
+      if (v.dtype() == JT_F32 && (v.ref().node->flags & kGrad)) { y = v; break; }
+    }
+    try {
+      if (y.ref() == wanted_[0].ref()) y = ops::mul(ops::exp(y), y);
+      take_gradients(y.type().count() == 1 && y.shape().rank == 0 && chance(50) ? y : ops::sum(y));
+    } catch (const Error& e) {
+      if (e.code() == JT_E_INTERNAL) throw;
     }
   }
   void hold() {
@@ -326,16 +477,18 @@ class Maker {
   }
 
   Context& context_;
+  const Between& between_;
   Recorder& r_;
   std::mt19937_64 random_, value_random_;
+  int sizes_;
   RandomGraph g_;
   std::vector<Value> wanted_, grads_;
 };
 
 }  // namespace
 
-RandomGraph record_random(Context& context, uint64_t structure, uint64_t values, int max_nodes) {
-  return Maker(context, structure, values).run(max_nodes);
+RandomGraph record_random(Context& context, const Draw& draw, const Between& between) {
+  return Maker(context, draw, between).run(draw.max_nodes);
 }
 
 }  // namespace jt::test

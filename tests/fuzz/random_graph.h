@@ -1,20 +1,29 @@
-// random_graph: a seed -> a graph recorded in a context, of every kind of row, and which of its values are held.
+// random_graph: seeds -> a graph recorded in a context, of every kind of row, and which of its values are held.
 //
-// Structure and values are drawn from two seeds, so that the same structure can be recorded again with other scalars,
-// starts and data: then the plan of the first must serve the second.
+// Structure, values and sizes are drawn apart, so that the same structure can be recorded again with other scalars, starts
+// and data (then the plan of the first must serve the second), and with other extents (then its kernels must).
+// Float operands of library rows are small whole numbers: their sums are exact in any order, so bits can be compared.
 #pragma once
+#include <functional>
 #include <random>
 
 #include "tests/pipeline/support.h"
 
 namespace jt::test {
 
-enum Trait { kReduceThenElement, kIndexMap, kHeldInside, kSliceAssign, kNarrow, kGradient, kZeroSize, kTraits };
+enum Trait { kReduceThenElement, kIndexMap, kHeldInside, kSliceAssign, kNarrow, kGradient, kZeroSize, kLibrary, kSteps, kTraits };
 inline const char* name(Trait t) {
   static constexpr const char* kNames[] = {"reduction feeding element-wise", "index maps", "held in the middle",
-                                           "slice assignment", "narrow dtypes", "gradient", "zero-size"};
+                                           "slice assignment", "narrow dtypes", "gradient", "zero-size",
+                                           "library rows", "evaluated in steps"};
   return kNames[t];
 }
+
+struct Draw {
+  uint64_t structure, values;
+  int sizes = 0;       // which table of extents
+  int max_nodes = 14;  // about how many ops
+};
 
 struct RandomGraph {
   std::vector<Value> leaves, values;  // everything recorded, in order
@@ -22,7 +31,8 @@ struct RandomGraph {
   bool traits[kTraits] = {};
 };
 
-// max_nodes: about how many ops. Library ops on floats are left out: they agree to a bound only.
-RandomGraph record_random(Context& context, uint64_t structure_seed, uint64_t value_seed, int max_nodes);
+// `between` is called where the program would look at values before it goes on.
+using Between = std::function<void(std::span<const Value> looked_at)>;
+RandomGraph record_random(Context& context, const Draw& draw, const Between& between);
 
 }  // namespace jt::test

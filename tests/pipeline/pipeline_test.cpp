@@ -115,11 +115,32 @@ TEST(Pipeline, IndexRows) {
   Value u = call(Op::update, {c, v}, Attrs().add_ints(starts).add_ints(steps));
   expect_same(b, {c, u});
 }
+TEST(Pipeline, UpdateWithUnitAxesInFront) {
+  Bench b;
+  Value x = ramp(b, {3, 6});
+  int64_t starts[] = {1, 2}, steps[] = {1, 2};
+  Value row = ops::sum(ramp(b, {5, 2}), std::vector<int64_t>{0}, true);  // f32[1u,2]
+  expect_same(b, {call(Op::update, {x, row}, Attrs().add_ints(starts).add_ints(steps))});
+}
 TEST(Pipeline, ZeroSize) {
   Bench b;
   Value x = ramp(b, {0, 4});
   int64_t a0[] = {0};
   expect_same(b, {exp(x), sum(x), sum(x, a0), transpose(x)});
+}
+TEST(Pipeline, ConcatOfNothingBesideAnotherUser) {
+  Bench b;
+  Value x = b.context->data({JT_F32, {0}}, nullptr), y = b.context->data({JT_F32, {0}}, nullptr), h = x + y;
+  Ref parts[] = {h, y, h};
+  Value c = b.recorder().build(Op::concat, parts, Attrs().add(0));
+  expect_same(b, {cast(c, JT_BOOL), h < 4.9});
+}
+TEST(Pipeline, SoftmaxOfNothing) {
+  Bench b;
+  Value x = ramp(b, {3, 0});
+  for (int64_t axis : {0, 1}) expect_same(b, {call(Op::softmax, {x}, Attrs().add(axis)), call(Op::log_softmax, {x}, Attrs().add(axis))});
+  std::vector<int64_t> labels(3, 0);
+  expect_same(b, {call(Op::cross_entropy, {x, b.context->data({JT_I64, {3}}, labels.data())})});
 }
 TEST(Pipeline, SamePlanForOtherScalarsAndStarts) {
   Bench b;

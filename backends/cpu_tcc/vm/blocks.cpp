@@ -7,8 +7,8 @@
 #include <immintrin.h>
 #endif
 
+#include "backends/cpu_tcc/vm/block_table.h"
 #include "backends/cpu_tcc/vm/map_runs.h"
-#include "backends/cpu_tcc/vm/primitives.h"
 #include "backends/cpu_tcc/vm/reductions.h"
 #include "backends/cpu_tcc/vm/stored.h"
 

@@ -3,7 +3,7 @@
 // A run is `count` elements at offset, offset + stride, ...; all of them exist or none does. Neighbouring axes that lie as
 // one (and have no limits) are walked as one, so a contiguous range is a single run whatever its rank.
 #pragma once
-#include "backends/cpu_tcc/vm/primitives.h"
+#include "backends/cpu_tcc/vm/block_table.h"
 
 namespace jt::vm {
 namespace {

@@ -6,7 +6,7 @@
 #pragma once
 #include <string.h>
 
-#include "backends/cpu_tcc/vm/primitives.h"
+#include "backends/cpu_tcc/vm/block_table.h"
 #include "core/base/prelude.h"
 
 namespace jt::vm {

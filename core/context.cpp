@@ -1,6 +1,7 @@
 #include "core/context.h"
 
 #include <jt/jt_autograd.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <cstring>
@@ -15,17 +16,17 @@ namespace jt {
 // A loop that never looks at its values still runs in bounded memory.
 constexpr int64_t kMaxPending = 65536, kMaxKeptBytes = 256 << 20;
 
-// An address that differs between threads and costs nothing to get.
-static uintptr_t this_thread() {
-  static thread_local char here;
-  return reinterpret_cast<uintptr_t>(&here);
-}
+static uintptr_t this_thread() { return uintptr_t(pthread_self()); }
 
 Context::Context(std::shared_ptr<Runtime> runtime)
     : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)) {}
 
-Context::~Context() { planner_.reset(); }
+Context::~Context() {
+  planner_.reset();
+  while (Cell* cell = free_cells_) free_cells_ = cell->next_dead, delete cell;
+}
 
+constexpr int32_t kMaxFreeCells = 4096;
 constexpr uintptr_t kUndertaker = 1;  // in place of a thread: somebody buries cells and is gone in a moment
 
 Context::Entry::Entry(Context& context) : context_(context) {
@@ -41,8 +42,7 @@ Context::Entry::Entry(Context& context) : context_(context) {
 Context::Entry::~Entry() {
   if (!outermost_) return;
   if (!context_.visitors_.empty()) context_.visitors_.clear();
-  context_.thread_.store(0);
-  context_.bury_if_free();
+  context_.leave();
 }
 
 // ---- cells -----------------------------------------------------------------------------------------------------------
@@ -56,28 +56,66 @@ static void point(Cell& cell, const Value& value) {
 }
 
 Cell* Context::cell(const Value& value) {
-  Cell* cell = new Cell;
-  cell->context = this;
-  retain();
+  Cell* cell = free_cells_;
+  if (cell) {
+    free_cells_ = cell->next_dead, n_free_cells_--;
+    cell->next_dead = nullptr;
+    cell->refs.store(1, std::memory_order_relaxed);
+  } else {
+    cell = new Cell;
+    cell->context = this;
+  }
+  if (n_cells_++ == 0) retain();
   point(*cell, value);
   return cell;
 }
 
-// The last handle may go on any thread, and never waits: the cell joins a list, which is emptied here or, when somebody
-// is inside the context, by him.
+// The last handle of the cell is gone. Who calls holds a count of the context.
+void Context::bury(Cell* cell) {
+  Ref ref = cell->value;
+  Result& r = ref.node->results()[ref.result];
+  bool still_read = ref.node->refs > 1;
+  if (--r.handles == 0 && r.buffer && still_read) kept_bytes_ += int64_t(r.buffer->bytes);
+  if (cell->requires_grad) list_gradient(*cell, false);
+  cell->requires_grad = false;
+  cell->value = Value();
+  if (cell->grad) jt::release(std::exchange(cell->grad, nullptr));
+  if (n_free_cells_ < kMaxFreeCells) {
+    cell->next_dead = free_cells_;
+    free_cells_ = cell, n_free_cells_++;
+  } else {
+    delete cell;
+  }
+  if (--n_cells_ == 0) refs_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+// The last handle may go on any thread, and never waits: where somebody is inside the context, the cell joins a list that
+// he empties.
 void release(Cell* cell) {
-  if (!cell || cell->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (!cell) return;
+  bool is_last = cell->refs.load(std::memory_order_acquire) == 1 || cell->refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  if (!is_last) return;
   Context* context = cell->context;
-  context->retain();  // the list's cells may hold its last counts
-  Cell* first = context->dead_.load(std::memory_order_relaxed);
-  do cell->next_dead = first;
-  while (!context->dead_.compare_exchange_weak(first, cell));
-  context->bury_if_free();
+  context->retain();  // the cells may hold its last count
+  uintptr_t nobody = 0;
+  if (context->thread_.compare_exchange_strong(nobody, kUndertaker)) {
+    context->bury(cell);
+    context->leave();
+  } else {
+    Cell* first = context->dead_.load(std::memory_order_relaxed);
+    do cell->next_dead = first;
+    while (!context->dead_.compare_exchange_weak(first, cell));
+    context->bury_if_free();
+  }
   context->release();
 }
 
-// Whoever is inside looks at the list after he left, so no cell stays behind; this needs one order of all that happens
+// Whoever was inside looks at the list after he left, so no cell stays behind; this needs one order of all that happens
 // to dead_ and thread_.
+void Context::leave() {
+  thread_.store(0);
+  bury_if_free();
+}
 void Context::bury_if_free() {
   while (dead_.load()) {
     uintptr_t nobody = 0;
@@ -86,30 +124,19 @@ void Context::bury_if_free() {
     thread_.store(0);
   }
 }
-
 void Context::bury_dead_cells() {
-  Cell* cell = dead_.exchange(nullptr, std::memory_order_acquire);
-  while (cell) {
-    Cell* next = cell->next_dead;
-    Ref ref = cell->value;
-    Result& r = ref.node->results()[ref.result];
-    bool still_read = ref.node->refs > 1;
-    if (--r.handles == 0 && r.buffer && still_read) kept_bytes_ += int64_t(r.buffer->bytes);
-    if (cell->requires_grad) list_gradient(*cell, false);
-    if (cell->grad) jt::release(cell->grad);
-    delete cell;
-    int32_t before = refs_.fetch_sub(1, std::memory_order_acq_rel);
-    (void)before;  // whoever buries holds a count of his own
-    cell = next;
-    if (!cell) cell = dead_.exchange(nullptr, std::memory_order_acquire);
-  }
+  while (Cell* cell = dead_.exchange(nullptr, std::memory_order_acquire))
+    for (Cell* next; cell; cell = next) {
+      next = cell->next_dead;
+      bury(cell);
+    }
 }
 
 void Context::release() {
   if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-Ref Context::operand(std::string_view who, const Cell* cell) {
+Ref Context::operand(const char* who, const Cell* cell) {
   if (!cell) fail(JT_E_INVALID, who, ": a tensor is NULL");
   if (cell->context == this) return cell->value;
   if (&cell->context->runtime() != runtime_.get()) fail(JT_E_WRONG_CONTEXT, who, ": a tensor belongs to another runtime");

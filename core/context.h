@@ -21,7 +21,7 @@ class Planner;
 struct Cell {
   std::atomic<int32_t> refs{1};
   bool requires_grad = false;
-  Context* context;      // counted
+  Context* context;
   Type type;             // of what it points at
   Value value;
   Cell* grad = nullptr;  // accumulated by backward; owned
@@ -50,7 +50,7 @@ class Context {
   Cell* cell(const Value& value);
   // The value that a handle points at, as an operand here: of this context, or of another one of the same runtime once it
   // has run. Valid until this context is left.
-  Ref operand(std::string_view who, const Cell* cell);
+  Ref operand(const char* who, const Cell* cell);
   // Points a handle at another value of the same type (an assignment).
   void assign(Cell& cell, const Value& value);
   void set_requires_grad(Cell& cell, bool requires_grad);
@@ -88,6 +88,8 @@ class Context {
 
  private:
   ~Context();
+  void bury(Cell* cell);
+  void leave();
   void bury_dead_cells();
   void bury_if_free();
   void list_gradient(Cell& cell, bool add);
@@ -102,6 +104,9 @@ class Context {
   RandomState random_;
   std::unique_ptr<Planner> planner_;
   Cell* first_grad_ = nullptr;  // cells that require a gradient
+  int64_t n_cells_ = 0;          // together they hold one count of the context
+  Cell* free_cells_ = nullptr;   // for reuse, linked by next_dead
+  int32_t n_free_cells_ = 0;
   std::vector<Value> visitors_;  // operands from other contexts
 };
 

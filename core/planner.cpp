@@ -17,8 +17,13 @@ struct Planner::Walk {
   std::vector<int64_t> wheres;      // starts of slices and updates, in order
   std::vector<Ref> results;         // what must have buffers afterwards
   std::vector<uint64_t> key;
+  struct Uses {                     // see find_uses_that_end
+    std::vector<uint32_t> ends, inside;
+    std::vector<char> is_result, survives;
+  } uses;
+  std::vector<Buffer*> outputs, of_results;  // of the run
   void clear() {
-    nodes.clear(), leaves.clear(), dies.clear(), params.clear(), scalars.clear(), wheres.clear(), results.clear(), key.clear();
+    outputs.clear(), of_results.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(), scalars.clear(), wheres.clear(), results.clear(), key.clear();
   }
 };
 
@@ -151,12 +156,13 @@ static Block captured(std::span<Node* const> nodes, std::span<const Ref> leaves,
 
 // How many operand slots of each leaf are given up by this eval: those of nodes that run and let go, or that nobody
 // outside this walk can reach any more.
-static std::vector<uint32_t> uses_that_end(std::span<Node* const> nodes, std::span<const Ref> results, size_t n_leaves,
-                                           int32_t n_values) {
-  std::vector<uint32_t> ends(n_leaves, 0), inside(size_t(n_values), 0);
-  std::vector<bool> is_result(size_t(n_values), false), survives(size_t(n_values), false);
+void Planner::find_uses_that_end(Walk& w, int32_t n_values) {
+  auto& [ends, inside, is_result, survives] = w.uses;
+  ends.assign(w.leaves.size(), 0), inside.assign(size_t(n_values), 0);
+  is_result.assign(size_t(n_values), false), survives.assign(size_t(n_values), false);
+  std::span<Node* const> nodes = w.nodes;
   auto id = [](const Node* n) { return size_t(n->results()[0].number); };
-  for (Ref r : results) is_result[id(r.node)] = true;
+  for (Ref r : w.results) is_result[id(r.node)] = true;
   for (Node* n : nodes)
     for (Ref in : n->ins())
       if (!is_leaf(in)) inside[id(in.node)]++;
@@ -169,7 +175,6 @@ static std::vector<uint32_t> uses_that_end(std::span<Node* const> nodes, std::sp
       else if (!lets_go) survives[id(in.node)] = true;
     }
   }
-  return ends;
 }
 
 void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w) {
@@ -214,9 +219,9 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w) {
     }
     key[head] = shared | uint64_t(key.size() - head) << 32;
   }
-  std::vector<uint32_t> uses = uses_that_end(w.nodes, w.results, w.leaves.size(), number);
+  find_uses_that_end(w, number);
   for (size_t i = 0; i < w.leaves.size(); i++) {
-    w.dies.push_back(leaf_dies(w.leaves[i], uses[i]));
+    w.dies.push_back(leaf_dies(w.leaves[i], w.uses.ends[i]));
     w.params.push_back(w.leaves[i].node->results()[w.leaves[i].result].buffer);
     w.key.push_back(w.dies.back());
   }
@@ -252,30 +257,33 @@ void Planner::run(std::span<const Ref> asked, bool also_held) {
   for (Node* n : w.nodes) anything |= n->op != Op::constant || is_asked(n, asked);
   if (!anything) return;
   runtime_.stats.evals++;
-  auto plan = find_or_make(w);
+  Plan& plan = find_or_make(w);
   int64_t launches = 0, calls = 0;
-  auto outputs = run_plan(*plan, {w.params, w.scalars, w.wheres, runtime_.timing}, workspace_, *runtime_.pool, runtime_.trace, &launches, &calls);
+  run_plan(plan, {w.params, w.scalars, w.wheres, runtime_.timing}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
   runtime_.stats.launches += launches;
   runtime_.stats.library_calls += calls;
   // Buffers of results, in order; an alias of an operand shares its buffer.
-  std::vector<Buffer*> of_results;
   for (size_t i = 0; i < w.results.size(); i++) {
-    int32_t o = plan->result_output[i];
-    Buffer* b = o >= 0 ? outputs[size_t(o)] : w.params[size_t(plan->result_input[i])];
+    int32_t o = plan.result_output[i];
+    Buffer* b = o >= 0 ? w.outputs[size_t(o)] : w.params[size_t(plan.result_input[i])];
     retain(b);
-    of_results.push_back(b);
+    w.of_results.push_back(b);
   }
-  for (Buffer* b : outputs) release(b);
-  settle(w, std::move(of_results));
+  for (Buffer* b : w.outputs) release(b);
+  settle(w);
 }
 
-std::shared_ptr<Plan> Planner::find_or_make(Walk& w) {
+Plan& Planner::find_or_make(Walk& w) {
+  if (!plans_.empty() && plans_.front().key == w.key) {
+    runtime_.stats.plans_reused++;
+    return *plans_.front().plan;
+  }
   uint64_t hash = hash_bytes(w.key.data(), w.key.size() * 8);
   for (auto it : by_hash_[hash]) {
     if (it->key != w.key) continue;
     plans_.splice(plans_.begin(), plans_, it);
     runtime_.stats.plans_reused++;
-    return it->plan;
+    return *it->plan;
   }
   Dump* seen = dump.stages.empty() ? nullptr : &dump;
   auto plan = compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dies, seen);
@@ -288,15 +296,15 @@ std::shared_ptr<Plan> Planner::find_or_make(Walk& w) {
     std::erase(same, last);
     plans_.pop_back();
   }
-  return plan;
+  return *plan;
 }
 
 // What ran becomes a value: it leaves the pending list and, unless gradients need them, lets go of its operands.
-void Planner::settle(Walk& w, std::vector<Buffer*> outputs) {
+void Planner::settle(Walk& w) {
   for (size_t i = 0; i < w.results.size(); i++) {
     Result& r = w.results[i].node->results()[w.results[i].result];
     if (r.buffer) release(r.buffer);
-    r.buffer = outputs[i];
+    r.buffer = w.of_results[i];
   }
   // Held while operands go, so that no node of the walk vanishes under it.
   for (Ref r : w.results) retain(r.node);

@@ -35,8 +35,9 @@ class Planner {
     std::vector<uint64_t> key;
     std::shared_ptr<Plan> plan;
   };
-  std::shared_ptr<Plan> find_or_make(Walk& walk);
-  void settle(Walk& walk, std::vector<Buffer*> outputs);
+  static void find_uses_that_end(Walk& walk, int32_t n_values);
+  Plan& find_or_make(Walk& walk);
+  void settle(Walk& walk);
 
   Recorder& recorder_;
   Runtime& runtime_;

@@ -4,6 +4,7 @@
 // when the library is unloaded or a thread ends.
 #include "capi/src/guard.h"
 
+#include <atomic>
 #include <vector>
 
 namespace jt::capi {
@@ -85,26 +86,44 @@ Cell& own_cell(Context& c, const char* what, jt_tensor* tensor) {
   return cell;
 }
 
-static std::vector<Ref> operands(Context& c, Op op, std::span<jt_tensor* const> inputs) {
+// Of an op with a fixed number of operands, that number; kAsk: its signature must be asked.
+constexpr uint8_t kAsk = 0xfe;
+static uint8_t fixed_arity(Op op) {
+  static std::atomic<uint8_t> known[kOps];  // one more than the answer, 0: not asked yet
+  std::atomic<uint8_t>& mine = known[size_t(op)];
+  uint8_t found = mine.load(std::memory_order_relaxed);
+  if (found) return uint8_t(found - 1);
+  Signature s = signature(def(op));
+  bool fixed = !s.variadic && std::find(s.optional.begin(), s.optional.end(), true) == s.optional.end();
+  uint8_t arity = fixed && s.operands.size() < kAsk ? uint8_t(s.operands.size()) : kAsk;
+  mine.store(uint8_t(arity + 1), std::memory_order_relaxed);
+  return arity;
+}
+
+static void check_operands(Op op, std::span<jt_tensor* const> inputs) {
+  bool has_null = std::find(inputs.begin(), inputs.end(), nullptr) != inputs.end();
+  if (!has_null && fixed_arity(op) == inputs.size()) return;
   Signature s = signature(def(op));
   size_t least = s.operands.size() - s.variadic;
   bool fits = s.variadic ? inputs.size() >= least : inputs.size() == least;
   if (!fits) fail(JT_E_INVALID, name(op), ": takes ", s.operands.size(), s.variadic ? " or more" : "", " operands, not ", inputs.size());
-  std::vector<Ref> refs(inputs.size());
   for (size_t i = 0; i < inputs.size(); i++) {
     size_t at = std::min(i, s.operands.size() - 1);
-    if (inputs[i]) refs[i] = c.operand(name(op), unwrap(inputs[i]));
-    else if (!s.optional[at]) fail(JT_E_INVALID, name(op), ": operand ", s.operands[at], " is NULL");
+    if (!inputs[i] && !s.optional[at]) fail(JT_E_INVALID, name(op), ": operand ", s.operands[at], " is NULL");
   }
-  return refs;
 }
 
 void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, const Attrs& attrs, std::span<jt_tensor** const> outs) {
   bool is_wanted = false;
   for (jt_tensor** out : outs) is_wanted |= out != nullptr;
   if (!is_wanted) fail(JT_E_INVALID, name(op), ": out is NULL");
-  std::vector<Ref> refs = operands(c, op, inputs);
-  Value first = c.recorder().build(op, refs, attrs);
+  check_operands(op, inputs);
+  Ref few[4];
+  std::vector<Ref> many(inputs.size() > std::size(few) ? inputs.size() : 0);
+  Ref* refs = many.empty() ? few : many.data();
+  for (size_t i = 0; i < inputs.size(); i++)
+    if (inputs[i]) refs[i] = c.operand(name(op), unwrap(inputs[i]));
+  Value first = c.recorder().build(op, {refs, inputs.size()}, attrs);
   c.flush_if_large();
   try {
     for (uint32_t i = 0; i < outs.size(); i++) {

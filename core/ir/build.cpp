@@ -38,10 +38,17 @@ static Value broadcast_to(Recorder& r, Ref x, const Shape& shape) {
   return r.record(Op::expand, {&x, 1}, attrs);
 }
 
+static bool have_one_type(std::span<const Ref> inputs) {
+  for (Ref in : inputs.subspan(1))
+    if (!(in.type() == inputs[0].type())) return false;
+  return true;
+}
+
 static Value build_element(Recorder& r, Op op, std::span<const Ref> inputs, Attrs& attrs) {
   const OpDef& row = def(op);
   size_t first = row.operands == Operands::CHOICE;
   DType dtype = inputs[first].dtype();
+  if (!first && have_one_type(inputs) && operand_dtype(row, dtype) == dtype) return r.record(op, inputs, attrs);
   for (size_t i = first; i < inputs.size(); i++) dtype = promote(dtype, inputs[i].dtype());
   dtype = operand_dtype(row, dtype);
   Shape shape = inputs[0].shape();

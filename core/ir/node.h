@@ -40,6 +40,14 @@ struct Ref {
 class Attrs {
  public:
   static constexpr int kMaxWords = 160, kMaxAttrs = 8;
+  Attrs() = default;
+  Attrs(const Attrs& o) { *this = o; }
+  Attrs& operator=(const Attrs& o) {  // the words in use, not all there is room for
+    count_ = o.count_;
+    std::memcpy(begin_, o.begin_, sizeof begin_);
+    std::memmove(words_, o.words_, size_t(o.words()) * 8);
+    return *this;
+  }
   int count() const { return count_; }
   int words() const { return begin_[count_]; }
   const int64_t* data() const { return words_; }

@@ -210,18 +210,18 @@ namespace {
 
 class Run {
  public:
-  Run(Plan& plan, const RunInputs& in, Workspace& w, BufferPool& pool, Trace& trace)
-      : plan_(plan), in_(in), workspace_(w), pool_(pool), trace_(trace), timing_(in.timing) {}
+  Run(Plan& plan, const RunInputs& in, Workspace& w, BufferPool& pool, Trace& trace, std::vector<Buffer*>& outputs)
+      : plan_(plan), in_(in), workspace_(w), pool_(pool), trace_(trace), timing_(in.timing), outputs_(outputs) {}
 
-  std::vector<Buffer*> go(int64_t* launches, int64_t* library_calls) {
-    prepare();
+  void go(int64_t* launches, int64_t* library_calls) {
     try {
+      prepare();
       launch_all(launches, library_calls);
     } catch (...) {
       for (Buffer* b : outputs_) release(b);
+      outputs_.clear();
       throw;
     }
-    return std::move(outputs_);
   }
 
  private:
@@ -242,28 +242,23 @@ class Run {
   void prepare() {
     set_scalars();
     outputs_.reserve(plan_.output_bytes.size());
-    try {
-      for (size_t i = 0; i < plan_.output_bytes.size(); i++) {
-        int32_t from = plan_.output_from[i];
-        if (from >= 0) retain(in_.params[size_t(from)]);
-        outputs_.push_back(from >= 0 ? in_.params[size_t(from)] : pool_.allocate(size_t(plan_.output_bytes[i])));
-      }
-      grow(workspace_.arena, plan_.arena_bytes, pool_);
-      int64_t scratch = plan_.scratch_bytes;
-      for (PlanStep& step : plan_.steps) {
-        if (step.kind != PlanStep::kernel) continue;
-        patch(step);
-        jt_be_launch launch{step.words.data(), step.words.size(), 0, step.outer};
-        size_t bytes = 0;
-        Device& d = step.compiled->device;
-        d.check(d.api().scratch_bytes(d.handle(), step.compiled->kernel, &launch, &bytes), "scratch_bytes");
-        scratch = std::max(scratch, int64_t(bytes));
-      }
-      grow(workspace_.scratch, scratch, pool_);
-    } catch (...) {
-      for (Buffer* b : outputs_) release(b);
-      throw;
+    for (size_t i = 0; i < plan_.output_bytes.size(); i++) {
+      int32_t from = plan_.output_from[i];
+      if (from >= 0) retain(in_.params[size_t(from)]);
+      outputs_.push_back(from >= 0 ? in_.params[size_t(from)] : pool_.allocate(size_t(plan_.output_bytes[i])));
     }
+    grow(workspace_.arena, plan_.arena_bytes, pool_);
+    int64_t scratch = plan_.scratch_bytes;
+    for (PlanStep& step : plan_.steps) {
+      if (step.kind != PlanStep::kernel) continue;
+      patch(step);
+      jt_be_launch launch{step.words.data(), step.words.size(), 0, step.outer};
+      size_t bytes = 0;
+      Device& d = step.compiled->device;
+      d.check(d.api().scratch_bytes(d.handle(), step.compiled->kernel, &launch, &bytes), "scratch_bytes");
+      scratch = std::max(scratch, int64_t(bytes));
+    }
+    grow(workspace_.scratch, scratch, pool_);
   }
   void set_scalars() {
     for (size_t i = 0; i < plan_.written.size(); i++) plan_.scalars[size_t(plan_.written[i])].bits = in_.scalars[i];
@@ -322,14 +317,14 @@ class Run {
   BufferPool& pool_;
   Trace& trace_;
   bool timing_;
-  std::vector<Buffer*> outputs_;
+  std::vector<Buffer*>& outputs_;
 };
 
 }  // namespace
 
-std::vector<Buffer*> run_plan(Plan& plan, const RunInputs& inputs, Workspace& workspace, BufferPool& pool, Trace& trace,
-                              int64_t* launches, int64_t* library_calls) {
-  return Run(plan, inputs, workspace, pool, trace).go(launches, library_calls);
+void run_plan(Plan& plan, const RunInputs& inputs, Workspace& workspace, BufferPool& pool, Trace& trace,
+              std::vector<Buffer*>& outputs, int64_t* launches, int64_t* library_calls) {
+  Run(plan, inputs, workspace, pool, trace, outputs).go(launches, library_calls);
 }
 
 }  // namespace jt

@@ -66,7 +66,7 @@ struct Workspace {
 };
 
 // What a run is given: addresses of the params, the written scalars' bits, the wheres. Outputs are allocated unless they
-// take over a param's buffer (counted up then).
+// take over a param's buffer (counted up then); they are added to `outputs`, none if the run fails.
 struct RunInputs {
   std::span<Buffer* const> params;
   std::span<const int64_t> scalars;
@@ -74,7 +74,7 @@ struct RunInputs {
   bool timing = false;  // adds the time of every launch to its kernel
 };
 class Trace;
-std::vector<Buffer*> run_plan(Plan& plan, const RunInputs& inputs, Workspace& workspace, BufferPool& pool, Trace& trace,
-                              int64_t* launches, int64_t* library_calls);
+void run_plan(Plan& plan, const RunInputs& inputs, Workspace& workspace, BufferPool& pool, Trace& trace,
+              std::vector<Buffer*>& outputs, int64_t* launches, int64_t* library_calls);
 
 }  // namespace jt

@@ -1,0 +1,133 @@
+// Bench row 1: from the start of a process to the end of LeNet's first training step, with an empty cache folder.
+//
+// Called with a folder it is that process; without one it starts it, many times, each with a fresh folder.
+// Bench row 12: with "reuse", what is compiled and planned when batch size, learning rate or places change.
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+
+#include "tests/bench/row.h"
+#include "tests/bench/session.h"
+
+extern char** environ;
+using namespace jt::bench;
+
+namespace {
+
+// Takes x over.
+jt_tensor* convolved(jt_context* ctx, jt_tensor* x, jt_tensor* const* p) {
+  const int64_t two[2] = {2, 2};
+  jt_tensor *y, *z, *pooled;
+  must(jt_conv2d(ctx, x, p[0], nullptr, 0, nullptr, 0, nullptr, 0, 1, &y)), must(jt_add(ctx, y, p[1], &z));
+  must(jt_max_pool2d(ctx, z, two, 2, two, 2, nullptr, 0, &pooled, nullptr));
+  jt_tensor_release(x), jt_tensor_release(y), jt_tensor_release(z);
+  return pooled;
+}
+jt_tensor* dense(jt_context* ctx, jt_tensor* x, jt_tensor* const* p) {
+  jt_tensor *y, *z;
+  must(jt_matmul(ctx, x, p[0], &y)), must(jt_add(ctx, y, p[1], &z));
+  jt_tensor_release(x), jt_tensor_release(y);
+  return z;
+}
+
+struct LeNet {
+  Session s;
+  jt_tensor* params[8];
+  jt_optimizer* adam;
+
+  explicit LeNet(const char* cache_dir) : s("auto", cache_dir) {
+    const int64_t dims[8][4] = {{20, 1, 5, 5}, {20, 1, 1}, {50, 20, 5, 5}, {50, 1, 1}, {800, 500}, {500}, {500, 10}, {10}};
+    const size_t ranks[8] = {4, 3, 4, 3, 2, 1, 2, 1};
+    for (int i = 0; i < 8; i++)
+      must(jt_init(s.ctx, i % 2 ? "zeros" : "he_normal", JT_NUL, dims[i], ranks[i], JT_F32, &params[i]));
+    must(jt_optimizer_create(s.ctx, "adam", JT_NUL, nullptr, 0, params, 8, &adam));
+  }
+  ~LeNet() {
+    jt_optimizer_release(adam);
+    for (jt_tensor* p : params) jt_tensor_release(p);
+  }
+  double step(int64_t batch) {
+    std::vector<float> pixels(size_t(batch) * 784);
+    std::vector<int64_t> digits(static_cast<size_t>(batch));
+    for (size_t i = 0; i < pixels.size(); i++) pixels[i] = float(i * 7919 % 256) / 255;
+    for (size_t i = 0; i < digits.size(); i++) digits[i] = int64_t(i % 10);
+    const int64_t flat[2] = {batch, -1};
+    jt_tensor *x = s.floats({batch, 1, 28, 28}, pixels), *labels, *y, *loss;
+    must(jt_tensor_from_bytes(s.ctx, digits.data(), digits.size() * 8, JT_I64, &batch, 1, &labels));
+    x = convolved(s.ctx, convolved(s.ctx, x, params), params + 2);
+    must(jt_reshape(s.ctx, x, flat, 2, &y)), jt_tensor_release(x);
+    y = dense(s.ctx, y, params + 4);
+    must(jt_relu(s.ctx, y, &x)), jt_tensor_release(y);
+    y = dense(s.ctx, x, params + 6);
+    must(jt_cross_entropy(s.ctx, y, labels, &loss)), jt_tensor_release(y), jt_tensor_release(labels);
+    must(jt_optimizer_step(s.ctx, adam, loss));
+    double value;
+    must(jt_tensor_item_f64(s.ctx, loss, &value));
+    jt_tensor_release(loss);
+    return value;
+  }
+};
+
+bool run_child(char* self, char* folder) {
+  char* args[] = {self, folder, nullptr};
+  pid_t child;
+  int status = 1;
+  return posix_spawn(&child, self, nullptr, nullptr, args, environ) == 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+void first_step(char* self) {
+  constexpr int kRuns = 15;
+  std::vector<double> all;
+  for (int i = 0; i < kRuns; i++) {
+    char folder[] = "/tmp/jt_bench_XXXXXX";
+    if (!mkdtemp(folder)) std::exit(1);
+    double begin = seconds();
+    if (!run_child(self, folder)) std::fprintf(stderr, "first_step: the process failed\n"), std::exit(1);
+    all.push_back(seconds() - begin);
+    (void)!std::system((std::string("rm -rf ") + folder).c_str());
+  }
+  std::sort(all.begin(), all.end());
+  Times t{all[kRuns / 2], all[kRuns / 10]};
+  print_row(1, "start to first LeNet step, b64", with_p10(t), "-", "-", "<= 150 ms", t.median <= 0.15);
+}
+
+void reuse() {
+  LeNet net(nullptr);
+  net.step(8), net.step(8);
+  auto report = [&](const char* what, auto&& work, int64_t plans_allowed) {
+    jt_stats before = net.s.stats();
+    double begin = seconds();
+    work();
+    double time = seconds() - begin;
+    int64_t kernels = net.s.stats().kernels_compiled - before.kernels_compiled, plans = net.s.stats().plans_made - before.plans_made;
+    print_row(12, what, std::to_string(kernels) + " compiled, " + std::to_string(plans) + " planned, " + in_unit(time), "-", "-",
+              "0 compiled, " + std::to_string(plans_allowed) + " planned", kernels == 0 && plans <= plans_allowed);
+  };
+  report("LeNet: same batch again", [&] { net.step(8); }, 0);
+  report("LeNet: new learning rate", [&] { must(jt_optimizer_set_lr(net.s.ctx, net.adam, 0.01)), net.step(8); }, 0);
+  report("LeNet: batch 4 after 8", [&] { net.step(4); }, 1);
+  report("LeNet: batch 1 after 8", [&] { net.step(1); }, 1);
+  report("LeNet: batch 1 again", [&] { net.step(1); }, 0);
+  jt_tensor* data = net.s.floats({64, 32}, std::vector<float>(2048, 1));
+  auto slice = [&](int64_t at) {
+    const int64_t from[2] = {at, 0}, to[2] = {at + 8, 32};
+    jt_tensor *part, *out;
+    must(jt_slice(net.s.ctx, data, from, 2, to, 2, nullptr, 0, &part)), must(jt_exp(net.s.ctx, part, &out));
+    must(jt_eval(net.s.ctx, &out, 1));
+    jt_tensor_release(part), jt_tensor_release(out);
+  };
+  slice(1);
+  report("data[i:i+8] at other i", [&] { for (int64_t i = 2; i < 40; i++) slice(i); }, 0);
+  jt_tensor_release(data);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) return first_step(argv[0]), 0;
+  if (std::strcmp(argv[1], "reuse") == 0) return reuse(), 0;
+  return std::isfinite(LeNet(argv[1]).step(64)) ? 0 : 1;
+}

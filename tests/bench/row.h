@@ -1,0 +1,49 @@
+// row: one line of scripts/bench: row | case | threads | jt | peer | ratio | goal | ok/short; and medians to fill it with.
+#pragma once
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace jt::bench {
+
+inline double seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+struct Times {
+  double median, p10;
+};
+// Of `runs` calls, in seconds, after one that is not counted.
+template <class Function>
+Times times(int runs, Function&& function) {
+  function();
+  std::vector<double> all(static_cast<size_t>(runs));
+  for (double& t : all) {
+    double begin = seconds();
+    function();
+    t = seconds() - begin;
+  }
+  std::sort(all.begin(), all.end());
+  return {all[all.size() / 2], all[all.size() / 10]};
+}
+
+inline std::string in_unit(double seconds) {
+  char out[32];
+  if (seconds >= 1e-3) std::snprintf(out, sizeof out, "%.3g ms", seconds * 1e3);
+  else if (seconds >= 1e-6) std::snprintf(out, sizeof out, "%.3g us", seconds * 1e6);
+  else std::snprintf(out, sizeof out, "%.0f ns", seconds * 1e9);
+  return out;
+}
+inline std::string with_p10(const Times& t) { return in_unit(t.median) + " (p10 " + in_unit(t.p10) + ")"; }
+
+// ratio: "-" where there is no peer. A case without a goal of its own passes.
+inline void print_row(int row, const std::string& what, const std::string& jt, const std::string& peer, const std::string& ratio,
+                      const std::string& goal, bool is_ok) {
+  std::printf("%d | %s | 1 | %s | %s | %s | %s | %s\n", row, what.c_str(), jt.c_str(), peer.c_str(), ratio.c_str(), goal.c_str(),
+              is_ok ? "ok" : "short");
+  std::fflush(stdout);
+}
+
+}  // namespace jt::bench

@@ -8,6 +8,7 @@ namespace jt::test {
 namespace {
 
 constexpr int64_t kMaxCount = 6000;
+constexpr int64_t kLong = 13000;  // more than three blocks of a reduction
 
 class Maker {
  public:
@@ -21,6 +22,12 @@ class Maker {
     int n_leaves = below(3) + 1;
     for (int i = 0; i < n_leaves; i++) leaf(random_shape(zero && i == 0), narrow && chance(60) ? narrow_dtype() : any_dtype());
     if (gradient) leaf(random_shape(false), JT_F32, true);
+    has_long_ = chance(3);
+    if (has_long_) {
+      Value rows = leaf(chance(50) ? Shape{kLong} : Shape{2, kLong}, JT_F32);
+      int64_t last[] = {rows.shape().rank - 1};
+      add(ops::sum(ops::exp(rows), last)), max_nodes = std::min(max_nodes, 4);
+    }
     int n = below(max_nodes) + 2;
     for (int i = 0; i < n; i++) {
       step(i == n / 2 && assigns);
@@ -64,7 +71,7 @@ class Maker {
   }
 
   void add(const Value& v) {
-    if (v.type().count() > kMaxCount) return;
+    if (v.type().count() > (has_long_ ? kLong * 2 : kMaxCount)) return;
     g_.values.push_back(v);
   }
   Value pick() { return g_.values[size_t(below(int(g_.values.size())))]; }
@@ -126,6 +133,7 @@ class Maker {
     static constexpr double kSpecial[] = {0, 1, -1, 2, 0.5, 4};
     bool special = chance(40);
     double v = special ? kSpecial[below(6)] : value() + 5.3;
+    if (special && value_random_() % 8 == 0) v = kSpecial[value_random_() % 6];  // a class of its own, now and then
     if (is_float(dtype)) return r_.constant(dtype, v);
     return r_.constant_int(dtype, int64_t(std::fabs(v)) % 100);
   }
@@ -481,6 +489,7 @@ class Maker {
   Recorder& r_;
   std::mt19937_64 random_, value_random_;
   int sizes_;
+  bool has_long_ = false;
   RandomGraph g_;
   std::vector<Value> wanted_, grads_;
 };

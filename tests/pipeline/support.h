@@ -18,10 +18,11 @@ namespace jt::test {
 struct Bench {
   std::shared_ptr<Runtime> runtime;
   Context* context;
-  explicit Bench(std::string tier = "vm", bool poison = true) {
+  explicit Bench(std::string tier = "vm", bool poison = true, std::string isa = "best") {
     RuntimeOptions o;
     o.backend = jt_cpu_backend();
     o.flags.cpu_tier = tier;
+    o.flags.cpu_isa = isa;
     o.flags.cache_dir = "off";
     o.flags.check = poison ? "1" : "0";
     // The host's heap, not mimalloc's: sanitizers watch it.

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Plants faults: copies of a few sources in which a fault can be switched on; plant.py ROOT OUT.
+
+Each row is a fault: its name, and edits (file, text, text with the fault). FAULT stands for "this fault is on". A text that
+is no longer there exactly once is an error that names the fault: then write the row again for the new text.
+"""
+import pathlib
+import sys
+
+FAULTS = [
+    ("lane order of a reduction",
+     [("backends/cpu_tcc/vm/reductions.h", "T fold(T* lanes, int64_t used) {",
+       """T fold(T* lanes, int64_t used) {
+  if (FAULT) {
+    for (int64_t l = 1; l < used; l++) lanes[0] = Op::of(lanes[0], lanes[l]);
+    return lanes[0];
+  }""")]),
+    ("order in which blocks of a reduction are combined",
+     [("backends/cpu_tcc/vm/reductions.h", "    for (; block >> level & 1; level++) value = Op::of(*s->partial<T>(level), value);",
+       """    if (FAULT && block) {
+      *s->partial<T>(0) = Op::of(*s->partial<T>(0), value);
+      continue;
+    }
+    for (; block >> level & 1; level++) value = Op::of(*s->partial<T>(level), value);"""),
+      ("backends/cpu_tcc/vm/reductions.h", "int64_t rest = s->count % kReduceBlock, blocks = s->count / kReduceBlock;\n  bool started",
+       "int64_t rest = s->count % kReduceBlock, blocks = FAULT ? s->count >= kReduceBlock : s->count / kReduceBlock;\n  bool started")]),
+    ("an operand is taken over one step before its last use",
+     [("core/kernel/memory.cpp", "if (from.death != s ||", "if ((FAULT ? from.death != s && from.death != s + 1 : from.death != s) ||")]),
+    ("a value's place in the arena is free one step early",
+     [("core/kernel/memory.cpp", "bool ends = v.death == s &&", "bool ends = (FAULT ? v.death == s || v.death == s + 1 : v.death == s) &&")]),
+    ("written over although it is read later in the kernel",
+     [("core/kernel/memory.cpp", "p.instrs[size_t(i)].code == Code::load) return false;",
+       "p.instrs[size_t(i)].code == Code::load && !FAULT) return false;")]),
+    ("an operand dies although someone holds it",
+     [("core/planner.cpp", "leaf.node->refs == inner_uses && !r.handles && is_exclusive(r.buffer)",
+       "(FAULT || (leaf.node->refs == inner_uses && !r.handles)) && is_exclusive(r.buffer)")]),
+    ("the class of a scalar is missing from the key",
+     [("core/planner.cpp", "key.push_back(uint64_t(scalar_class(", "key.push_back(FAULT ? 0 : uint64_t(scalar_class(")]),
+    ("the held set is missing from the key",
+     [("core/planner.cpp", "key.push_back(wanted);", "key.push_back(!FAULT && wanted);")]),
+    ("extents are missing from the key",
+     [("core/planner.cpp", "for (int64_t extent : t.shape.extents()) key.push_back(uint64_t(extent));",
+       "for (int64_t extent : t.shape.extents()) key.push_back(FAULT ? 0 : uint64_t(extent));")]),
+    ("a scalar is baked in",
+     [("core/kernel/lower.cpp", "        int id = node->origin;\n        int reg", "        int id = FAULT ? -1 : node->origin;\n        int reg")]),
+    ("the start of a slice is baked in",
+     [("core/schedule/coords.cpp", "if (node->origin >= 0) scaled.place", "if (node->origin >= 0 && !FAULT) scaled.place")]),
+    ("axes collapse although one has limits",
+     [("core/runtime/plan.cpp", "&& !(m.masked >> (k - 1) & 3)", "&& (FAULT || !(m.masked >> (k - 1) & 3))")]),
+    ("rounding to a narrow dtype is skipped",
+     [("core/kernel/lower.cpp", "    if (exact) return reg;", "    if (exact || FAULT) return reg;")]),
+    ("the limit of a mask is one too small",
+     [("core/schedule/coords.cpp", "limit.hi.base = in[i];", "limit.hi.base = in[i] - FAULT;")]),
+    ("a negative stride is taken for a positive one",
+     [("core/schedule/coords.cpp", "add_scaled(mirrored, c.of[size_t(axis)], -1);", "add_scaled(mirrored, c.of[size_t(axis)], FAULT ? 1 : -1);")]),
+    ("a slice assignment's base is not copied",
+     [("core/kernel/memory.cpp", "plan_.copies_base.back() = true;", "plan_.copies_base.back() = !FAULT;")]),
+]
+
+
+def main():
+    root, out = map(pathlib.Path, sys.argv[1:3])
+    texts = {}
+    for number, (name, edits) in enumerate(FAULTS, 1):
+        for path, old, new in edits:
+            text = texts.setdefault(path, (root / path).read_text())
+            if text.count(old) != 1:
+                sys.exit(f"plant: fault '{name}': its text is {text.count(old)} times in {path}, not once:\n{old}")
+            texts[path] = text.replace(old, new.replace("FAULT", f"(jt_planted_fault == {number})"))
+    for path, text in texts.items():
+        to = out / path
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text(f'extern int jt_planted_fault;\n#line 1 "{path}"\n{text}')
+    names = "".join(f'"{name}",\n' for name, _ in FAULTS)
+    (out / "fault_names.inc").write_text(names)
+
+
+main()

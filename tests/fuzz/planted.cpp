@@ -1,5 +1,6 @@
 // Planted faults: the random graphs find each of them. Linked with the copies that plant.py makes; a fault that ends the
 // process counts as found, so each is tried in a child.
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,7 +42,9 @@ Found find(int fault, uint64_t seed, int count) {
   if (child == 0) {
     close(ends[0]);
     for (int s : {SIGSEGV, SIGABRT, SIGBUS}) std::signal(s, SIG_DFL);
-    alarm(60);  // a fault may make a run endless: found too
+    rlimit none{0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    alarm(60);
     jt_planted_fault = fault;
     search(seed, count, ends[1]);
   }
@@ -50,6 +53,7 @@ Found find(int fault, uint64_t seed, int count) {
   while (read(ends[0], &graph, sizeof graph) == sizeof graph) {}
   close(ends[0]);
   waitpid(child, &status, 0);
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) return {-1, "out of time"};
   if (WIFSIGNALED(status)) return {graph, "the process ended"};
   if (WEXITSTATUS(status) == kExit) return {graph, "differs"};
   return {-1, "not found"};

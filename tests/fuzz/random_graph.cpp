@@ -178,8 +178,10 @@ class Maker {
     if (chance(70)) {
       Value condition = chance(50) ? ops::less(x, y) : partner(x);
       add(ops::where(condition, x, y));
+    } else if (chance(50)) {
+      add(ops::fma(x, y, partner(x)));
     } else {
-      add(ops::clamp(x, partner(x), partner(x)));
+      add(ops::clamp(x, y, partner(x)));
     }
   }
   void conversion() { add(ops::cast(pick_recent(), chance(50) ? narrow_dtype() : any_dtype())); }
@@ -355,7 +357,8 @@ class Maker {
     const Shape& s = x.shape();
     int64_t axis = s.rank ? below(s.rank) : 0;
     int64_t seed = int64_t(value_random_() % 1000), counter = int64_t(value_random_() % 9);
-    switch (below(10)) {
+    switch (below(11)) {
+      case 10: return add(r_.build(Op::full, {}, Attrs().add_ints(s.extents()).add_real(value()).add(any_dtype())));
       case 0: return add(ops::call(Op::mean, {x}, Attrs().add_ints(some_axes(s)).add(chance(50))));
       case 1: return add(ops::call(Op::softmax, {x}, Attrs().add(axis)));
       case 2: return add(ops::call(Op::log_softmax, {x}, Attrs().add(axis)));
@@ -397,7 +400,9 @@ class Maker {
     if (!is_float(x.dtype())) x = ops::cast(x, JT_F32);
     if (x.dtype() != JT_F64) x = ops::cast(x, JT_F32);
     if (s.rank != 4) return;
-    add(plane_row(small(x), below(4), false));
+    Value z = plane_row(small(x), below(4), false);
+    add(z);
+    if (z.ref().node->op == Op::max_pool2d) add(Ref{z.ref().node, 1});
   }
   // A convolution or pooling of x[N,C,H,W].
   Value plane_row(const Value& x, int way, bool wants_gradient) {

@@ -2,7 +2,7 @@
 // exported symbols.
 //
 //   opgen ROOT          writes those that differ below the repository ROOT
-//   opgen --check ROOT  writes nothing; fails and names each file that differs
+//   opgen --check ROOT  writes nothing; fails and names each file that differs, and each row without reference vectors
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -60,6 +60,20 @@ static std::vector<std::string> header_contents(const fs::path& root, const File
   return out;
 }
 
+// Element, cast and reduce rows without reference vectors: lines of tests/ops/vectors.txt begin with the row's name.
+static std::vector<std::string> rows_without_vectors(const fs::path& root, const std::vector<Row>& table) {
+  std::set<std::string> tested;
+  std::istringstream lines(content_of(root / "tests/ops/vectors.txt"));
+  for (std::string line; std::getline(lines, line);) tested.insert(line.substr(0, line.find(' ')));
+  std::vector<std::string> out;
+  for (const Row& row : table) {
+    jt::Kind kind = row.def->kind;
+    bool needs = kind == jt::Kind::element || kind == jt::Kind::cast || kind == jt::Kind::reduce;
+    if (needs && !tested.count(row.def->name)) out.push_back(row.def->name);
+  }
+  return out;
+}
+
 static int run(const fs::path& root, bool only_check) {
   std::vector<Row> table = rows();
   File ops_header = header(table);
@@ -75,6 +89,12 @@ static int run(const fs::path& root, bool only_check) {
     fs::create_directories((root / file.path).parent_path());
     std::ofstream(root / file.path, std::ios::binary) << file.content;
     std::printf("wrote %s\n", file.path.c_str());
+  }
+  if (only_check) {
+    for (const std::string& name : rows_without_vectors(root, table)) {
+      std::fprintf(stderr, "%s has no reference vectors; add it to tests/ops/make_vectors.py\n", name.c_str());
+      stale++;
+    }
   }
   return only_check && stale;
 }

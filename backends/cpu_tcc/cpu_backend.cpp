@@ -212,6 +212,7 @@ void cpu_kernel_info(jt_be_device*, jt_be_kernel* kernel, jt_be_kernel_info* ino
   if (!kernel || !inout || inout->struct_size < sizeof(jt_be_kernel_info)) return;
   inout->tier = kernel->tier.load(std::memory_order_acquire)->name;
   inout->compile_ns = kernel->compile_ns.load(std::memory_order_relaxed);
+  inout->from_cache = kernel->machine.from_disk;
 }
 
 // ---- library ops ----

@@ -46,6 +46,7 @@ extern "C" jt_status jt_runtime_stats(jt_runtime* rt, jt_stats* inout) {
       out.run_ns += k->time_ns;
     }
     out.kernels_compiled = rt->shared->kernels.compiled();
+    out.kernels_from_disk = rt->shared->kernels.from_disk();
     fill_sized("inout", inout, out);
   });
 }

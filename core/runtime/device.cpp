@@ -74,7 +74,11 @@ std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program, std::st
   jt_be_source source{sizeof source, key.data(), key.size(), &state, render};
   auto made = std::make_shared<CompiledKernel>(device_);
   device_.check(device_.api().compile(device_.handle(), &source, &made->kernel), "compile");
-  made->serial = compiled_++;
+  jt_be_kernel_info info{};
+  info.struct_size = sizeof info;
+  device_.api().kernel_info(device_.handle(), made->kernel, &info);
+  (info.from_cache ? from_disk_ : compiled_)++;
+  made->serial = made_++;
   made->name = name;
   made->key = key;
   return kernels_.emplace(std::move(key), std::move(made)).first->second;
@@ -93,7 +97,7 @@ size_t KernelCache::count() {
 
 void KernelCache::reset_counts() {
   std::lock_guard lock(mutex_);
-  compiled_ = 0;
+  compiled_ = from_disk_ = 0;
   for (auto& [key, kernel] : kernels_) kernel->launches = kernel->time_ns = kernel->bytes = 0;
 }
 

@@ -71,6 +71,7 @@ class KernelCache {
   std::shared_ptr<CompiledKernel> get(const Program& program, std::string_view name);
   std::shared_ptr<LibraryOp> library(const char* name, std::span<const int64_t> params);
   int64_t compiled() const { return compiled_; }
+  int64_t from_disk() const { return from_disk_; }
   size_t count();
   void reset_counts();
   void each(const std::function<void(const CompiledKernel&)>& visit);
@@ -79,7 +80,7 @@ class KernelCache {
   Device& device_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<CompiledKernel>> kernels_;
-  int64_t compiled_ = 0;
+  int64_t made_ = 0, compiled_ = 0, from_disk_ = 0;
 };
 
 }  // namespace jt

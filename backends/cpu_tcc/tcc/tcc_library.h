@@ -28,6 +28,7 @@ struct TccKernel {
   using Entry = void (*)();  // cast to what the text says it is
   Entry entry = nullptr;
   CodeBlock code;  // entry is valid as long as this lives
+  bool from_disk = false;
 };
 
 // Thread-safe; libtcc compiles one text at a time, the others wait.

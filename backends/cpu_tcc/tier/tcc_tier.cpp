@@ -45,6 +45,7 @@ TccKernel TccTier::load_or_compile(const Program& program, std::string_view key)
     TccKernel kernel = store_->load(key, *arena_);
     if (kernel.entry) {
       loaded_++;
+      kernel.from_disk = true;
       return kernel;
     }
   }

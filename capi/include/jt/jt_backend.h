@@ -63,6 +63,7 @@ typedef struct jt_be_kernel_info {
   uint32_t struct_size;
   const char* tier;      /* "vm", "tcc"; static */
   int64_t compile_ns;    /* spent so far */
+  jt_bool from_cache;    /* its code was kept from an earlier process: nothing was compiled */
 } jt_be_kernel_info;
 
 typedef struct jt_backend_api {

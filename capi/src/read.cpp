@@ -11,9 +11,11 @@ extern "C" jt_status jt_eval(jt_context* ctx, jt_tensor* const* inputs, size_t i
   return guarded("jt_eval", ctx, [&](Context& c) {
     if (!inputs_len) return c.eval_all();
     require(inputs, "inputs");
-    std::vector<Ref> asked(inputs_len);
+    Ref few[8];
+    std::vector<Ref> many(inputs_len > std::size(few) ? inputs_len : 0);
+    Ref* asked = many.empty() ? few : many.data();
     for (size_t i = 0; i < inputs_len; i++) asked[i] = operand(c, "inputs", inputs[i]);
-    c.eval(asked);
+    c.eval({asked, inputs_len});
   });
 }
 

@@ -56,10 +56,7 @@ ScalarClass scalar_class(DType dtype, int64_t bits) {
   return in_range ? ScalarClass::moderate : ScalarClass::finite;
 }
 
-void retain(Node* node) { node->refs++; }
-
-void release(Node* node) {
-  if (--node->refs) return;
+void free_unused(Node* node) {
   Node* worklist = node;  // linked through `next`, which a node that leaves the pending list no longer needs
   node->owner->settle(node);
   node->next = nullptr;

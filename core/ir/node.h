@@ -152,8 +152,11 @@ struct Node {
 inline const Type& Ref::type() const { return node->results()[result].type; }
 inline Kind kind(const Node* n) { return def(n->op).kind; }
 
-void retain(Node* node);
-void release(Node* node);  // frees it, and what only it held, without recursion
+inline void retain(Node* node) { node->refs++; }
+void free_unused(Node* node);  // and what only it held, without recursion
+inline void release(Node* node) {
+  if (--node->refs == 0) free_unused(node);
+}
 
 // A counted Ref.
 class Value {

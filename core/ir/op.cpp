@@ -40,18 +40,16 @@ namespace jt {
 #define JT_BODY_SOURCE(name) nullptr
 #define JT_BODY_COMPOSITE(name) JT_RULE(name##_body)
 
-static constexpr OpDef kTable[] = {
+constexpr OpDef kOpTable[] = {
     {"data", Kind::leaf, Operands::ANY, ResultRule::SAME, {}, false, "", nullptr, nullptr, 0, 0, "", "", "0.1", "A value that exists."},
     {"constant", Kind::constant, Operands::ANY, ResultRule::SAME, {}, false, "", nullptr, nullptr, 0, 0, "", "", "0.1", "A scalar of the program."},
 #include "core/ir/ops.def"
 };
-static_assert(sizeof kTable / sizeof *kTable == size_t(kOps));
-
-const OpDef& def(Op op) { return kTable[int(op)]; }
+static_assert(sizeof kOpTable / sizeof *kOpTable == size_t(kOps));
 
 Op op_named(std::string_view wanted) {
   for (int i = 0; i < kOps; i++)
-    if (wanted == kTable[i].name) return Op(i);
+    if (wanted == kOpTable[i].name) return Op(i);
   return Op::count;
 }
 

@@ -71,7 +71,8 @@ struct OpDef {
   const char* doc;
 };
 
-const OpDef& def(Op op);
+extern const OpDef kOpTable[];  // by Op
+inline const OpDef& def(Op op) { return kOpTable[int(op)]; }
 inline const char* name(Op op) { return def(op).name; }
 inline int element_ordinal(Op op) { return int(op) - kFirstElement; }
 // The op called `name`; Op::count if there is none.

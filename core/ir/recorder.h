@@ -50,7 +50,7 @@ class Recorder {
   uint32_t line = 0;          // given to every node recorded from now on
 
  private:
-  friend void release(Node*);
+  friend void free_unused(Node*);
   Node* allocate(Op op, int inputs, int results, const Attrs& attrs);
   void free_node(Node* node);
   Value finish(Node* node);

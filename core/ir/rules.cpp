@@ -127,11 +127,11 @@ void element_type(TypeRule& r) {
   const Shape* shape = &r.inputs[0].shape();  // of the first operand that is no scalar
   for (const Ref& in : r.inputs)
     if (!shape->rank) shape = &in.shape();
-  Shape out = *shape;
+  uint8_t units = shape->units;
   for (const Ref& in : r.inputs) {
-    if (in.shape().rank == 0) continue;
+    if (in.shape().rank == 0 || &in.shape() == shape) continue;
     if (!same_extents(in.shape(), *shape)) fail(JT_E_SHAPE, r.op.name, ": shapes ", *shape, " and ", in.shape(), " differ");
-    out.units &= in.shape().units;
+    units &= in.shape().units;
   }
   DType dtype = r.inputs.back().dtype();
   for (size_t i = r.op.operands == Operands::CHOICE; i < r.inputs.size(); i++)
@@ -139,7 +139,9 @@ void element_type(TypeRule& r) {
   check_operand_dtype(r, dtype);
   if (r.op.operands == Operands::CHOICE && r.inputs[0].dtype() != JT_BOOL)
     fail(JT_E_DTYPE, r.op.name, ": operand 0 is ", r.inputs[0].dtype(), ", not bool");
-  r.results[0] = {r.op.result == ResultRule::BOOL ? JT_BOOL : dtype, out};
+  r.results[0].dtype = r.op.result == ResultRule::BOOL ? JT_BOOL : dtype;
+  r.results[0].shape = *shape;
+  r.results[0].shape.units = units;
 }
 
 void cast_type(TypeRule& r) {

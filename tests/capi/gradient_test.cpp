@@ -132,7 +132,9 @@ TEST(Backward, RunsTheForwardOnce) {
     Tensor g = gathered(s, w);
     g = Tensor();
     if (i == 2) launches = s.stats().launches - before;
-    if (i == 3) EXPECT_EQ(s.stats().launches - before, launches);
+    if (i == 3) {
+      EXPECT_EQ(s.stats().launches - before, launches);
+    }
   }
   s.read(gathered(s, w));
   EXPECT_LE(launches, 5);  // of the step before: tanh again with its gradient, matmul, add; matmul, tanh with its sum

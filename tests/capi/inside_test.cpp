@@ -50,7 +50,9 @@ TEST(Errors, LongTextsAreCutAtACharacter) {
   EXPECT_GT(text.size(), 500u);
   size_t at = text.size();
   while (at && (text[at - 1] & 0xC0) == 0x80) at--;
-  if (at && text[at - 1] & 0x80) EXPECT_EQ(text.size() - at, 2u);  // the last character is whole
+  if (at && text[at - 1] & 0x80) {
+    EXPECT_EQ(text.size() - at, 2u);  // the last character is whole
+  }
 }
 
 TEST(SizedStructs, FromOlderAndNewerHeaders) {

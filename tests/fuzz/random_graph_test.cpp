@@ -1,8 +1,8 @@
 // Random graphs: what the pipeline makes of them, fused and unfused, equals the reference evaluator to the bit.
 //
 // random_graph_test [--seed S] [--count N] [--tier vm|tcc] [--nodes N] [--only N]; prints its seed and the mix. Each graph is
-// recorded four times in one context: fused; with other scalars, starts and data; with other extents; with every value
-// held. --only N runs the graph that a failure names.
+// recorded in one context: fused; again with other scalars, starts and data; one in three with other extents, one in three with
+// other values held; with every value held. --only N runs the graph that a failure names.
 #include <chrono>
 #include <cstdio>
 

@@ -1,5 +1,6 @@
 #include "backends/cpu_tcc/tier/render_c.h"
 
+#include "backends/cpu_tcc/tier/call_types.h"
 #include "backends/cpu_tcc/vm/vm_plan.h"
 #include "core/base/status.h"
 #include "core/base/text.h"
@@ -9,27 +10,6 @@ namespace jt::cpu {
 using namespace jt::vm;
 
 namespace {
-
-// Types of the primitives, of which a text declares those that it calls. A bool is an int.
-constexpr struct {
-  const char *name, *declaration;
-} kFunctionTypes[] = {
-    {"element", "void element(char *, char *, char *, char *, i64)"},
-    {"block", "void block(char *, char *, i64)"},
-    {"repeat", "void repeat(char *, char *, i64, i64)"},
-    {"map_load", "char *map_load(char *, char *, char *, i64, i64, i64, int, char *)"},
-    {"map_store", "void map_store(char *, char *, char *, i64, i64, i64, int)"},
-    {"map_index", "void map_index(char *, char *, i64, i64, i64, int)"},
-    {"gather", "void gather(char *, char *, char *, i64, i64, char *)"},
-    {"scatter", "void scatter(char *, char *, char *, i64, i64)"},
-    {"reduce_begin", "void reduce_begin(char *, i64)"},
-    {"reduce_end", "void reduce_end(char *, char *)"},
-    {"state_bytes", "i64 state_bytes(int, i64, i64)"},
-    {"column_width", "i64 column_width(i64, i64)"},
-    {"direct_map", "void direct_map(char *, int, i64, i64)"},
-    {"copy", "char *copy(char *, char *, i64)"},
-};
-constexpr size_t kTypes = std::size(kFunctionTypes);
 
 constexpr const char* kParameters = "(const i64 *A, i64 begin, i64 end, char *s, char *const *P)";
 
@@ -96,7 +76,7 @@ class LayoutRenderer {
   }
   std::string call(std::string_view type, int number, const std::string& arguments) {
     for (size_t k = 0; k < kTypes; k++)
-      if (type == kFunctionTypes[k].name) used_[k] = true;
+      if (type == kCallTypes[k].name) used_[k] = true;
     return text("((", type, " *)P[", number, "])(", arguments, ");");
   }
   std::string origin(const Op& op) const {
@@ -289,7 +269,7 @@ class LayoutRenderer {
 std::string declarations_of(const bool (&used)[kTypes]) {
   std::string lines = "typedef long long i64;\n";
   for (size_t k = 0; k < kTypes; k++)
-    if (used[k]) lines += text("typedef ", kFunctionTypes[k].declaration, ";\n");
+    if (used[k]) lines += text("typedef ", kCallTypes[k].declaration, ";\n");
   return lines;
 }
 

@@ -1,0 +1,198 @@
+#include "backends/cpu_tcc/tier/render_gxx.h"
+
+#include "backends/cpu_tcc/tier/fused_stage.h"
+#include "core/base/status.h"
+#include "core/base/text.h"
+
+namespace jt::cpu {
+
+using namespace jt::vm;
+
+namespace {
+
+constexpr const char* kParameters = "(const i64 *A, i64 begin, i64 end, char *s, char *const *P)";
+constexpr int64_t kMostStack = 64 << 10;  // of blocks in one function: threads of a host may have little
+constexpr int64_t kTurnedRows = kLanes;   // rows up to this length are reduced several at a time, turned on their side
+
+constexpr const char* kHead =
+    "typedef long long i64;\n"
+    "typedef unsigned long long u64;\n"
+    "#define JT_INF __builtin_inff()\n"
+    "#define JT_NAN __builtin_nanf(\"\")\n"
+    "#define FN static inline __attribute__((always_inline))\n"
+    "#ifdef __clang__\n"
+    "#define LOOP _Pragma(\"clang loop vectorize(assume_safety)\")\n"
+    "#else\n"
+    "#define LOOP _Pragma(\"GCC ivdep\")\n"
+    "#endif\n";
+
+// Lanes, folded by a halving tree; results of full blocks of lanes combined as a binary counter does.
+constexpr const char* kReduceHelpers =
+    "template <class F, class T> FN void begin_lanes(T *t) {\n"
+    "  LOOP for (int l = 0; l < 64; l++) t[l] = F::none();\n"
+    "}\n"
+    "template <class F, class T> FN T fold(T *t) {\n"
+    "  LOOP for (int l = 0; l < 32; l++) t[l] = F::of(t[l], t[l + 32]);\n"
+    "  LOOP for (int l = 0; l < 16; l++) t[l] = F::of(t[l], t[l + 16]);\n"
+    "  LOOP for (int l = 0; l < 8; l++) t[l] = F::of(t[l], t[l + 8]);\n"
+    "  LOOP for (int l = 0; l < 4; l++) t[l] = F::of(t[l], t[l + 4]);\n"
+    "  T a = F::of(t[0], t[2]), b = F::of(t[1], t[3]);\n"
+    "  return F::of(a, b);\n"
+    "}\n"
+    "template <class F, class T> FN void end_block(T *t, T *p, i64 block) {\n"
+    "  T v = fold<F>(t);\n"
+    "  int level = 0;\n"
+    "  for (; block >> level & 1; level++) v = F::of(p[level], v);\n"
+    "  p[level] = v;\n"
+    "  begin_lanes<F>(t);\n"
+    "}\n"
+    "template <class F, class T> FN T end_row(T *t, T *p, i64 blocks) {\n"
+    "  T v = fold<F>(t);\n"
+    "  for (int level = 0; blocks >> level; level++)\n"
+    "    if (blocks >> level & 1) v = F::of(p[level], v);\n"
+    "  return v;\n"
+    "}\n";
+
+// One layout of a program as one function.
+class FunctionRenderer {
+ public:
+  FunctionRenderer(const Program& program, Layout layout, FileText& file)
+      : plan_(make_plan(program, *primitives(Isa::base), layout)), slots_(program, plan_, file.elements), out_{program, plan_, slots_, file, {}, 1} {
+    if (slots_.home_bytes() > kMostStack)
+      fail(JT_E_UNSUPPORTED, "kernel: ", slots_.home_bytes(), " bytes of blocks on the stack, more than ", kMostStack);
+  }
+
+  // Needs nothing in the scratch memory.
+  bool is_free_of_scratch() const { return plan_.synthetic_maps.empty() && !slots_.has_states(); }
+
+  std::string render(const std::string& heading) {
+    std::string uniform = render_uniform(), body = render_blocks(), text_of_function = text(heading, kParameters, " {\n");
+    text_of_function += declarations() + uniform + body + "}\n";
+    return text_of_function;
+  }
+
+ private:
+  std::string declarations() {
+    std::string lines = "  i64 O = A[0], I = A[1];\n";
+    if (plan_.layout == Layout::column)
+      lines += text("  i64 w = ", out_.call("column_width", kColumnWidth, text(plan_.lane_bytes(), ", I")), "\n");
+    if (slots_.home_bytes())
+      lines += text("  char b[", slots_.home_bytes(), "] __attribute__((aligned(64)));\n");
+    if (slots_.has_states()) {
+      const char* width = plan_.layout == Layout::column ? "w" : "1";
+      for (size_t k = 0; k < plan_.reductions.size(); k++) {
+        if (k == 0) lines += text("  char *t0 = s + ", plan_.states_at(), ";\n");
+        if (k + 1 == plan_.reductions.size()) break;
+        lines += text("  char *t", k + 1, " = t", k, " + ", out_.call("state_bytes", kReduceStateBytes,
+                      text(int(plan_.reductions[k].type), ", ", width, ", I")), "\n");
+      }
+    }
+    return lines + slots_.declarations();
+  }
+
+  std::string render_uniform() {
+    for (size_t k = 0; k < plan_.synthetic_maps.size(); k++)
+      out_.line(out_.call("direct_map", kDirectMap,
+                          text("s + ", plan_.maps_at() + int64_t(k * sizeof(IndexMap)), ", ",
+                               int(plan_.synthetic_maps[k] == Level::inner), ", O, I")));
+    for (const FusedStage& stage : slots_.stages())
+      if (stage.level == Level::uniform) out_.render(stage.items);
+    out_.render(slots_.broadcasts());
+    return out_.take();
+  }
+
+  // A flat program that is one loop needs no blocks.
+  bool is_one_loop() const {
+    if (plan_.layout != Layout::flat || slots_.home_bytes()) return false;
+    size_t items = 0;
+    for (const FusedStage& stage : slots_.stages())
+      if (stage.level != Level::uniform) items += stage.items.size();
+    return items == 1 && slots_.stages().back().items.back().is_loop;
+  }
+
+  void open_blocks(const std::string& width) {
+    out_.open(text("for (i64 o = begin; o < end; o += ", width, ")"));
+    out_.line("i64 n = end - o < ", width, " ? end - o : ", width, ";");
+  }
+
+  std::string render_blocks() {
+    bool is_open = true;
+    switch (plan_.layout) {
+      case Layout::flat:
+        if (is_one_loop()) {
+          is_open = false;
+          out_.line("i64 o = begin, n = end - begin;");
+        } else {
+          open_blocks(text(kBlock));
+        }
+        break;
+      case Layout::column: open_blocks("w"); break;
+      case Layout::rows:
+        out_.line("i64 w = ", kBlock, " / I;");
+        open_blocks("w");
+        out_.line("i64 m = n * I, at = o * I;");
+        break;
+      case Layout::row: out_.open("for (i64 o = begin; o < end; o++)");
+    }
+    for (const FusedStage& stage : slots_.stages()) {
+      if (stage.level == Level::uniform) continue;
+      out_.render(stage.before);
+      if (stage.level == Level::inner && plan_.layout != Layout::rows) render_walk(stage);
+      else out_.render(stage.items);
+    }
+    if (is_open) out_.close();
+    return out_.take();
+  }
+
+  // The inner space of an outer block, index by index or block by block.
+  void render_walk(const FusedStage& stage) {
+    bool columns = plan_.layout == Layout::column;
+    out_.open("");
+    for (int r : stage.reduces) out_.begin_reduction(r, columns ? "n" : "1");
+    int64_t block = stage.needs_blocks ? kBlock : kReduceBlock;
+    out_.open(columns ? text("for (i64 i = 0; i < I; i++)") : text("for (i64 i = 0; i < I; i += ", block, ")"));
+    if (!columns) out_.line("i64 m = I - i < ", block, " ? I - i : ", block, ", at = o * I + i;");
+    out_.render(stage.items);
+    for (int r : stage.reduces) out_.end_reduction_block(r);
+    out_.close();
+    for (int r : stage.reduces) out_.end_reduction(r, columns);
+    out_.close();
+  }
+
+  const VmPlan plan_;
+  const SlotPlan slots_;
+  FusedText out_;
+};
+
+std::string render_kernel(const Program& program, const std::string& number, FileText& file) {
+  std::string heading = text("extern \"C\" void k", number);
+  if (program.mode == Mode::flat) return FunctionRenderer(program, Layout::flat, file).render(heading);
+  if (program.mode == Mode::column) return FunctionRenderer(program, Layout::column, file).render(heading);
+  FunctionRenderer rows(program, Layout::rows, file), row(program, Layout::row, file);
+  int64_t turned = row.is_free_of_scratch() ? kTurnedRows : kShortRow;
+  std::string out = rows.render("static void rows" + number);
+  out += row.render("static void row" + number);
+  out += text(heading, kParameters, " {\n  if (A[1] > 0 && A[1] <= ", turned, ")\n    rows", number,
+              "(A, begin, end, s, P);\n  else\n    row", number, "(A, begin, end, s, P);\n}\n");
+  return out;
+}
+
+}  // namespace
+
+std::string render_gxx(std::span<const Program* const> programs, Isa isa) {
+  FileText file(isa);
+  std::string kernels;
+  for (size_t k = 0; k < programs.size(); k++) {
+    try {
+      kernels += render_kernel(*programs[k], text(k), file);
+    } catch (const Error& error) {
+      if (error.code() != JT_E_UNSUPPORTED) throw;
+      kernels += text("// k", k, ": ", error.message(), "\n");
+    }
+  }
+  std::string out = kHead + file.function_types() + file.elements.definitions();
+  if (file.has_reductions()) out += file.reduction_types() + kReduceHelpers;
+  return out + kernels;
+}
+
+}  // namespace jt::cpu

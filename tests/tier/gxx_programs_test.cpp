@@ -1,0 +1,142 @@
+// Random programs leave the same bytes in all memory, run by the VM and by an optimising compiler's code.
+//
+// gxx_programs_test; JT_TEST_COUNT and JT_TEST_SEED choose how many and which. One NaN is as good as another: which of two operands' NaNs
+// an instruction passes on is the compiler's choice.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <memory>
+
+#include "backends/cpu_tcc/tier/cxx_compiler.h"
+#include "backends/cpu_tcc/tier/render_gxx.h"
+#include "backends/cpu_tcc/tier/tcc_tier.h"
+#include "backends/cpu_tcc/vm/vm.h"
+#include "core/base/status.h"
+#include "tests/tier/random_programs.h"
+
+namespace jt::vm {
+namespace {
+
+constexpr size_t kBatch = 16;
+
+struct Scratch {
+  size_t bytes;
+  char* data;
+  explicit Scratch(int64_t wanted) : bytes(size_t(wanted)) {
+    data = static_cast<char*>(std::aligned_alloc(64, (bytes + 127) / 64 * 64));
+    std::memset(data, 0x5a, bytes + 64);
+  }
+  ~Scratch() { std::free(data); }
+  bool is_exceeded() const {
+    for (size_t k = bytes; k < bytes + 64; k++)
+      if (data[k] != 0x5a) return true;
+    return false;
+  }
+};
+
+template <class Run>
+void in_ranges(const RandomCase& c, uint64_t seed, Run run) {
+  int64_t split = seed % 3 ? 0 : c.outer / 2;
+  if (c.program.mode == Mode::flat) split = split / kBlock * kBlock;
+  if (split) run(0, split);
+  run(split, c.outer);
+}
+
+template <class T>
+bool same_floats(const char* a, const char* b, size_t bytes) {
+  for (size_t k = 0; k + sizeof(T) <= bytes; k += sizeof(T)) {
+    T x, y;
+    std::memcpy(&x, a + k, sizeof x), std::memcpy(&y, b + k, sizeof y);
+    if (std::memcmp(&x, &y, sizeof x) != 0 && !(std::isnan(x) && std::isnan(y))) return false;
+  }
+  return true;
+}
+bool same_halves(DType d, const char* a, const char* b, size_t bytes) {
+  uint16_t most = d == JT_F16 ? 0x7c00 : 0x7f80;
+  for (size_t k = 0; k + 2 <= bytes; k += 2) {
+    uint16_t x, y;
+    std::memcpy(&x, a + k, 2), std::memcpy(&y, b + k, 2);
+    if (x != y && ((x & 0x7fff) <= most || (y & 0x7fff) <= most)) return false;
+  }
+  return true;
+}
+
+// Operand k's buffer, guards included, against what it should hold.
+bool same(const RandomCase& c, size_t k, const std::vector<char>& expected) {
+  const std::vector<char>& found = c.buffers[k];
+  if (std::memcmp(found.data(), expected.data(), found.size()) == 0) return true;
+  for (size_t o = 0; o < c.program.operands.size(); o++) {
+    if (c.args[size_t(arg_of_operand(int(o)))] != reinterpret_cast<int64_t>(found.data() + kGuard)) continue;
+    DType d = c.program.operands[o].dtype;
+    const char *a = found.data(), *b = expected.data();
+    if (d == JT_F32) return same_floats<float>(a, b, found.size());
+    if (d == JT_F64) return same_floats<double>(a, b, found.size());
+    if (d == JT_F16 || d == JT_BF16) return same_halves(d, a, b, found.size());
+  }
+  return false;
+}
+
+uint64_t number_from(const char* variable, uint64_t otherwise) {
+  const char* given = std::getenv(variable);
+  return given ? std::strtoull(given, nullptr, 10) : otherwise;
+}
+
+void check(RandomCase& c, uint64_t seed, const Primitives& primitives, cpu::MachineCode run, const std::string& context) {
+  std::vector<const void*> numbered = by_number(primitives);
+  const auto before = c.buffers;
+  VmCode vm(c.program, primitives);
+  Scratch scratch(vm.scratch_bytes(c.args.data())), other(vm.scratch_bytes(c.args.data()));
+  in_ranges(c, seed, [&](int64_t begin, int64_t end) { vm.run(c.args.data(), begin, end, scratch.data); });
+  const auto expected = c.buffers;
+  for (size_t k = 0; k < before.size(); k++) std::memcpy(c.buffers[k].data(), before[k].data(), before[k].size());
+  in_ranges(c, seed, [&](int64_t begin, int64_t end) { run(c.args.data(), begin, end, other.data, numbered.data()); });
+  for (size_t k = 0; k < expected.size(); k++) ASSERT_TRUE(same(c, k, expected[k])) << "buffer " << k << "\n" << context;
+  ASSERT_FALSE(other.is_exceeded() || scratch.is_exceeded()) << context;
+}
+
+struct GxxPrograms : ::testing::TestWithParam<std::tuple<Isa, const char*>> {};
+
+TEST_P(GxxPrograms, LeaveTheSameBytesAsTheVm) {
+  auto [isa, name] = GetParam();
+  const Primitives* primitives = vm::primitives(isa);
+  std::string why_not;
+  auto compiler = cpu::CxxCompiler::find(name, "/usr/bin:/bin", isa, &why_not);
+  if (!primitives || !compiler) GTEST_SKIP() << why_not;
+  auto arena = cpu::CodeArena::open(&why_not);
+  ASSERT_TRUE(arena) << why_not;
+  Stop stop;
+  uint64_t first = number_from("JT_TEST_SEED", 1), count = number_from("JT_TEST_COUNT", 64), left_out = 0;
+  for (uint64_t seed = first; seed < first + count; seed += kBatch) {
+    std::deque<RandomCase> cases;  // which do not move: arguments point into them
+    for (uint64_t s = seed; s < std::min(seed + kBatch, first + count); s++) cases.push_back(random_case(s));
+    std::vector<const Program*> programs;
+    for (const RandomCase& c : cases) programs.push_back(&c.program);
+    std::string why;
+    std::vector<cpu::ObjectCode> codes = compiler->compile(programs, false, stop, &why);
+    for (size_t k = 0; k < cases.size(); k++) {
+      std::string context = text("JT_TEST_SEED=", seed + k, " O ", cases[k].outer, " I ", cases[k].inner, " ", why, "\n", to_text(cases[k].program));
+      const Program* alone[] = {programs[k]};
+      std::string source = cpu::render_gxx(alone, isa);
+      if (codes[k].bytes.empty()) {
+        ASSERT_NE(source.find("on the stack"), source.npos) << context << source;
+        left_out++;
+        continue;
+      }
+      cpu::CodeBlock code = arena->allocate(codes[k].bytes.size());
+      std::memcpy(code.data(), codes[k].bytes.data(), codes[k].bytes.size());
+      code.make_executable();
+      auto run = reinterpret_cast<cpu::MachineCode>(static_cast<char*>(code.data()) + codes[k].entry);
+      ASSERT_NO_FATAL_FAILURE(check(cases[k], seed + k, *primitives, run, context + source));
+    }
+  }
+  EXPECT_LE(left_out * 50, count);
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, GxxPrograms,
+                         ::testing::Combine(::testing::Values(Isa::avx512, Isa::avx2, Isa::base), ::testing::Values("g++", "clang++")));
+
+}  // namespace
+}  // namespace jt::vm

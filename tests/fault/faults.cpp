@@ -23,6 +23,9 @@ static thread_local bool is_watching;
 static Faults now;
 static std::atomic<int64_t> live;
 
+// A place for a breakpoint.
+__attribute__((noinline)) void failed_here() { asm volatile(""); }
+
 // Whether this call of `what` is the one that has to fail.
 static bool fails(FaultKind kind, const char* what) {
   if (!is_watching || !(now.kinds & kind)) return false;
@@ -31,6 +34,7 @@ static bool fails(FaultKind kind, const char* what) {
   if (!is_due) return false;
   now.failed++;
   if (now.failed == 1) now.what = what;
+  failed_here();
   return true;
 }
 

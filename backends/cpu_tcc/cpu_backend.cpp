@@ -1,14 +1,11 @@
 // Every function of the table is a small body inside `guarded`, which turns what is thrown into a status and its text.
 #include "backends/cpu_tcc/cpu_backend.h"
 
-#include <atomic>
-#include <chrono>
 #include <memory>
 #include <new>
 
+#include "backends/cpu_tcc/kernel.h"
 #include "backends/cpu_tcc/library_ops.h"
-#include "backends/cpu_tcc/tier/tcc_tier.h"
-#include "backends/cpu_tcc/vm/vm.h"
 #include "core/base/status.h"
 
 using namespace jt;
@@ -17,26 +14,13 @@ struct jt_be_device {
   const jt_host_api* host;
   const vm::Primitives* primitives;
   const library::LibraryKernels* library;
-  std::unique_ptr<cpu::TccTier> tcc;  // null: cpu.tier is vm
+  std::vector<const void*> numbered;  // the primitives, for machine code
+  std::unique_ptr<cpu::TccTier> tcc;  // null: cpu.tier is vm or gxx
+  std::unique_ptr<cpu::GxxTier> gxx;  // null: cpu.tier is vm or tcc
 };
 
-// One way of running a kernel. The current one may change between two launches, and while one is under way: so every
-// tier runs with the scratch memory that `scratch_bytes` of the kernel gives, and gives the same bits.
-struct Tier {
-  const char* name;
-  void (*run)(const jt_be_kernel& kernel, const int64_t* args, int64_t begin, int64_t end, char* scratch) noexcept;
-};
-
-struct jt_be_kernel {
-  Program program;
-  vm::VmCode vm;
-  cpu::TccKernel machine;
-  const void* const* primitives = nullptr;  // of the machine code
-  std::atomic<const Tier*> tier;
-  std::atomic<int64_t> compile_ns{0};
-
-  jt_be_kernel(Program parsed, const vm::Primitives& primitives, const Tier& first)
-      : program(std::move(parsed)), vm(program, primitives), tier(&first) {}
+struct jt_be_kernel : cpu::Kernel {
+  using Kernel::Kernel;
 };
 
 struct jt_be_op {
@@ -44,16 +28,6 @@ struct jt_be_op {
 };
 
 namespace {
-
-void run_vm(const jt_be_kernel& kernel, const int64_t* args, int64_t begin, int64_t end, char* scratch) noexcept {
-  kernel.vm.run(args, begin, end, scratch);
-}
-constexpr Tier kVmTier = {"vm", run_vm};
-
-void run_tcc(const jt_be_kernel& kernel, const int64_t* args, int64_t begin, int64_t end, char* scratch) noexcept {
-  reinterpret_cast<cpu::MachineCode>(kernel.machine.entry)(args, begin, end, scratch, kernel.primitives);
-}
-constexpr Tier kTccTier = {"tcc", run_tcc};
 
 jt_status report(const jt_host_api* host, jt_status status, int64_t native, std::string_view message) {
   if (host && host->set_error) host->set_error(host->host, status, native, message.data(), message.size());
@@ -119,16 +93,35 @@ void choose_isa(jt_be_device& device) {
   fail(JT_E_INVALID, "cpu.isa: `", wanted, "` is none of best, generic, base, avx2, avx512");
 }
 
-void choose_tier(jt_be_device& device) {
+cpu::GxxSettings gxx_settings(const jt_host_api* host, bool is_alone) {
+  using Where = cpu::GxxSettings::Where;
+  cpu::GxxSettings settings;
+  bool may_hide = setting(host, "background", "0") != "0";
+  settings.where = is_alone ? Where::foreground : host->submit ? Where::host : may_hide ? Where::thread : Where::nowhere;
+  settings.compiler = setting(host, "cpu.cxx", "");
+  settings.search_path = setting(host, "path", "/usr/local/bin:/usr/bin:/bin");
+  settings.cache_folder = setting(host, "cache.dir", "");
+  if (host->submit)
+    settings.submit = [host](void (*work)(void*), void* argument) { host->submit(host->host, work, argument); };
+  return settings;
+}
+
+void choose_tiers(jt_be_device& device) {
   const jt_host_api* host = device.host;
   std::string tier(setting(host, "cpu.tier", "auto"));
   if (tier == "vm") return;
-  if (tier != "auto" && tier != "tcc") fail(JT_E_INVALID, "cpu.tier: `", tier, "` is none of auto, vm, tcc");
+  if (tier != "auto" && tier != "tcc" && tier != "gxx") fail(JT_E_INVALID, "cpu.tier: `", tier, "` is none of auto, vm, tcc, gxx");
   auto log = [host](int level, std::string_view line) {
     if (host->log) host->log(host->host, level, "cpu", line.data(), line.size());
   };
-  cpu::TccSettings settings{tier, std::string(setting(host, "cpu.tcc", "")), std::string(setting(host, "cache.dir", ""))};
-  device.tcc = std::make_unique<cpu::TccTier>(*device.primitives, std::move(settings), log);
+  if (tier != "gxx") {
+    cpu::TccSettings settings{tier, std::string(setting(host, "cpu.tcc", "")), std::string(setting(host, "cache.dir", ""))};
+    device.tcc = std::make_unique<cpu::TccTier>(*device.primitives, std::move(settings), log);
+  }
+  if (tier == "tcc" || setting(host, "cpu.cxx", "") == "off") return;
+  cpu::GxxSettings settings = gxx_settings(host, tier == "gxx");
+  bool is_of_use = settings.where != cpu::GxxSettings::Where::nowhere || !settings.cache_folder.empty();
+  if (is_of_use) device.gxx = std::make_unique<cpu::GxxTier>(*device.primitives, std::move(settings), log);
 }
 
 jt_status cpu_open(const jt_host_api* host, jt_be_device** out) {
@@ -136,9 +129,11 @@ jt_status cpu_open(const jt_host_api* host, jt_be_device** out) {
   *out = nullptr;
   if (host->struct_size < sizeof(jt_host_api)) return JT_E_ABI;
   return guarded(host, [&] {
-    auto device = std::make_unique<jt_be_device>(jt_be_device{host, nullptr, nullptr, nullptr});
+    auto device = std::make_unique<jt_be_device>();
+    device->host = host;
     choose_isa(*device);
-    choose_tier(*device);
+    device->numbered = vm::by_number(*device->primitives);
+    choose_tiers(*device);
     *out = device.release();
   });
 }
@@ -146,10 +141,6 @@ jt_status cpu_open(const jt_host_api* host, jt_be_device** out) {
 void cpu_close(jt_be_device* device) { delete device; }
 
 // ---- kernels ----
-int64_t since_ns(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count();
-}
-
 jt_status cpu_compile(jt_be_device* device, const jt_be_source* source, jt_be_kernel** out) {
   if (out) *out = nullptr;
   if (!device) return JT_E_INVALID;
@@ -162,14 +153,9 @@ jt_status cpu_compile(jt_be_device* device, const jt_be_source* source, jt_be_ke
   if (status != JT_OK) return status;
   return guarded(device, [&] {
     demand(text, "compile: the source has no text");
-    auto start = std::chrono::steady_clock::now();
-    auto kernel = std::make_unique<jt_be_kernel>(parse_program({text, text_len}), *device->primitives, kVmTier);
-    if (device->tcc) kernel->machine = device->tcc->compile(kernel->program, {text, text_len});
-    if (kernel->machine.entry) {
-      kernel->primitives = device->tcc->primitives();
-      kernel->tier = &kTccTier;
-    }
-    kernel->compile_ns = since_ns(start);
+    std::string_view program(text, text_len);
+    auto kernel = std::make_unique<jt_be_kernel>(program, *device->primitives, device->numbered.data(), device->tcc.get(),
+                                                 device->gxx.get());
     *out = kernel.release();
   });
 }
@@ -178,7 +164,7 @@ void cpu_kernel_release(jt_be_device*, jt_be_kernel* kernel) { delete kernel; }
 
 void check_launch(const jt_be_kernel* kernel, const jt_be_launch* launch) {
   demand(kernel && launch && launch->args, "launch: no kernel or no arguments");
-  const Program& p = kernel->program;
+  const Program& p = kernel->program();
   size_t expected = size_t(arg_of_scalar(p, p.scalars));
   if (launch->args_len != expected) fail(JT_E_INVALID, "launch: ", launch->args_len, " argument words, expected ", expected);
   int64_t outer = launch->args[kArgOuter], inner = launch->args[kArgInner];
@@ -189,7 +175,7 @@ jt_status cpu_scratch_bytes(jt_be_device* device, jt_be_kernel* kernel, const jt
   return guarded(device, [&] {
     demand(out, "scratch_bytes: no result");
     check_launch(kernel, launch);
-    *out = size_t(kernel->vm.scratch_bytes(launch->args));
+    *out = size_t(kernel->scratch_bytes(launch->args));
   });
 }
 
@@ -200,19 +186,19 @@ jt_status cpu_launch(jt_be_device* device, jt_be_kernel* kernel, const jt_be_lau
     if (begin < 0 || begin > end || end > outer)
       fail(JT_E_INVALID, "launch: elements ", begin, " to ", end, " of ", outer);
     if (begin == end) return;
-    bool splits_block = kernel->program.mode == Mode::flat && begin % kBlock;
+    bool splits_block = kernel->program().mode == Mode::flat && begin % kBlock;
     if (splits_block) fail(JT_E_INVALID, "launch: begin is ", begin, ", not a multiple of ", kBlock);
     demand(scratch, "launch: no scratch memory");
     demand(reinterpret_cast<uintptr_t>(scratch) % 64 == 0, "launch: the scratch memory is not aligned to 64 bytes");
-    kernel->tier.load(std::memory_order_acquire)->run(*kernel, launch->args, begin, end, static_cast<char*>(scratch));
+    kernel->run(launch->args, begin, end, static_cast<char*>(scratch));
   });
 }
 
 void cpu_kernel_info(jt_be_device*, jt_be_kernel* kernel, jt_be_kernel_info* inout) {
   if (!kernel || !inout || inout->struct_size < sizeof(jt_be_kernel_info)) return;
-  inout->tier = kernel->tier.load(std::memory_order_acquire)->name;
-  inout->compile_ns = kernel->compile_ns.load(std::memory_order_relaxed);
-  inout->from_cache = kernel->machine.from_disk;
+  inout->tier = kernel->tier();
+  inout->compile_ns = kernel->compile_ns();
+  inout->from_cache = kernel->from_disk();
 }
 
 // ---- library ops ----

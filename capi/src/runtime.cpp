@@ -43,6 +43,8 @@ RuntimeOptions options_of(jt_runtime& rt) {
   if (d.cache_dir) o.flags.cache_dir = str("cache_dir", d.cache_dir, d.cache_dir_len);
   if (d.flags & JT_RT_NO_DISK_CACHE) o.flags.cache_dir = "off";
   if (d.flags & JT_RT_NO_COMPILE) o.flags.cpu_tier = "vm";
+  if (d.flags & JT_RT_BACKGROUND_JIT) o.flags.background = "1";
+  o.submit = {d.submit, d.submit_user};
   if (d.flags & JT_RT_POISON_FREED) o.flags.check = "1";
   if (!(d.flags & JT_RT_ALLOW_ENV) && !d.cache_dir) o.flags.cache_dir = "off";  // no environment, no home
   if (d.log) o.log = {host_log, &rt, d.log_level ? LogLevel(d.log_level - 1) : LogLevel::warning};

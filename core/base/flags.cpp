@@ -14,6 +14,7 @@ Flags flags_from_environment() {
   JT_FLAGS(JT_READ_FLAG)
   read(flags.xdg_cache_home, "XDG_CACHE_HOME");
   read(flags.home, "HOME");
+  read(flags.path, "PATH");
   return flags;
 }
 
@@ -28,6 +29,7 @@ const std::string* find_flag(const Flags& flags, std::string_view field) {
 #define JT_FIND_FLAG(name, variable, fallback, doc) \
   if (field == #name) return &flags.name;
   JT_FLAGS(JT_FIND_FLAG)
+  if (field == "path") return &flags.path;
   return nullptr;
 }
 

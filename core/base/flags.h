@@ -10,9 +10,11 @@ namespace jt {
 
 //      field       variable       default  what it does
 #define JT_FLAGS(X)                                                                                                   \
-  X(cpu_tier,   "JT_CPU_TIER",   "auto", "how kernels run: vm (interpreted blocks), tcc (libtcc), auto (the best there is)") \
+  X(cpu_tier,   "JT_CPU_TIER",   "auto", "how kernels run: vm (interpreted blocks), tcc (libtcc), gxx (g++ or clang++, before the first run), auto (libtcc, then g++ for what runs long)") \
   X(cpu_isa,    "JT_CPU_ISA",    "best", "instruction set of the primitives: best, base, avx2, avx512")               \
   X(cpu_tcc,    "JT_LIBTCC",     "",     "path of the libtcc library; empty: beside libjt.so")                        \
+  X(cpu_cxx,    "JT_CXX",        "",     "compiler of kernels that run long: a path, or a name on the PATH; empty: g++, else clang++; off: none") \
+  X(background, "JT_BACKGROUND", "0",    "1: compile kernels that run long on a thread of jt's own; hosts allow it with JT_RT_BACKGROUND_JIT") \
   X(cache_dir,  "JT_CACHE_DIR",  "",     "folder of compiled kernels; empty: $XDG_CACHE_HOME/jt or ~/.cache/jt; off: none") \
   X(log,        "JT_LOG",        "",     "messages on stderr: error, warning, info, debug")                           \
   X(dump,       "JT_DUMP",       "",     "stages to print for each new plan: g recorded, v the same for Graphviz, s simplified, f fused, m memory, l programs") \
@@ -25,13 +27,14 @@ struct Flags {
 #define JT_FLAG_FIELD(field, variable, fallback, doc) std::string field = fallback;
   JT_FLAGS(JT_FLAG_FIELD)
 #undef JT_FLAG_FIELD
-  std::string xdg_cache_home, home;  // only read with the others
+  std::string xdg_cache_home, home, path;  // only read with the others
 };
 
 // Defaults, overridden by the environment.
 Flags flags_from_environment();
 // Sets a flag by its field's name; false if there is none.
 bool set_flag(Flags& flags, std::string_view field, std::string_view value);
+// A flag, or `path`.
 const std::string* find_flag(const Flags& flags, std::string_view field);
 
 }  // namespace jt

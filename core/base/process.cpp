@@ -1,9 +1,9 @@
 #include "core/base/process.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +25,7 @@ const ProcessSystem kProcessSystem = {
     ::posix_spawn,
     ::waitpid,
     ::kill,
+    [](pid_t process) { setpriority(PRIO_PROCESS, id_t(process), 19); },
 };
 
 void Stop::raise() {
@@ -112,12 +113,6 @@ int start(const Command& command, const MemoryFile& input, const MemoryFile& sai
   also(posix_spawnattr_setpgroup(&attributes, 0));
   also(posix_spawnattr_setsigmask(&attributes, &none));
   also(posix_spawnattr_setsigdefault(&attributes, &all));
-  if (command.is_idle) {
-    sched_param priority{};
-    flags |= POSIX_SPAWN_SETSCHEDULER;
-    also(posix_spawnattr_setschedpolicy(&attributes, SCHED_IDLE));
-    also(posix_spawnattr_setschedparam(&attributes, &priority));
-  }
   also(posix_spawnattr_setflags(&attributes, flags));
   std::vector<std::string> all_arguments = command.arguments;
   all_arguments.insert(all_arguments.begin(), command.program);
@@ -167,6 +162,8 @@ Outcome run_command(const Command& command, std::string_view input, Stop& stop, 
   if (!in.put(input)) return because("cannot write the input of", errno);
   pid_t child = 0;
   if (int error = start(command, in, said, result, system, &child)) return because("cannot start", error);
+  // Its own children are started later, and inherit it.
+  if (command.is_background) system.lower_priority(child);
   outcome.has_run = true;
   std::string why = await(command, child, stop, system);
   said.get(outcome.said, kMostSaid);

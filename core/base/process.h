@@ -26,6 +26,7 @@ struct ProcessSystem {
                char* const* arguments, char* const* environment);
   pid_t (*wait)(pid_t child, int* status, int options);
   int (*kill)(pid_t process, int signal);
+  void (*lower_priority)(pid_t process);
 };
 // The system's own calls.
 extern const ProcessSystem kProcessSystem;
@@ -49,7 +50,7 @@ struct Command {
   std::vector<std::string> arguments;    // after the program's name
   std::vector<std::string> environment;  // `NAME=value`; nothing else is passed on
   int timeout_ms = 60000;
-  bool is_idle = false;                  // runs when nothing else wants the processor
+  bool is_background = false;            // gives way to whatever else wants the processor
 };
 // Where a command finds a file to write its result to. Its standard input is the input, its standard output and error together are `said`.
 constexpr const char* kResultPath = "/proc/self/fd/3";

@@ -14,8 +14,10 @@ struct CallError {
 };
 static thread_local CallError call_error;
 
-Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log) : api_(api), flags_(flags), log_(log) {
-  host_ = {sizeof host_, JT_BACKEND_ABI_MINOR, this, set_error, Device::log, nullptr, nullptr, setting};
+Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log, const Submit& submit)
+    : api_(api), flags_(flags), log_(log), submit_(submit) {
+  host_ = {sizeof host_, JT_BACKEND_ABI_MINOR, this, set_error, Device::log, nullptr, nullptr, setting,
+           submit.submit ? Device::submit : nullptr};
   check(api_->open(&host_, &device_), "open");
 }
 
@@ -41,6 +43,11 @@ const char* Device::setting(void* host, const char* name) {
     if (c == '.') c = '_';
   const std::string* value = find_flag(static_cast<Device*>(host)->flags_, field);
   return value ? value->c_str() : nullptr;
+}
+
+void Device::submit(void* host, void (*work)(void*), void* argument) {
+  const Submit& submit = static_cast<Device*>(host)->submit_;
+  submit.submit(submit.user, work, argument);
 }
 
 void Device::check(jt_status status, std::string_view what) const {

@@ -15,9 +15,15 @@
 
 namespace jt {
 
+// A host's way of running work on a thread of its own; see jt_runtime_desc.
+struct Submit {
+  void (*submit)(void* user, void (*work)(void* argument), void* argument) = nullptr;
+  void* user = nullptr;
+};
+
 class Device {
  public:
-  Device(const jt_backend_api* api, const Flags& flags, const Logger& log);
+  Device(const jt_backend_api* api, const Flags& flags, const Logger& log, const Submit& submit = {});
   ~Device();
   Device(const Device&) = delete;
 
@@ -29,9 +35,11 @@ class Device {
   static void set_error(void* host, jt_status, int64_t native, const char* message, size_t length);
   static void log(void* host, int32_t level, const char* domain, const char* message, size_t length);
   static const char* setting(void* host, const char* name);
+  static void submit(void* host, void (*work)(void*), void* argument);
   const jt_backend_api* api_;
   const Flags& flags_;
   const Logger& log_;
+  const Submit submit_;
   jt_host_api host_{};
   jt_be_device* device_ = nullptr;
 };

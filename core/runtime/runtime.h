@@ -17,6 +17,7 @@ struct RuntimeOptions {
   Allocator allocator = default_allocator();
   int64_t memory_limit = 0;
   const jt_backend_api* backend = nullptr;
+  Submit submit;
 };
 
 struct RuntimeStats {

@@ -85,13 +85,13 @@ std::unique_ptr<CxxCompiler> CxxCompiler::find(std::string_view wanted, std::str
   return compiler;
 }
 
-std::vector<ObjectCode> CxxCompiler::compile(const std::vector<const Program*>& programs, bool is_idle, Stop& stop, std::string* why,
+std::vector<ObjectCode> CxxCompiler::compile(const std::vector<const Program*>& programs, bool is_background, Stop& stop, std::string* why,
                                              const ProcessSystem& system) const {
   auto note = [why](const std::string& line) {
     if (why->empty()) *why = line;
   };
   Command command = command_;
-  command.is_idle = is_idle;
+  command.is_background = is_background;
   Outcome outcome = run_command(command, render_gxx(programs, isa_), stop, system);
   if (!outcome.is_ok) {
     note(text(outcome.why, outcome.said.empty() ? "" : ": ", first_line(outcome.said)));
@@ -99,8 +99,8 @@ std::vector<ObjectCode> CxxCompiler::compile(const std::vector<const Program*>& 
     bool may_split = outcome.has_run && programs.size() > 1 && !stop.is_raised();
     if (!may_split) return std::vector<ObjectCode>(programs.size());
     auto middle = programs.begin() + ptrdiff_t(programs.size() / 2);
-    std::vector<ObjectCode> first = compile({programs.begin(), middle}, is_idle, stop, why, system);
-    for (ObjectCode& code : compile({middle, programs.end()}, is_idle, stop, why, system)) first.push_back(std::move(code));
+    std::vector<ObjectCode> first = compile({programs.begin(), middle}, is_background, stop, why, system);
+    for (ObjectCode& code : compile({middle, programs.end()}, is_background, stop, why, system)) first.push_back(std::move(code));
     return first;
   }
   std::vector<ObjectCode> all(programs.size());

@@ -28,7 +28,7 @@ class CxxCompiler {
 
   // One per program, in order; `bytes` is empty where the program cannot be compiled, with a line about it in *why (kept if
   // already set). Blocks; any thread. Throws what render_gxx throws.
-  std::vector<ObjectCode> compile(const std::vector<const Program*>& programs, bool is_idle, Stop& stop, std::string* why,
+  std::vector<ObjectCode> compile(const std::vector<const Program*>& programs, bool is_background, Stop& stop, std::string* why,
                                   const ProcessSystem& system = kProcessSystem) const;
 
  private:

@@ -39,6 +39,9 @@ typedef struct jt_host_api {
   void (*free)(void* host, void* p, size_t bytes, size_t align);
   /* The value of a setting ("cpu.tier"), or NULL; valid during the call it is asked in. */
   const char* (*setting)(void* host, const char* name);
+  /* Runs work(argument) once, later, on a thread that the host chooses; never inside this call. The device is waited for by `close`
+   * only while the work runs; what has not begun by then does nothing. NULL: the host lends no thread. */
+  void (*submit)(void* host, void (*work)(void* argument), void* argument);
 } jt_host_api;
 
 /* A kernel to compile: `render` writes its text in one of the dialects the backend reads. The text is the backend's
@@ -61,7 +64,7 @@ typedef struct jt_be_launch {
 
 typedef struct jt_be_kernel_info {
   uint32_t struct_size;
-  const char* tier;      /* "vm", "tcc"; static */
+  const char* tier;      /* "vm", "tcc", "gxx"; static */
   int64_t compile_ns;    /* spent so far */
   jt_bool from_cache;    /* its code was kept from an earlier process: nothing was compiled */
 } jt_be_kernel_info;

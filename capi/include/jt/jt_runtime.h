@@ -56,6 +56,10 @@ typedef struct jt_runtime_desc {
   const char* cache_dir; /* folder of compiled kernels, private to the user; NULL: the user's cache folder */
   size_t cache_dir_len;
   int64_t memory_limit;  /* bytes of values held at once; 0: none. Beyond it: JT_E_NOMEM */
+  /* Runs work(argument) exactly once, later, on a thread of the host's choice, never inside this call: how kernels that run
+   * long are compiled again, better, in place of JT_RT_BACKGROUND_JIT's thread. It waits for a compiler, up to a minute. */
+  void (*submit)(void* user, void (*work)(void* argument), void* argument);
+  void* submit_user;
 } jt_runtime_desc;
 
 /* Memory of a runtime, in bytes. */

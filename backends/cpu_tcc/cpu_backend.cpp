@@ -1,6 +1,7 @@
 // Every function of the table is a small body inside `guarded`, which turns what is thrown into a status and its text.
 #include "backends/cpu_tcc/cpu_backend.h"
 
+#include <charconv>
 #include <memory>
 #include <new>
 
@@ -101,6 +102,12 @@ cpu::GxxSettings gxx_settings(const jt_host_api* host, bool is_alone) {
   settings.compiler = setting(host, "cpu.cxx", "");
   settings.search_path = setting(host, "path", "/usr/local/bin:/usr/bin:/bin");
   settings.cache_folder = setting(host, "cache.dir", "");
+  std::string_view hot = setting(host, "cpu.hot_us", "120000");
+  int64_t microseconds = 0;
+  auto [end, error] = std::from_chars(hot.data(), hot.data() + hot.size(), microseconds);
+  bool is_number = error == std::errc() && end == hot.data() + hot.size() && microseconds >= 0 && microseconds < INT64_MAX / 1000;
+  if (!is_number) fail(JT_E_INVALID, "cpu.hot_us: `", hot, "` is no number of microseconds");
+  settings.hot_ns = microseconds * 1000;
   if (host->submit)
     settings.submit = [host](void (*work)(void*), void* argument) { host->submit(host->host, work, argument); };
   return settings;

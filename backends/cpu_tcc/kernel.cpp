@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "core/base/status.h"
+#include "backends/cpu_tcc/vm/vm_plan.h"
 
 namespace jt::cpu {
 
@@ -32,11 +32,17 @@ void Kernel::run(const int64_t* args, int64_t begin, int64_t end, char* scratch)
       return gxx_->after_lower_run(*better_, since_ns(start));
     }
   }
+  run_code(code, args, begin, end, scratch);
+}
+
+void Kernel::run_code(MachineCode code, const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
   code(args, begin, end, scratch, numbered_);
+  bool may_have_streamed = args[kArgOuter] * args[kArgInner] > vm::kStreamBytes / int64_t(sizeof(double));
+  if (may_have_streamed) vm::store_fence();
 }
 
 void Kernel::run_lower(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
-  if (machine_.entry) reinterpret_cast<MachineCode>(machine_.entry)(args, begin, end, scratch, numbered_);
+  if (machine_.entry) run_code(reinterpret_cast<MachineCode>(machine_.entry), args, begin, end, scratch);
   else vm_.run(args, begin, end, scratch);
 }
 

@@ -28,6 +28,7 @@ class Kernel {
   bool from_disk() const { return machine_.from_disk || (better_ && better_->from_disk()); }
 
  private:
+  void run_code(MachineCode code, const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept;
   void run_lower(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept;
 
   const Program program_;

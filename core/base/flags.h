@@ -14,6 +14,7 @@ namespace jt {
   X(cpu_isa,    "JT_CPU_ISA",    "best", "instruction set of the primitives: best, base, avx2, avx512")               \
   X(cpu_tcc,    "JT_LIBTCC",     "",     "path of the libtcc library; empty: beside libjt.so")                        \
   X(cpu_cxx,    "JT_CXX",        "",     "compiler of kernels that run long: a path, or a name on the PATH; empty: g++, else clang++; off: none") \
+  X(cpu_hot_us, "JT_CPU_HOT_US", "120000", "microseconds that a kernel runs before it is compiled again by JT_CXX") \
   X(background, "JT_BACKGROUND", "0",    "1: compile kernels that run long on a thread of jt's own; hosts allow it with JT_RT_BACKGROUND_JIT") \
   X(cache_dir,  "JT_CACHE_DIR",  "",     "folder of compiled kernels; empty: $XDG_CACHE_HOME/jt or ~/.cache/jt; off: none") \
   X(log,        "JT_LOG",        "",     "messages on stderr: error, warning, info, debug")                           \

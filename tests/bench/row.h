@@ -1,6 +1,7 @@
 // row: one line of scripts/bench: row | case | threads | jt | peer | ratio | goal | ok/short; and medians to fill it with.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -27,6 +28,28 @@ Times times(int runs, Function&& function) {
   }
   std::sort(all.begin(), all.end());
   return {all[all.size() / 2], all[all.size() / 10]};
+}
+
+// Of each function, called one after the other `runs` times.
+template <class... Functions>
+std::array<Times, sizeof...(Functions)> times_in_turn(int runs, Functions&&... functions) {
+  std::array<std::vector<double>, sizeof...(Functions)> all;
+  (functions(), ...);
+  for (int run = 0; run < runs; run++) {
+    size_t k = 0;
+    auto measure = [&](auto& function) {
+      double begin = seconds();
+      function();
+      all[k++].push_back(seconds() - begin);
+    };
+    (measure(functions), ...);
+  }
+  std::array<Times, sizeof...(Functions)> out;
+  for (size_t k = 0; k < out.size(); k++) {
+    std::sort(all[k].begin(), all[k].end());
+    out[k] = {all[k][all[k].size() / 2], all[k][all[k].size() / 10]};
+  }
+  return out;
 }
 
 inline std::string in_unit(double seconds) {

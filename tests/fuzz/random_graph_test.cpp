@@ -1,10 +1,13 @@
 // Random graphs: what the pipeline makes of them, fused and unfused, equals the reference evaluator to the bit.
 //
-// random_graph_test [--seed S] [--count N] [--tier vm|tcc] [--nodes N] [--only N]; prints its seed and the mix. Each graph is
+// random_graph_test [--seed S] [--count N] [--tier vm|tcc|gxx] [--isa best|base|avx2|avx512] [--nodes N] [--only N]; prints its seed and the mix. Each graph is
 // recorded in one context: fused; again with other scalars, starts and data; one in three with other extents, one in three with
 // other values held; with every value held. --only N runs the graph that a failure names.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 
 #include "core/planner.h"
 #include "tests/fuzz/program_check.h"
@@ -17,8 +20,37 @@ namespace {
 struct Options {
   uint64_t seed = 1;
   int count = 2000, nodes = 14, only = -1;
-  std::string tier = "vm";
+  std::string tier = "vm", isa = "best";
 };
+
+// Tier gxx: the kernels of all graphs up to the next fresh context are compiled together, by graphs that run once before on
+// libtcc; then they are on the disk.
+class KernelsAhead {
+ public:
+  KernelsAhead() { folder_ = mkdtemp(name_); }
+  ~KernelsAhead() { std::filesystem::remove_all(folder_); }
+  std::unique_ptr<Bench> bench(const std::string& isa) const {
+    return std::make_unique<Bench>("gxx", true, isa, [this](RuntimeOptions& o) { o.flags.cache_dir = folder_; });
+  }
+  template <class Run>
+  void make(const std::string& isa, Run run) {
+    using Work = std::vector<std::pair<void (*)(void*), void*>>;
+    Work work;
+    Bench ahead("auto", true, isa, [&](RuntimeOptions& o) {
+      o.flags.cache_dir = folder_;
+      o.flags.cpu_hot_us = "0";
+      o.submit = {[](void* user, void (*function)(void*), void* argument) { static_cast<Work*>(user)->emplace_back(function, argument); }, &work};
+    });
+    run(ahead);
+    for (auto [function, argument] : work) function(argument);
+  }
+
+ private:
+  char name_[32] = "/tmp/jt graphs XXXXXX";
+  std::string folder_;
+};
+
+constexpr int kGraphsPerContext = 50;
 
 void explain(const Options& o, Draw draw, int number) {
   for (draw.max_nodes = 1; draw.max_nodes <= o.nodes; draw.max_nodes++) {  // the shortest program that fails
@@ -56,6 +88,7 @@ int main(int argc, char** argv) {
     if (name == "--nodes") o.nodes = std::atoi(argv[i + 1]);
     if (name == "--only") o.only = std::atoi(argv[i + 1]);
     if (name == "--tier") o.tier = argv[i + 1];
+    if (name == "--isa") o.isa = argv[i + 1];
   }
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   std::printf("seed %llu, %d graphs, tier %s\n", (unsigned long long)o.seed, o.count, o.tier.c_str());
@@ -63,10 +96,22 @@ int main(int argc, char** argv) {
   int wrong = 0, ran = 0;
   CheckStats times;
   std::unique_ptr<Bench> bench;
+  std::unique_ptr<KernelsAhead> ahead;
+  auto draw_of = [&o](int i) { return Draw{o.seed * 1000003 + uint64_t(i), o.seed * 1000003 + uint64_t(i), 0, o.nodes}; };
   auto begin = std::chrono::steady_clock::now();
   for (int i = o.only < 0 ? 0 : o.only; i < o.count && wrong < 5; i++) {
-    if (!bench || i % 50 == 0) bench = std::make_unique<Bench>(o.tier);
-    Draw draw{o.seed * 1000003 + uint64_t(i), o.seed * 1000003 + uint64_t(i), 0, o.nodes};
+    bool is_fresh = !bench || i % kGraphsPerContext == 0;
+    if (is_fresh && o.tier == "gxx") {
+      bench = nullptr, ahead = std::make_unique<KernelsAhead>();
+      int last = o.only >= 0 ? i + 1 : std::min(o.count, i / kGraphsPerContext * kGraphsPerContext + kGraphsPerContext);
+      ahead->make(o.isa, [&](Bench& first) {
+        for (int k = i; k < last; k++) outcome(first, draw_of(k), nullptr);
+      });
+      bench = ahead->bench(o.isa);
+    } else if (is_fresh) {
+      bench = std::make_unique<Bench>(o.tier, true, o.isa);
+    }
+    Draw draw = draw_of(i);
     bool traits[kTraits] = {};
     std::string what = outcome(*bench, draw, traits, nullptr, &times);
     ran++;

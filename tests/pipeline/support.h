@@ -1,5 +1,6 @@
 // support: a context to record in, and the reference evaluator's opinion of what it recorded.
 #pragma once
+#include <functional>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -18,7 +19,8 @@ namespace jt::test {
 struct Bench {
   std::shared_ptr<Runtime> runtime;
   Context* context;
-  explicit Bench(std::string tier = "vm", bool poison = true, std::string isa = "best") {
+  explicit Bench(std::string tier = "vm", bool poison = true, std::string isa = "best",
+                 const std::function<void(RuntimeOptions&)>& also = {}) {
     RuntimeOptions o;
     o.backend = jt_cpu_backend();
     o.flags.cpu_tier = tier;
@@ -28,6 +30,7 @@ struct Bench {
     // The host's heap, not mimalloc's: sanitizers watch it.
     o.allocator = {[](void*, size_t bytes, size_t align) { return std::aligned_alloc(align, (bytes + align - 1) / align * align); },
                    [](void*, void* p, size_t, size_t) { std::free(p); }, nullptr};
+    if (also) also(o);
     runtime = std::make_shared<Runtime>(o);
     context = new Context(runtime);
   }

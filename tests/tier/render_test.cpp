@@ -28,10 +28,12 @@ TEST(RenderC, Flat) {
   m.element(Element::add_, CType::f32, product, m.load(y, half), -1, z);
   EXPECT_EQ(rendered(m.p), R"(typedef long long i64;
 typedef void element(char *, char *, char *, char *, i64);
+typedef void block(char *, char *, i64);
 typedef char *map_load(char *, char *, char *, i64, i64, i64, int, char *);
 void k(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
   i64 O = A[0];
   i64 I = A[1];
+  int q0 = O > 4194304 && A[6] != A[2] && A[6] != A[4];
   char *r0 = (char *)(A + 8);
   char *r1;
   char *r2 = s + 8192;
@@ -42,8 +44,9 @@ void k(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
     r1 = (char *)A[2] + o * 4;  // r1 = load @0 f32
     ((element *)P[.])(r2, r1, r0, 0, n);  // r2 = mul f32 r1 r0
     r3 = ((map_load *)P[.])(s + 12288, (char *)A[4], (char *)A[5], o, 0, n, 0, r0);  // r3 = load @1 f32 r0
-    r4 = (char *)A[6] + o * 4;
+    r4 = q0 ? s + 16384 : (char *)A[6] + o * 4;
     ((element *)P[.])(r4, r2, r3, 0, n);  // r4 = add f32 r2 r3 -> @2
+    if (q0) ((block *)P[.])((char *)A[6] + o * 4, r4, n * 4);
   }
 }
 )");
@@ -65,6 +68,7 @@ typedef void reduce_end(char *, char *);
 static void rows(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
   i64 O = A[0];
   i64 I = A[1];
+  int q0 = O * I > 4194304 && A[4] != A[2];
   char *r0;
   char *r1 = s + 4096;
   char *r4 = s + 16384;
@@ -79,14 +83,16 @@ static void rows(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
     ((repeat *)P[.])(r1, r0, n, I);  // r1 = reduce.max f32 r0
     ((repeat *)P[.])(r4, r1, n, I);  // block of r1
     r2 = (char *)A[2] + at * 4;  // r2 = load @0 f32
-    r3 = (char *)A[4] + at * 4;
+    r3 = q0 ? s + 12288 : (char *)A[4] + at * 4;
     ((element *)P[.])(r3, r2, r4, 0, m);  // r3 = sub f32 r2 r1 -> @1
+    if (q0) ((block *)P[.])((char *)A[4] + at * 4, r3, m * 4);
   }
 }
 static void row(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
   i64 O = A[0];
   i64 I = A[1];
   char *t0 = s + 16448;
+  int q0 = O * I > 4194304 && A[4] != A[2];
   char *r0;
   char *r1 = s + 4096;
   char *r2;
@@ -105,8 +111,9 @@ static void row(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
       m = I - i < 512 ? I - i : 512;
       i64 at = o * I + i;
       r2 = (char *)A[2] + at * 4;  // r2 = load @0 f32
-      r3 = (char *)A[4] + at * 4;
+      r3 = q0 ? s + 12288 : (char *)A[4] + at * 4;
       ((element *)P[.])(r3, r2, r1, 0, m);  // r3 = sub f32 r2 r1 -> @1
+      if (q0) ((block *)P[.])((char *)A[4] + at * 4, r3, m * 4);
     }
   }
 }

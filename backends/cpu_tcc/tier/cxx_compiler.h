@@ -25,6 +25,7 @@ class CxxCompiler {
   // Differs between compilers, their versions, and sets of options.
   const std::string& identity() const { return identity_; }
   const std::string& path() const { return command_.program; }
+  void set_timeout(int milliseconds) { command_.timeout_ms = milliseconds; }
 
   // One per program, in order; `bytes` is empty where the program cannot be compiled, with a line about it in *why (kept if
   // already set). Blocks; any thread. Throws what render_gxx throws.

@@ -104,6 +104,7 @@ struct FusedText {
   FileText& file;
   std::string out;
   size_t depth;
+  bool streams;  // outputs go by way of a block, from where they are streamed
 
   template <class... Parts>
   void line(const Parts&... parts) {

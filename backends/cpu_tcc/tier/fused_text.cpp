@@ -285,7 +285,9 @@ void FusedText::open_operands(const FusedItem& item) {
   for (const Op* op : item.ops) {
     for (int slot : {op->a, op->b, op->c}) use(slot);
     if (is_load(*op)) typed("const ", kStoredTypes[dtype_of(*op)], "x", op->dst, here(*op));
-    if (is_store(*op)) typed("", kStoredTypes[dtype_of(*op)], "y", op->instr, here(*op));
+    bool is_streamed = streams && op->stream >= 0;
+    std::string block = is_streamed ? text("q", op->stream, " ? b + ", op->stream * kBlock * 8, " : ") : "";
+    if (is_store(*op)) typed("", kStoredTypes[dtype_of(*op)], "y", op->instr, block + here(*op));
     if (op->dst < 0 || op->kind == OpKind::reduce_row) continue;
     known[size_t(op->dst)] = true;
     if (slots.is_kept(op->dst)) typed("", stored_type(slots.type_of(op->dst)), "k", op->dst, address(op->dst));
@@ -341,6 +343,9 @@ void FusedText::render_loop(const FusedItem& item) {
     render_body(item, "j");
   }
   close();
+  for (const Op* op : item.ops)
+    if (streams && op->stream >= 0)
+      line("if (q", op->stream, ") ", call("block", kStream, text(here(*op), ", b + ", op->stream * kBlock * 8, ", ", n, " * ", int(op->size))));
   close();
 }
 

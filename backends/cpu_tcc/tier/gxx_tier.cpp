@@ -33,6 +33,7 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
     std::string why_not;
     int level = is_foreground() ? kWarning : kInfo;
     compiler_ = CxxCompiler::find(settings_.compiler, settings_.search_path, primitives.isa, &why_not);
+    if (compiler_) compiler_->set_timeout(settings_.timeout_ms);
     if (compiler_) arena_ = CodeArena::open(&why_not);
     if (!arena_) log_(level, text("no kernel is compiled by g++: ", why_not));
     if (!arena_ || settings_.cache_folder.empty()) return;
@@ -44,6 +45,7 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
   }
 
   bool is_foreground() const { return settings_.where == GxxSettings::Where::foreground; }
+  int64_t hot_ns() const { return settings_.hot_ns; }
   bool can_compile() const { return arena_ && settings_.where != GxxSettings::Where::nowhere; }
 
   std::shared_ptr<GxxKernel> enroll(const Program& program, std::string_view key) {
@@ -128,7 +130,7 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
       std::shared_ptr<GxxKernel> kernel = weak.lock();
       if (!kernel) continue;
       if (kernel->state_ == GxxKernel::waiting) batch.push_back(std::move(kernel));
-      else if (kernel->state_ == GxxKernel::resting && kernel->lower_ns_ > GxxTier::kHotNs / 4) warm.push_back(std::move(kernel));
+      else if (kernel->state_ == GxxKernel::resting && kernel->lower_ns_ > settings_.hot_ns / 4) warm.push_back(std::move(kernel));
     }
     if (batch.empty()) return batch;
     batch.insert(batch.end(), warm.begin(), warm.end());
@@ -316,7 +318,7 @@ void GxxTier::after_lower_run(GxxKernel& kernel, int64_t nanoseconds) {
   bool is_sample = nanoseconds < kLongRunNs;
   kernel.last_ns_.store(uint32_t(std::min<int64_t>(nanoseconds, kLongRunNs)), std::memory_order_relaxed);
   int64_t added = is_sample ? nanoseconds * kSample : nanoseconds;
-  if (kernel.lower_ns_.fetch_add(added, std::memory_order_relaxed) + added > kHotNs) service_->request(kernel);
+  if (kernel.lower_ns_.fetch_add(added, std::memory_order_relaxed) + added > service_->hot_ns()) service_->request(kernel);
 }
 
 GxxStats GxxTier::stats() const { return service_->stats(); }

@@ -20,6 +20,8 @@
 
 namespace jt::cpu {
 
+constexpr int64_t kGxxCompileNs = 40'000'000;  // of one kernel in a batch, with a busy machine's share
+
 struct GxxSettings {
   enum class Where {
     nowhere,     // only what is on the disk
@@ -30,6 +32,8 @@ struct GxxSettings {
   Where where = Where::nowhere;
   std::string compiler, search_path;  // see CxxCompiler::find
   std::string cache_folder;           // empty: nothing is kept on the disk
+  int64_t hot_ns = 3 * kGxxCompileNs;  // time in the lower tier after which a kernel is compiled
+  int timeout_ms = 60000;             // of one run of the compiler
   // host: runs work(argument) once, some time, on some thread; never inside this call.
   std::function<void(void (*work)(void*), void* argument)> submit;
 };
@@ -77,8 +81,6 @@ class GxxTier {
   void after_lower_run(GxxKernel& kernel, int64_t nanoseconds);
 
   GxxStats stats() const;
-  static constexpr int64_t kCompileNs = 40'000'000;  // of one kernel in a batch, with a busy machine's share
-  static constexpr int64_t kHotNs = 3 * kCompileNs;
 
  private:
   std::shared_ptr<GxxService> service_;  // shared with work that the host has not begun

@@ -1,7 +1,6 @@
 #include "backends/cpu_tcc/tier/render_c.h"
 
 #include "backends/cpu_tcc/tier/call_types.h"
-#include "backends/cpu_tcc/vm/vm_plan.h"
 #include "core/base/status.h"
 #include "core/base/text.h"
 
@@ -100,6 +99,7 @@ class LayoutRenderer {
       lines += text("  char *t", k + 1, " = t", k, " + ",
                     call("state_bytes", kReduceStateBytes, text(int(r.type), ", ", width, ", I")), "\n");
     }
+    for (size_t k = 0; k < plan_.streams.size(); k++) lines += text("  int q", k, " = ", streaming_condition(plan_, k), ";\n");
     return lines + declared_;
   }
 
@@ -188,8 +188,11 @@ class LayoutRenderer {
         return line(call("element", op.primitive, operands(op, n)), origin(op));
       case OpKind::element_out:
         move(op.dst);
-        line(reg(op.dst), " = ", here(op), ";");
-        return line(call("element", op.primitive, operands(op, n)), origin(op));
+        if (op.stream < 0) line(reg(op.dst), " = ", here(op), ";");
+        else line(reg(op.dst), " = q", op.stream, " ? ", scratch(op.home), " : ", here(op), ";");
+        line(call("element", op.primitive, operands(op, n)), origin(op));
+        if (op.stream >= 0) line("if (q", op.stream, ") ", stream(op, reg(op.dst), n));
+        return;
       case OpKind::scalar: return fix(op.dst, text("(char *)(A + ", op.word, ")"));
       case OpKind::load_here: return load_here(op, n);
       case OpKind::load_block:
@@ -203,7 +206,8 @@ class LayoutRenderer {
         fix(op.dst, scratch(op.home));
         return line(call("repeat", op.primitive, text(reg(op.dst), ", ", reg(op.a), ", n, I")), origin(op));
       case OpKind::store_block:
-        return line(call("block", op.primitive, text(here(op), ", ", reg(op.a), ", ", n)), origin(op));
+        if (op.stream >= 0) line("if (q", op.stream, ") ", stream(op, reg(op.a), n));
+        return line(op.stream < 0 ? "" : "else ", call("block", op.primitive, text(here(op), ", ", reg(op.a), ", ", n)), origin(op));
       case OpKind::store_mapped:
         return line(call("map_store", op.primitive,
                          text(pointer(op.word), ", ", reg(op.a), ", ", map_of(op), ", ", where(op))), origin(op));
@@ -225,6 +229,10 @@ class LayoutRenderer {
         fix(op.dst, scratch(op.home));
         return line(call("repeat", op.primitive + 4, text(reg(op.dst), ", ", reg(op.a), ", n, I")), origin(op));
     }
+  }
+
+  std::string stream(const Op& op, const std::string& from, const char* n) {
+    return call("block", kStream, text(here(op), ", ", from, ", ", n, " * ", int(op.size)));
   }
 
   std::string operands(const Op& op, const char* n) const {
@@ -274,6 +282,13 @@ std::string declarations_of(const bool (&used)[kTypes]) {
 }
 
 }  // namespace
+
+std::string streaming_condition(const VmPlan& plan, size_t output) {
+  const StreamedOutput& o = plan.streams[output];
+  std::string claim = text("O", o.level == Level::inner ? " * I" : "", " > ", kStreamBytes / o.size);
+  for (int word : plan.input_words) claim += text(" && A[", o.word, "] != A[", word, "]");
+  return claim;
+}
 
 std::string render_c(const Program& program) {
   const Primitives& primitives = *vm::primitives(Isa::base);  // for their numbers, which all levels share

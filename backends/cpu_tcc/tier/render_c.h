@@ -9,11 +9,14 @@
 #pragma once
 #include <string>
 
+#include "backends/cpu_tcc/vm/vm_plan.h"
 #include "core/base/program.h"
 
 namespace jt::cpu {
 
 // Throws JT_E_INTERNAL where VmCode does.
 std::string render_c(const Program& program);
+// VmPlan::streaming for one output, as an expression of the text.
+std::string streaming_condition(const vm::VmPlan& plan, size_t output);
 
 }  // namespace jt::cpu

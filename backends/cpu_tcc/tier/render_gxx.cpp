@@ -1,6 +1,7 @@
 #include "backends/cpu_tcc/tier/render_gxx.h"
 
 #include "backends/cpu_tcc/tier/fused_stage.h"
+#include "backends/cpu_tcc/tier/render_c.h"
 #include "core/base/status.h"
 #include "core/base/text.h"
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr const char* kParameters = "(const i64 *A, i64 begin, i64 end, char *s, char *const *P)";
 constexpr int64_t kMostStack = 64 << 10;  // of blocks in one function: threads of a host may have little
+constexpr size_t kMostStreamedHere = 8;     // outputs, each with a block on the stack
 constexpr int64_t kTurnedRows = kLanes;   // rows up to this length are reduced several at a time, turned on their side
 
 constexpr const char* kHead =
@@ -57,13 +59,26 @@ constexpr const char* kReduceHelpers =
 class FunctionRenderer {
  public:
   FunctionRenderer(const Program& program, Layout layout, FileText& file)
-      : plan_(make_plan(program, *primitives(Isa::base), layout)), slots_(program, plan_, file.elements), out_{program, plan_, slots_, file, {}, 1} {
+      : plan_(make_plan(program, *primitives(Isa::base), layout)), slots_(program, plan_, file.elements), out_{program, plan_, slots_, file, {}, 1, false} {
     if (slots_.home_bytes() > kMostStack)
       fail(JT_E_UNSUPPORTED, "kernel: ", slots_.home_bytes(), " bytes of blocks on the stack, more than ", kMostStack);
   }
 
   // Needs nothing in the scratch memory.
   bool is_free_of_scratch() const { return plan_.synthetic_maps.empty() && !slots_.has_states(); }
+
+  // One loop over everything; or, where an output is streamed, over blocks.
+  std::string render_streaming(const std::string& heading, const std::string& number) {
+    std::string condition;
+    for (size_t k = 0; k < plan_.streams.size(); k++) condition += text(k ? " || " : "", "(", streaming_condition(plan_, k), ")");
+    out_.streams = true;
+    std::string out = render(text("static void streamed", number));
+    out_.streams = false;
+    out += render(text("static void whole", number));
+    return out + text(heading, kParameters, " {\n  i64 O = A[0];\n  if (", condition, ")\n    streamed", number,
+                      "(A, begin, end, s, P);\n  else\n    whole", number, "(A, begin, end, s, P);\n}\n");
+  }
+  bool may_stream() const { return is_one_loop() && !plan_.streams.empty() && plan_.streams.size() <= kMostStreamedHere; }
 
   std::string render(const std::string& heading) {
     std::string uniform = render_uniform(), body = render_blocks(), text_of_function = text(heading, kParameters, " {\n");
@@ -86,6 +101,11 @@ class FunctionRenderer {
         lines += text("  char *t", k + 1, " = t", k, " + ", out_.call("state_bytes", kReduceStateBytes,
                       text(int(plan_.reductions[k].type), ", ", width, ", I")), "\n");
       }
+    }
+    if (out_.streams) {
+      lines += text("  char b[", plan_.streams.size() * kBlock * 8, "] __attribute__((aligned(64)));\n");
+      for (size_t k = 0; k < plan_.streams.size(); k++)
+        lines += text("  int q", k, " = ", streaming_condition(plan_, k), ";\n");
     }
     return lines + slots_.declarations();
   }
@@ -119,7 +139,7 @@ class FunctionRenderer {
     bool is_open = true;
     switch (plan_.layout) {
       case Layout::flat:
-        if (is_one_loop()) {
+        if (is_one_loop() && !out_.streams) {
           is_open = false;
           out_.line("i64 o = begin, n = end - begin;");
         } else {
@@ -166,7 +186,10 @@ class FunctionRenderer {
 
 std::string render_kernel(const Program& program, const std::string& number, FileText& file) {
   std::string heading = text("extern \"C\" void k", number);
-  if (program.mode == Mode::flat) return FunctionRenderer(program, Layout::flat, file).render(heading);
+  if (program.mode == Mode::flat) {
+    FunctionRenderer flat(program, Layout::flat, file);
+    return flat.may_stream() ? flat.render_streaming(heading, number) : flat.render(heading);
+  }
   if (program.mode == Mode::column) return FunctionRenderer(program, Layout::column, file).render(heading);
   FunctionRenderer rows(program, Layout::rows, file), row(program, Layout::row, file);
   int64_t turned = row.is_free_of_scratch() ? kTurnedRows : kShortRow;

@@ -56,6 +56,7 @@ struct BlockPrimitives {
   BlockFn narrow[kDTypes + 1];            // load(store(x))
   BlockFn convert[kCTypes][kCTypes];      // [to][from]; float to integer saturates, NaN gives 0; to bool: != 0
   BlockFn splat[kCTypes];                 // one element -> a block
+  BlockFn stream;                         // a copy of n bytes past the caches, visible to other threads after a store fence
   RepeatFn repeat[kCTypes];               // each of count elements, `times` times
   MapLoadFn map_load[kDTypes + 1];
   MapStoreFn map_store[kDTypes + 1];

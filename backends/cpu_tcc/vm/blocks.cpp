@@ -5,6 +5,8 @@
 #include <string.h>
 #ifdef __F16C__
 #include <immintrin.h>
+#else
+#include <emmintrin.h>
 #endif
 
 #include "backends/cpu_tcc/vm/block_table.h"
@@ -99,6 +101,28 @@ void splat(void* dst, const void* src, int64_t n) {
   auto* z = static_cast<T*>(dst);
   const T x = *static_cast<const T*>(src);
   JT_LOOP z[i] = x;
+}
+
+// Elements are aligned to their size and blocks begin at multiples of kBlock, but buffers may begin anywhere.
+void stream(void* dst, const void* src, int64_t n) {
+  char* to = static_cast<char*>(dst);
+  const char* from = static_cast<const char*>(src);
+  int64_t head = int64_t(-reinterpret_cast<uintptr_t>(to) & 63);
+  if (head > n) head = n;
+  memcpy(to, from, size_t(head));
+  to += head, from += head, n -= head;
+  for (; n >= 64; n -= 64, to += 64, from += 64) {
+#ifdef __AVX512F__
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to), _mm512_loadu_si512(from));
+#elif defined(__AVX2__)
+    for (int k = 0; k < 64; k += 32)
+      _mm256_stream_si256(reinterpret_cast<__m256i*>(to + k), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + k)));
+#else
+    for (int k = 0; k < 64; k += 16)
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to + k), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + k)));
+#endif
+  }
+  memcpy(to, from, size_t(n));
 }
 
 template <class T>
@@ -291,6 +315,7 @@ const BlockPrimitives JT_NAME(blocks_, JT_ISA) = {
     {JT_PER_CTYPE(JT_TO_F32), JT_PER_CTYPE(JT_TO_F64), JT_PER_CTYPE(JT_TO_I32), JT_PER_CTYPE(JT_TO_I64),
      JT_PER_CTYPE(JT_TO_U64), JT_PER_CTYPE(JT_TO_B8)},
     JT_PER_CTYPE(JT_SPLAT),
+    stream,
     JT_PER_CTYPE(JT_REPEAT),
     JT_PER_DTYPE(JT_MAP_LOAD),
     JT_PER_DTYPE(JT_MAP_STORE),

@@ -4,6 +4,7 @@
 // plain arrays: `dst` may be the same array as an operand of the same element size, else nothing overlaps. A block has
 // up to kBlock elements where temporary storage is needed (map_load, map_store), any number elsewhere.
 #pragma once
+#include <cstddef>
 #include <vector>
 
 #include "backends/cpu_tcc/vm/block_table.h"
@@ -29,6 +30,7 @@ constexpr int kBlockNumbers = int(sizeof(BlockPrimitives) / sizeof(void*));
 constexpr int kReduceBegin = kElementNumbers + kBlockNumbers;
 constexpr int kReduceStateBytes = kReduceBegin + 1, kColumnWidth = kReduceBegin + 2, kDirectMap = kReduceBegin + 3;
 constexpr int kCopy = kReduceBegin + 4;  // memcpy
+constexpr int kStream = kElementNumbers + int(offsetof(BlockPrimitives, stream) / sizeof(void*));
 constexpr int kPrimitives = kReduceBegin + 5;
 
 int number_of(const Primitives& p, const void* entry);    // entry: its address in one of the tables

@@ -24,6 +24,7 @@ struct Machine {
   IndexMap* maps;
   char* states;
   int64_t width, inner_extent;
+  uint32_t streaming = 0;        // outputs, by bit
   int64_t outer = 0, inner = 0;  // first element of the current block
   int64_t count[3] = {1, 0, 0};  // elements of a block, by Level
 
@@ -36,6 +37,7 @@ struct Machine {
     return level == Level::outer ? outer : outer * inner_extent + inner;
   }
   char* here(const Op& op) const { return buffer(op) + position(op.operand_level) * op.size; }
+  bool is_streamed(const Op& op) const { return op.stream >= 0 && streaming >> op.stream & 1; }
   char* take_home(const Op& op) const { return slots[op.dst] = scratch + op.home; }
 
   char* state_of(int reduction) const {
@@ -101,9 +103,11 @@ void Machine::run_ops(const std::vector<Op>& ops) {
         break;
       }
       case OpKind::element_out: {
-        char* to = here(op);
+        bool streams = is_streamed(op);
+        char* to = streams ? scratch + op.home : here(op);
         op.element(to, a, b, op.c >= 0 ? slots[op.c] : nullptr, n);
         slots[op.dst] = to;
+        if (streams) plan.stream(here(op), to, n * op.size);
         break;
       }
       case OpKind::scalar: slots[op.dst] = reinterpret_cast<char*>(const_cast<int64_t*>(args + op.word)); break;
@@ -112,7 +116,10 @@ void Machine::run_ops(const std::vector<Op>& ops) {
       case OpKind::load_mapped: load_mapped(op, n); break;
       case OpKind::block: op.block(scratch + op.home, a, n); slots[op.dst] = scratch + op.home; break;
       case OpKind::repeat: op.repeat(take_home(op), a, count[int(Level::outer)], inner_extent); break;
-      case OpKind::store_block: op.block(here(op), a, n); break;
+      case OpKind::store_block:
+        if (is_streamed(op)) plan.stream(here(op), a, n * op.size);
+        else op.block(here(op), a, n);
+        break;
       case OpKind::store_mapped: {
         Where w = where(op.operand_level);
         op.map_store(buffer(op), a, map_of(op), w.outer, w.inner, n, w.along);
@@ -219,6 +226,7 @@ void VmCode::run(const int64_t* args, int64_t begin, int64_t end, char* scratch)
   IndexMap* maps = reinterpret_cast<IndexMap*>(scratch + plan.maps_at());
   Machine m{plan, args, scratch, slots, maps, states, reduction_width(plan, args[kArgInner]),
             args[kArgInner]};
+  m.streaming = plan.streaming(args);
   m.make_maps();
   for (const PlanStage& stage : plan.stages)
     if (stage.level == Level::uniform) m.run_ops(stage.ops);
@@ -232,6 +240,7 @@ void VmCode::run(const int64_t* args, int64_t begin, int64_t end, char* scratch)
     m.count[int(Level::outer)] = end - at < step ? end - at : step;
     m.run_block();
   }
+  if (m.streaming) store_fence();
 }
 
 void run_program(const Program& program, const Primitives& primitives, const int64_t* args) {

@@ -30,13 +30,14 @@ class Decoder {
   Decoder(const Program& program, const Primitives& primitives, Layout layout)
       : program_(program), primitives_(primitives), block_(*primitives.block) {
     plan_.layout = layout;
+    plan_.stream = block_.stream;
     plan_.slots = int(program.registers.size());
     plan_.register_bytes = (int64_t(program.scratch_bytes) + 63) / 64 * 64;
   }
 
   VmPlan decode() {
     for (const Operand& o : program_.operands)
-      if (o.is_output) plan_.output_words.push_back(arg_of_operand(int(&o - program_.operands.data())));
+      (o.is_output ? plan_.output_words : plan_.input_words).push_back(arg_of_operand(int(&o - program_.operands.data())));
     for (const Stage& stage : program_.stages) {
       plan_.stages.push_back({stage.level, {}, {}, {}});
       stage_ = &plan_.stages.back();
@@ -88,6 +89,14 @@ class Decoder {
     o.word = arg_of_operand(i.operand);
     o.operand_level = target.level;
     o.size = uint8_t(size_of(target.dtype));
+  }
+  void stream(Op& o) {
+    if (is_one_element(o.operand_level)) return;
+    for (size_t k = 0; k < plan_.streams.size(); k++)
+      if (plan_.streams[k].word == o.word) o.stream = int(k);
+    if (o.stream >= 0 || plan_.streams.size() == kMostStreams) return;
+    o.stream = int(plan_.streams.size());
+    plan_.streams.push_back({o.word, o.operand_level, o.size});
   }
   bool needs_map(const Operand& o) const {
     return o.access == Access::mapped || (plan_.layout == Layout::column && o.level == Level::inner);
@@ -172,6 +181,7 @@ class Decoder {
       o.map_store = use(o, block_.map_store[to.dtype]);
     } else {
       o.block = use(o, block_.store[to.dtype]);
+      if (is_computed_as_stored(to.dtype)) stream(o);
     }
     stage_->ops.push_back(o);
   }
@@ -192,7 +202,10 @@ class Decoder {
     if (facts.arity > 1 && variant != Variant::vs) o.b = as_block(i.b, space);
     if (facts.arity > 2) o.c = as_block(i.c, space);
     o.element = use(o, (*primitives_.element[int(i.type)])[i.prim][int(variant)]);
-    if (straight) address(o, i);
+    if (straight) {
+      address(o, i);
+      stream(o);
+    }
     stage_->ops.push_back(o);
     if (i.operand >= 0 && !straight) store(i, i.dst);
   }

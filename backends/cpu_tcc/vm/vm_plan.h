@@ -57,6 +57,7 @@ struct Op {
   int reduction = -1;  // number of the reduction, for its state
   int primitive = -1;  // number of the function above, or of the first of a reduction's
   int instr = -1;      // of the program; -1: a broadcast
+  int stream = -1;     // element_out, store_block: number of the output in VmPlan::streams
   Op(OpKind k, Level s) : kind(k), space(s), operand_level(s), element(nullptr) {}
 };
 
@@ -75,12 +76,25 @@ struct PlanReduction {
   int64_t home;
 };
 
+// A direct output that is written past the caches when it is large and nothing that was read lies there: its lines would be
+// fetched for nothing, and push out what is still needed.
+struct StreamedOutput {
+  int word;  // of its address
+  Level level;
+  int size;  // bytes of an element
+};
+constexpr int64_t kStreamBytes = 16 << 20;  // outputs larger than this
+constexpr size_t kMostStreams = 32;
+
 struct VmPlan {
   Layout layout;
   std::vector<PlanStage> stages;
   std::vector<Op> broadcasts;  // of uniform values, after the uniform stages
   std::vector<PlanReduction> reductions;
   std::vector<int> output_words;     // argument words of direct outputs
+  std::vector<StreamedOutput> streams;
+  BlockFn stream = nullptr;          // writes them
+  std::vector<int> input_words;      // argument words of operands that are read
   std::vector<Level> synthetic_maps; // of direct operands of that level
   int slots = 0;
   int64_t register_bytes = 0;  // including slots for broadcasts
@@ -90,12 +104,26 @@ struct VmPlan {
   int64_t slots_at() const { return aligned(register_bytes); }
   int64_t maps_at() const { return slots_at() + aligned(slots * int64_t(sizeof(char*))); }
   int64_t states_at() const { return maps_at() + aligned(int64_t(synthetic_maps.size() * sizeof(IndexMap))); }
+  // Bit k: output k is streamed in a run with these arguments.
+  uint32_t streaming(const int64_t* args) const {
+    uint32_t bits = 0;
+    for (size_t k = 0; k < streams.size(); k++) {
+      int64_t elements = args[kArgOuter] * (streams[k].level == Level::inner ? args[kArgInner] : 1);
+      bool is_large = elements > kStreamBytes / streams[k].size;
+      for (size_t i = 0; is_large && i < input_words.size(); i++) is_large = args[input_words[i]] != args[streams[k].word];
+      bits |= uint32_t(is_large) << k;
+    }
+    return bits;
+  }
   int64_t lane_bytes() const {
     int64_t bytes = 0;
     for (const PlanReduction& r : reductions) bytes += size_of(r.type);
     return bytes;
   }
 };
+
+// After streamed stores, before another thread is told of them.
+inline void store_fence() { __builtin_ia32_sfence(); }
 
 VmPlan make_plan(const Program& program, const Primitives& primitives, Layout layout);
 

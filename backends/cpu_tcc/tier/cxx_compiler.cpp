@@ -26,7 +26,7 @@ const char* const kOptions[] = {
     "-x", "c++", "-std=c++17", "-O3", "-w", "-c", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
     "-fno-strict-aliasing", "-fno-exceptions", "-fno-rtti", "-fno-asynchronous-unwind-tables", "-fno-stack-protector",
     "-fcf-protection=none", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-fomit-frame-pointer"};
-const char* const kGccOptions[] = {"-pipe", "-fno-tree-loop-distribute-patterns"};
+const char* const kGccOptions[] = {"-pipe", "-fno-tree-loop-distribute-patterns", "--param=vect-epilogues-nomask=0"};
 const char* const kClangOptions[] = {"-fno-builtin-memset", "-fno-builtin-memcpy", "-fno-builtin-memset_pattern16"};
 
 bool is_executable_file(const std::string& path, struct stat* about) {

@@ -6,6 +6,7 @@
 // operands under the loop; t0, p0: lanes and partial results of reduction 0, or t0 its state for the primitives.
 #pragma once
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backends/cpu_tcc/tier/element_text.h"
@@ -147,7 +148,10 @@ struct FusedText {
   bool has_effect(const FusedItem& item) const;
   void point_to_operands(const FusedItem& item);
   void open_operands(const FusedItem& item);
-  void render_body(const FusedItem& item, const char* index);
+  void render_masked(const FusedItem& item, const char* n);
+  std::vector<std::pair<int, std::string>> operands_read(const FusedItem& item) const;
+  // from: the letter of the pointers to operands.
+  void render_body(const FusedItem& item, const char* index, const char* from = "x");
 };
 
 }  // namespace jt::cpu

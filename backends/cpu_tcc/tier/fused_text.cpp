@@ -294,25 +294,27 @@ void FusedText::open_operands(const FusedItem& item) {
   }
 }
 
-void FusedText::render_body(const FusedItem& item, const char* index) {
+void FusedText::render_body(const FusedItem& item, const char* index, const char* from) {
   std::vector<bool> known(size_t(plan.slots));
   auto use = [&](int slot) {
     if (slot < 0 || known[size_t(slot)] || slots.is_one(slot) || slots.source_of(slot) >= 0) return;
     known[size_t(slot)] = true;
     CType t = slots.type_of(slot);
-    line("const ", ElementText::spelling(t), " v", slot, " = ", loaded(t, text("x", slot, "[", index, "]")), ";");
+    line("const ", ElementText::spelling(t), " v", slot, " = ", loaded(t, text(from, slot, "[", index, "]")), ";");
   };
   for (const Op* op : item.ops) {
     for (int slot : {op->a, op->b, op->c}) use(slot);
     if (op->kind == OpKind::reduce_row) {
       std::string lane = text("t", op->reduction, "[l]");
-      line(lane, " = ", fold_of(op->reduction), "::of(", lane, ", ", value(op->a), ");", origin(*op));
+      std::string sum = text(fold_of(op->reduction), "::of(", lane, ", ", value(op->a), ")");
+      bool is_masked = from[0] == 'z';
+      line(lane, " = ", is_masked ? text("l < k ? ", sum, " : ", lane) : sum, ";", origin(*op));
       continue;
     }
     if (op->dst >= 0) {
       known[size_t(op->dst)] = true;
       CType t = slots.type_of(op->dst);
-      std::string given = is_load(*op) ? loaded(t, text("x", op->dst, "[", index, "]")) : expression(*op, value(op->a), value(op->b), value(op->c));
+      std::string given = is_load(*op) ? loaded(t, text(from, op->dst, "[", index, "]")) : expression(*op, value(op->a), value(op->b), value(op->c));
       line("const ", ElementText::spelling(t), " v", op->dst, " = ", given, ";", origin(*op));
       if (slots.is_kept(op->dst)) line("k", op->dst, "[", index, "] = v", op->dst, ";");
     }
@@ -322,6 +324,43 @@ void FusedText::render_body(const FusedItem& item, const char* index) {
   }
 }
 
+// A loop that only reduces: 64 lanes at a time, of which the last few may not take part. Their operands are copied, so that
+// the body need not be there a second time for them: a compiler's time is mostly spent on bodies.
+void FusedText::render_masked(const FusedItem& item, const char* n) {
+  open(text("for (i64 j = 0; j < ", n, "; j += 64)"));
+  line("int k = ", n, " - j < 64 ? (int)(", n, " - j) : 64;");
+  std::vector<std::pair<int, std::string>> read = operands_read(item);
+  for (const auto& [slot, type] : read) line("const ", type, " *z", slot, " = x", slot, " + j;");
+  for (const auto& [slot, type] : read) line(type, " pad", slot, "[64];");
+  open("if (k < 64)");
+  for (const auto& [slot, type] : read) {
+    line("for (int l = 0; l < 64; l++) pad", slot, "[l] = z", slot, "[l < k ? l : 0];");
+    line("z", slot, " = pad", slot, ";");
+  }
+  close();
+  open("LOOP for (int l = 0; l < 64; l++)");
+  render_body(item, "l", "z");
+  close();
+  close();
+}
+
+// The blocks and operands that a loop reads, by slot, and the types of their elements.
+std::vector<std::pair<int, std::string>> FusedText::operands_read(const FusedItem& item) const {
+  std::vector<std::pair<int, std::string>> all;
+  std::vector<bool> known(size_t(plan.slots));
+  auto add = [&](int slot, const char* type) {
+    if (!known[size_t(slot)]) all.emplace_back(slot, type);
+    known[size_t(slot)] = true;
+  };
+  for (const Op* op : item.ops) {
+    for (int slot : {op->a, op->b, op->c})
+      if (slot >= 0 && !slots.is_one(slot) && slots.source_of(slot) < 0 && !known[size_t(slot)]) add(slot, stored_type(slots.type_of(slot)));
+    if (is_load(*op)) add(op->dst, kStoredTypes[dtype_of(*op)]);
+    else if (op->dst >= 0) known[size_t(op->dst)] = true;
+  }
+  return all;
+}
+
 void FusedText::render_loop(const FusedItem& item) {
   if (!has_effect(item)) return point_to_operands(item);
   const char* n = count(item.space);
@@ -329,6 +368,12 @@ void FusedText::render_loop(const FusedItem& item) {
   for (const Op* op : item.ops) reduces |= op->kind == OpKind::reduce_row;
   open("");
   open_operands(item);
+  bool writes = false;
+  for (const Op* op : item.ops) writes |= is_store(*op) || slots.is_kept(op->dst);
+  if (reduces && !writes) {
+    render_masked(item, n);
+    return close();
+  }
   if (reduces) {
     line("i64 j = 0;");
     open(text("for (; j + 64 <= ", n, "; j += 64)"));

@@ -151,6 +151,8 @@ std::string FusedText::expression(const Op& op, const std::string& a, const std:
   CType from = CType(i.sub);
   if (i.type == CType::b8) return text(a, " != 0");
   bool truncates = (from == CType::f32 || from == CType::f64) && i.type != CType::f32 && i.type != CType::f64;
+  // A choice vectorises; a conversion of a bool does not.
+  if (from == CType::b8) return text(a, " ? (", ElementText::spelling(i.type), ")1 : (", ElementText::spelling(i.type), ")0");
   return truncates ? "" : text("(", ElementText::spelling(i.type), ")", a);
 }
 

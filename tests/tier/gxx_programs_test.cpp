@@ -108,7 +108,7 @@ TEST_P(GxxPrograms, LeaveTheSameBytesAsTheVm) {
   auto arena = cpu::CodeArena::open(&why_not);
   ASSERT_TRUE(arena) << why_not;
   Stop stop;
-  uint64_t first = number_from("JT_TEST_SEED", 1), count = number_from("JT_TEST_COUNT", 64), left_out = 0;
+  uint64_t first = number_from("JT_TEST_SEED", 1), count = number_from("JT_TEST_COUNT", 32), left_out = 0;
   for (uint64_t seed = first; seed < first + count; seed += kBatch) {
     std::deque<RandomCase> cases;  // which do not move: arguments point into them
     for (uint64_t s = seed; s < std::min(seed + kBatch, first + count); s++) cases.push_back(random_case(s));

@@ -16,6 +16,7 @@
 #include "backends/cpu_tcc/vm/vm.h"
 #include "core/base/status.h"
 #include "tests/tier/random_programs.h"
+#include "tests/vm/programs.h"
 
 namespace jt::vm {
 namespace {
@@ -133,6 +134,62 @@ TEST_P(GxxPrograms, LeaveTheSameBytesAsTheVm) {
     }
   }
   EXPECT_LE(left_out * 50, count);
+}
+
+// exp(x - max) is needed in two walks over the row: rows of up to SlotPlan::kRowCache keep it. `far` has a step that takes a primitive, so
+// that walks go by blocks.
+Program softmax(bool is_far) {
+  ProgramMaker m(Mode::row);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::inner), z = m.operand(JT_F32, Access::direct, Level::inner, true);
+  auto raised = [&](int16_t most) { return m.element(Element::exp_, CType::f32, m.element(Element::sub_, CType::f32, m.load(x), most)); };
+  m.stage(Level::inner);
+  int16_t most = m.reduce(Reduction::max, m.load(x));
+  m.stage(Level::inner);
+  int16_t e = raised(most);
+  if (is_far) e = m.element(Element::mul_, CType::f32, e, m.element(Element::sin_, CType::f32, m.load(x)));
+  int16_t sum = m.reduce(Reduction::sum, e);
+  m.stage(Level::inner);
+  int16_t again = raised(most);
+  if (is_far) again = m.element(Element::add_, CType::f32, again, m.element(Element::sin_, CType::f32, m.load(x)));
+  m.element(Element::div_, CType::f32, again, sum, -1, z);
+  return m.p;
+}
+
+TEST_P(GxxPrograms, KeepWhatTwoWalksNeed) {
+  auto [isa, name] = GetParam();
+  const Primitives* primitives = vm::primitives(isa);
+  std::string why_not;
+  auto compiler = cpu::CxxCompiler::find(name, "/usr/bin:/bin", isa, &why_not);
+  if (!primitives || !compiler) GTEST_SKIP() << why_not;
+  auto arena = cpu::CodeArena::open(&why_not);
+  ASSERT_TRUE(arena) << why_not;
+  Stop stop;
+  for (bool is_far : {false, true}) {
+    Program program = softmax(is_far);
+    const Program* alone[] = {&program};
+    std::string source = cpu::render_gxx(alone, isa);
+    if (isa != Isa::base) {
+      ASSERT_NE(source.find("cached0"), source.npos) << source;
+    }
+    std::vector<cpu::ObjectCode> codes = compiler->compile({&program}, false, stop, &why_not);
+    ASSERT_FALSE(codes[0].bytes.empty()) << why_not;
+    cpu::CodeBlock code = arena->allocate(codes[0].bytes.size());
+    std::memcpy(code.data(), codes[0].bytes.data(), codes[0].bytes.size());
+    code.make_executable();
+    auto run = reinterpret_cast<cpu::MachineCode>(static_cast<char*>(code.data()) + codes[0].entry);
+    std::vector<const void*> numbered = by_number(*primitives);
+    for (int64_t width : {0, 1, 10, 63, 64, 65, 100, 511, 513, 768, 2047, 2048, 2049, 5000}) {
+      constexpr int64_t kRows = 5;
+      std::vector<float> x(size_t(kRows * width + 1)), expected(x.size(), 7), found(x.size(), 7);
+      for (size_t i = 0; i < x.size(); i++) x[i] = float(i * 7919 % 1009) / 100 - 5;
+      VmCode vm(program, *primitives);
+      auto words = [&](std::vector<float>& z) { return Args(kRows, width).operand(x.data()).operand(z.data()).words; };
+      Scratch scratch(vm.scratch_bytes(words(expected).data())), other(vm.scratch_bytes(words(found).data()));
+      vm.run(words(expected).data(), 0, kRows, scratch.data);
+      run(words(found).data(), 0, kRows, other.data, numbered.data());
+      EXPECT_EQ(std::memcmp(expected.data(), found.data(), x.size() * 4), 0) << width << "\n" << source;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, GxxPrograms,

@@ -133,6 +133,16 @@ bool ElementText::is_printable(int row, CType type) const {
   return std::strcmp(expression, "none") != 0 && vectorises(expression, type, isa_);
 }
 
+bool ElementText::is_costly(int row, CType type) {
+  constexpr size_t kLong = 200;  // characters of a polynomial
+  bool is_long = false;
+  each_word(expression_of(row, type), [&](std::string_view word) {
+    int k = function_named(word, type);
+    is_long |= k >= 0 && kFunctions[k].kind == FunctionKind::body && std::strlen(kFunctions[k].body) > kLong;
+  });
+  return is_long;
+}
+
 void ElementText::use_functions_in(const std::string& text, CType type) {
   each_word(text, [&](std::string_view word) {
     int k = function_named(word, type);

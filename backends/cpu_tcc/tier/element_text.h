@@ -18,6 +18,8 @@ class ElementText {
   explicit ElementText(vm::Isa isa) : isa_(isa) {}
 
   bool is_printable(int row, CType type) const;
+  // Costs more than memory does: an exponential, a logarithm.
+  static bool is_costly(int row, CType type);
   // The row will be called: `in_f32::add_`. It is printable.
   std::string use(int row, CType type);
   // A function of prelude.def by name: `in_f32::fmaximum`.

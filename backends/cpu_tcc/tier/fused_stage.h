@@ -62,6 +62,12 @@ class SlotPlan {
   bool is_elsewhere(int slot) const { return slots_[size_t(slot)].is_elsewhere; }
   int64_t home_of(int slot) const { return slots_[size_t(slot)].home; }
   // Written by its loop to a block of its own.
+  // Rows that fit kRowCache: the slot of an earlier walk over the row that holds the same costly value, itself where it is
+  // first computed; else -1.
+  int cached(int slot) const { return caches_ && slot >= 0 ? slots_[size_t(slot)].cached : -1; }
+  const std::vector<int>& cached_slots() const { return cached_slots_; }
+  void use_caches(bool use) { caches_ = use; }
+  static constexpr int64_t kRowCache = 2048;  // elements, on the stack
   bool is_kept(int slot) const { return slot >= 0 && slots_[size_t(slot)].home >= 0; }
   std::string declarations() const;  // of u3 and r3
 
@@ -70,6 +76,7 @@ class SlotPlan {
     CType type = CType::f32;
     bool is_one = false, is_elsewhere = false;  // elsewhere: found in an operand's buffer
     bool is_made_by_loop = false, is_read_outside = false;
+    int cached = -1;
     int source = -1, item = -1, first_stage = -1, last_stage = -1;
     int64_t home = -1;
   };
@@ -82,6 +89,7 @@ class SlotPlan {
   void note_use(int slot, int item, int stage, bool in_loop);
   void note(const std::vector<FusedItem>& items, int stage);
   void choose_places();
+  void find_repeated_work();
   void lay_out();
 
   const Program& program_;
@@ -92,7 +100,8 @@ class SlotPlan {
   std::vector<FusedItem> broadcasts_;
   std::vector<bool> fused_;
   std::vector<const vm::Op*> makers_;  // of each slot
-  bool has_states_ = false;
+  std::vector<int> cached_slots_;
+  bool has_states_ = false, caches_ = false;
   int64_t home_bytes_ = 0;
   int items_ = 0;
 };

@@ -317,7 +317,11 @@ void FusedText::render_body(const FusedItem& item, const char* index, const char
       known[size_t(op->dst)] = true;
       CType t = slots.type_of(op->dst);
       std::string given = is_load(*op) ? loaded(t, text(from, op->dst, "[", index, "]")) : expression(*op, value(op->a), value(op->b), value(op->c));
+      std::string in_row = text("i + ", std::string_view(index) == "l" ? "j + l" : index);
+      int cached = slots.cached(op->dst);
+      if (cached >= 0 && cached != op->dst) given = text("e", cached, "[", in_row, "]");
       line("const ", ElementText::spelling(t), " v", op->dst, " = ", given, ";", origin(*op));
+      if (cached == op->dst) line("e", cached, "[", in_row, "] = v", op->dst, ";");
       if (slots.is_kept(op->dst)) line("k", op->dst, "[", index, "] = v", op->dst, ";");
     }
     if (is_store(*op))

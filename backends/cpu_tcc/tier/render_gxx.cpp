@@ -69,6 +69,15 @@ class FunctionRenderer {
       fail(JT_E_UNSUPPORTED, "kernel: ", slots_.home_bytes(), " bytes of blocks on the stack, more than ", kMostStack);
   }
 
+  // What a walk over a row of up to SlotPlan::kRowCache elements computed is kept for later walks.
+  bool has_repeated_work() const { return !slots_.cached_slots().empty(); }
+  std::string render_cached(const std::string& heading) {
+    slots_.use_caches(true);
+    std::string out = render(heading);
+    slots_.use_caches(false);
+    return out;
+  }
+
   // Needs nothing in the scratch memory.
   bool is_free_of_scratch() const { return plan_.synthetic_maps.empty() && !slots_.has_states(); }
 
@@ -112,6 +121,9 @@ class FunctionRenderer {
       for (size_t k = 0; k < plan_.streams.size(); k++)
         lines += text("  int q", k, " = ", streaming_condition(plan_, k), ";\n");
     }
+    for (int slot : slots_.cached_slots())
+      if (slots_.cached(slot) >= 0)
+        lines += text("  ", ElementText::spelling(slots_.type_of(slot)), " e", slot, "[", SlotPlan::kRowCache + kLanes, "];\n");
     return lines + slots_.declarations();
   }
 
@@ -185,7 +197,7 @@ class FunctionRenderer {
   }
 
   const VmPlan plan_;
-  const SlotPlan slots_;
+  SlotPlan slots_;
   FusedText out_;
 };
 
@@ -200,9 +212,11 @@ std::string render_kernel(const Program& program, const std::string& number, Fil
   int64_t turned = row.is_free_of_scratch() ? kTurnedRows : kShortRow;
   std::string out = rows.render("static void rows" + number);
   out += row.render("static void row" + number);
-  out += text(heading, kParameters, " {\n  if (A[1] > 0 && A[1] <= ", turned, ")\n    rows", number,
-              "(A, begin, end, s, P);\n  else\n    row", number, "(A, begin, end, s, P);\n}\n");
-  return out;
+  bool caches = row.has_repeated_work();
+  if (caches) out += row.render_cached("static void cached" + number);
+  out += text(heading, kParameters, " {\n  if (A[1] > 0 && A[1] <= ", turned, ")\n    rows", number, "(A, begin, end, s, P);\n");
+  if (caches) out += text("  else if (A[1] <= ", SlotPlan::kRowCache, ")\n    cached", number, "(A, begin, end, s, P);\n");
+  return out + text("  else\n    row", number, "(A, begin, end, s, P);\n}\n");
 }
 
 }  // namespace

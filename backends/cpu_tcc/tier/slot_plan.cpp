@@ -1,5 +1,6 @@
 // slot_plan: operations -> loops and calls in an order that keeps loops long, and a place for each value that leaves one.
 #include <algorithm>
+#include <map>
 
 #include "backends/cpu_tcc/tier/fused_stage.h"
 #include "core/base/element.h"
@@ -41,6 +42,7 @@ SlotPlan::SlotPlan(const Program& program, const VmPlan& plan, const ElementText
   has_states_ = std::find(fused_.begin(), fused_.end(), false) != fused_.end();
   choose_places();
   lay_out();
+  if (plan.layout == Layout::row) find_repeated_work();
 }
 
 bool SlotPlan::is_one_element(Level level) const {
@@ -174,6 +176,38 @@ void SlotPlan::lay_out() {
     for (const FusedItem& item : stage.items)
       for (const Op* op : item.ops)
         stage.needs_blocks |= (!item.is_loop && !is_one_element(op->space)) || (op->dst >= 0 && slots_[size_t(op->dst)].home >= 0);
+}
+
+// Walks over a row that compute the same: equal texts are equal values, as operands that are only read do not change.
+void SlotPlan::find_repeated_work() {
+  constexpr size_t kMostCached = 2;
+  std::vector<std::string> keys(slots_.size());
+  auto key_of = [&](int slot) {
+    if (slot < 0) return std::string();
+    if (slots_[size_t(slot)].source >= 0) slot = slots_[size_t(slot)].source;
+    return keys[size_t(slot)].empty() ? text("r", slot) : keys[size_t(slot)];
+  };
+  std::map<std::string, int> first;
+  for (const FusedStage& stage : stages_)
+    for (const FusedItem& item : stage.items) {
+      if (!item.is_loop || stage.level != Level::inner) continue;
+      for (const Op* op : item.ops) {
+        if (op->dst < 0 || op->kind == OpKind::reduce_row) continue;
+        const Instr& i = program_.instrs[size_t(op->instr)];
+        bool is_load = op->kind == OpKind::load_here || op->kind == OpKind::load_block;
+        if (is_load && (program_.operands[size_t(op->operand)].is_output || op->copy)) continue;
+        std::string& key = keys[size_t(op->dst)];
+        if (is_load) key = text("@", op->operand);
+        else key = text("(", int(i.code), " ", int(i.prim), " ", int(i.sub), " ", int(i.type), " ", key_of(op->a), " ", key_of(op->b), " ", key_of(op->c), ")");
+        if (key.size() > 500) key.clear();  // a value of its own
+        if (is_load || key.empty() || i.code != Code::element || !ElementText::is_costly(i.prim, i.type)) continue;
+        auto [at, is_new] = first.emplace(key, op->dst);
+        Slot &earlier = slots_[size_t(at->second)], &slot = slots_[size_t(op->dst)];
+        if (is_new || (earlier.cached < 0 && cached_slots_.size() == kMostCached)) continue;
+        if (earlier.cached < 0) cached_slots_.push_back(at->second);
+        earlier.cached = slot.cached = at->second;
+      }
+    }
 }
 
 std::string SlotPlan::declarations() const {

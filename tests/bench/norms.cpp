@@ -44,7 +44,13 @@ struct Pool {
     all.push_back(out);
     return out;
   }
-  void eval(std::vector<jt_tensor*> wanted) { must(jt_eval(s.ctx, wanted.data(), wanted.size())); }
+  // What is still held would be computed too.
+  void eval(std::vector<jt_tensor*> wanted) {
+    for (jt_tensor* t : all)
+      if (std::find(wanted.begin(), wanted.end(), t) == wanted.end()) jt_tensor_release(t);
+    all = wanted;
+    must(jt_eval(s.ctx, wanted.data(), wanted.size()));
+  }
 };
 
 // (x - mean) / sqrt(variance + eps) over axes.

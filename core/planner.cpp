@@ -243,9 +243,8 @@ std::string Planner::show(std::span<const Ref> asked, char stage) {
 void Planner::eval(std::span<const Ref> asked) {
   try {
     run(asked, true);
-  } catch (const Error&) {
-    if (asked.empty()) throw;
-    run(asked, false);  // a held value that cannot run must not take the others with it
+  } catch (...) {
+    salvage(asked);
   }
 }
 
@@ -259,6 +258,7 @@ void Planner::run(std::span<const Ref> asked, bool also_held) {
   runtime_.stats.evals++;
   Plan& plan = find_or_make(w);
   int64_t launches = 0, calls = 0;
+  w.of_results.reserve(w.results.size());  // between the run and what follows nothing may fail
   run_plan(plan, {w.params, w.scalars, w.wheres, runtime_.timing}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
   runtime_.stats.launches += launches;
   runtime_.stats.library_calls += calls;

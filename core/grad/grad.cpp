@@ -215,4 +215,17 @@ std::vector<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const 
   return out;
 }
 
+void unconsume(Recorder& recorder, Ref y) {
+  uint32_t mark = recorder.next_mark();
+  std::vector<Node*> next{y.node};
+  while (!next.empty()) {
+    Node* node = next.back();
+    next.pop_back();
+    if (node->mark == mark || node->has_run()) continue;
+    node->mark = mark;
+    node->flags &= uint16_t(~kConsumed);
+    for (Ref in : node->ins()) next.push_back(in.node);
+  }
+}
+
 }  // namespace jt

@@ -42,14 +42,13 @@ Node* Recorder::allocate(Op op, int inputs, int results, const Attrs& attrs) {
   return node;
 }
 
-static void drop(Poison* poison) {
-  if (poison && --poison->refs == 0) delete poison;
-}
-
 void Recorder::free_node(Node* node) {
   for (int i = 0; i < node->n_results; i++)
     if (Buffer* buffer = node->results()[i].buffer) release(buffer);
-  drop(node->poison);
+  if (node->poison) {
+    poisoned_--;
+    if (--node->poison->refs == 0) delete node->poison;
+  }
   size_t grains = node->bytes / kGrain;
   if (grains >= free_.size()) return ::operator delete(node);
   auto* slot = reinterpret_cast<FreeNode*>(node);
@@ -66,6 +65,30 @@ void Recorder::settle(Node* node) {
   pending_--;
 }
 
+// ---- values whose run failed -----------------------------------------------------------------------------------------
+
+void Recorder::take_poison(Node* node, Poison* poison) {
+  node->poison = poison;
+  poison->refs++;
+  poisoned_++;
+  settle(node);
+}
+
+void Recorder::inherit_poison(Node* node) {
+  for (Ref in : node->ins())
+    if (in.node->poison) return take_poison(node, in.node->poison);
+}
+
+void Recorder::poison(Node* node, const Error& error) {
+  if (!node->has(kPending)) return;
+  auto made = std::make_unique<Poison>(Poison{0, error.code(), error.message(), error.native()});
+  Node* next = node->next;  // what depends on it was recorded after it
+  take_poison(node, made.release());
+  while (Node* later = next) next = later->next, inherit_poison(later);
+}
+
+void Recorder::repeat(const Poison* poison) { throw Error(poison->code, poison->message, poison->native); }
+
 Value Recorder::finish(Node* node) {
   node->line = line;
   node->sequence = ++sequence_;
@@ -75,6 +98,7 @@ Value Recorder::finish(Node* node) {
     (last_ ? last_->next : first_) = node;
     last_ = node;
     pending_++;
+    if (poisoned_) [[unlikely]] inherit_poison(node);
   }
   return Value(Ref{node, 0});
 }

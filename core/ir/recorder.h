@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "core/base/status.h"
 #include "core/ir/node.h"
 
 namespace jt {
@@ -17,6 +18,7 @@ struct Poison {
   int refs;
   jt_status code;
   std::string message;
+  int64_t native;
 };
 
 class Recorder {
@@ -44,6 +46,13 @@ class Recorder {
   Node* last_pending() const { return last_; }
   int64_t pending_count() const { return pending_; }
   void settle(Node* node);    // has run or failed: leaves the pending list
+  // The run of a pending node ended with this error: it is not pending any more, and pending nodes that depend on it,
+  // now or recorded later, end with the same one. It keeps its operands, so that gradients still find their way.
+  void poison(Node* node, const Error& error);
+  // Throws the error of a poisoned node.
+  void check(const Node* node) const {
+    if (poisoned_ && node->poison) repeat(node->poison);
+  }
   uint32_t next_mark();       // a fresh Node::mark
   bool lists_pending = true;  // false for recorders of blocks
   bool grad_mode = true;
@@ -54,12 +63,16 @@ class Recorder {
   Node* allocate(Op op, int inputs, int results, const Attrs& attrs);
   void free_node(Node* node);
   Value finish(Node* node);
+  void inherit_poison(Node* node);
+  void take_poison(Node* node, Poison* poison);
+  [[noreturn]] static void repeat(const Poison* poison);
   struct FreeNode { FreeNode* next; };
   std::array<FreeNode*, 32> free_{};
   std::vector<std::unique_ptr<char[]>> chunks_;
   size_t chunk_used_ = 0;
   Node *first_ = nullptr, *last_ = nullptr;
   int64_t pending_ = 0;
+  int64_t poisoned_ = 0;  // nodes alive with a poison
   uint64_t sequence_ = 0;
   uint32_t mark_ = 0;
 };

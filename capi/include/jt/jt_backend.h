@@ -66,12 +66,20 @@ typedef struct jt_be_kernel_info {
   jt_bool from_cache;    /* its code was kept from an earlier process: nothing was compiled */
 } jt_be_kernel_info;
 
+/* jt_backend_api.flags. */
+typedef enum jt_be_flags {
+  /* A launch or an op_run that is given what it was promised fails only with the device. Without this bit any may fail, and
+   * the host lets no plan write over a value that existed before it: a failed plan then changes nothing. */
+  JT_BE_SURE_LAUNCHES = 1,
+  JT_BE_FLAGS_FORCE32 = 0x7fffffff
+} jt_be_flags;
+
 typedef struct jt_backend_api {
   uint32_t struct_size;
   uint32_t abi_minor;
   const char* name;      /* "cpu" */
   uint32_t dialects;     /* jt_be_dialect bits */
-  uint32_t flags;        /* 0 */
+  uint32_t flags;        /* jt_be_flags bits */
 
   /* The device: opened once per runtime. */
   jt_status (*open)(const jt_host_api* host, jt_be_device** out);

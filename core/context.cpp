@@ -33,6 +33,8 @@ Context::Entry::Entry(Context& context) : context_(context) {
     inside = 0;
   }
   if (!outermost_ && inside != me) fail(JT_E_BUSY, "the context is in use by another thread");
+  if (!outermost_ && context.recorder_.in_custom)
+    fail(JT_E_BUSY, "the context is evaluating a custom op, whose forward function must not use it");
   if (context.dead_.load(std::memory_order_relaxed)) context.bury_dead_cells();
 }
 
@@ -192,14 +194,15 @@ void Context::eval(std::span<const Ref> asked) {
 }
 void Context::eval_all() { eval({}); }
 
-void Context::commit(std::vector<Assignment> assignments, const std::function<void()>& undo) {
+void Context::commit(std::vector<Assignment> assignments, std::span<const Ref> with, const std::function<void()>& undo) {
   // The old values are overwritten in place if nobody else holds them; so nothing here does, except where no pending
   // node would keep them for the case of a failure.
   struct Before { Cell* cell; Ref value; };
   std::vector<Before> before;
   std::vector<Value> kept;
-  std::vector<Ref> asked;
-  before.reserve(assignments.size()), kept.reserve(2 * assignments.size()), asked.reserve(assignments.size());
+  std::vector<Ref> asked(with.begin(), with.end());
+  before.reserve(assignments.size()), kept.reserve(2 * assignments.size());
+  asked.reserve(asked.size() + assignments.size());
   for (Assignment& a : assignments) {
     Value old = a.cell->value;
     assign(*a.cell, a.value);

@@ -54,9 +54,9 @@ class Context {
   // Points a handle at another value of the same type (an assignment).
   void assign(Cell& cell, const Value& value);
   struct Assignment { Cell* cell; Value value; };
-  // Assigns, and runs what is pending. If the new values cannot be had, the handles point at their old ones again, `undo`
-  // is called, and the error thrown. A new value is made from the old one, or nothing pending reads the old one.
-  void commit(std::vector<Assignment> assignments, const std::function<void()>& undo = [] {});
+  // Assigns, and runs what is pending. If the new values or `with` cannot be had, the handles point at their old ones
+  // again, `undo` is called, and the error thrown. A new value is made from the old one, or nothing pending reads that.
+  void commit(std::vector<Assignment> assignments, std::span<const Ref> with, const std::function<void()>& undo);
   void set_requires_grad(Cell& cell, bool requires_grad);
 
   Value data(const Type& type, const void* bytes);  // copies; bytes may be null: uninitialised

@@ -36,6 +36,10 @@ class Planner {
  private:
   struct Walk;
   void run(std::span<const Ref> asked, bool also_held);
+  void run_plan_of(std::span<const Ref> asked, bool also_held);
+  void run_customs(std::span<const Ref> asked, bool also_held);
+  bool run_first_customs(std::span<const Ref> asked, bool also_held);
+  void call(Node* node);
   void salvage(std::span<const Ref> asked);
   void bring(std::span<const Value> roots, std::optional<Error>& first);
   void walk(std::span<const Ref> asked, bool also_held, Walk& walk);
@@ -53,7 +57,11 @@ class Planner {
   std::list<CachedPlan> plans_;  // latest first
   std::unordered_map<uint64_t, std::vector<std::list<CachedPlan>::iterator>> by_hash_;
   std::unique_ptr<Walk> scratch_;
+  std::optional<Error> of_custom_;  // the first error of a custom op's function in this eval
 };
+
+// The exception that is being handled, as an Error.
+Error caught();
 
 // Simplify, fuse, lower, plan: the story from a captured graph to something that runs. See docs/ARCHITECTURE.md.
 std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump);

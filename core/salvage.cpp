@@ -7,8 +7,7 @@
 
 namespace jt {
 
-// Called where an exception is caught.
-static Error caught() {
+Error caught() {
   try {
     throw;
   } catch (const Error& e) {
@@ -33,17 +32,11 @@ static bool may_pass(const Error& e) {
   }
 }
 
-static bool is_held(const Node* node) {
-  for (int i = 0; i < node->n_results; i++)
-    if (node->results()[i].handles) return node->op != Op::constant;
-  return false;
-}
-
 // Constants need no plan to be known.
 static std::vector<Value> held_and_pending(const Recorder& recorder) {
   std::vector<Value> out;
   for (Node* node = recorder.first_pending(); node; node = node->next)
-    if (is_held(node)) out.push_back(Value(Ref{node, 0}));
+    if (node->has_handles() && node->op != Op::constant) out.push_back(Value(Ref{node, 0}));
   return out;
 }
 
@@ -77,13 +70,19 @@ void Planner::salvage(std::span<const Ref> asked) {
 }
 
 void Planner::eval_together(std::span<const Ref> asked, const std::function<void()>& undo) {
+  // A custom op that fails takes what depends on it along: then no part of `asked` may run.
+  auto run_together = [&](std::span<const Ref> alone, bool also_held) {
+    if (recorder_.may_hold_customs) run_customs(asked, also_held);
+    for (Ref r : asked) recorder_.check(r.node);
+    run_plan_of(alone, also_held);
+  };
   try {
-    return run({}, true);
+    return run_together({}, true);
   } catch (...) {
   }
   std::optional<Error> of_asked, of_held;
   try {
-    run(asked, false);
+    run_together(asked, false);
   } catch (...) {
     of_asked = caught();
     undo();

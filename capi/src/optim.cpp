@@ -103,12 +103,13 @@ static std::vector<Context::Assignment> next_values(Context& c, jt_optimizer& o,
 
 // Gradients are gone when the plan is made: it may overwrite what only they read. `undo` is called if no step was taken.
 template <class Gradients>
-static void take_step(Context& c, jt_optimizer& o, const Gradients& gradients_of, const std::function<void()>& undo) {
+static void take_step(Context& c, jt_optimizer& o, const Gradients& gradients_of, std::span<const Ref> with,
+                      const std::function<void()>& undo) {
   int64_t steps = o.rule.steps();
   bool is_undone = false;
   try {
     std::vector<Context::Assignment> next = next_values(c, o, gradients_of());
-    c.commit(std::move(next), [&] { undo(), is_undone = true; });
+    c.commit(std::move(next), with, [&] { undo(), is_undone = true; });
   } catch (...) {
     o.rule.set_steps(steps);
     if (!is_undone) undo();
@@ -131,7 +132,7 @@ extern "C" jt_status jt_optimizer_step(jt_context* ctx, jt_optimizer* optimizer,
       has_consumed = true;
       return grads;
     };
-    take_step(c, o, gradients_of, [&] {
+    take_step(c, o, gradients_of, {&from, 1}, [&] {
       if (has_consumed) unconsume(c.recorder(), from);
     });
   });
@@ -152,7 +153,7 @@ extern "C" jt_status jt_optimizer_step_grads(jt_context* ctx, jt_optimizer* opti
       }
       return values;
     };
-    take_step(c, o, gradients_of, [] {});
+    take_step(c, o, gradients_of, {}, [] {});
   });
 }
 

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "core/ir/custom.h"
+
 namespace jt {
 
 constexpr size_t kChunk = 64 << 10, kGrain = 64;
@@ -42,13 +44,18 @@ Node* Recorder::allocate(Op op, int inputs, int results, const Attrs& attrs) {
   return node;
 }
 
-void Recorder::free_node(Node* node) {
-  for (int i = 0; i < node->n_results; i++)
-    if (Buffer* buffer = node->results()[i].buffer) release(buffer);
+void Recorder::drop_more(Node* node) {
   if (node->poison) {
     poisoned_--;
     if (--node->poison->refs == 0) delete node->poison;
   }
+  if (node->op == Op::custom) node->custom->release();
+}
+
+void Recorder::free_node(Node* node) {
+  for (int i = 0; i < node->n_results; i++)
+    if (Buffer* buffer = node->results()[i].buffer) release(buffer);
+  if (node->has(kOwnsMore)) [[unlikely]] drop_more(node);
   size_t grains = node->bytes / kGrain;
   if (grains >= free_.size()) return ::operator delete(node);
   auto* slot = reinterpret_cast<FreeNode*>(node);
@@ -69,6 +76,7 @@ void Recorder::settle(Node* node) {
 
 void Recorder::take_poison(Node* node, Poison* poison) {
   node->poison = poison;
+  node->flags |= kOwnsMore;
   poison->refs++;
   poisoned_++;
   settle(node);
@@ -133,10 +141,29 @@ Value Recorder::again(const Node* node, std::span<const Ref> inputs) {
   for (int i = 0; i < node->n_results; i++) copy->results()[i].type = node->results()[i].type;
   copy->constant_bits = node->constant_bits;
   copy->flags = node->flags & (kGrad | kImplicit);
+  if (node->op == Op::custom) node->custom->retain(), copy->flags |= kOwnsMore;
   Value made = finish(copy);
   copy->origin = node->origin;
   copy->line = node->line;
   return made;
+}
+
+Value Recorder::custom(CustomOp* op, std::span<const Ref> inputs, std::span<const Type> results) {
+  auto drop = [](CustomOp* o) { o->release(); };
+  std::unique_ptr<CustomOp, decltype(drop)> held(op, drop);
+  if (inputs.size() > UINT16_MAX) fail(JT_E_INVALID, op->name(), ": ", inputs.size(), " operands are too many");
+  if (results.empty() || results.size() > UINT8_MAX) fail(JT_E_INVALID, op->name(), ": ", results.size(), " results, not 1 to 255");
+  Node* node = allocate(Op::custom, int(inputs.size()), int(results.size()), {});
+  for (size_t i = 0; i < inputs.size(); i++) {
+    node->inputs()[i] = inputs[i];
+    jt::retain(inputs[i].node);
+  }
+  for (size_t i = 0; i < results.size(); i++) node->results()[i].type = results[i];
+  node->custom = held.release();
+  node->flags |= kOwnsMore;
+  if (grad_mode && takes_gradient(inputs)) node->flags |= kGrad;
+  may_hold_customs = true;
+  return finish(node);
 }
 
 Value Recorder::constant_bits(DType dtype, int64_t bits) {

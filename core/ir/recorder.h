@@ -40,6 +40,8 @@ class Recorder {
   Value constant(DType dtype, double value);
   Value constant_int(DType dtype, int64_t value);
   Value constant_bits(DType dtype, int64_t bits);
+  // An op of the program's own; takes over one count of `op`, also when it throws.
+  Value custom(CustomOp* op, std::span<const Ref> inputs, std::span<const Type> results);
   Value leaf(const Type& type, Buffer* buffer /* taken over; may be null in a block */);
 
   Node* first_pending() const { return first_; }
@@ -54,6 +56,9 @@ class Recorder {
     if (poisoned_ && node->poison) repeat(node->poison);
   }
   uint32_t next_mark();       // a fresh Node::mark
+  uint32_t last_mark() const { return mark_; }
+  bool may_hold_customs = false;  // a custom node may be pending
+  bool in_custom = false;         // a custom op's function is running: nothing may be recorded or run
   bool lists_pending = true;  // false for recorders of blocks
   bool grad_mode = true;
   uint32_t line = 0;          // given to every node recorded from now on
@@ -63,6 +68,7 @@ class Recorder {
   Node* allocate(Op op, int inputs, int results, const Attrs& attrs);
   void free_node(Node* node);
   Value finish(Node* node);
+  void drop_more(Node* node);
   void inherit_poison(Node* node);
   void take_poison(Node* node, Poison* poison);
   [[noreturn]] static void repeat(const Poison* poison);

@@ -133,6 +133,33 @@ TEST(NoMemory, OfAHeldValueLeavesTheAskedOneAlone) {
   EXPECT_EQ(s.read(s.make(jt_add, small, small)), Floats(4, 2));
 }
 
+TEST(NoMemory, ForACustomOpLeavesItPendingAndItRunsOnce) {
+  FaultySession s;
+  int calls = 0;
+  jt_custom_type type = {JT_F32, nullptr, 0};
+  jt_custom_desc desc{};
+  desc.struct_size = sizeof desc;
+  desc.user = &calls;
+  desc.outputs = &type, desc.outputs_len = 1;
+  desc.forward = [](void* user, const jt_custom_call* call) {
+    ++*static_cast<int*>(user);
+    *static_cast<float*>(call->outputs[0].data) = *static_cast<const float*>(call->inputs[0].data);
+    return JT_OK;
+  };
+  for (int64_t n = 0; n < 3; n++) {  // its operand, its result, what follows
+    Tensor leaf = s.floats({1}, {7}), x = s.make(jt_neg, leaf);
+    jt_tensor *in = x, *out = nullptr;
+    must(jt_custom(s.ctx, &desc, &in, 1, &out, 1));
+    Tensor result(out), z = s.make(jt_neg, result);
+    must(jt_runtime_trim(s.rt));
+    faults.allocations_left = n;
+    EXPECT_EQ(try_read(s, z).code, JT_E_NOMEM) << n;
+    faults = {};
+    EXPECT_EQ(s.read(z), Floats({7}));
+    EXPECT_EQ(calls, n + 1);
+  }
+}
+
 // ---- steps -----------------------------------------------------------------------------------------------------------
 
 namespace {

@@ -259,8 +259,8 @@ void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
   if (!anything) return;
   runtime_.stats.evals++;
   Plan& plan = find_or_make(w);
+  w.of_results.reserve(w.results.size());  // nothing can fail between a run and what it leaves behind
   int64_t launches = 0, calls = 0;
-  w.of_results.reserve(w.results.size());  // between the run and what follows nothing may fail
   run_plan(plan, {w.params, w.scalars, w.wheres, runtime_.timing}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
   runtime_.stats.launches += launches;
   runtime_.stats.library_calls += calls;

@@ -42,7 +42,7 @@ class Recorder {
   Value constant_bits(DType dtype, int64_t bits);
   // An op of the program's own; takes over one count of `op`, also when it throws.
   Value custom(CustomOp* op, std::span<const Ref> inputs, std::span<const Type> results);
-  Value leaf(const Type& type, Buffer* buffer /* taken over; may be null in a block */);
+  Value leaf(const Type& type, Buffer* buffer /* taken over, also by a failure; may be null in a block */);
 
   Node* first_pending() const { return first_; }
   Node* last_pending() const { return last_; }

@@ -90,6 +90,22 @@ std::shared_ptr<LibraryOp> KernelCache::library(const char* name, std::span<cons
   return made;
 }
 
+std::shared_ptr<LibraryOp> KernelCache::code(const std::string& who, const std::string& text) {
+  const jt_backend_api& api = device_.api();
+  constexpr size_t kNeeded = offsetof(jt_backend_api, op_compile) + sizeof api.op_compile;
+  if (api.struct_size < kNeeded || !api.op_compile) fail(JT_E_UNSUPPORTED, who, ": backend ", api.name, " compiles no C");
+  std::lock_guard lock(mutex_);
+  if (auto it = codes_.find(text); it != codes_.end()) return it->second;
+  if (codes_.size() >= kMaxKernels) std::erase_if(codes_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  auto made = std::make_shared<LibraryOp>(device_);
+  try {
+    device_.check(api.op_compile(device_.handle(), text.data(), text.size(), &made->op), "op_compile");
+  } catch (const Error& e) {
+    throw Error(e.code(), who + ": " + e.message(), e.native());
+  }
+  return codes_.emplace(text, std::move(made)).first->second;
+}
+
 size_t KernelCache::count() {
   std::lock_guard lock(mutex_);
   return kernels_.size();

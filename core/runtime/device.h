@@ -70,6 +70,8 @@ class KernelCache {
   explicit KernelCache(Device& device) : device_(device) {}
   std::shared_ptr<CompiledKernel> get(const Program& program, std::string_view name);
   std::shared_ptr<LibraryOp> library(const char* name, std::span<const int64_t> params);
+  // An op of C text (jt_backend.h, op_compile); equal texts are compiled once.
+  std::shared_ptr<LibraryOp> code(const std::string& who, const std::string& text);
   int64_t compiled() const { return compiled_; }
   int64_t from_disk() const { return from_disk_; }
   size_t count();
@@ -80,6 +82,7 @@ class KernelCache {
   Device& device_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<CompiledKernel>> kernels_;
+  std::unordered_map<std::string, std::shared_ptr<LibraryOp>> codes_;
   int64_t made_ = 0, compiled_ = 0, from_disk_ = 0;
 };
 

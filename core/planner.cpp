@@ -259,6 +259,7 @@ void Planner::run(std::span<const Ref> asked, bool also_held) {
   runtime_.stats.evals++;
   Plan& plan = find_or_make(w);
   int64_t launches = 0, calls = 0;
+  ThreadPool::Rest rest(runtime_.threads);
   run_plan(plan, {w.params, w.scalars, w.wheres, runtime_.timing}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
   runtime_.stats.launches += launches;
   runtime_.stats.library_calls += calls;

@@ -254,7 +254,7 @@ jt_status cpu_op_create(jt_be_device* device, const char* name, const int64_t* p
   return guarded(device, [&] {
     demand(name && workspace_bytes && out && (params || !params_len), "op_create: an argument is null");
     auto op = std::make_unique<jt_be_op>(jt_be_op{library::make_library_op(*device->library, name, {params, params_len})});
-    op->work = {op->op.units, op->op.ns};
+    op->work = library::work_of(op->op);
     op->lanes = device->lanes.count(op->work);
     op->lane_bytes = (op->op.workspace_bytes + 63) / 64 * 64;
     *workspace_bytes = op->lanes > 1 ? size_t(op->lanes) * op->lane_bytes : op->op.workspace_bytes;

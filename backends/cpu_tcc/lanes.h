@@ -13,8 +13,9 @@
 namespace jt::cpu {
 
 struct Work {
-  int64_t pieces;  // that cannot be split
-  double ns;       // about what one thread takes for all of them
+  int64_t pieces;      // that cannot be split
+  double ns;           // about what one thread takes for all of them
+  int64_t ranges = 8;  // most for each lane; fewer where every range has to prepare something
 };
 
 class Lanes {
@@ -44,10 +45,11 @@ class Lanes {
     bool is_told = host.struct_size >= offsetof(jt_host_api, parallel_for) + sizeof host.parallel_for && host.parallel_for;
     return is_told ? std::max(1, host.threads) : 1;
   }
-  // A range costs something to begin: at least half a grain, and no more than eight each.
+  // Pieces of a range: it costs something to begin one, so that at least half a grain follows.
   int64_t least(const Work& work, int64_t lanes) const {
     double grains = work.ns > 0 ? grain_ns_ / 2 / work.ns * double(work.pieces) : 1;
-    return std::max<int64_t>({1, std::min<int64_t>(work.pieces, int64_t(grains)), work.pieces / (8 * lanes)});
+    int64_t parts = work.ranges * lanes, part = (work.pieces + parts - 1) / parts;
+    return std::max<int64_t>(part, std::min<int64_t>(work.pieces, int64_t(grains)));
   }
 
   template <class Run>

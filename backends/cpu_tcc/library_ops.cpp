@@ -245,6 +245,12 @@ LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, 
   return op;
 }
 
+// Every range packs what its units share, so long ones are worth it.
+cpu::Work work_of(const LibraryOp& op) {
+  constexpr double kLongNs = 2e6;
+  return {op.units, op.ns, op.ns > kLongNs ? 2 : 1};
+}
+
 void check_run(const LibraryOp& op, std::span<void* const> pointers, const void* workspace) {
   const OpRow& row = *op.row;
   if (pointers.size() != row.pointers)

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <new>
 
+#include "core/base/fpu.h"
 #include "core/context.h"
 
 namespace jt::capi {
@@ -21,6 +22,7 @@ inline jt_tensor* wrap(Cell* c) { return reinterpret_cast<jt_tensor*>(c); }
 // Runs body and turns what it throws into a status and the calling thread's error slot.
 template <class Body>
 jt_status guarded(const char* function, Body&& body) noexcept {
+  DefaultFpuMode mode;
   try {
     body();
     return JT_OK;

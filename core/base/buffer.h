@@ -58,6 +58,7 @@ class BufferPool {
   PoolStats stats();
   void reset_peak();
   void set_limit(int64_t bytes) { limit_ = bytes; }
+  int64_t limit() const { return limit_; }
   bool poison_freed = false;       // fills freed buffers with NaN bytes, to find readers of freed memory
 
  private:

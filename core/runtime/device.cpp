@@ -14,8 +14,10 @@ struct CallError {
 };
 static thread_local CallError call_error;
 
-Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log) : api_(api), flags_(flags), log_(log) {
-  host_ = {sizeof host_, JT_BACKEND_ABI_MINOR, this, set_error, Device::log, nullptr, nullptr, setting};
+Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads)
+    : api_(api), flags_(flags), log_(log), threads_(threads) {
+  host_ = {sizeof host_, JT_BACKEND_ABI_MINOR, this, set_error, Device::log, nullptr, nullptr, setting,
+           threads.threads(), 0, parallel_for};
   check(api_->open(&host_, &device_), "open");
 }
 
@@ -41,6 +43,10 @@ const char* Device::setting(void* host, const char* name) {
     if (c == '.') c = '_';
   const std::string* value = find_flag(static_cast<Device*>(host)->flags_, field);
   return value ? value->c_str() : nullptr;
+}
+
+void Device::parallel_for(void* host, LaneBody body, void* user, int64_t lanes) {
+  static_cast<Device*>(host)->threads_.run(body, user, lanes);
 }
 
 void Device::check(jt_status status, std::string_view what) const {

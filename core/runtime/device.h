@@ -12,12 +12,13 @@
 #include "core/base/flags.h"
 #include "core/base/log.h"
 #include "core/base/program.h"
+#include "core/runtime/threads.h"
 
 namespace jt {
 
 class Device {
  public:
-  Device(const jt_backend_api* api, const Flags& flags, const Logger& log);
+  Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads);
   ~Device();
   Device(const Device&) = delete;
 
@@ -29,9 +30,11 @@ class Device {
   static void set_error(void* host, jt_status, int64_t native, const char* message, size_t length);
   static void log(void* host, int32_t level, const char* domain, const char* message, size_t length);
   static const char* setting(void* host, const char* name);
+  static void parallel_for(void* host, LaneBody body, void* user, int64_t lanes);
   const jt_backend_api* api_;
   const Flags& flags_;
   const Logger& log_;
+  ThreadPool& threads_;
   jt_host_api host_{};
   jt_be_device* device_ = nullptr;
 };

@@ -15,7 +15,8 @@ Runtime::Runtime(RuntimeOptions options)
     : flags(with_cache_folder(std::move(options.flags))),
       log(options.log),
       pool(std::make_shared<BufferPool>(options.allocator)),
-      device(options.backend, flags, log),
+      threads(options.threads, options.parallel_for, log),
+      device(options.backend, flags, log, threads),
       kernels(device) {
   pool->set_limit(options.memory_limit);
   pool->poison_freed = flags.check != "0";

@@ -17,6 +17,8 @@ struct RuntimeOptions {
   Allocator allocator = default_allocator();
   int64_t memory_limit = 0;
   const jt_backend_api* backend = nullptr;
+  int threads = 1;  // that compute, the caller's included
+  HostParallelFor parallel_for;
 };
 
 struct RuntimeStats {
@@ -29,6 +31,7 @@ struct Runtime {
   Flags flags;
   Logger log;
   std::shared_ptr<BufferPool> pool;
+  ThreadPool threads;
   Device device;
   KernelCache kernels;
   RuntimeStats stats;

@@ -28,17 +28,14 @@ Value var_of(const Value& x, std::span<const int64_t> axes, int64_t correction) 
   return call(Op::var, {x}, Attrs().add_ints(axes).add(0).add(correction));
 }
 
-// Moves the running statistics towards these by momentum, or by 1 / count of batches.
-void follow(LayerCall& c, const Value& mean, const Value& var) {
-  GradMode off(c.recorder(), false);
-  double momentum = c["momentum"].real;
-  Value count = c.state("num_batches_tracked") + 1;
+// Moves running statistics towards these by `share` of the difference.
+template <class Share>
+void follow(LayerCall& c, const Value& mean, const Value& var, const Share& share) {
   auto moved = [&](std::string_view name, const Value& to) {
-    Value from = c.state(name), change = cast(to, from.dtype()) - from;
-    c.update(name, momentum == momentum ? from + change * momentum : from + change / cast(count, from.dtype()));
+    Value from = c.state(name);
+    c.update(name, from + (cast(to, from.dtype()) - from) * share);
   };
   moved("running_mean", mean), moved("running_var", var);
-  c.update("num_batches_tracked", count);
 }
 
 Value by_running_statistics(const LayerCall& c) {
@@ -59,10 +56,15 @@ void batch_norm(LayerCall& c, int least, int most) {
   give(c, normalise(c, Op::batch_norm, {x, mean, var}, Attrs().add_real(c["eps"].real)));
   if (!c.training || !tracks) return;
   GradMode off(c.recorder(), false);
-  follow(c, mean, var_of(x, axes, 1));
+  Value count = c.state("num_batches_tracked") + 1, unbiased = var_of(x, axes, 1);
+  double momentum = c["momentum"].real;
+  if (momentum == momentum) follow(c, mean, unbiased, momentum);
+  else follow(c, mean, unbiased, reciprocal(cast(count, c.state("running_mean").dtype())));
+  c.update("num_batches_tracked", count);
 }
 
-// Running statistics are means over the samples'.
+// Running statistics are means over the samples'. As in PyTorch the batches are not counted, and without a momentum
+// nothing moves.
 void instance_norm(LayerCall& c, int rank) {
   check_rank(c, rank, rank), check_channels(c, "num_features");
   bool tracks = bool(c.state("running_mean"));
@@ -74,9 +76,10 @@ void instance_norm(LayerCall& c, int rank) {
   if (c.training && each == 1)
     fail(JT_E_SHAPE, c.layer.row().name, ": x of shape ", x.shape(), " has one value per sample and channel; training needs more");
   give(c, normalise(c, Op::group_norm, {x}, Attrs().add(x.shape()[1]).add_real(c["eps"].real)));
-  if (!c.training || !tracks) return;
+  double momentum = c["momentum"].real;
+  if (!c.training || !tracks || momentum != momentum) return;
   GradMode off(c.recorder(), false);
-  follow(c, mean_of(mean_of(x, axes), samples), mean_of(var_of(x, axes, 1), samples));
+  follow(c, mean_of(mean_of(x, axes), samples), mean_of(var_of(x, axes, 1), samples), momentum);
 }
 
 Attrs last_axes(const LayerCall& c) { return Attrs().add(int64_t(c["normalized_shape"].ints.size())).add_real(c["eps"].real); }

@@ -20,7 +20,6 @@ typedef enum jt_module_part {
   JT_MODULE_PARAMETERS = 1,        /* tensors that optimisers update */
   JT_MODULE_BUFFERS = 2,           /* tensors that forward updates: running statistics */
   JT_MODULE_STATE = 3,             /* both: what a checkpoint holds */
-  JT_MODULE_FIRST_NAMES = 4,       /* with the others: of a tensor under several names, only the first */
   JT_MODULE_PART_FORCE32 = 0x7fffffff
 } jt_module_part;
 
@@ -84,6 +83,12 @@ JT_API jt_status jt_module_list(jt_context* ctx, jt_module* module, uint32_t par
 /* Name i of the latest list, valid until the next one or until the module is gone; NULL if there is none. Threads: the
  * context's; cannot fail. */
 JT_API const char* jt_module_listed_name(const jt_module* module, size_t i);
+/* Handles on the parameters of the module and of all below it, each once, in the order of their first names: what an
+ * optimiser takes. *out_len tells how many there are; outputs NULL asks only that.
+ * Owns: each output has one count. Errors: JT_E_INVALID (a NULL, outputs_len too small), JT_E_WRONG_CONTEXT, JT_E_BUSY,
+ * JT_E_NOMEM. Threads: the context's. */
+JT_API jt_status jt_module_parameters(jt_context* ctx, jt_module* module, jt_tensor** outputs, size_t outputs_len,
+    size_t* out_len);
 /* A handle on the tensor at the path (name, name_len): on the module's own cell, so that an assignment to it is seen by the
  * module. Owns: *out has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_WRONG_CONTEXT, JT_E_BUSY.
  * Threads: the context's. */

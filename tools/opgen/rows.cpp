@@ -40,6 +40,15 @@ static constexpr DtypeFact kDtypeFacts[] = {
     {"float_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
     {"cross_entropy_type", "x of a float dtype, label of an integer dtype", "x's dtype"},
     {"mse_loss_type", "float dtypes, the same for both", "x's dtype"},
+    {"pair_type", "float dtypes, the same for both", "x's dtype"},
+    {"pointwise_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
+    {"prelu_type", "float dtypes, the same for both", "x's dtype"},
+    {"dropout_type", "float dtypes", "x's dtype"},
+    {"embedding_type", "index of an integer dtype, weight of every dtype", "weight's dtype"},
+    {"layer_norm_type", "float dtypes, the same for all", "x's dtype"},
+    {"group_norm_type", "float dtypes, the same for all", "x's dtype"},
+    {"batch_norm_type", "float dtypes, the same for all", "x's dtype"},
+    {"nll_type", "x of a float dtype, label of an integer dtype", "x's dtype"},
 };
 
 static std::string element_dtypes(Operands types) {

@@ -1,8 +1,8 @@
-// jt: the Python extension module jt._C, from the C headers.
+// jt: the Python extension module jt._C, from the C headers. (SWIG also writes a jt_c.py, which nobody needs.)
 //
 // Handles become types (`-builtin`), ops become functions that also serve as methods, a status other than JT_OK becomes an
 // exception. Operators, indexing and the exchange of memory are the C of src/. The package on top is bindings/python/jt.
-%module _C
+%module jt_c
 %begin %{
 #define PY_SSIZE_T_CLEAN
 #define SWIG_PYTHON_STRICT_BYTE_CHAR

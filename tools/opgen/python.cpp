@@ -185,4 +185,13 @@ File python_stub(const std::vector<Row>& rows, const std::string& head) {
   return {"bindings/python/jt/_C.pyi", out + "\n" + functions};
 }
 
+// jt.ops: every row as a function.
+File python_names(const std::vector<Row>& rows) {
+  std::string out = std::string("# ") + kGenerated + "\n\"\"\"ops: every op of the table as a function.\"\"\"\nfrom ._C import (\n";
+  for (const Row& row : rows) out += std::string("    ") + row.def->name + " as " + row.def->name + ",\n";
+  out += ")\n\n__all__ = [\n";
+  for (const Row& row : rows) out += std::string("    \"") + row.def->name + "\",\n";
+  return {"bindings/python/jt/ops.py", out + "]\n"};
+}
+
 }  // namespace opgen

@@ -363,6 +363,7 @@ static int jp_start(PyTypeObject* base, PyMethodDef* methods, const char* const*
   jt_status status;
   memset(&desc, 0, sizeof desc);
   desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_BACKGROUND_JIT;
+  base->tp_dictoffset = 0; /* attributes are the class's slots: SWIG's dict is unknown to the collector */
   jp_base_class = jp_tensor_class = base;
   if (PyType_Ready(&jp_writable_type) < 0 || jp_add_methods(methods, method_names)) return -1;
   status = jt_runtime_create(&desc, &jp_rt);

@@ -46,7 +46,7 @@
 
 // ---- arguments -------------------------------------------------------------------------------------------------------
 %typemap(in) jt_tensor* (int owned = 0, int found) %{
-  found = jp_argument(self, args, kwargs, $input, &$1, &owned);
+  found = jp_argument("$symname", self, args, kwargs, $input, &$1, &owned);
   if (found <= 0) SWIG_fail;
 %}
 %typemap(freearg) jt_tensor* %{ if (owned$argnum) jt_tensor_release($1); %}
@@ -60,11 +60,11 @@
 %}
 %typemap(freearg) (const char* TEXT, size_t TEXT_LEN) %{ Py_XDECREF(kept$argnum); %}
 %typemap(in) (jt_tensor* const* TENSORS, size_t TENSORS_LEN) (jp_handles handles = {NULL, 0, 0}) %{
-  if (!jp_as_handles($input, 0, &handles)) SWIG_fail;
+  if (!jp_as_handles("$symname", $input, 0, &handles)) SWIG_fail;
   $1 = handles.list, $2 = handles.count;
 %}
 %typemap(in) (jt_tensor* const* TENSORS_OR_NULL, size_t TENSORS_LEN) (jp_handles handles = {NULL, 0, 0}) %{
-  if (!jp_as_handles($input, 1, &handles)) SWIG_fail;
+  if (!jp_as_handles("$symname", $input, 1, &handles)) SWIG_fail;
   $1 = handles.list, $2 = handles.count;
 %}
 %typemap(freearg) (jt_tensor* const* TENSORS, size_t TENSORS_LEN), (jt_tensor* const* TENSORS_OR_NULL, size_t TENSORS_LEN)
@@ -93,7 +93,11 @@
 JT_SLOTS(add) JT_SLOTS(subtract) JT_SLOTS(multiply) JT_SLOTS(true_divide) JT_SLOTS(floor_divide) JT_SLOTS(remainder)
 JT_SLOTS(and) JT_SLOTS(or) JT_SLOTS(xor) JT_SLOTS(lshift) JT_SLOTS(rshift) JT_SLOTS(matrix_multiply) JT_SLOTS(power)
 JT_SLOT(nb_divmod) JT_SLOT(nb_negative) JT_SLOT(nb_absolute) JT_SLOT(nb_invert) JT_SLOT(nb_positive)
-JT_SLOT(nb_bool) JT_SLOT(nb_float) JT_SLOT(nb_int) JT_SLOT(nb_index)
+JT_SLOT(nb_float) JT_SLOT(nb_int) JT_SLOT(nb_index)
+// SWIG calls these by the names of Python 2.
+%feature("python:nb_divide") jt_tensor "jp_nb_true_divide";
+%feature("python:nb_inplace_divide") jt_tensor "jp_inplace_nb_true_divide";
+%feature("python:nb_nonzero") jt_tensor "jp_nb_bool";
 typedef struct jt_tensor {} jt_tensor;
 %extend jt_tensor { ~jt_tensor() { jt_tensor_release($self); } }
 

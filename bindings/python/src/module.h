@@ -14,13 +14,14 @@ static void jp_widen(PyObject* o, jt_dtype* beside) {
   if (!*beside || jp_is_float(t) > jp_is_float(*beside) || (jp_is_float(t) == jp_is_float(*beside) && t > *beside)) *beside = t;
 }
 /* An operand of an op; see jp_as_operand. -1 with an exception. */
-static int jp_argument(PyObject* self, PyObject* args, PyObject* kwargs, PyObject* o, jt_tensor** out, int* owned) {
+static int jp_argument(const char* who, PyObject* self, PyObject* args, PyObject* kwargs, PyObject* o, jt_tensor** out, int* owned) {
   jt_dtype beside = 0;
   int found;
   Py_ssize_t i;
+  *owned = 0;
   if (jp_is_tensor(o)) return (*out = jp_get(o)) ? 1 : -1;
   if (o == Py_None) {
-    PyErr_SetString(PyExc_TypeError, "expected a jt.Tensor, not None");
+    PyErr_Format(PyExc_TypeError, "%s: expected a jt.Tensor, not None", who);
     return -1;
   }
   if (self) jp_widen(self, &beside);
@@ -32,7 +33,7 @@ static int jp_argument(PyObject* self, PyObject* args, PyObject* kwargs, PyObjec
   }
   if (jp_enter()) return -1;
   found = jp_as_operand(o, beside, out, owned);
-  if (!found) PyErr_Format(PyExc_TypeError, "expected a jt.Tensor, not %.200s", Py_TYPE(o)->tp_name);
+  if (!found) PyErr_Format(PyExc_TypeError, "%s: expected a jt.Tensor, not %.200s", who, Py_TYPE(o)->tp_name);
   return found ? found : -1;
 }
 
@@ -46,10 +47,10 @@ static void jp_drop_handles(jp_handles* h) {
   Py_XDECREF(h->kept);
 }
 /* A sequence of tensors, or one tensor's parts; numbers and arrays among them become tensors. */
-static int jp_as_handles(PyObject* o, int allows_none, jp_handles* out) {
+static int jp_as_handles(const char* who, PyObject* o, int allows_none, jp_handles* out) {
   Py_ssize_t i, n;
   if (jp_is_tensor(o) || PyUnicode_Check(o)) {
-    PyErr_Format(PyExc_TypeError, "expected a sequence of tensors, not %.200s", Py_TYPE(o)->tp_name);
+    PyErr_Format(PyExc_TypeError, "%s: expected a sequence of tensors, not %.200s", who, Py_TYPE(o)->tp_name);
     return 0;
   }
   if (!(out->kept = PySequence_List(o))) return 0;
@@ -60,7 +61,7 @@ static int jp_as_handles(PyObject* o, int allows_none, jp_handles* out) {
     PyObject* item = PyList_GET_ITEM(out->kept, i);
     int owned;
     if (item == Py_None && allows_none) continue;
-    if (jp_argument(NULL, NULL, NULL, item, &out->list[i], &owned) < 0) return 0;
+    if (jp_argument(who, NULL, NULL, NULL, item, &out->list[i], &owned) < 0) return 0;
     if (owned) {
       PyObject* made = jp_wrap(out->list[i]);
       if (!made || PyList_SetItem(out->kept, i, made)) return 0;
@@ -190,7 +191,7 @@ static PyObject* gradients(jt_tensor* SELF, PyObject* inputs, PyObject* dy, unsi
   PyObject* list = NULL;
   size_t i;
   jt_status status;
-  if (jp_as_handles(inputs, 0, &wrt) && (dy == Py_None || (seed = jp_get(dy))) && !(outs = PyMem_Calloc(wrt.count + 1, sizeof *outs)))
+  if (jp_as_handles("grad", inputs, 0, &wrt) && (dy == Py_None || (seed = jp_get(dy))) && !(outs = PyMem_Calloc(wrt.count + 1, sizeof *outs)))
     PyErr_NoMemory();
   if (outs) {
     status = jt_grad(jp_ctx, SELF, wrt.list, wrt.count, seed, flags, outs, wrt.count);
@@ -222,7 +223,7 @@ static PyObject* optimizer_create(const char* TEXT, size_t TEXT_LEN, PyObject* f
     attrs[n].name = PyUnicode_AsUTF8(key), attrs[n].kind = JT_ATTR_F64, attrs[n].f64 = PyFloat_AsDouble(value), n++;
     if (PyErr_Occurred()) return NULL;
   }
-  if (!jp_as_handles(params, 0, &wrt)) return jp_drop_handles(&wrt), NULL;
+  if (!jp_as_handles("optimizer", params, 0, &wrt)) return jp_drop_handles(&wrt), NULL;
   status = jt_optimizer_create(jp_ctx, TEXT, TEXT_LEN, attrs, n, wrt.list, wrt.count, &made);
   jp_drop_handles(&wrt);
   return status == JT_OK ? PyCapsule_New(made, "jt_optimizer", jp_optimizer_gone) : jp_raise(status);

@@ -78,6 +78,7 @@ class Context {
   struct RandomState { int64_t seed = 0, stream = 0, counter = 0; };
   RandomState random() const { return random_; }
   void count_random() { random_.counter++; }  // once it is recorded
+  void set_random(const RandomState& state) { random_ = state; }
   void seed(int64_t seed) { random_ = {seed, 0, 0}; }
 
   // What a stage makes of the pending graph behind `asked`; runs nothing.

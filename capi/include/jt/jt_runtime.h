@@ -106,6 +106,11 @@ JT_API jt_status jt_context_set_seed(jt_context* ctx, int64_t seed);
 /* Turns the recording of gradients on or off for what is recorded from now on; *out_previous (may be NULL) tells what
  * it was. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode, jt_bool* out_previous);
+/* Says which line of the program records ops from now on: any number that tells lines apart, 0 for unknown, as at first.
+ * Graphs and errors show it; and when a long pending graph is evaluated by itself, it is cut where the program came
+ * back to a line, so that each round of a loop is evaluated alike.
+ * Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's. */
+JT_API jt_status jt_context_set_line(jt_context* ctx, uint32_t line);
 /* Evaluates everything that is pending in the context and waits for it.
  * Errors: JT_E_INVALID (NULL), JT_E_BUSY, and those of jt_eval. Threads: the context's. */
 JT_API jt_status jt_sync(jt_context* ctx);

@@ -225,7 +225,8 @@ void Context::commit(std::vector<Assignment> assignments, std::span<const Ref> w
 
 void Context::flush() {
   try {
-    eval_all();
+    planner_->flush();
+    kept_bytes_ = 0;
     flush_at_ = kMaxPending;
   } catch (const std::exception&) {
     // What lacks memory is still pending: to try at every op would be slow and help nobody.

@@ -1,5 +1,6 @@
 // pipeline: the whole way from a captured graph to a plan, in order. Each stage is a function from a value to a value and
-// has a letter in JT_DUMP: g recorded graph, s simplified graph, f groups, l block programs, m memory.
+// has a letter in JT_DUMP: g recorded graph, s simplified graph, f groups, l block programs, m memory,
+// k where each kernel came from, c the text it was compiled from.
 #include "core/planner.h"
 #include "core/rewrite/simplify.h"
 

@@ -28,6 +28,10 @@ class Planner {
   // The same, where `asked` comes as a whole or not at all: then `undo` is called before the rest is salvaged. Handles
   // point at all of `asked`.
   void eval_together(std::span<const Ref> asked, const std::function<void()>& undo);
+  // Runs what is held now and was recorded before the program was last back at the source line of the first pending node;
+  // everything held where no line tells, or where that would be little. In a loop every such plan is of whole rounds,
+  // so the cached one fits. Throws as eval of nothing.
+  void flush();
   int64_t plans() const { return int64_t(plans_.size()); }
   // What a stage makes of the graph behind `asked`; runs nothing.
   std::string show(std::span<const Ref> asked, char stage);

@@ -32,6 +32,13 @@ static bool may_pass(const Error& e) {
   }
 }
 
+// What was computed, and where it was recorded.
+static Error with_place(const Error& e, Ref value) {
+  std::string message = text(e.message(), " (computing ", name(value.node->op), " ", value.type());
+  if (value.node->line) append(message, text(", recorded at line ", value.node->line));
+  return Error(e.code(), message + ")", e.native());
+}
+
 // Constants need no plan to be known.
 static std::vector<Value> held_and_pending(const Recorder& recorder) {
   std::vector<Value> out;
@@ -52,7 +59,10 @@ void Planner::bring(std::span<const Value> roots, std::optional<Error>& first) {
   } catch (...) {
     if (pending.size() == 1) {
       Error error = caught();
-      if (!may_pass(error)) recorder_.poison(pending[0].node, error);
+      if (!may_pass(error)) {
+        error = with_place(error, pending[0]);
+        recorder_.poison(pending[0].node, error);
+      }
       if (!first) first = std::move(error);
       return;
     }

@@ -10,6 +10,7 @@
 
 #include "backends/cpu_tcc/kernel_split.h"
 #include "backends/cpu_tcc/library_ops.h"
+#include "backends/cpu_tcc/tier/render_c.h"
 #include "backends/cpu_tcc/tier/tcc_tier.h"
 #include "backends/cpu_tcc/vm/vm.h"
 #include "core/base/status.h"
@@ -248,6 +249,15 @@ void cpu_kernel_info(jt_be_device*, jt_be_kernel* kernel, jt_be_kernel_info* ino
   inout->from_cache = kernel->machine.from_disk;
 }
 
+jt_status cpu_kernel_text(jt_be_device* device, jt_be_kernel* kernel, void* user, void (*take)(void*, const char*, size_t)) {
+  return guarded(device, [&] {
+    demand(kernel && take, "kernel_text: an argument is null");
+    if (!kernel->machine.entry) return;
+    std::string text = cpu::render_c(kernel->program);
+    take(user, text.data(), text.size());
+  });
+}
+
 // ---- library ops ----
 jt_status cpu_op_create(jt_be_device* device, const char* name, const int64_t* params, size_t params_len,
                         size_t* workspace_bytes, jt_be_op** out) {
@@ -308,6 +318,7 @@ constexpr jt_backend_api kTable = {
     .op_release = cpu_op_release,
     .op_run = cpu_op_run,
     .op_compile = cpu_op_compile,
+    .kernel_text = cpu_kernel_text,
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "backends/builtin.h"
 #include "capi/src/guard.h"
 #include "capi/src/runtime.h"
+#include "core/runtime/backend_library.h"
 
 using namespace jt;
 using namespace jt::capi;
@@ -63,6 +64,21 @@ int64_t memory_limit_of(const jt_runtime_desc& d, std::string_view variable) {
   return limit;
 }
 
+// A path has a slash; a name is of a backend that is linked in.
+void choose_backend(RuntimeOptions& o, std::string_view wanted) {
+  if (wanted.find('/') != wanted.npos) {
+    BackendLibrary loaded = load_backend(std::string(wanted));
+    o.backend = loaded.api, o.backend_library = std::move(loaded.library);
+    return;
+  }
+  std::string known;
+  for (const jt_backend_api* backend : builtin_backends()) {
+    if (wanted.empty() || wanted == backend->name) return void(o.backend = backend);
+    known += text(known.empty() ? "" : ", ", backend->name);
+  }
+  fail(JT_E_NOT_FOUND, "no backend is called '", wanted, "'; built in: ", known, "; a library is named by a path with a slash");
+}
+
 RuntimeOptions options_of(jt_runtime& rt) {
   const jt_runtime_desc& d = rt.desc;
   RuntimeOptions o;
@@ -78,7 +94,7 @@ RuntimeOptions options_of(jt_runtime& rt) {
   o.memory_limit = memory_limit_of(d, o.flags.memory_limit);
   o.threads = threads_of(d, o.flags.threads);
   o.parallel_for = {d.parallel_for, d.parallel_user};
-  o.backend = builtin_backends().front();
+  choose_backend(o, d.backend ? str("backend", d.backend, d.backend_len) : std::string_view());
   return o;
 }
 

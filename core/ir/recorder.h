@@ -33,6 +33,11 @@ class Recorder {
   Value build(Op op, std::initializer_list<Ref> inputs, Attrs attrs = {}) {
     return build(op, std::span(inputs.begin(), inputs.size()), attrs);
   }
+  // Result i of what build() gave. A library op that computes in a wider dtype has its first result converted back.
+  static Ref result(Ref built, uint32_t i) {
+    if (i == 0 || built.node->n_results > 1) return {built.node, built.result + i};
+    return {built.node->inputs()[0].node, i};
+  }
   // The op on exactly these operands.
   Value record(Op op, std::span<const Ref> inputs, Attrs& attrs);
   // `node` again on other inputs of the same types: same attributes, result types, origin and line; nothing is checked.

@@ -25,6 +25,8 @@ class Device {
   const jt_backend_api& api() const { return *api_; }
   jt_be_device* handle() const { return device_; }
   void check(jt_status status, std::string_view what) const;
+  // What a kernel was compiled from; empty: interpreted, or the backend does not tell.
+  std::string text_of(jt_be_kernel* kernel) const;
 
  private:
   static void set_error(void* host, jt_status, int64_t native, const char* message, size_t length);
@@ -71,7 +73,8 @@ struct LibraryOp {
 class KernelCache {
  public:
   explicit KernelCache(Device& device) : device_(device) {}
-  std::shared_ptr<CompiledKernel> get(const Program& program, std::string_view name);
+  // `found`, if wanted: where it came from, as text.
+  std::shared_ptr<CompiledKernel> get(const Program& program, std::string_view name, std::string* found = nullptr);
   std::shared_ptr<LibraryOp> library(const char* name, std::span<const int64_t> params);
   // An op of C text (jt_backend.h, op_compile); equal texts are compiled once.
   std::shared_ptr<LibraryOp> code(const std::string& who, const std::string& text);

@@ -19,6 +19,7 @@ struct RuntimeOptions {
   const jt_backend_api* backend = nullptr;
   int threads = 1;  // that compute, the caller's included
   HostParallelFor parallel_for;
+  std::shared_ptr<void> backend_library;  // whatever holds the table
 };
 
 struct RuntimeStats {
@@ -32,6 +33,7 @@ struct Runtime {
   Logger log;
   std::shared_ptr<BufferPool> pool;
   ThreadPool threads;
+  std::shared_ptr<void> backend_library;  // before the device: outlives it
   Device device;
   KernelCache kernels;
   RuntimeStats stats;

@@ -114,6 +114,10 @@ typedef struct jt_backend_api {
   /* Since minor 1. An op made of C99 text, which defines `void jt_code(void *const *p)`: op_run passes its pointers on.
    * The text includes no header. JT_E_COMPILE: with the compiler's message. NULL, or JT_E_UNSUPPORTED: no C compiler. */
   jt_status (*op_compile)(jt_be_device* device, const char* text, size_t text_len, jt_be_op** out);
+  /* Since minor 1. The text that a compiler made the kernel of: hands it to `take`, once, or not at all if the kernel is
+   * interpreted. May be NULL. */
+  jt_status (*kernel_text)(jt_be_device* device, jt_be_kernel* kernel, void* user,
+      void (*take)(void* user, const char* text, size_t text_len));
 } jt_backend_api;
 
 /* The one symbol of a backend library. host_minor: the host's JT_BACKEND_ABI_MINOR. */

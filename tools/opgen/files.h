@@ -17,6 +17,8 @@ File header(const std::vector<Row>& rows);   // capi/include/jt/jt_ops.h
 File bodies(const std::vector<Row>& rows);   // capi/src/ops.cpp
 File docs(const std::vector<Row>& rows);     // docs/OPS.md
 File flags_doc();                            // docs/FLAGS.md
+File layers_doc();                           // docs/LAYERS.md
+std::string layers_json();                   // what a generator of classes needs: an array of objects
 // capi/symbols.txt: every name declared with JT_API in `headers`, given as contents, sorted.
 File symbols(const std::vector<std::string>& headers);
 

@@ -146,3 +146,14 @@ extern "C" jt_status jt_tensor_assign(jt_context* ctx, jt_tensor* dst, jt_tensor
     c.assign(cell, detached(c, value, cell));
   });
 }
+
+extern "C" jt_status jt_tensor_rebind(jt_context* ctx, jt_tensor* dst, jt_tensor* src) {
+  return guarded("jt_tensor_rebind", ctx, [&](Context& c) {
+    Cell& cell = own_cell(c, "dst", dst);
+    Ref value = operand(c, "src", src);
+    if (cell.requires_grad) fail(JT_E_INVALID, "dst requires a gradient; assign to it instead");
+    if (!same_extents(cell.type.shape, value.shape()))
+      fail(JT_E_SHAPE, "dst has shape ", cell.type.shape, ", src has ", value.shape());
+    c.assign(cell, ops::cast(value, cell.type.dtype));
+  });
+}

@@ -16,6 +16,7 @@ class BufferPool;
 struct Buffer {
   std::atomic<int32_t> refs{1};
   std::atomic<int32_t> pins{0};  // exports that may look at it: never overwritten while there are any
+  std::atomic<int32_t> writers{0};  // those of the pins through which its elements may be written
   BufferPool* pool = nullptr;    // null: borrowed memory, given back by `release`
   int size_class = 0;
   size_t bytes = 0;

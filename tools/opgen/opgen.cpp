@@ -1,5 +1,5 @@
-// opgen: the tables of ops, flags and layers -> the files that repeat them: prototypes, bodies, documentation, the list of
-// exported symbols.
+// opgen: the tables of ops, flags, layers and optimisers -> the files that repeat them: prototypes, bodies, documentation,
+// the list of exported symbols, what Python declares.
 //
 //   opgen ROOT          writes those that differ below the repository ROOT
 //   opgen --layers      prints the table of layers as JSON, for generators of classes in other languages
@@ -78,7 +78,8 @@ static std::vector<std::string> rows_without_vectors(const fs::path& root, const
 static int run(const fs::path& root, bool only_check) {
   std::vector<Row> table = rows();
   File ops_header = header(table);
-  std::vector<File> files{ops_header, bodies(table), docs(table), flags_doc(), layers_doc(), symbols(header_contents(root, ops_header))};
+  std::vector<File> files{ops_header, bodies(table), docs(table), flags_doc(), layers_doc(), python_ops(table), python_names(table), python_optimizers(),
+                          python_stub(table, content_of(root / "bindings/python/stub_head.pyi")), symbols(header_contents(root, ops_header))};
   int stale = 0;
   for (const File& file : files) {
     if (content_of(root / file.path) == file.content) continue;

@@ -15,8 +15,8 @@ Runtime::Runtime(RuntimeOptions options)
     : flags(with_cache_folder(std::move(options.flags))),
       log(options.log),
       pool(std::make_shared<BufferPool>(options.allocator)),
-      backend_library(std::move(options.backend_library)),
       threads(options.threads, options.parallel_for, log),
+      backend_library(std::move(options.backend_library)),
       device(options.backend, flags, log, threads),
       kernels(device) {
   pool->set_limit(options.memory_limit);

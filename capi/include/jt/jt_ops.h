@@ -666,7 +666,7 @@ JT_API jt_status jt_rms_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, i
 /* x [N,C,..] normalised over each of `groups` groups of channels, then * weight + bias, both [C] (Wu and He
  * 2018).
  * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
- * Defaults elsewhere: eps 1e-5. Gradient: yes. Since 0.1. */
+ * Defaults elsewhere: groups 1, eps 1e-5. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_group_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor* bias,
     int64_t groups, double eps, jt_tensor** out);
 

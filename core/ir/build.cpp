@@ -48,7 +48,10 @@ static Value build_element(Recorder& r, Op op, std::span<const Ref> inputs, Attr
   const OpDef& row = def(op);
   size_t first = row.operands == Operands::CHOICE;
   DType dtype = inputs[first].dtype();
-  if (!first && have_one_type(inputs) && operand_dtype(row, dtype) == dtype) return r.record(op, inputs, attrs);
+  if (!first && have_one_type(inputs) && operand_dtype(row, dtype) == dtype) {
+    Type result{row.result == ResultRule::BOOL ? JT_BOOL : dtype, inputs[0].shape()};  // as element_type says
+    return r.record_typed(op, inputs, attrs, {&result, 1});
+  }
   for (size_t i = first; i < inputs.size(); i++) dtype = promote(dtype, inputs[i].dtype());
   dtype = operand_dtype(row, dtype);
   Shape shape = inputs[0].shape();
@@ -153,7 +156,7 @@ static Value build_library(Recorder& r, Op op, std::span<const Ref> inputs, Attr
   return converted(r, r.record(op, {refs, inputs.size()}, attrs), stored);
 }
 
-Value Recorder::build(Op op, std::span<const Ref> inputs, Attrs attrs) {
+Value Recorder::build(Op op, std::span<const Ref> inputs, Attrs&& attrs) {
   switch (def(op).kind) {
     case Kind::element: return build_element(*this, op, inputs, attrs);
     case Kind::reduce: return build_reduce(*this, op, inputs[0], attrs);

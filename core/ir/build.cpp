@@ -49,7 +49,7 @@ static Value build_element(Recorder& r, Op op, std::span<const Ref> inputs, Attr
   size_t first = row.operands == Operands::CHOICE;
   DType dtype = inputs[first].dtype();
   if (!first && have_one_type(inputs) && operand_dtype(row, dtype) == dtype) {
-    Type result{row.result == ResultRule::BOOL ? JT_BOOL : dtype, inputs[0].shape()};  // as element_type says
+    Type result{element_dtype(row, dtype), inputs[0].shape()};
     return r.record_typed(op, inputs, attrs, {&result, 1});
   }
   for (size_t i = first; i < inputs.size(); i++) dtype = promote(dtype, inputs[i].dtype());

@@ -43,8 +43,7 @@ const char* Device::setting(void* host, const char* name) {
   return value ? value->c_str() : nullptr;
 }
 
-void Device::check(jt_status status, std::string_view what) const {
-  if (status == JT_OK) return;
+void Device::repeat_error(jt_status status, std::string_view what) const {
   std::string message(call_error.message, call_error.length);
   call_error.length = 0;
   if (message.empty()) message = text(api_->name, ": ", what, " failed");

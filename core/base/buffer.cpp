@@ -87,7 +87,8 @@ void BufferPool::give_back(Buffer* buffer) {
 }
 
 void release(Buffer* buffer) {
-  if (buffer->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  bool is_last = buffer->refs.load(std::memory_order_acquire) == 1 || buffer->refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  if (!is_last) return;
   if (buffer->pool) return buffer->pool->give_back(buffer);
   if (buffer->release) buffer->release(buffer->release_user, buffer->data);
   delete buffer;

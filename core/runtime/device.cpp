@@ -58,8 +58,7 @@ void Device::parallel_for(void* host, LaneBody body, void* user, int64_t lanes) 
   static_cast<Device*>(host)->threads_.run(body, user, lanes);
 }
 
-void Device::check(jt_status status, std::string_view what) const {
-  if (status == JT_OK) return;
+void Device::repeat_error(jt_status status, std::string_view what) const {
   std::string message(call_error.message, call_error.length);
   call_error.length = 0;
   if (message.empty()) message = text(api_->name, ": ", what, " failed");

@@ -24,11 +24,14 @@ class Device {
 
   const jt_backend_api& api() const { return *api_; }
   jt_be_device* handle() const { return device_; }
-  void check(jt_status status, std::string_view what) const;
+  void check(jt_status status, std::string_view what) const {
+    if (status != JT_OK) [[unlikely]] repeat_error(status, what);
+  }
   // What a kernel was compiled from; empty: interpreted, or the backend does not tell.
   std::string text_of(jt_be_kernel* kernel) const;
 
  private:
+  [[noreturn]] void repeat_error(jt_status status, std::string_view what) const;
   static void set_error(void* host, jt_status, int64_t native, const char* message, size_t length);
   static void log(void* host, int32_t level, const char* domain, const char* message, size_t length);
   static const char* setting(void* host, const char* name);

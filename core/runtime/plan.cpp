@@ -265,13 +265,17 @@ class Run {
     for (PlanStep& step : plan_.steps) {
       if (step.kind != PlanStep::kernel) continue;
       patch(step);
-      jt_be_launch launch{step.words.data(), step.words.size(), 0, step.outer};
-      size_t bytes = 0;
-      Device& d = step.compiled->device;
-      d.check(d.api().scratch_bytes(d.handle(), step.compiled->kernel, &launch, &bytes), "scratch_bytes");
-      scratch = std::max(scratch, int64_t(bytes));
+      if (step.scratch < 0) ask_scratch(step);
+      scratch = std::max(scratch, step.scratch);
     }
     grow(workspace_.scratch, scratch, pool_);
+  }
+  static void ask_scratch(PlanStep& step) {
+    jt_be_launch launch{step.words.data(), step.words.size(), 0, step.outer};
+    size_t bytes = 0;
+    Device& d = step.compiled->device;
+    d.check(d.api().scratch_bytes(d.handle(), step.compiled->kernel, &launch, &bytes), "scratch_bytes");
+    step.scratch = int64_t(bytes);
   }
   void set_scalars() {
     for (size_t i = 0; i < plan_.written.size(); i++) plan_.scalars[size_t(plan_.written[i])].bits = in_.scalars[i];

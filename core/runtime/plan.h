@@ -32,6 +32,7 @@ struct PlanStep {
   int64_t outer = 0;
   int64_t bytes = 0;                   // kernel: of its operands and results; copy, fill: to write
   int64_t item = 0, pattern = 0;       // fill: element size and bits
+  int64_t scratch = -1;                // kernel: bytes, -1 until it was asked for
 };
 
 struct Plan {

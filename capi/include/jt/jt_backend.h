@@ -99,7 +99,8 @@ typedef struct jt_backend_api {
   /* Kernels. */
   jt_status (*compile)(jt_be_device* device, const jt_be_source* source, jt_be_kernel** out);
   void (*kernel_release)(jt_be_device* device, jt_be_kernel* kernel);
-  /* Scratch memory one launch with these arguments needs; the host passes it to `launch`, aligned to 64 bytes. */
+  /* Scratch memory one launch with these arguments needs; the host passes it to `launch`, aligned to 64 bytes. It may
+   * depend on extents, not on pointers, offsets or scalars: the host asks once for launches that differ in these only. */
   jt_status (*scratch_bytes)(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out);
   jt_status (*launch)(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, void* scratch);
   void (*kernel_info)(jt_be_device* device, jt_be_kernel* kernel, jt_be_kernel_info* inout);

@@ -1,4 +1,4 @@
-// small_training: a convolution, a pooling, a dense layer, a loss, two steps of Adam, a checkpoint written and read again:
+// small_training: C source, a convolution, a pooling, a function of the host, a dense layer, a loss, two steps of Adam, a checkpoint written and read again:
 // a little of everything that allocates, touches files or asks the system. Bits of the result are the same everywhere.
 #pragma once
 #include <jt/jt.h>
@@ -32,7 +32,8 @@ struct Network {
   jt_context* ctx;
   Handle w, b, v, x, label;
   jt_optimizer* adam = nullptr;
-  explicit Network(jt_context* context) : ctx(context) {}
+  bool compiles_code;
+  Network(jt_context* context, bool compiles) : ctx(context), compiles_code(compiles) {}
   ~Network() { jt_optimizer_release(adam); }
 
   void make() {
@@ -47,15 +48,51 @@ struct Network {
     jt_tensor* params[] = {w, b, v};
     try_call(jt_optimizer_create(ctx, "adam", JT_NUL, nullptr, 0, params, 3, &adam));
   }
+  // Twice its input: by a function of the host, whose gradient is recorded in ops.
+  static jt_status twice(void*, const jt_custom_call* call) {
+    const float* from = static_cast<const float*>(call->inputs[0].data);
+    float* to = static_cast<float*>(call->outputs[0].data);
+    for (size_t i = 0; i < call->outputs[0].data_len / sizeof(float); i++) to[i] = from[i] * 2;
+    return JT_OK;
+  }
+  static jt_status twice_grad(void*, const jt_custom_grad* call) {
+    return jt_add(call->ctx, call->grads[0], call->grads[0], &call->input_grads[0]);
+  }
+  // Its input and an eighth, by C source.
+  void shift(jt_tensor* in, jt_tensor** out) {
+    if (!compiles_code) {
+      Handle eighth;
+      try_call(jt_scalar(ctx, 0.125, JT_F32, eighth.out()));
+      return try_call(jt_add(ctx, in, eighth, out));
+    }
+    const int64_t dims[] = {kBatch, 1, 8, 8};
+    jt_custom_type type = {JT_F32, dims, 4};
+    jt_code_desc code{};
+    code.struct_size = sizeof code;
+    code.source = "for (int64_t i = 0; i < out_num; i++) out[i] = in0[i] + 0.125f;", code.source_len = JT_NUL;
+    code.outputs = &type, code.outputs_len = 1;
+    try_call(jt_code(ctx, &code, &in, 1, out, 1));
+  }
+  void make_twice(jt_tensor* in, jt_tensor** out) {
+    const int64_t dims[] = {kBatch, 36};
+    jt_custom_type type = {JT_F32, dims, 2};
+    jt_custom_desc own{};
+    own.struct_size = sizeof own;
+    own.forward = twice, own.backward = twice_grad;
+    own.outputs = &type, own.outputs_len = 1;
+    try_call(jt_custom(ctx, &own, &in, 1, out, 1));
+  }
   float step() {
     const int64_t two[] = {2, 2}, flat[] = {kBatch, -1};
-    Handle convolved, biased, positive, pooled, features, out, loss;
-    try_call(jt_conv2d(ctx, x, w, nullptr, 0, nullptr, 0, nullptr, 0, 1, convolved.out()));
+    Handle shifted, convolved, biased, positive, pooled, features, doubled, out, loss;
+    shift(x, shifted.out());
+    try_call(jt_conv2d(ctx, shifted, w, nullptr, 0, nullptr, 0, nullptr, 0, 1, convolved.out()));
     try_call(jt_add(ctx, convolved, b, biased.out()));
     try_call(jt_relu(ctx, biased, positive.out()));
     try_call(jt_max_pool2d(ctx, positive, two, 2, two, 2, nullptr, 0, pooled.out(), nullptr));
     try_call(jt_reshape(ctx, pooled, flat, 2, features.out()));
-    try_call(jt_matmul(ctx, features, v, out.out()));
+    make_twice(features, doubled.out());
+    try_call(jt_matmul(ctx, doubled, v, out.out()));
     try_call(jt_cross_entropy(ctx, out, label, loss.out()));
     try_call(jt_optimizer_step(ctx, adam, loss));
     double value = 0;
@@ -78,9 +115,9 @@ struct Network {
   }
 };
 
-inline Result train(jt_context* ctx, const std::string& checkpoint) {
+inline Result train(jt_context* ctx, const std::string& checkpoint, bool compiles_code = true) {
   Result result;
-  Network network(ctx);
+  Network network(ctx, compiles_code);
   network.make();
   for (float& loss : result.losses) loss = network.step();
   network.through_checkpoint(checkpoint, result.weight);

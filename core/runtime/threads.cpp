@@ -129,7 +129,9 @@ bool ThreadPool::leave_callers_core() {
   if (!has_core_each_ || core < 0 || core >= CPU_SETSIZE || ::sched_getcpu() != core) return false;
   cpu_set_t others = cores_;
   CPU_CLR(core, &others);
-  return ::sched_setaffinity(0, sizeof others, &others) == 0;
+  if (::sched_setaffinity(0, sizeof others, &others)) return false;
+  ::sched_setaffinity(0, sizeof cores_, &cores_);  // where the caller sleeps, its core may be taken after all
+  return true;
 }
 
 void ThreadPool::help() {

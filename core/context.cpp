@@ -196,7 +196,7 @@ void Context::set_requires_grad(Cell& cell, bool requires_grad) {
 // ---- values ----------------------------------------------------------------------------------------------------------
 
 Value Context::data(const Type& type, const void* bytes) {
-  Buffer* buffer = runtime_->pool->allocate(type.bytes());
+  Buffer* buffer = runtime_->pool->allocate(type.bytes(), {"data", type.dtype, type.shape});
   if (bytes && type.bytes()) std::memcpy(buffer->data, bytes, type.bytes());
   return recorder_.leaf(type, buffer);
 }

@@ -29,7 +29,7 @@ std::string capi::stats_table(Runtime& rt) {
   std::stable_sort(all.begin(), all.end(), [](auto* a, auto* b) { return a->time_ns > b->time_ns; });
   for (const CompiledKernel* k : all) {
     jt_be_kernel_info info = info_of(*k);
-    padded(text(k->launches), 12), padded(text(k->time_ns / 1000 / 1000.0), 13), padded(text(info.compile_ns / 1000), 12);
+    padded(text(k->launches.load()), 12), padded(text(k->time_ns / 1000 / 1000.0), 13), padded(text(info.compile_ns / 1000), 12);
     out += text("  ", info.tier ? info.tier : "?", "   ", k->name, "\n");
   }
   return out;

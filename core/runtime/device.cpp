@@ -149,8 +149,8 @@ size_t KernelCache::count() {
 
 void KernelCache::reset_counts() {
   std::lock_guard lock(mutex_);
-  compiled_ = from_disk_ = 0;
-  for (auto& [key, kernel] : kernels_) kernel->launches = kernel->time_ns = kernel->bytes = 0;
+  compiled_ = 0, from_disk_ = 0;
+  for (auto& [key, kernel] : kernels_) kernel->launches = 0, kernel->time_ns = 0, kernel->bytes = 0;
 }
 
 void KernelCache::each(const std::function<void(const CompiledKernel&)>& visit) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <jt/jt_backend.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -53,9 +54,10 @@ struct CompiledKernel {
   std::string key;     // the program's text
   std::string name;    // for people: the ops inside
   int64_t serial = 0;  // order of making
-  int64_t launches = 0;
-  int64_t time_ns = 0; // when profiling
-  int64_t bytes = 0;   // of operands and results of all launches
+  // Counted by all contexts at once.
+  std::atomic<int64_t> launches{0};
+  std::atomic<int64_t> time_ns{0};  // when profiling
+  std::atomic<int64_t> bytes{0};    // of operands and results of all launches
   ~CompiledKernel() {
     if (kernel) device.api().kernel_release(device.handle(), kernel);
   }
@@ -92,7 +94,8 @@ class KernelCache {
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<CompiledKernel>> kernels_;
   std::unordered_map<std::string, std::shared_ptr<LibraryOp>> codes_;
-  int64_t made_ = 0, compiled_ = 0, from_disk_ = 0;
+  int64_t made_ = 0;
+  std::atomic<int64_t> compiled_{0}, from_disk_{0};
 };
 
 }  // namespace jt

@@ -41,6 +41,7 @@ struct Plan {
   std::vector<int32_t> written;        // ids of the scalars that a run sets, in program order
   bool has_folds = false;
   std::vector<int64_t> output_bytes;
+  std::vector<BufferUse> output_uses;  // for errors
   std::vector<int32_t> output_from, result_output, result_input;
   int64_t arena_bytes = 0, scratch_bytes = 0;
   std::string text;                    // JT_DUMP=m
@@ -63,7 +64,8 @@ std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const 
 struct Workspace {
   Buffer* arena = nullptr;
   Buffer* scratch = nullptr;
-  ~Workspace();
+  ~Workspace() { clear(); }
+  bool clear();  // whether there was anything
 };
 
 // What a run is given: addresses of the params, the written scalars' bits, the wheres. Outputs are allocated unless they

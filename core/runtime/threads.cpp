@@ -73,7 +73,7 @@ void run_on_host_thread(void* user, int64_t lane) {
 
 int usable_cores() {
   cpu_set_t set;
-  int count = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : int(::sysconf(_SC_NPROCESSORS_ONLN));
+  int count = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
   return count < 1 ? 1 : count > kMaxThreads ? kMaxThreads : count;
 }
 
@@ -96,6 +96,7 @@ bool ThreadPool::is_child() const { return has_started_ && ::getpid() != process
 void ThreadPool::start() {
   has_started_ = true;
   process_ = ::getpid();
+  has_core_each_ = ::sched_getaffinity(0, sizeof cores_, &cores_) == 0 && CPU_COUNT(&cores_) >= threads_;
   helpers_.reset(new (std::nothrow) pthread_t[size_t(threads_ - 1)]);
   if (!helpers_) return;
   pthread_attr_t attributes;
@@ -121,15 +122,27 @@ void* ThreadPool::helper(void* pool) {
   return nullptr;
 }
 
+// Beside busy neighbours a woken thread is often put on the core of the one that woke it. There it would take the caller's time, not
+// help; and nobody would move it, for the cores are loaded alike. True if it was there, and moved.
+bool ThreadPool::leave_callers_core() {
+  int core = caller_core_.load(std::memory_order_relaxed);
+  if (!has_core_each_ || core < 0 || core >= CPU_SETSIZE || ::sched_getcpu() != core) return false;
+  cpu_set_t others = cores_;
+  CPU_CLR(core, &others);
+  if (::sched_setaffinity(0, sizeof others, &others)) return false;
+  ::sched_setaffinity(0, sizeof cores_, &cores_);  // where the caller sleeps, its core may be taken after all
+  return true;
+}
+
 void ThreadPool::help() {
   Spin spin(kHelperSpinNs);
   while (!stops_.load(std::memory_order_relaxed)) {
     uint64_t seen = state_.load(std::memory_order_acquire);
     if (next_of(seen) < count_of(seen)) {
-      if (take_lane(seen)) spin.restart();
+      if (!leave_callers_core() && take_lane(seen)) spin.restart();
       continue;
     }
-    if (is_hot_.load(std::memory_order_relaxed) && spin.again()) continue;
+    if (is_hot_.load(std::memory_order_relaxed) && !leave_callers_core() && spin.again()) continue;
     // Who publishes a launch looks at sleepers_ after state_; here it is the other way round. One of the two sees the other.
     uint32_t wakes = wakes_.load(std::memory_order_relaxed);
     sleepers_.fetch_add(1);
@@ -164,6 +177,7 @@ void ThreadPool::run(LaneBody body, void* user, int64_t lanes) noexcept {
     return;
   }
   body_ = body, user_ = user;
+  caller_core_.store(::sched_getcpu(), std::memory_order_relaxed);
   finished_.store(0, std::memory_order_relaxed);
   is_hot_.store(true, std::memory_order_relaxed);
   number_++;

@@ -6,6 +6,7 @@
 // has not begun: the work behind lanes is claimed piece by piece, so whatever lanes do run finish all of it.
 #pragma once
 #include <pthread.h>
+#include <sched.h>
 #include <sys/types.h>
 
 #include <atomic>
@@ -53,6 +54,7 @@ class ThreadPool {
   void help();
   void start();
   bool take_lane(uint64_t seen);
+  bool leave_callers_core();
   void wait_for(uint32_t lanes);
   bool is_child() const;
 
@@ -63,6 +65,9 @@ class ThreadPool {
   int started_ = 0;
   bool has_started_ = false;
   pid_t process_ = 0;
+  cpu_set_t cores_;  // that helpers may use
+  bool has_core_each_ = false;
+  std::atomic<int> caller_core_{-1};
   std::atomic<bool> is_busy_{false}, stops_{false}, is_hot_{false};
 
   // The launch under way. Lanes are claimed in state_: the launch's number, the next lane, how many there are. body_ and user_ are

@@ -96,7 +96,7 @@ pid_t start_neighbour() {
 
 void measure(int threads) {
   LeNet net(threads);
-  constexpr int kSteps = 1000;
+  constexpr int kSteps = 600;
   Steps quiet = steps_of(net, kSteps);
   pid_t neighbour = start_neighbour();
   Steps busy = steps_of(net, kSteps);

@@ -5,7 +5,7 @@
 // read where it lies if it can be.
 //   A: View rows(i0, count, k0, kc, scratch)           rows i0.. of A, packed into scratch if that is better
 //   B: in_place(j0, width), at(k0, j0), step()         a panel whose rows can be read where they lie
-//      pack(k0, kc, j0, width, padded, out)            out[kc][padded] with zeros after width; may scribble kLanes past it
+//      pack(k0, kc, j0, width, padded, out)            out[kc][padded]; after width, and kLanes past its end, anything
 //   C: direct(j0, width), at(i, j), row()              columns that a tile may be written to
 //      store(i, rows, j0, width, tile, accumulate)     the rest, from tile[rows][kTileColumns]
 //

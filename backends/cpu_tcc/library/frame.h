@@ -50,18 +50,30 @@ struct Region {
     return outputs * min(s.stride_h, span) + images * span;
   }
 
+  // Calls output(output row, image, row in the image, the frame's first row for it): row_of without its divisions.
+  template <class Output>
+  void for_each_output_row(const Output& output) const {
+    i64 image = first_row / s.oh, i = first_row % s.oh, to = 0;
+    for (i64 r = first_row; r <= last_row; r++) {
+      output(r, image, i, to);
+      const bool is_last = ++i == s.oh;
+      to += is_last ? span : step;
+      if (is_last) i = 0, image++;
+    }
+  }
+
   // Calls row(frame row, row of x or -1 for zeros, offset of the image in x).
   template <class Row>
   void for_each_row(const Row& row) const {
     i64 done = 0;  // frame rows
-    for (i64 r = first_row; r <= last_row; r++) {
-      const i64 to = row_of(r), y0 = r % s.oh * s.stride_h - s.top;
+    for_each_output_row([&](i64, i64 image, i64 i, i64 to) {
+      const i64 y0 = i * s.stride_h - s.top;
       for (i64 q = max(done, to); q < to + span; q++) {
         const i64 y = y0 + q - to;
-        row(q, y >= 0 && y < s.h ? y : -1, r / s.oh * s.image);
+        row(q, y >= 0 && y < s.h ? y : -1, image * s.image);
       }
       done = to + span;
-    }
+    });
   }
 };
 
@@ -74,9 +86,42 @@ struct Pieces {
     for (i64 t = 0; t < length; t += lanes) to[count] = at + t, from[count++] = origin + t;
   }
 };
+constexpr int kMostOffsets = 64;
+
+// The pieces of `rows` rows; row r begins at from + offsets[r]. Kept apart, so that all it needs stays in registers.
+template <class V, int count, class T>
+[[gnu::noinline]] void copy_few_pieces(const Pieces& pieces, const T* from, const i64* offsets, i64 rows, T* to, i64 to_row) {
+  i64 target[count], source[count];
+  for (int p = 0; p < count; p++) target[p] = pieces.to[p], source[p] = pieces.from[p];
+  for (i64 r = 0; r < rows; r++, to += to_row) {
+    const T* row = from + offsets[r];
+#pragma GCC unroll 8
+    for (int p = 0; p < count; p++) store(to + target[p], load<V>(row + source[p]));
+  }
+}
 template <class V, class T>
-inline void copy_pieces(const Pieces& pieces, const T* from, T* to) {
-  for (int p = 0; p < pieces.count; p++) store(to + pieces.to[p], load<V>(from + pieces.from[p]));
+[[gnu::noinline]] void copy_pieces(const Pieces& pieces, const T* from, const i64* offsets, i64 rows, T* to, i64 to_row) {
+  switch (pieces.count) {
+    case 1: return copy_few_pieces<V, 1>(pieces, from, offsets, rows, to, to_row);
+    case 2: return copy_few_pieces<V, 2>(pieces, from, offsets, rows, to, to_row);
+    case 3: return copy_few_pieces<V, 3>(pieces, from, offsets, rows, to, to_row);
+    case 4: return copy_few_pieces<V, 4>(pieces, from, offsets, rows, to, to_row);
+    case 5: return copy_few_pieces<V, 5>(pieces, from, offsets, rows, to, to_row);
+    case 6: return copy_few_pieces<V, 6>(pieces, from, offsets, rows, to, to_row);
+    default: break;
+  }
+  for (i64 r = 0; r < rows; r++, to += to_row) {
+    const T* row = from + offsets[r];
+    for (int p = 0; p < pieces.count; p++) store(to + pieces.to[p], load<V>(row + pieces.from[p]));
+  }
+}
+// Half registers where no run needs a whole one: they cross fewer cache lines.
+template <class T>
+void copy_pieces(const Pieces& pieces, bool halves, const T* from, const i64* offsets, i64 rows, T* to, i64 to_row) {
+  if (halves)
+    copy_pieces<HalfVec<T>>(pieces, from, offsets, rows, to, to_row);
+  else
+    copy_pieces<Vec<T>>(pieces, from, offsets, rows, to, to_row);
 }
 
 // ---- planes
@@ -106,25 +151,25 @@ struct PlaneFrame {
   // The copies of channels [c0, c1).
   void build(const T* x, i64 c0, i64 c1) const {
     const bool by_tap = s.kw < s.stride_w;
-    for (i64 c = c0; c < c1; c++)
+    for (i64 slot = 0; slot < slots; slot++) {
+      const i64 x0 = region.first_column * s.stride_w - s.left + (by_tap ? slot * s.dilation_w : slot);
+      const Inside inside(x0, s.stride_w, width, s.w);
+      const i64 t0 = inside.t0, t1 = inside.t1;
       region.for_each_row([&](i64 row, i64 y, i64 image) {
-        T* to = at + (c - c0) * channel + row * slots * width;
-        for (i64 slot = 0; slot < slots; slot++, to += width) {
-          const i64 x0 = region.first_column * s.stride_w - s.left + (by_tap ? slot * s.dilation_w : slot);
-          const Inside inside(x0, s.stride_w, width, s.w);
-          if (y < 0 || inside.t0 >= inside.t1) {
-            fill(to, width, T(0));
-            continue;
-          }
-          const T* from = x + image + (c * s.h + y) * s.w + x0;
-          for (i64 t = 0; t < inside.t0; t++) to[t] = 0;
-          if (s.stride_w == 1)
-            copy(to + inside.t0, from + inside.t0, inside.t1 - inside.t0);
-          else
-            for (i64 t = inside.t0; t < inside.t1; t++) to[t] = from[t * s.stride_w];
-          for (i64 t = inside.t1; t < width; t++) to[t] = 0;
-        }
+        T* to = at + (row * slots + slot) * width;
+        const T* from = x + image + (c0 * s.h + max(y, 0)) * s.w + x0;
+        for (i64 c = c0; c < c1; c++, to += channel, from += s.h * s.w) copy_row(to, from, t0, y < 0 ? t0 : t1);
       });
+    }
+  }
+
+  void copy_row(T* to, const T* from, i64 t0, i64 t1) const {
+    clear(to, t0);
+    if (s.stride_w == 1)
+      copy(to + t0, from + t0, t1 - t0);
+    else
+      for (i64 t = t0; t < t1; t++) to[t] = from[t * s.stride_w];
+    clear(to + t1, width - t1);
   }
 
   i64 offset_of(const Tap& tap) const {
@@ -146,20 +191,19 @@ struct FrameColumns {
     Pieces pieces;
     i64 longest = 0;
     for (i64 at = 0, count; at < width; at += count) longest = max(longest, count = min(s.ow - (j0 + at) % s.ow, width - at));
-    const i64 lanes = longest <= kLanes<T> / 2 ? kLanes<T> / 2 : kLanes<T>;
+    const bool halves = longest <= kLanes<T> / 2;
     for (i64 at = 0; at < width;) {
       const i64 row = (j0 + at) / s.ow, column = (j0 + at) % s.ow, count = min(s.ow - column, width - at);
-      pieces.add(at, frame.region.row_of(row) * frame.slots * frame.width + column - frame.region.first_column, count, lanes);
+      const i64 origin = frame.region.row_of(row) * frame.slots * frame.width + column - frame.region.first_column;
+      pieces.add(at, origin, count, halves ? kLanes<T> / 2 : kLanes<T>);
       at += count;
     }
     Tap tap(s, k0);
-    for (i64 k = 0; k < kc; k++, tap.next(), out += padded) {
-      const T* from = frame.at + frame.offset_of(tap);
-      if (lanes == kLanes<T>)
-        copy_pieces<Vec<T>>(pieces, from, out);
-      else
-        copy_pieces<HalfVec<T>>(pieces, from, out);
-      fill(out + width, padded - width, T(0));
+    i64 offsets[kMostOffsets];
+    for (i64 k = 0; k < kc; k += kMostOffsets) {
+      const i64 rows = min(kMostOffsets, kc - k);
+      for (i64 r = 0; r < rows; r++, tap.next()) offsets[r] = frame.offset_of(tap);
+      copy_pieces(pieces, halves, (const T*)frame.at, offsets, rows, out + k * padded, padded);
     }
   }
 };
@@ -209,28 +253,29 @@ struct FrameRows {
   i64 step() const { return 0; }
 
   // Where the columns [k0, k0 + width) lie, seen from a window's first element.
-  void find(i64 k0, i64 width, Pieces& pieces) const {
+  void find(i64 k0, i64 width, i64 run, i64 lanes, Pieces& pieces) const {
     const Windows& s = frame.s;
-    const i64 run = s.dilation_w == 1 ? s.kw * s.channels : s.channels;  // side by side
     for (i64 at = 0; at < width;) {
       const i64 k = k0 + at, length = min(run - k % run, width - at);
       const i64 a = k / (s.kw * s.channels), b = k / s.channels % s.kw, c = k % s.channels;
-      pieces.add(at, (a * s.dilation_h * frame.width + b * s.dilation_w) * s.channels + c, length, kLanes<T>);
+      pieces.add(at, (a * s.dilation_h * frame.width + b * s.dilation_w) * s.channels + c, length, lanes);
       at += length;
     }
   }
 
   void pack(i64 j0, i64 count, i64 k0, i64 width, i64 padded, T* out) const {
     const Windows& s = frame.s;
+    const i64 run = s.dilation_w == 1 ? s.kw * s.channels : s.channels, pixel = s.stride_w * s.channels;
+    const bool halves = run <= kLanes<T> / 2;
     Pieces pieces;
-    find(k0, width, pieces);
+    find(k0, width, run, halves ? kLanes<T> / 2 : kLanes<T>, pieces);
+    i64 offsets[kMostOffsets];
     for (i64 j = j_first + j0, end = j + count; j < end;) {
-      const i64 row = j / s.ow, column = j % s.ow, in_row = min(s.ow - column, end - j);
-      const T* from = frame.at + (frame.region.row_of(row) * frame.width + (column - frame.region.first_column) * s.stride_w) * s.channels;
-      for (i64 t = 0; t < in_row; t++, out += padded, from += s.stride_w * s.channels) {
-        copy_pieces<Vec<T>>(pieces, from, out);
-        for (i64 q = width; q < padded; q++) out[q] = 0;
-      }
+      const i64 row = j / s.ow, column = j % s.ow, in_row = min(kMostOffsets, min(s.ow - column, end - j));
+      const i64 origin = frame.region.row_of(row) * frame.width * s.channels + (column - frame.region.first_column) * pixel;
+      for (i64 t = 0; t < in_row; t++) offsets[t] = origin + t * pixel;
+      copy_pieces(pieces, halves, (const T*)frame.at, offsets, in_row, out, padded);
+      out += in_row * padded;
       j += in_row;
     }
   }
@@ -250,7 +295,6 @@ struct TurnedPlanes {
       transpose(x + j / plane * image + k0 * plane + j % plane, plane, width, part, out + at * padded, padded);
       at += part;
     }
-    for (i64 j = 0; j < count && padded > width; j++) fill(out + j * padded + width, padded - width, T(0));
   }
 };
 

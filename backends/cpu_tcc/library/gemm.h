@@ -120,8 +120,6 @@ struct StridedColumns {
       for (i64 k = 0; k < kc; k++) copy(out + k * padded, from + k * b_step, width);
     else
       transpose(from, b_column, width, kc, out, padded);
-    if (padded == width) return;
-    for (i64 k = 0; k < kc; k++) fill(out + k * padded + width, padded - width, T(0));
   }
 };
 

@@ -74,7 +74,10 @@ inline void transpose_square(const T* from, i64 from_row, T* to, i64 to_row) {
   constexpr int L = sizeof(V) / sizeof(T);
   V row[L];
 #pragma GCC unroll 16
-  for (int r = 0; r < L; r++) row[r] = load<V>(from + r * from_row);
+  for (int r = 0; r < L; r++) {
+    row[r] = load<V>(from + r * from_row);
+    __builtin_prefetch(from + r * from_row + 4 * L);  // more rows than the hardware's prefetching follows
+  }
   exchange_blocks<V, L, L / 2>(row, std::make_integer_sequence<int, L>());
 #pragma GCC unroll 16
   for (int r = 0; r < L; r++) store(to + r * to_row, row[r]);
@@ -113,10 +116,30 @@ inline void fill(T* to, i64 count, T value) {
   for (i64 i = 0; i < count; i++) to[i] = value;
 }
 
+// Mostly a few elements of padding.
+template <class T>
+inline void clear(T* to, i64 count) {
+  i64 i = 0;
+  for (; i + kLanes<T> <= count; i += kLanes<T>) store(to + i, Vec<T>{});
+  for (; i < count; i++) to[i] = 0;
+}
+
+// The last registers overlap those before, so that few elements are copied one by one.
 template <class T>
 inline void copy(T* to, const T* from, i64 count) {
+  constexpr i64 L = kLanes<T>;
+  if (count >= L) {
+    for (i64 i = 0; i + L <= count; i += L) store(to + i, load<Vec<T>>(from + i));
+    store(to + count - L, load<Vec<T>>(from + count - L));
+    return;
+  }
   i64 i = 0;
-  for (; i + kLanes<T> <= count; i += kLanes<T>) store(to + i, load<Vec<T>>(from + i));
+  if (L >= 4 && count >= L / 2) {
+    store(to, load<HalfVec<T>>(from));
+    i = count - L / 2;
+    store(to + i, load<HalfVec<T>>(from + i));
+    return;
+  }
   for (; i < count; i++) to[i] = from[i];
 }
 

@@ -1,7 +1,7 @@
 // Bench row 9: the three passes of convolutions on one core. jt takes and gives nchw arrays and converts within the time;
 // oneDNN's arrays lie in the better of the layout of its choice and nhwc, and its weights are packed beforehand.
 //
-// usage: bench_conv [generic|avx2|avx512]
+// usage: bench_conv [best|generic|avx2|avx512 [part of a case's name]]
 #include "tests/bench/onednn.h"
 #include "tests/bench/rounds.h"
 
@@ -81,7 +81,7 @@ static void check_pass(const std::string& what, const Conv2dShape& s, Pass pass,
   }
 }
 
-static void measure(const Case& l, Pass pass) {
+static void measure(const Case& l, Pass pass, int argc, char** argv) {
   Conv2dShape s;
   s.n = l.n, s.c = l.c, s.h = s.w = l.side, s.o = l.o, s.kh = s.kw = l.window;
   s.stride_h = s.stride_w = l.stride, s.top = s.left = s.bottom = s.right = l.pad, s.groups = l.groups;
@@ -90,6 +90,7 @@ static void measure(const Case& l, Pass pass) {
   const std::vector<float> y = numbers(s.n * s.o * oh * ow, 3);
   const char* names[] = {"forward", "grad x", "grad w"};
   const std::string what = "b" + std::to_string(l.n) + " " + l.label + " " + names[int(pass)];
+  if (!is_wanted(what, argc, argv)) return;
   std::vector<float> result(pass == Pass::forward ? y.size() : pass == Pass::grad_x ? x.size() : w.size());
   std::vector<char> memory(std::max({kernels->conv2d_workspace(s), kernels->conv2d_grad_x_workspace(s), kernels->conv2d_grad_w_workspace(s)}));
 
@@ -130,5 +131,5 @@ int main(int argc, char** argv) {
       {"144 56 depthwise 3x3/2", 8, 144, 56, 144, 3, 2, 1, 144}, {"576 14 depthwise 3x3", 8, 576, 14, 576, 3, 1, 1, 576},
       {"128-128 28 3x3 32 groups", 8, 128, 28, 128, 3, 1, 1, 32}};
   for (const Case& l : cases)
-    for (Pass pass : {Pass::forward, Pass::grad_x, Pass::grad_w}) measure(l, pass);
+    for (Pass pass : {Pass::forward, Pass::grad_x, Pass::grad_w}) measure(l, pass, argc, argv);
 }

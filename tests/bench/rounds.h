@@ -133,6 +133,9 @@ inline const library::LibraryKernels* kernels_named(int argc, char** argv) {
   return library::library_kernels();
 }
 
+// Is a case wanted: does its text hold what the command line asks for?
+inline bool is_wanted(const std::string& what, int argc, char** argv) { return argc < 3 || what.find(argv[2]) != std::string::npos; }
+
 // Numbers between -0.8 and 0.8, none of them zero or denormal.
 template <class T = float>
 std::vector<T> numbers(int64_t count, unsigned seed) {

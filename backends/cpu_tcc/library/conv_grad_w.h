@@ -19,7 +19,7 @@ struct GradW {
         outputs(s.o / s.groups),
         pixels(s.n * windows.plane()),
         pointwise(is_pointwise(windows)),
-        dots(pixels > 0 && is_sum_of_dots(windows, kLanes<T>)),
+        dots(pixels > 0 && is_sum_of_dots(windows, outputs, kLanes<T>)),
         slices(outputs, 2 * kTileRows) {}
   i64 units(const Conv2dShape& s) const { return windows.rows() == 0 ? 0 : s.groups * slices.per_group; }
 };

@@ -10,8 +10,9 @@ namespace {
 
 constexpr int kDotRows = JT_VECTOR_BYTES == 64 ? 4 : 2, kDotColumns = 5;
 
-inline bool is_sum_of_dots(const Windows& s, i64 lanes) {
-  return s.rows() > 0 && s.rows() <= 64 && s.ow >= lanes / 4 && s.ow <= kMostPixels;
+inline bool is_sum_of_dots(const Windows& s, i64 outputs, i64 lanes) {
+  const bool is_little_shared = s.rows() <= 32 || (s.rows() <= 64 && outputs <= 8);
+  return s.rows() > 0 && is_little_shared && s.ow >= lanes / 4 && s.ow <= kMostPixels;
 }
 
 // Rows that a tile walks: dy where it lies, or, with rows shorter than a register, in copies as long as one; X in a frame.

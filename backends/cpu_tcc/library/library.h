@@ -40,7 +40,8 @@ struct GemmShape {
 
 // x[n,c,h,w], w[o,c/groups,kh,kw], y[n,o,oh,ow]: dense, f32 or f64; groups divides c and o.
 //   y[n,o,i,j] = sum over c,a,b of x[n, c, i*stride_h + a*dilation_h - top, j*stride_w + b*dilation_w - left] * w[o,c,a,b]
-// with x = 0 outside of its extents. oh and ow follow from output_extent.
+// with x = 0 outside of its extents; times an infinite or NaN factor that zero is NaN or left out. oh and ow follow from
+// output_extent.
 struct Conv2dShape {
   DType dtype = JT_F32;
   i64 n = 0, c = 0, h = 0, w = 0;

@@ -68,16 +68,17 @@ inline void exchange_blocks(V* row, std::integer_sequence<int, lane...> all) {
   if constexpr (half > 1) exchange_blocks<V, lanes, half / 2>(row, all);
 }
 
-// to[c * to_row + r] = from[r * from_row + c] for a square of V's lanes.
+// to[c * to_row + r] = from[r * from_row + c] for a square of V's lanes. Long rows are asked for ahead of their use: they
+// are more than the hardware's prefetching follows.
 template <class V, class T>
-inline void transpose_square(const T* from, i64 from_row, T* to, i64 to_row) {
+inline void transpose_square(const T* from, i64 from_row, T* to, i64 to_row, bool is_long) {
   constexpr int L = sizeof(V) / sizeof(T);
   V row[L];
 #pragma GCC unroll 16
-  for (int r = 0; r < L; r++) {
-    row[r] = load<V>(from + r * from_row);
-    __builtin_prefetch(from + r * from_row + 4 * L);  // more rows than the hardware's prefetching follows
-  }
+  for (int r = 0; r < L; r++) row[r] = load<V>(from + r * from_row);
+  if (is_long)
+#pragma GCC unroll 16
+    for (int r = 0; r < L; r++) __builtin_prefetch(from + r * from_row + 4 * L);
   exchange_blocks<V, L, L / 2>(row, std::make_integer_sequence<int, L>());
 #pragma GCC unroll 16
   for (int r = 0; r < L; r++) store(to + r * to_row, row[r]);
@@ -91,7 +92,7 @@ void transpose_squares(const T* from, i64 from_row, i64 rows, i64 columns, T* to
     c = min(c, columns - L);
     for (i64 r = 0; r < rows; r += L) {
       r = min(r, rows - L);
-      transpose_square<V>(from + r * from_row + c, from_row, to + c * to_row + r, to_row);
+      transpose_square<V>(from + r * from_row + c, from_row, to + c * to_row + r, to_row, c + 5 * L <= columns);
     }
   }
 }

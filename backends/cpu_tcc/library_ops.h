@@ -24,7 +24,8 @@ struct LibraryOp {
 };
 
 // JT_E_UNSUPPORTED: no op of this name, or not with this dtype. JT_E_INVALID: parameters that mean nothing.
-LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, std::span<const int64_t> params);
+LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, std::span<const int64_t> params,
+                          int64_t cache_bytes = kUnknownCache);
 void run_library_op(const LibraryOp& op, std::span<void* const> pointers, void* workspace);
 
 }  // namespace jt::library

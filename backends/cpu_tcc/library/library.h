@@ -22,6 +22,7 @@ using i64 = int64_t;
 // Shapes carry `cache_bytes`, the size of the cache that one core has for itself (cache_of_a_core()): blocks follow it.
 // It decides about speed and workspace, never about bits.
 constexpr i64 kUnknownCache = i64(1) << 20;
+i64 cache_of_a_core();  // bytes; asks the CPU, which takes microseconds: once for a device
 
 // C[m,n] = A[m,k] * B[k,n], or += with accumulate, for each of `batch` matrices; k = 0 gives zeros.
 // All row-major: row i of A as stored begins at i * lda. transpose_a means that A is stored as [k,m], transpose_b

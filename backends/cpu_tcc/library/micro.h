@@ -42,7 +42,7 @@ void micro(i64 k, const TileOperands<T>& from, T* c, i64 c_row, bool accumulate)
   T* panel = from.panel;
   const i64 a_row = from.a_row, a_step = from.a_step;
   const i64 b_step = reading == Reading::packed ? vectors * L : from.b_step;
-  if (k >= 64) {  // C is wanted at the end: on its way from a far cache while k runs
+  if (k >= 256) {  // C is wanted at the end: on its way from a far cache while k runs
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8

@@ -23,6 +23,7 @@ struct jt_be_device {
   const library::LibraryKernels* library;
   cpu::Lanes lanes;
   std::unique_ptr<cpu::TccTier> tcc;  // null: cpu.tier is vm
+  int64_t cache_bytes = library::cache_of_a_core();
 };
 
 // One way of running a kernel. The current one may change between two launches, and while one is under way: so every
@@ -264,7 +265,8 @@ jt_status cpu_op_create(jt_be_device* device, const char* name, const int64_t* p
   if (out) *out = nullptr;
   return guarded(device, [&] {
     demand(name && workspace_bytes && out && (params || !params_len), "op_create: an argument is null");
-    auto op = std::make_unique<jt_be_op>(jt_be_op{library::make_library_op(*device->library, name, {params, params_len})});
+    auto op = std::make_unique<jt_be_op>(
+        jt_be_op{library::make_library_op(*device->library, name, {params, params_len}, device->cache_bytes)});
     op->work = library::work_of(op->op);
     op->lanes = device->lanes.count(op->work);
     op->lane_bytes = (op->op.workspace_bytes + 63) / 64 * 64;

@@ -235,11 +235,13 @@ static const OpRow& row_named(std::string_view name) {
   fail(JT_E_UNSUPPORTED, "cpu: no library op `", name, "`");
 }
 
-LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, std::span<const int64_t> values) {
+LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, std::span<const int64_t> values,
+                          int64_t cache_bytes) {
   const OpRow& row = row_named(name);
   if (values.size() != row.params)
     fail(JT_E_INVALID, name, ": ", values.size(), " parameters, expected ", row.params);
   LibraryOp op{&row, &kernels};
+  op.gemm.cache_bytes = op.conv.cache_bytes = cache_bytes;
   Params params(row.name, values);
   row.read(op, params);
   return op;

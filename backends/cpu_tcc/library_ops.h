@@ -27,7 +27,8 @@ struct LibraryOp {
 };
 
 // JT_E_UNSUPPORTED: no op of this name, or not with this dtype. JT_E_INVALID: parameters that mean nothing.
-LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, std::span<const int64_t> params);
+LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, std::span<const int64_t> params,
+                          int64_t cache_bytes = kUnknownCache);
 cpu::Work work_of(const LibraryOp& op);
 void check_run(const LibraryOp& op, std::span<void* const> pointers, const void* workspace);  // JT_E_INVALID
 void run_units(const LibraryOp& op, std::span<void* const> pointers, void* workspace, int64_t begin, int64_t end) noexcept;

@@ -13,6 +13,7 @@ from .autograd import Parameter, enable_grad, grad, is_grad_enabled, no_grad, st
 from .module import Module, ModuleList, ParameterList, Sequential
 from .flags import display_memory_info, flag_scope, flags, gc, graph, memory_info, profile_scope, sync_all
 from .io import load, load_idx, save
+from .progress import progress
 from . import dataset, init, nn, ops, optim
 
 tensor = asarray = array

@@ -50,6 +50,9 @@ class TimeOutError(Error, TimeoutError):
 class FileError(Error, OSError):
     """A file could not be read or written, or its content is damaged."""
 
+    def __str__(self) -> str:
+        return str(self.args[-1])
+
 
 class MissingFileError(FileError, FileNotFoundError):
     """There is no such file."""

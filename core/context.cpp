@@ -144,6 +144,7 @@ Ref Context::operand(const char* who, const Cell* cell) {
   Ref ref = cell->value;
   Buffer* buffer = ref.node->results()[ref.result].buffer;
   if (!buffer) fail(JT_E_WRONG_CONTEXT, who, ": a tensor of another context has not been evaluated");
+  visitors_.reserve(visitors_.size() + 1);
   jt::retain(buffer);
   visitors_.push_back(recorder_.leaf(ref.type(), buffer));
   return visitors_.back();
@@ -183,8 +184,11 @@ Value Context::data(const Type& type, const void* bytes) {
   return recorder_.leaf(type, buffer);
 }
 
-Value Context::borrow(const Type& type, void* bytes, void (*release)(void*, void*), void* user) {
-  return recorder_.leaf(type, runtime_->pool->borrow(bytes, type.bytes(), release, user));
+Cell* Context::borrow(const Type& type, void* bytes, void (*release)(void*, void*), void* user) {
+  Buffer* buffer = runtime_->pool->borrow(bytes, type.bytes());
+  Cell* made = cell(recorder_.leaf(type, buffer));
+  buffer->release = release, buffer->release_user = user;  // nothing can fail any more: from here on it is ours
+  return made;
 }
 
 void Context::eval(std::span<const Ref> asked) {

@@ -56,7 +56,8 @@ class Context {
   void set_requires_grad(Cell& cell, bool requires_grad);
 
   Value data(const Type& type, const void* bytes);  // copies; bytes may be null: uninitialised
-  Value borrow(const Type& type, void* bytes, void (*release)(void*, void*), void* user);
+  // A handle on memory of the host; the caller owns one count. `release` is not called if this fails.
+  Cell* borrow(const Type& type, void* bytes, void (*release)(void*, void*), void* user);
 
   // Runs what is pending: these values and every held one. Values that ran have buffers afterwards.
   void eval(std::span<const Ref> asked);

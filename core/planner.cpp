@@ -258,6 +258,7 @@ void Planner::run(std::span<const Ref> asked, bool also_held) {
   if (!anything) return;
   runtime_.stats.evals++;
   Plan& plan = find_or_make(w);
+  w.of_results.reserve(w.results.size());  // nothing can fail between a run and what it leaves behind
   int64_t launches = 0, calls = 0;
   run_plan(plan, {w.params, w.scalars, w.wheres, runtime_.timing}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
   runtime_.stats.launches += launches;

@@ -27,6 +27,16 @@ struct jt_optimizer {
   }
 };
 
+// Adds a cell together with the caller's count on it, which is given back if there is no room.
+static void take(std::vector<Cell*>& list, Cell* cell) {
+  try {
+    list.push_back(cell);
+  } catch (...) {
+    release(cell);
+    throw;
+  }
+}
+
 static Value step_value(Context& c, int64_t steps) { return c.data({JT_I64, {}}, &steps); }
 
 extern "C" jt_status jt_optimizer_create(jt_context* ctx, const char* kind, size_t kind_len, const jt_attr* attrs,
@@ -43,13 +53,13 @@ extern "C" jt_status jt_optimizer_create(jt_context* ctx, const char* kind, size
       for (Cell* other : made->params)
         if (other == &cell) fail(JT_E_INVALID, "param ", i, " is named twice");
       retain(&cell);
-      made->params.push_back(&cell);
+      take(made->params, &cell);
       made->states.emplace_back();
       Type type = Optimizer::state_type(cell.type);
       for (const std::string& name : made->rule.state_names()) {
         Value zeros = c.data(type, nullptr);
         std::memset(c.read(zeros)->data, 0, type.bytes());
-        made->states.back().push_back(c.cell(zeros));
+        take(made->states.back(), c.cell(zeros));
         made->state_names.push_back(text(name, ".", i));
       }
     }

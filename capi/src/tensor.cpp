@@ -65,13 +65,15 @@ extern "C" jt_status jt_tensor_from_bytes(jt_context* ctx, const void* data, siz
 }
 
 extern "C" jt_status jt_tensor_borrow(jt_context* ctx, const jt_borrow_desc* desc, jt_tensor** out) {
-  return making("jt_tensor_borrow", ctx, out, [&](Context& c) {
+  if (out) *out = nullptr;
+  return guarded("jt_tensor_borrow", ctx, [&](Context& c) {
+    require(out, "out");
     require(desc, "desc");
     jt_borrow_desc d = sized("desc", desc);
     Type type = checked_type(d.dtype, d.dims, d.dims_len);
     check_bytes(type, d.data, d.data_len);
     if (reinterpret_cast<uintptr_t>(d.data) % size_of(type.dtype)) fail(JT_E_INVALID, "data is not aligned for ", type.dtype);
-    return c.borrow(type, d.data, d.release, d.release_user);
+    *out = wrap(c.borrow(type, d.data, d.release, d.release_user));
   });
 }
 

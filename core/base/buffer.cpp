@@ -69,12 +69,10 @@ Buffer* BufferPool::allocate(size_t bytes) {
   return buffer;
 }
 
-Buffer* BufferPool::borrow(void* data, size_t bytes, void (*release)(void*, void*), void* user) {
+Buffer* BufferPool::borrow(void* data, size_t bytes) {
   Buffer* buffer = new Buffer;
   buffer->data = data;
   buffer->bytes = bytes;
-  buffer->release = release;
-  buffer->release_user = user;
   return buffer;
 }
 

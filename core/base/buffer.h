@@ -54,7 +54,7 @@ class BufferPool {
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
   Buffer* allocate(size_t bytes);  // at least one byte; throws JT_E_NOMEM naming the size
-  Buffer* borrow(void* data, size_t bytes, void (*release)(void*, void*), void* user);
+  Buffer* borrow(void* data, size_t bytes);  // its owner may set `release`
   void trim();                     // gives cached memory back
   PoolStats stats();
   void reset_peak();

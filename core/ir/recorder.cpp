@@ -1,6 +1,7 @@
 #include "core/ir/recorder.h"
 
 #include <cmath>
+#include <utility>
 
 namespace jt {
 
@@ -138,9 +139,13 @@ Value Recorder::constant_int(DType dtype, int64_t value) {
 }
 
 Value Recorder::leaf(const Type& type, Buffer* buffer) {
+  struct Held {  // until the node has it
+    Buffer* buffer;
+    ~Held() { if (buffer) jt::release(buffer); }
+  } held{buffer};
   Node* node = allocate(Op::data, 0, 1, {});
   node->results()[0].type = type;
-  node->results()[0].buffer = buffer;
+  node->results()[0].buffer = std::exchange(held.buffer, nullptr);
   node->sequence = ++sequence_;
   return Value(Ref{node, 0});
 }

@@ -38,7 +38,7 @@ class Recorder {
   Value constant(DType dtype, double value);
   Value constant_int(DType dtype, int64_t value);
   Value constant_bits(DType dtype, int64_t bits);
-  Value leaf(const Type& type, Buffer* buffer /* taken over; may be null in a block */);
+  Value leaf(const Type& type, Buffer* buffer /* taken over, also by a failure; may be null in a block */);
 
   Node* first_pending() const { return first_; }
   Node* last_pending() const { return last_; }

@@ -49,6 +49,11 @@
   found = jp_argument("$symname", self, args, kwargs, $input, &$1, &owned);
   if (found <= 0) SWIG_fail;
 %}
+%typemap(in) jt_tensor* OPTIONAL (int owned = 0, int found) %{
+  found = $input == Py_None ? 1 : jp_argument("$symname", self, args, kwargs, $input, &$1, &owned);
+  if (found <= 0) SWIG_fail;
+%}
+%typemap(freearg) jt_tensor* OPTIONAL %{ if (owned$argnum) jt_tensor_release($1); %}
 %typemap(freearg) jt_tensor* %{ if (owned$argnum) jt_tensor_release($1); %}
 %typemap(in) (const int64_t* INTS, size_t INTS_LEN) (int64_t list[JT_MAX_RANK * 2]) %{
   if (!jp_as_ints($input, "$symname", list, JT_MAX_RANK * 2, &$2)) SWIG_fail;

@@ -13,6 +13,8 @@ JT_INTS(dilation)
 JT_INTS(padding)
 %apply jt_tensor** OUT { jt_tensor** out_z };
 %apply jt_tensor** OUT { jt_tensor** out_index };
+%apply jt_tensor* OPTIONAL { jt_tensor* weight };
+%apply jt_tensor* OPTIONAL { jt_tensor* bias };
 
 %feature("kwargs");
 
@@ -238,6 +240,56 @@ jt_status jt_gelu(jt_context* ctx, jt_tensor* x, jt_tensor** out);
 jt_status jt_silu(jt_context* ctx, jt_tensor* x, jt_tensor** out);
 %feature("docstring") jt_softplus "softplus(x) -> Tensor\n\nlog(1 + exp(x)), without overflow.\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype; integers and bool become f32.\nResult: x's dtype, f32 for integers and bool.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
 jt_status jt_softplus(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+%feature("docstring") jt_gelu_tanh "gelu_tanh(x) -> Tensor\n\ngelu with erf approximated: x * (1 + tanh(0.79788456 * (x + 0.044715 * x^3))) / 2.\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype; integers and bool become f32.\nResult: x's dtype, f32 for integers and bool.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_gelu_tanh(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+%feature("docstring") jt_leaky_relu "leaky_relu(x, slope=0.01) -> Tensor\n\nx where x > 0, else x * slope.\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype; integers and bool become f32.\nResult: x's dtype, f32 for integers and bool.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_leaky_relu(jt_context* ctx, jt_tensor* x, double slope = 0.01, jt_tensor** out);
+%feature("docstring") jt_elu "elu(x, alpha=1) -> Tensor\n\nx where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2016).\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype; integers and bool become f32.\nResult: x's dtype, f32 for integers and bool.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_elu(jt_context* ctx, jt_tensor* x, double alpha = 1, jt_tensor** out);
+%feature("docstring") jt_celu "celu(x, alpha=1) -> Tensor\n\nx where x > 0, else alpha * (exp(x / alpha) - 1) (Barron 2017).\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype; integers and bool become f32.\nResult: x's dtype, f32 for integers and bool.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_celu(jt_context* ctx, jt_tensor* x, double alpha = 1, jt_tensor** out);
+%feature("docstring") jt_selu "selu(x) -> Tensor\n\n1.0507010 * elu(x, 1.6732632) (Klambauer et al. 2017).\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype; integers and bool become f32.\nResult: x's dtype, f32 for integers and bool.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_selu(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+%feature("docstring") jt_hardtanh "hardtanh(x, low=-1, high=1) -> Tensor\n\nx limited to low..high; no gradient from low down and from high up.\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype; integers and bool become f32.\nResult: x's dtype, f32 for integers and bool.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_hardtanh(jt_context* ctx, jt_tensor* x, double low = -1, double high = 1, jt_tensor** out);
+%feature("docstring") jt_hardsigmoid "hardsigmoid(x) -> Tensor\n\n(x + 3) / 6 limited to 0..1.\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype; integers and bool become f32.\nResult: x's dtype, f32 for integers and bool.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_hardsigmoid(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+%feature("docstring") jt_hardswish "hardswish(x) -> Tensor\n\nx * hardsigmoid(x) (Howard et al. 2019).\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype; integers and bool become f32.\nResult: x's dtype, f32 for integers and bool.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_hardswish(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+%feature("docstring") jt_mish "mish(x) -> Tensor\n\nx * tanh(softplus(x)) (Misra 2019).\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype; integers and bool become f32.\nResult: x's dtype, f32 for integers and bool.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_mish(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+%feature("docstring") jt_log_sigmoid "log_sigmoid(x) -> Tensor\n\nlog(sigmoid(x)), without overflow.\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype; integers and bool become f32.\nResult: x's dtype, f32 for integers and bool.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_log_sigmoid(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+%feature("docstring") jt_prelu "prelu(x, weight) -> Tensor\n\nx where x > 0, else x * weight; weight [C] along axis 1 of x, or [1].\n\nShapes: x [N,C,..], weight [C] or [1] -> x's shape.\nDtypes: float dtypes, the same for both.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_prelu(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor** out);
+%feature("docstring") jt_dropout "dropout(x, p, seed, stream, counter) -> Tensor\n\nx / (1 - p), but 0 with probability p: where random_bits of seed, stream, counter is\nbelow p * 2^32.\n\nShapes: x of any shape; the result has it too.\nDtypes: float dtypes.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_dropout(jt_context* ctx, jt_tensor* x, double p, int64_t seed, int64_t stream, int64_t counter, jt_tensor** out);
+%feature("docstring") jt_embedding "embedding(index, weight, padding=-1) -> Tensor\n\nRow index of weight [V,..], at each element of index; row `padding`, unless negative,\ngets no gradient.\n\nShapes: index [i..], weight [V,d..] -> [i..,d..].\nDtypes: index of an integer dtype, weight of every dtype.\nResult: weight's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_embedding(jt_context* ctx, jt_tensor* index, jt_tensor* weight, int64_t padding = -1, jt_tensor** out);
+%feature("docstring") jt_one_hot "one_hot(index, classes, dtype='i64') -> Tensor\n\n[.., classes]: 1 where the last coordinate is index, else 0.\n\nShapes: index [i..] -> [i..,classes].\nDtypes: every dtype, index of an integer dtype.\nResult: the attribute dtype.\nGradient: no.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_one_hot(jt_context* ctx, jt_tensor* index, int64_t classes, jt_dtype dtype = JT_I64, jt_tensor** out);
+%feature("docstring") jt_var "var(x, axes=(), keepdims=False, correction=0) -> Tensor\n\nVariance over axes: the mean of (x - mean(x))^2, divided by count - correction.\n\nShapes: x of any shape; the result lacks the axes that are folded (all when axes is\nempty), or has extent 1 there with keepdims.\nDtypes: every dtype but bool; integers become f32.\nResult: x's dtype, f32 for integers.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_var(jt_context* ctx, jt_tensor* x, const int64_t* axes = NULL, size_t axes_len = 0, jt_bool keepdims = 0, int64_t correction = 0, jt_tensor** out);
+%feature("docstring") jt_layer_norm "layer_norm(x, weight=None, bias=None, axes=1, eps=1e-5) -> Tensor\n\n(x - mean) / sqrt(var + eps) * weight + bias over the last `axes` axes, which weight and\nbias have (Ba et al. 2016).\n\nShapes: x [..,d..], weight and bias of its last `axes` extents -> x's shape.\nDtypes: float dtypes, the same for all.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_layer_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight = NULL, jt_tensor* bias = NULL, int64_t axes = 1, double eps = 1e-5, jt_tensor** out);
+%feature("docstring") jt_rms_norm "rms_norm(x, weight=None, axes=1, eps=1e-6) -> Tensor\n\nx / sqrt(mean(x^2) + eps) * weight over the last `axes` axes, which weight has (Zhang\nand Sennrich 2019).\n\nShapes: x [..,d..], weight and bias of its last `axes` extents -> x's shape.\nDtypes: float dtypes, the same for all.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_rms_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight = NULL, int64_t axes = 1, double eps = 1e-6, jt_tensor** out);
+%feature("docstring") jt_group_norm "group_norm(x, weight=None, bias=None, groups=1, eps=1e-5) -> Tensor\n\nx [N,C,..] normalised over each of `groups` groups of channels, then * weight + bias,\nboth [C] (Wu and He 2018).\n\nShapes: x [N,C,..], weight and bias [C] -> x's shape.\nDtypes: float dtypes, the same for all.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_group_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight = NULL, jt_tensor* bias = NULL, int64_t groups = 1, double eps = 1e-5, jt_tensor** out);
+%feature("docstring") jt_batch_norm "batch_norm(x, mean, var, weight=None, bias=None, eps=1e-5) -> Tensor\n\n(x - mean) / sqrt(var + eps) * weight + bias; x [N,C,..], the others [C] (Ioffe and\nSzegedy 2015).\n\nShapes: x [N,C,..], mean, var, weight and bias [C] -> x's shape.\nDtypes: float dtypes, the same for all.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_batch_norm(jt_context* ctx, jt_tensor* x, jt_tensor* mean, jt_tensor* var, jt_tensor* weight = NULL, jt_tensor* bias = NULL, double eps = 1e-5, jt_tensor** out);
+%feature("docstring") jt_nll "nll(x, label) -> Tensor\n\n-x at label along axis 1; x [N,C,..], label [N,..] of an integer dtype; 0 where label is\noutside.\n\nShapes: x [N,C,..], label [N,..] -> [N,..].\nDtypes: x of a float dtype, label of an integer dtype.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_nll(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor** out);
+%feature("docstring") jt_bce "bce(x, y) -> Tensor\n\n-(y * log(x) + (1 - y) * log(1 - x)), each logarithm at least -100; no mean is taken.\n\nShapes: x and y of one shape; the result has it too.\nDtypes: float dtypes, the same for both.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_bce(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
+%feature("docstring") jt_bce_with_logits "bce_with_logits(x, y) -> Tensor\n\nbce(sigmoid(x), y), without overflow; no mean is taken.\n\nShapes: x and y of one shape; the result has it too.\nDtypes: float dtypes, the same for both.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_bce_with_logits(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
+%feature("docstring") jt_smooth_l1 "smooth_l1(x, y, beta=1) -> Tensor\n\nWith d = |x - y|: d^2 / (2 * beta) where d < beta, else d - beta / 2; no mean is taken.\n\nShapes: x and y of one shape; the result has it too.\nDtypes: float dtypes, the same for both.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_smooth_l1(jt_context* ctx, jt_tensor* x, jt_tensor* y, double beta = 1, jt_tensor** out);
+%feature("docstring") jt_huber "huber(x, y, delta=1) -> Tensor\n\nWith d = |x - y|: d^2 / 2 where d < delta, else delta * (d - delta / 2); no mean is\ntaken.\n\nShapes: x and y of one shape; the result has it too.\nDtypes: float dtypes, the same for both.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_huber(jt_context* ctx, jt_tensor* x, jt_tensor* y, double delta = 1, jt_tensor** out);
+%feature("docstring") jt_kl_div "kl_div(x, y, log_target=False) -> Tensor\n\ny * (log(y) - x), x being logarithms of probabilities; log_target: y too; no mean is\ntaken.\n\nShapes: x and y of one shape; the result has it too.\nDtypes: float dtypes, the same for both.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_kl_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_bool log_target = 0, jt_tensor** out);
 %feature("docstring") jt_uniform "uniform(shape, seed, stream, counter, dtype='f32') -> Tensor\n\nUniform in [0, 1): the upper 24 random bits times 2^-24 (f64: 32 bits times 2^-32).\n\nShapes: -> shape.\nResult: the attribute dtype, a float dtype.\nGradient: no.\nErrors: ShapeError, DTypeError, ArgumentError (an argument out of range).\n"
 jt_status jt_uniform(jt_context* ctx, const int64_t* shape, size_t shape_len, int64_t seed, int64_t stream, int64_t counter, jt_dtype dtype = JT_F32, jt_tensor** out);
 %feature("docstring") jt_normal "normal(shape, seed, stream, counter, dtype='f32') -> Tensor\n\nStandard normal by Box and Muller (1958).\n\nShapes: -> shape.\nResult: the attribute dtype, a float dtype.\nGradient: no.\nErrors: ShapeError, DTypeError, ArgumentError (an argument out of range).\n"
@@ -348,5 +400,28 @@ static const char* const jp_method_names[] = {
   "gelu",
   "silu",
   "softplus",
+  "gelu_tanh",
+  "leaky_relu",
+  "elu",
+  "celu",
+  "selu",
+  "hardtanh",
+  "hardsigmoid",
+  "hardswish",
+  "mish",
+  "log_sigmoid",
+  "prelu",
+  "dropout",
+  "var",
+  "layer_norm",
+  "rms_norm",
+  "group_norm",
+  "batch_norm",
+  "nll",
+  "bce",
+  "bce_with_logits",
+  "smooth_l1",
+  "huber",
+  "kl_div",
   NULL};
 %}

@@ -110,6 +110,8 @@ static void check_operands(Op op, std::span<jt_tensor* const> inputs) {
   for (size_t i = 0; i < inputs.size(); i++) {
     size_t at = std::min(i, s.operands.size() - 1);
     if (!inputs[i] && !s.optional[at]) fail(JT_E_INVALID, name(op), ": operand ", s.operands[at], " is NULL");
+    if (inputs[i] && i && !inputs[i - 1])
+      fail(JT_E_INVALID, name(op), ": operand ", s.operands[i - 1], " is NULL, but ", s.operands[at], " is not");
   }
 }
 
@@ -118,7 +120,8 @@ void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, const Attrs&
   for (jt_tensor** out : outs) is_wanted |= out != nullptr;
   if (!is_wanted) fail(JT_E_INVALID, name(op), ": out is NULL");
   check_operands(op, inputs);
-  Ref few[4];
+  while (!inputs.empty() && !inputs.back()) inputs = inputs.first(inputs.size() - 1);  // absent optional ones
+  Ref few[5];
   std::vector<Ref> many(inputs.size() > std::size(few) ? inputs.size() : 0);
   Ref* refs = many.empty() ? few : many.data();
   for (size_t i = 0; i < inputs.size(); i++)

@@ -16,7 +16,7 @@ class Inputs {
   }
 
  private:
-  jt_tensor* few_[4] = {};
+  jt_tensor* few_[5] = {};
   jt_tensor* const* many_ = nullptr;
   size_t len_;
   bool is_list_ = false;

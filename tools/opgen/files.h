@@ -17,6 +17,8 @@ File header(const std::vector<Row>& rows);   // capi/include/jt/jt_ops.h
 File bodies(const std::vector<Row>& rows);   // capi/src/ops.cpp
 File docs(const std::vector<Row>& rows);     // docs/OPS.md
 File flags_doc();                            // docs/FLAGS.md
+File layers_doc();                           // docs/LAYERS.md
+std::string layers_json();                   // what a generator of classes needs: an array of objects
 File python_ops(const std::vector<Row>& rows);  // bindings/python/ops.i
 File python_names(const std::vector<Row>& rows);  // bindings/python/jt/ops.py
 File python_optimizers();                        // bindings/python/jt/_optimizers.py

@@ -48,7 +48,8 @@ static std::vector<Argument> arguments(const Row& row) {
   std::vector<Argument> out;
   for (size_t i = 0; i < s.operands.size(); i++) {
     bool is_list = s.variadic && i + 1 == s.operands.size();
-    out.push_back({is_list ? "inputs" : std::string(s.operands[i]), is_list ? "Sequence[Operand]" : "Operand", ""});
+    out.push_back({is_list ? "inputs" : std::string(s.operands[i]), is_list ? "Sequence[Operand]" : s.optional[i] ? "Optional[Operand]" : "Operand",
+                   s.optional[i] ? "None" : ""});
   }
   for (size_t i = 0; i < s.attrs.size(); i++)
     out.push_back({std::string(s.attrs[i].name), python_type(s.attrs[i].type), is_required(row, i) ? "" : python_fallback(s.attrs[i])});
@@ -147,6 +148,12 @@ File python_ops(const std::vector<Row>& rows) {
       std::string name(attr.name);
       if (attr.type != AttrType::ints || seen.find(" " + name + " ") != seen.npos) continue;
       out += "JT_INTS(" + name + ")\n";
+      seen += name + " ";
+    }
+    for (size_t i = 0; i < row.signature.operands.size(); i++) {
+      std::string name(row.signature.operands[i]);
+      if (!row.signature.optional[i] || seen.find(" " + name + " ") != seen.npos) continue;
+      out += "%apply jt_tensor* OPTIONAL { jt_tensor* " + name + " };\n";
       seen += name + " ";
     }
     for (size_t i = 0; i < row.signature.results.size() && !row.has_one_result(); i++)

@@ -40,6 +40,15 @@ static constexpr DtypeFact kDtypeFacts[] = {
     {"float_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
     {"cross_entropy_type", "x of a float dtype, label of an integer dtype", "x's dtype"},
     {"mse_loss_type", "float dtypes, the same for both", "x's dtype"},
+    {"pair_type", "float dtypes, the same for both", "x's dtype"},
+    {"pointwise_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
+    {"prelu_type", "float dtypes, the same for both", "x's dtype"},
+    {"dropout_type", "float dtypes", "x's dtype"},
+    {"embedding_type", "index of an integer dtype, weight of every dtype", "weight's dtype"},
+    {"layer_norm_type", "float dtypes, the same for all", "x's dtype"},
+    {"group_norm_type", "float dtypes, the same for all", "x's dtype"},
+    {"batch_norm_type", "float dtypes, the same for all", "x's dtype"},
+    {"nll_type", "x of a float dtype, label of an integer dtype", "x's dtype"},
 };
 
 // Shapes by type rule; rows of the kinds element and reduce need none.
@@ -76,6 +85,16 @@ static constexpr ShapeFact kShapeFacts[] = {
     {"float_type", "x of any shape; the result has it too"},
     {"cross_entropy_type", "x [N,C], label [N] -> []"},
     {"mse_loss_type", "x and y of one shape -> []"},
+    {"pointwise_type", "x of any shape; the result has it too"},
+    {"pair_type", "x and y of one shape; the result has it too"},
+    {"prelu_type", "x [N,C,..], weight [C] or [1] -> x's shape"},
+    {"dropout_type", "x of any shape; the result has it too"},
+    {"embedding_type", "index [i..], weight [V,d..] -> [i..,d..]"},
+    {"one_hot_type", "index [i..] -> [i..,classes]"},
+    {"layer_norm_type", "x [..,d..], weight and bias of its last `axes` extents -> x's shape"},
+    {"group_norm_type", "x [N,C,..], weight and bias [C] -> x's shape"},
+    {"batch_norm_type", "x [N,C,..], mean, var, weight and bias [C] -> x's shape"},
+    {"nll_type", "x [N,C,..], label [N,..] -> [N,..]"},
 };
 
 static std::string element_dtypes(Operands types) {

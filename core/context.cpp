@@ -13,9 +13,6 @@
 
 namespace jt {
 
-// A loop that never looks at its values still runs in bounded memory.
-constexpr int64_t kMaxPending = 65536, kMaxKeptBytes = 256 << 20;
-
 static uintptr_t this_thread() { return uintptr_t(pthread_self()); }
 
 Context::Context(std::shared_ptr<Runtime> runtime)
@@ -36,6 +33,8 @@ Context::Entry::Entry(Context& context) : context_(context) {
     inside = 0;
   }
   if (!outermost_ && inside != me) fail(JT_E_BUSY, "the context is in use by another thread");
+  if (!outermost_ && context.recorder_.in_custom)
+    fail(JT_E_BUSY, "the context is evaluating a custom op, whose forward function must not use it");
   if (context.dead_.load(std::memory_order_relaxed)) context.bury_dead_cells();
 }
 
@@ -143,6 +142,7 @@ Ref Context::operand(const char* who, const Cell* cell) {
   Entry entry(*cell->context);
   Ref ref = cell->value;
   Buffer* buffer = ref.node->results()[ref.result].buffer;
+  cell->context->recorder_.check(ref.node);
   if (!buffer) fail(JT_E_WRONG_CONTEXT, who, ": a tensor of another context has not been evaluated");
   visitors_.reserve(visitors_.size() + 1);
   jt::retain(buffer);
@@ -194,12 +194,45 @@ Cell* Context::borrow(const Type& type, void* bytes, void (*release)(void*, void
 void Context::eval(std::span<const Ref> asked) {
   planner_->eval(asked);
   kept_bytes_ = 0;
+  for (Ref r : asked) recorder_.check(r.node);
 }
 void Context::eval_all() { eval({}); }
 
-void Context::flush_if_large() {
-  bool is_large = recorder_.pending_count() > kMaxPending || kept_bytes_ > kMaxKeptBytes;
-  if (is_large && flush_limit_) eval_all();
+void Context::commit(std::vector<Assignment> assignments, std::span<const Ref> with, const std::function<void()>& undo) {
+  // The old values are overwritten in place if nobody else holds them; so nothing here does, except where no pending
+  // node would keep them for the case of a failure.
+  struct Before { Cell* cell; Ref value; };
+  std::vector<Before> before;
+  std::vector<Value> kept;
+  std::vector<Ref> asked(with.begin(), with.end());
+  before.reserve(assignments.size()), kept.reserve(2 * assignments.size());
+  asked.reserve(asked.size() + assignments.size());
+  for (Assignment& a : assignments) {
+    Value old = a.cell->value;
+    assign(*a.cell, a.value);
+    before.push_back({a.cell, old});
+    asked.push_back(a.value);
+    if (old.ref().node->refs == 1) kept.push_back(std::move(old));
+  }
+  assignments.clear();
+  planner_->eval_together(asked, [&] {
+    for (const Before& b : before) kept.push_back(Value(b.value));  // a new value may be all that keeps another's old one
+    for (const Before& b : before) assign(*b.cell, Value(b.value));
+    undo();
+  });
+  kept_bytes_ = 0;
+}
+
+void Context::flush() {
+  try {
+    planner_->flush();
+    kept_bytes_ = 0;
+    flush_at_ = kMaxPending;
+  } catch (const std::exception&) {
+    // What lacks memory is still pending: to try at every op would be slow and help nobody.
+    flush_at_ = std::max(kMaxPending, 2 * recorder_.pending_count());
+    kept_bytes_ = 0;
+  }
 }
 
 Buffer* Context::read(Ref value) {
@@ -242,18 +275,33 @@ void Context::backward(Ref loss, uint32_t flags) {
   options.create_graph = flags & JT_GRAD_CREATE_GRAPH;
   options.consume = !(flags & (JT_GRAD_RETAIN_GRAPH | JT_GRAD_CREATE_GRAPH));
   // Several micro-batches peak like one: the sums so far run before the next are added.
-  auto is_pending = [](const Cell* c) { return c->grad && !c->grad->value.ref().node->has_run(); };
-  if (std::any_of(cells.begin(), cells.end(), is_pending)) eval_all();
+  std::vector<Ref> sums;
+  for (const Cell* c : cells)
+    if (c->grad && !c->grad->value.ref().node->has_run()) sums.push_back(c->grad->value);
+  if (!sums.empty()) eval(sums);
   auto grads = gradients(recorder_, loss, {}, wrt, options);
+  // Everything that can fail comes before the first handle changes.
+  std::vector<std::pair<Cell*, Value>> next;
+  next.reserve(cells.size());
   for (size_t i = 0; i < cells.size(); i++) {
     if (!grads[i]) continue;
-    Cell& at = *cells[i];
-    if (!at.grad) {
-      at.grad = cell(grads[i]);
-      continue;
-    }
     GradMode mode(recorder_, options.create_graph);
-    assign(*at.grad, ops::add(at.grad->value, grads[i]));
+    bool is_first = !cells[i]->grad;
+    next.push_back({cells[i], is_first ? grads[i] : ops::add(cells[i]->grad->value, grads[i])});
+  }
+  std::vector<Cell*> made;
+  made.reserve(next.size());
+  try {
+    for (auto& [at, value] : next)
+      if (!at->grad) made.push_back(cell(value));
+  } catch (...) {
+    for (Cell* c : made) jt::release(c);
+    throw;
+  }
+  auto first = made.begin();
+  for (auto& [at, value] : next) {
+    if (at->grad) assign(*at->grad, value);
+    else at->grad = *first++;
   }
 }
 

@@ -51,18 +51,13 @@ bool is_asked(const Node* node, std::span<const Ref> asked) {
     if (r.node == node) return true;
   return false;
 }
-bool has_handles(const Node* node) {
-  for (int i = 0; i < node->n_results; i++)
-    if (node->results()[i].handles) return true;
-  return false;
-}
 
 // A pending node is a root if someone may look at it. Constants are written in the program: they run only when asked for,
 // so that a graph looks the same whether they were looked at or not.
 bool is_root(const Node* node, const Roots& roots) {
   if (node->has_run()) return false;
   if (is_asked(node, roots.asked)) return true;
-  return roots.also_held && node->op != Op::constant && has_handles(node);
+  return roots.also_held && node->op != Op::constant && node->has_handles();
 }
 
 void mark_needed(Recorder& recorder, const Roots& roots, uint32_t mark, std::vector<Node*>& out) {
@@ -241,15 +236,21 @@ std::string Planner::show(std::span<const Ref> asked, char stage) {
 }
 
 void Planner::eval(std::span<const Ref> asked) {
+  of_custom_.reset();
   try {
     run(asked, true);
-  } catch (const Error&) {
-    if (asked.empty()) throw;
-    run(asked, false);  // a held value that cannot run must not take the others with it
+  } catch (...) {
+    salvage(asked);
   }
+  if (of_custom_ && asked.empty()) throw *of_custom_;
 }
 
 void Planner::run(std::span<const Ref> asked, bool also_held) {
+  if (recorder_.may_hold_customs) [[unlikely]] run_customs(asked, also_held);
+  run_plan_of(asked, also_held);
+}
+
+void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
   if (!scratch_) scratch_ = std::make_unique<Walk>();
   Walk& w = *scratch_;
   walk(asked, also_held, w);

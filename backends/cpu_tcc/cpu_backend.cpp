@@ -7,6 +7,7 @@
 #include <new>
 
 #include "backends/cpu_tcc/library_ops.h"
+#include "backends/cpu_tcc/tier/render_c.h"
 #include "backends/cpu_tcc/tier/tcc_tier.h"
 #include "backends/cpu_tcc/vm/vm.h"
 #include "core/base/status.h"
@@ -41,6 +42,7 @@ struct jt_be_kernel {
 
 struct jt_be_op {
   library::LibraryOp op;
+  cpu::TccKernel code;  // of op_compile: then there is no library op
 };
 
 namespace {
@@ -215,6 +217,15 @@ void cpu_kernel_info(jt_be_device*, jt_be_kernel* kernel, jt_be_kernel_info* ino
   inout->from_cache = kernel->machine.from_disk;
 }
 
+jt_status cpu_kernel_text(jt_be_device* device, jt_be_kernel* kernel, void* user, void (*take)(void*, const char*, size_t)) {
+  return guarded(device, [&] {
+    demand(kernel && take, "kernel_text: an argument is null");
+    if (!kernel->machine.entry) return;
+    std::string text = cpu::render_c(kernel->program);
+    take(user, text.data(), text.size());
+  });
+}
+
 // ---- library ops ----
 jt_status cpu_op_create(jt_be_device* device, const char* name, const int64_t* params, size_t params_len,
                         size_t* workspace_bytes, jt_be_op** out) {
@@ -222,7 +233,7 @@ jt_status cpu_op_create(jt_be_device* device, const char* name, const int64_t* p
   return guarded(device, [&] {
     demand(name && workspace_bytes && out && (params || !params_len), "op_create: an argument is null");
     auto op = std::make_unique<jt_be_op>(
-        jt_be_op{library::make_library_op(*device->library, name, {params, params_len})});
+        jt_be_op{library::make_library_op(*device->library, name, {params, params_len}), {}});
     *workspace_bytes = op->op.workspace_bytes;
     *out = op.release();
   });
@@ -233,7 +244,19 @@ void cpu_op_release(jt_be_device*, jt_be_op* op) { delete op; }
 jt_status cpu_op_run(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len, void* workspace) {
   return guarded(device, [&] {
     demand(op && (pointers || !pointers_len), "op_run: an argument is null");
+    if (op->code.entry) return reinterpret_cast<void (*)(void* const*)>(op->code.entry)(pointers);
     library::run_library_op(op->op, {pointers, pointers_len}, workspace);
+  });
+}
+
+jt_status cpu_op_compile(jt_be_device* device, const char* text, size_t text_len, jt_be_op** out) {
+  if (out) *out = nullptr;
+  return guarded(device, [&] {
+    demand(text && out, "op_compile: an argument is null");
+    if (!device->tcc) fail(JT_E_UNSUPPORTED, "there is no C compiler: cpu.tier is vm");
+    auto op = std::make_unique<jt_be_op>();
+    op->code = device->tcc->compile_code({text, text_len});
+    *out = op.release();
   });
 }
 
@@ -242,7 +265,7 @@ constexpr jt_backend_api kTable = {
     .abi_minor = JT_BACKEND_ABI_MINOR,
     .name = "cpu",
     .dialects = JT_BE_PROGRAM,
-    .flags = 0,
+    .flags = JT_BE_SURE_LAUNCHES,
     .open = cpu_open,
     .close = cpu_close,
     .mem_alloc = nullptr,
@@ -255,6 +278,8 @@ constexpr jt_backend_api kTable = {
     .op_create = cpu_op_create,
     .op_release = cpu_op_release,
     .op_run = cpu_op_run,
+    .op_compile = cpu_op_compile,
+    .kernel_text = cpu_kernel_text,
 };
 
 }  // namespace

@@ -23,6 +23,9 @@ JT_WAITS(jt_runtime_trim)
 %typemap(in) jt_optimizer* optimizer %{ if (!($1 = jp_get_optimizer($input))) SWIG_fail; %}
 
 PyObject* set_up(PyObject* hooks, PyObject* dtypes, PyObject* cls);
+PyObject* place_of(unsigned number);
+PyObject* current_place(void);
+PyObject* custom_gradient(PyObject* name, PyObject* gradient, PyObject* inputs, PyObject* results);
 PyObject* wrap_as(PyObject* cls, jt_tensor* SELF);
 PyObject* shape(jt_tensor* SELF);
 PyObject* item(jt_tensor* SELF);

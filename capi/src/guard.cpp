@@ -131,8 +131,9 @@ void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, const Attrs&
   try {
     for (uint32_t i = 0; i < outs.size(); i++) {
       if (!outs[i]) continue;
-      JT_CHECK(first.ref().result + i < first.ref().node->n_results);
-      *outs[i] = wrap(c.cell(Ref{first.ref().node, first.ref().result + i}));
+      Ref result = Recorder::result(first, i);
+      JT_CHECK(result.result < result.node->n_results);
+      *outs[i] = wrap(c.cell(result));
     }
   } catch (...) {
     for (jt_tensor** out : outs)

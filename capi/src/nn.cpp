@@ -79,8 +79,10 @@ extern "C" jt_status jt_module_create(jt_context* ctx, const char* kind, size_t 
     for (size_t i = 0; i < states.size(); i++) {
       made->kept.push_back({states[i].name, nullptr, states[i].is_buffer});
       if (states[i].is_absent()) continue;
-      Context::RandomState r = states[i].initial.starts_with("normal") || states[i].initial.starts_with("fan") ? c.next_random() : Context::RandomState();
+      bool draws = states[i].initial.starts_with("normal") || states[i].initial.starts_with("fan");
+      Context::RandomState r = draws ? c.random() : Context::RandomState();
       Cell* cell = made->kept.back().cell = c.cell(made->layer.initial(c.recorder(), i, {r.seed, r.stream, r.counter}));
+      if (draws) c.count_random();
       if (!states[i].is_buffer) c.set_requires_grad(*cell, true);
     }
     *out = made.release();
@@ -108,6 +110,7 @@ struct Forward {
   Context& c;
   struct Update { Cell* cell; Value value; };
   std::vector<Update> updates;
+  int64_t drawn = 0;  // random places handed out
 
   Value value_of(const Cell* cell) const {
     if (!cell) return {};
@@ -122,8 +125,8 @@ struct Forward {
     std::vector<Value> states;
     for (size_t i = 0; i < m.layer.states().size(); i++) states.push_back(value_of(m.kept[i].cell));
     auto random = [&]() -> RandomPlace {
-      Context::RandomState r = c.next_random();
-      return {r.seed, r.stream, r.counter};
+      Context::RandomState r = c.random();
+      return {r.seed, r.stream, r.counter + drawn++};
     };
     LayerCall call{m.layer, states, inputs, m.training, random, {}, {}};
     forward(call);
@@ -165,6 +168,7 @@ extern "C" jt_status jt_module_forward(jt_context* ctx, jt_module* module, jt_te
       for (size_t i = 0; i < outputs_len; i++) release(unwrap(outputs[i])), outputs[i] = nullptr;
       throw;
     }
+    for (; pass.drawn; pass.drawn--) c.count_random();
     for (Forward::Update& u : pass.updates) c.assign(*u.cell, u.value);
     results.clear(), pass.updates.clear();
     c.flush_if_large();

@@ -6,6 +6,7 @@
 #include "backends/builtin.h"
 #include "capi/src/guard.h"
 #include "capi/src/runtime.h"
+#include "core/runtime/backend_library.h"
 
 using namespace jt;
 using namespace jt::capi;
@@ -36,6 +37,21 @@ void host_log(void* user, int32_t level, const char* domain, const char* message
   rt->desc.log(rt->desc.log_user, jt_log_level(level + 1), domain, message, length);
 }
 
+// A path has a slash; a name is of a backend that is linked in.
+void choose_backend(RuntimeOptions& o, std::string_view wanted) {
+  if (wanted.find('/') != wanted.npos) {
+    BackendLibrary loaded = load_backend(std::string(wanted));
+    o.backend = loaded.api, o.backend_library = std::move(loaded.library);
+    return;
+  }
+  std::string known;
+  for (const jt_backend_api* backend : builtin_backends()) {
+    if (wanted.empty() || wanted == backend->name) return void(o.backend = backend);
+    known += text(known.empty() ? "" : ", ", backend->name);
+  }
+  fail(JT_E_NOT_FOUND, "no backend is called '", wanted, "'; built in: ", known, "; a library is named by a path with a slash");
+}
+
 RuntimeOptions options_of(jt_runtime& rt) {
   const jt_runtime_desc& d = rt.desc;
   RuntimeOptions o;
@@ -49,7 +65,7 @@ RuntimeOptions options_of(jt_runtime& rt) {
   else if (!o.flags.log.empty()) o.log = {log_to_stderr, nullptr, level_named(o.flags.log)};
   if (d.alloc) o.allocator = {d.alloc, d.free, d.alloc_user};
   o.memory_limit = d.memory_limit;
-  o.backend = builtin_backends().front();
+  choose_backend(o, d.backend ? str("backend", d.backend, d.backend_len) : std::string_view());
   return o;
 }
 

@@ -107,12 +107,14 @@ extern "C" jt_status jt_full_like(jt_context* ctx, jt_tensor* like, double value
 
 static Value random(Context& c, Op op, jt_dtype dtype, const int64_t* dims, size_t dims_len) {
   Type type = checked_type(dtype, dims, dims_len);
-  Context::RandomState state = c.next_random();
+  Context::RandomState state = c.random();
   // The body itself, not the row: then the counter is an argument of the plan, and the next call needs no new one.
   Attrs attrs = Attrs().add_ints(type.shape.extents()).add(state.seed).add(state.stream).add(state.counter).add(type.dtype);
   Type result = type;
   infer(op, {}, attrs, &result);
-  return def(op).body(c.recorder(), {}, attrs, result);
+  Value made = def(op).body(c.recorder(), {}, attrs, result);
+  c.count_random();
+  return made;
 }
 extern "C" jt_status jt_random_uniform(jt_context* ctx, const int64_t* dims, size_t dims_len, double low, double high,
                                        jt_dtype dtype, jt_tensor** out) {

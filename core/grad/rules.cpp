@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/ir/build.h"
+#include "core/ir/custom.h"
 #include "core/ir/rules.h"
 
 namespace jt {
@@ -355,6 +356,8 @@ void avg_pool2d_grad_rule(GradStep& s) {
 
 void avg_pool2d_grad_grad(GradStep& s) { s.dx[0] = call(Op::avg_pool2d, {s.dz[0]}, pool_attrs(s.node, 1)); }
 
+void custom_rule(GradStep& s) { s.node->custom->backward(s.node, s.dz, s.needs, s.dx); }
+
 // ---- the table -------------------------------------------------------------------------------------------------------
 
 void zero(GradStep&) {}
@@ -363,6 +366,7 @@ constexpr GradRule none = nullptr;
 constexpr GradRule kRules[] = {
     none,  // data
     none,  // constant
+    custom_rule,
 #define JT_UNARY(name, ...) name##_rule,
 #define JT_BINARY(name, ...) name##_rule,
 #define JT_TERNARY(name, ...) name##_rule,

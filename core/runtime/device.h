@@ -24,6 +24,8 @@ class Device {
   const jt_backend_api& api() const { return *api_; }
   jt_be_device* handle() const { return device_; }
   void check(jt_status status, std::string_view what) const;
+  // What a kernel was compiled from; empty: interpreted, or the backend does not tell.
+  std::string text_of(jt_be_kernel* kernel) const;
 
  private:
   static void set_error(void* host, jt_status, int64_t native, const char* message, size_t length);
@@ -68,8 +70,11 @@ struct LibraryOp {
 class KernelCache {
  public:
   explicit KernelCache(Device& device) : device_(device) {}
-  std::shared_ptr<CompiledKernel> get(const Program& program, std::string_view name);
+  // `found`, if wanted: where it came from, as text.
+  std::shared_ptr<CompiledKernel> get(const Program& program, std::string_view name, std::string* found = nullptr);
   std::shared_ptr<LibraryOp> library(const char* name, std::span<const int64_t> params);
+  // An op of C text (jt_backend.h, op_compile); equal texts are compiled once.
+  std::shared_ptr<LibraryOp> code(const std::string& who, const std::string& text);
   int64_t compiled() const { return compiled_; }
   int64_t from_disk() const { return from_disk_; }
   size_t count();
@@ -80,6 +85,7 @@ class KernelCache {
   Device& device_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<CompiledKernel>> kernels_;
+  std::unordered_map<std::string, std::shared_ptr<LibraryOp>> codes_;
   int64_t made_ = 0, compiled_ = 0, from_disk_ = 0;
 };
 

@@ -27,6 +27,7 @@ class PlanMaker {
         if (!k.program.instrs.empty()) dump->show('l', to_text(k.program));
     memory_ = plan_memory(block_, schedule_, kernels_, dies);
     if (dump && dump->wants('m')) dump->show('m', to_text(memory_, block_, schedule_));
+    if (dump && (dump->wants('c') || dump->wants('k'))) kernel_dump_ = dump;
     for (size_t s = 0; s < schedule_.steps.size(); s++) add_step(s);
     plan_->scalars = block_.scalars;
     for (size_t i = 0; i < block_.scalars.size(); i++) {
@@ -61,10 +62,21 @@ class PlanMaker {
     if (k.outer == 0) return;
     PlanStep out;
     out.what = describe(step);
-    out.compiled = cache_.get(k.program, out.what);
+    out.compiled = kernel_dump_ ? shown(k.program, out.what) : cache_.get(k.program, out.what);
     out.outer = k.outer;
     fill_words(out, k);
     plan_->steps.push_back(std::move(out));
+  }
+
+  std::shared_ptr<CompiledKernel> shown(const Program& program, std::string_view what) {
+    std::string where;
+    auto kernel = cache_.get(program, what, &where);
+    if (kernel_dump_->wants('k')) kernel_dump_->show('k', "# k\n" + where);
+    if (kernel_dump_->wants('c')) {
+      std::string code = kernel->device.text_of(kernel->kernel);
+      kernel_dump_->show('c', code.empty() ? text("# c ", what, ": interpreted, see l\n") : text("/* c ", what, " */\n", code));
+    }
+    return kernel;
   }
 
   void fill_words(PlanStep& out, const Kernel& k) {
@@ -184,6 +196,7 @@ class PlanMaker {
   std::vector<Kernel> kernels_;
   MemoryPlan memory_;
   std::shared_ptr<Plan> plan_ = std::make_shared<Plan>();
+  const Dump* kernel_dump_ = nullptr;  // wants c or k
 };
 
 }  // namespace

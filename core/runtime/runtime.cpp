@@ -15,6 +15,7 @@ Runtime::Runtime(RuntimeOptions options)
     : flags(with_cache_folder(std::move(options.flags))),
       log(options.log),
       pool(std::make_shared<BufferPool>(options.allocator)),
+      backend_library(std::move(options.backend_library)),
       device(options.backend, flags, log),
       kernels(device) {
   pool->set_limit(options.memory_limit);

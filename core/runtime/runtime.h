@@ -17,6 +17,7 @@ struct RuntimeOptions {
   Allocator allocator = default_allocator();
   int64_t memory_limit = 0;
   const jt_backend_api* backend = nullptr;
+  std::shared_ptr<void> backend_library;  // whatever holds the table
 };
 
 struct RuntimeStats {
@@ -29,6 +30,7 @@ struct Runtime {
   Flags flags;
   Logger log;
   std::shared_ptr<BufferPool> pool;
+  std::shared_ptr<void> backend_library;  // before the device: outlives it
   Device device;
   KernelCache kernels;
   RuntimeStats stats;

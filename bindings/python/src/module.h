@@ -112,6 +112,7 @@ static PyObject* set_up(PyObject* hooks, PyObject* dtypes, PyObject* cls) {
   }
   Py_INCREF(hooks);
   Py_XSETREF(jp_hooks, hooks);
+  Py_XINCREF(jp_lines.package = PyDict_GetItemString(hooks, "folder"));
   descriptor = PyDict_GetItemString(((PyTypeObject*)cls)->tp_dict, "_origin");
   jp_origin_offset = descriptor && Py_TYPE(descriptor) == &PyMemberDescr_Type ? ((PyMemberDescrObject*)descriptor)->d_member->offset : 0;
   Py_INCREF(cls);
@@ -124,6 +125,18 @@ static PyObject* wrap_as(PyObject* cls, jt_tensor* SELF) {
     return PyErr_SetString(PyExc_TypeError, "wrap_as: expected a class derived from jt.Tensor"), NULL;
   jt_tensor_retain(SELF);
   return jp_wrap_as((PyTypeObject*)cls, SELF);
+}
+
+/* (file, line) of a number that jt_context_set_line was given; None if it is unknown. */
+static PyObject* place_of(unsigned number) {
+  if (!number || number > jp_lines.count) Py_RETURN_NONE;
+  return jp_place_text(jp_lines.places[number - 1]);
+}
+/* (file, line) of the innermost frame outside the package; None if there is none. */
+static PyObject* current_place(void) {
+  jp_place here;
+  if (!jp_current_place(&here)) Py_RETURN_NONE;
+  return jp_place_text(here);
 }
 
 /* ---- asking ------------------------------------------------------------------------------------------------------- */

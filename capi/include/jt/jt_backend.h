@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 #define JT_BACKEND_ABI_MAJOR 1
-#define JT_BACKEND_ABI_MINOR 0
+#define JT_BACKEND_ABI_MINOR 1
 
 typedef struct jt_be_device jt_be_device; /* defined by the backend */
 typedef struct jt_be_kernel jt_be_kernel;
@@ -66,12 +66,20 @@ typedef struct jt_be_kernel_info {
   jt_bool from_cache;    /* its code was kept from an earlier process: nothing was compiled */
 } jt_be_kernel_info;
 
+/* jt_backend_api.flags. */
+typedef enum jt_be_flags {
+  /* A launch or an op_run that is given what it was promised fails only with the device. Without this bit any may fail, and
+   * the host lets no plan write over a value that existed before it: a failed plan then changes nothing. */
+  JT_BE_SURE_LAUNCHES = 1,
+  JT_BE_FLAGS_FORCE32 = 0x7fffffff
+} jt_be_flags;
+
 typedef struct jt_backend_api {
   uint32_t struct_size;
   uint32_t abi_minor;
   const char* name;      /* "cpu" */
   uint32_t dialects;     /* jt_be_dialect bits */
-  uint32_t flags;        /* 0 */
+  uint32_t flags;        /* jt_be_flags bits */
 
   /* The device: opened once per runtime. */
   jt_status (*open)(const jt_host_api* host, jt_be_device** out);
@@ -95,6 +103,14 @@ typedef struct jt_backend_api {
                          size_t* workspace_bytes, jt_be_op** out);
   void (*op_release)(jt_be_device* device, jt_be_op* op);
   jt_status (*op_run)(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len, void* workspace);
+
+  /* Since minor 1. An op made of C99 text, which defines `void jt_code(void *const *p)`: op_run passes its pointers on.
+   * The text includes no header. JT_E_COMPILE: with the compiler's message. NULL, or JT_E_UNSUPPORTED: no C compiler. */
+  jt_status (*op_compile)(jt_be_device* device, const char* text, size_t text_len, jt_be_op** out);
+  /* Since minor 1. The text that a compiler made the kernel of: hands it to `take`, once, or not at all if the kernel is
+   * interpreted. May be NULL. */
+  jt_status (*kernel_text)(jt_be_device* device, jt_be_kernel* kernel, void* user,
+      void (*take)(void* user, const char* text, size_t text_len));
 } jt_backend_api;
 
 /* The one symbol of a backend library. host_minor: the host's JT_BACKEND_ABI_MINOR. */

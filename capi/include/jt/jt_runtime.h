@@ -56,6 +56,10 @@ typedef struct jt_runtime_desc {
   const char* cache_dir; /* folder of compiled kernels, private to the user; NULL: the user's cache folder */
   size_t cache_dir_len;
   int64_t memory_limit;  /* bytes of values held at once; 0: none. Beyond it: JT_E_NOMEM */
+  /* What computes: the name of a built-in backend ("cpu"), or the path, with a slash in it, of a library that exports the
+   * entry of jt_backend.h; it is code of this process. NULL: the first built-in one. */
+  const char* backend;
+  size_t backend_len;
 } jt_runtime_desc;
 
 /* Memory of a runtime, in bytes. */
@@ -71,8 +75,9 @@ typedef struct jt_memory_info {
 
 /* Makes a runtime. `desc` is read during the call; NULL means defaults.
  * Owns: *out has one count, released with jt_runtime_release; NULL after a failure.
- * Errors: JT_E_INVALID (out NULL, one of alloc and free alone, unknown flags), JT_E_ABI (desc of another version),
- * JT_E_NOMEM. Threads: any. */
+ * Errors: JT_E_INVALID (out NULL, one of alloc and free alone, unknown flags), JT_E_ABI (desc, or the backend, of
+ * another version), JT_E_NOT_FOUND (no such built-in backend), JT_E_IO (its library cannot be loaded), JT_E_NOMEM, and
+ * what the backend says when it is opened. Threads: any. */
 JT_API jt_status jt_runtime_create(const jt_runtime_desc* desc, jt_runtime** out);
 /* Adds a count. NULL is ignored. Any thread; cannot fail. */
 JT_API void jt_runtime_retain(jt_runtime* rt);
@@ -101,6 +106,11 @@ JT_API jt_status jt_context_set_seed(jt_context* ctx, int64_t seed);
 /* Turns the recording of gradients on or off for what is recorded from now on; *out_previous (may be NULL) tells what
  * it was. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode, jt_bool* out_previous);
+/* Says which line of the program records ops from now on: any number that tells lines apart, 0 for unknown, as at first.
+ * Graphs and errors show it; and when a long pending graph is evaluated by itself, it is cut where the program came
+ * back to a line, so that each round of a loop is evaluated alike.
+ * Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's. */
+JT_API jt_status jt_context_set_line(jt_context* ctx, uint32_t line);
 /* Evaluates everything that is pending in the context and waits for it.
  * Errors: JT_E_INVALID (NULL), JT_E_BUSY, and those of jt_eval. Threads: the context's. */
 JT_API jt_status jt_sync(jt_context* ctx);

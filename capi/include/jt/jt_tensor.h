@@ -98,8 +98,10 @@ JT_API jt_status jt_tensor_rebind(jt_context* ctx, jt_tensor* dst, jt_tensor* sr
 
 /* Runs what is pending so that the inputs have elements; inputs_len 0 runs everything that is held.
  * Errors: JT_E_INVALID (a NULL), JT_E_COMPILE, JT_E_DEVICE, JT_E_DEVICE_LOST, JT_E_NOMEM, JT_E_BUSY,
- * JT_E_WRONG_CONTEXT. After a failure earlier values are still readable, the context is usable, and reading a value
- * that failed repeats its error. Threads: the context's. */
+ * JT_E_WRONG_CONTEXT. Fails only if one of the inputs does (with inputs_len 0: any value). After a failure earlier
+ * values are still readable, the context is usable, and reading a value that failed, or one made from it, repeats its
+ * error. A value that only lacked memory (JT_E_NOMEM) stays pending and may come another time.
+ * Threads: the context's. */
 JT_API jt_status jt_eval(jt_context* ctx, jt_tensor* const* inputs, size_t inputs_len);
 /* Evaluates tensor and copies its elements to dst: dst_len bytes, exactly as many as they take.
  * Errors: JT_E_INVALID (a NULL, dst_len of another size), and those of jt_eval. Threads: the context's. */

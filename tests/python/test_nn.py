@@ -1,22 +1,20 @@
-"""layers_test.py: jt.nn's classes: every row of the table, attributes, fields, trees, copies, training."""
+"""jt.nn's classes: every row of the table, attributes, fields, trees, copies, training."""
 import copy
 import inspect
-import os
-import tempfile
+
+import pytest
 
 import jt
 from jt import nn
 
 
 def fails(error, call):
-    try:
+    with pytest.raises(error) as raised:
         call()
-    except error as e:
-        return str(e)
-    raise AssertionError(f"{error.__name__} was not raised")
+    return str(raised.value)
 
 
-def every_row_is_a_class():
+def test_every_row_is_a_class():
     from jt import _layers
     made = 0
     for name in _layers.__all__:
@@ -29,7 +27,7 @@ def every_row_is_a_class():
     assert nn.Conv is nn.Conv2d and nn.BatchNorm is nn.BatchNorm2d
 
 
-def tensors_are_attributes():
+def test_tensors_are_attributes():
     layer = nn.Linear(3, 2)
     assert [n for n, _ in layer.named_parameters()] == ["weight", "bias"]
     assert layer.weight.shape == (2, 3) and layer.weight.requires_grad and layer.in_features == 3
@@ -46,7 +44,7 @@ def tensors_are_attributes():
     assert layer.weight.shape == (2, 3)
 
 
-def fields_can_change():
+def test_fields_can_change():
     drop = nn.Dropout(0.5)
     drop.p = 0.0
     x = jt.ones((5,))
@@ -62,13 +60,13 @@ def fields_can_change():
     assert "cannot change" in fails(jt.ArgumentError, lambda: setattr(norm, "num_features", 3))
 
 
-def errors_name_the_field():
+def test_errors_name_the_field():
     assert "Linear: in_features 0 is below 1" in fails(jt.ArgumentError, lambda: nn.Linear(0, 2))
     assert "MSELoss: reduction 'max'" in fails(jt.ArgumentError, lambda: nn.MSELoss(reduction="max"))
     assert "not in_features 3" in fails(jt.ShapeError, lambda: nn.Linear(3, 2)(jt.ones((2, 4))))
 
 
-def losses_take_weights():
+def test_losses_take_weights():
     x, y = jt.array([[1.0, 2], [3, 1]]), jt.array([0, 1])
     loss = nn.CrossEntropyLoss(weight=jt.array([1.0, 0.0]))
     assert abs(loss(x, y).item() - 1.3132616) < 1e-6
@@ -77,7 +75,7 @@ def losses_take_weights():
     assert abs(loss(x, y).item() - (1.3132616 + 2.126928) / 2) < 1e-6
 
 
-def cells_take_states_as_in_pytorch():
+def test_cells_take_states_as_in_pytorch():
     cell = nn.LSTMCell(3, 2)
     x = jt.ones((4, 3))
     h, c = cell(x)
@@ -97,8 +95,7 @@ class Net(jt.Module):
         return self.head(self.body(x))
 
 
-def trees_train_and_come_back():
-    jt.seed(3)
+def test_trees_train_and_come_back(tmp_path):
     net, loss = Net(), nn.CrossEntropyLoss()
     x, y = jt.randn((30, 4)), jt.array([i % 3 for i in range(30)])
     optimizer = jt.optim.Adam(net.parameters(), lr=0.05)
@@ -108,11 +105,9 @@ def trees_train_and_come_back():
         optimizer.step(value)
     assert value.item() < first / 2, (first, value.item())
     assert net.body[1].num_batches_tracked.item() == 61
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "net.safetensors")
-        net.save(path)
-        other = Net()
-        other.load(path)
+    net.save(tmp_path / "net.safetensors")
+    other = Net()
+    other.load(tmp_path / "net.safetensors")
     net.eval(), other.eval()
     want = net(x).tolist()
     assert other(x).tolist() == want
@@ -120,10 +115,3 @@ def trees_train_and_come_back():
     assert twin(x).tolist() == want
     twin.head.bias.assign(twin.head.bias + 1)
     assert net(x).tolist() == want != twin(x).tolist()
-
-
-if __name__ == "__main__":
-    for name, test in list(globals().items()):
-        if callable(test) and getattr(test, "__module__", "") == "__main__" and name not in ("fails", "Net"):
-            test()
-            print("ok", name)

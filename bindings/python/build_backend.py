@@ -39,6 +39,10 @@ def _metadata():
     return head + (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def _wheel_text():
+    return f"Wheel-Version: 1.0\nGenerator: {NAME}\nRoot-Is-Purelib: false\nTag: {_tag()}\n"
+
+
 def _run(*command):
     missing = shutil.which(command[0]) is None
     if missing:
@@ -62,7 +66,7 @@ def _wheel(directory, files):
     info = f"{NAME}-{VERSION}.dist-info"
     files = dict(files)
     files[f"{info}/METADATA"] = _metadata().encode()
-    files[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: {NAME}\nRoot-Is-Purelib: false\nTag: {_tag()}\n".encode()
+    files[f"{info}/WHEEL"] = _wheel_text().encode()
     files[f"{info}/LICENSE"] = (ROOT / "LICENSE").read_bytes()
     record = ""
     for path, content in files.items():
@@ -86,13 +90,31 @@ def get_requires_for_build_wheel(config_settings=None):
 get_requires_for_build_editable = get_requires_for_build_sdist = get_requires_for_build_wheel
 
 
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    info = pathlib.Path(metadata_directory) / f"{NAME}-{VERSION}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(_metadata(), encoding="utf-8")
+    (info / "WHEEL").write_text(_wheel_text())
+    return info.name
+
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
+
+
+def _files(target):
+    """{path: bytes} of an installed folder. A wheel has no links: a library lies there under the name it is loaded by."""
+    paths = sorted(path for path in target.rglob("*") if path.is_file())
+    linked = {path.resolve() for path in paths if path.is_symlink()}
+    return {path.relative_to(target).as_posix(): path.read_bytes() for path in paths if path.is_symlink() or path not in linked}
+
+
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     with tempfile.TemporaryDirectory() as scratch:
-        folder, target = pathlib.Path(scratch, "build"), pathlib.Path(scratch, "package")
+        target = pathlib.Path(scratch).resolve() / "package"
+        folder = ROOT / "build" / f"wheel-{_tag()}" if os.access(ROOT, os.W_OK) else pathlib.Path(scratch, "build")
         _build(folder)
         _run("cmake", "--install", folder, "--prefix", target, "--component", "python", "--strip")
-        files = {path.relative_to(target).as_posix(): path.read_bytes() for path in sorted(target.rglob("*")) if path.is_file()}
-    return _wheel(wheel_directory, files)
+        return _wheel(wheel_directory, _files(target))
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):

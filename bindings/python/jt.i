@@ -15,6 +15,7 @@
 #include "src/index.h"
 #include "src/exchange.h"
 #include "src/module.h"
+#include "src/function.h"
 #define PyArg_ParseTupleAndKeywords(args, kwargs, format, ...) jp_parse(self, args, kwargs, format, __VA_ARGS__)
 %}
 %include <stdint.i>
@@ -55,6 +56,11 @@
 %}
 %typemap(freearg) jt_tensor* OPTIONAL %{ if (owned$argnum) jt_tensor_release($1); %}
 %typemap(freearg) jt_tensor* %{ if (owned$argnum) jt_tensor_release($1); %}
+%typemap(in) jt_tensor* OPTIONAL (int owned = 0, int found) %{
+  found = $input == Py_None ? 1 : jp_argument("$symname", self, args, kwargs, $input, &$1, &owned);
+  if (found <= 0) SWIG_fail;
+%}
+%typemap(freearg) jt_tensor* OPTIONAL %{ if (owned$argnum) jt_tensor_release($1); %}
 %typemap(in) (const int64_t* INTS, size_t INTS_LEN) (int64_t list[JT_MAX_RANK * 2]) %{
   if (!jp_as_ints($input, "$symname", list, JT_MAX_RANK * 2, &$2)) SWIG_fail;
   $1 = list;

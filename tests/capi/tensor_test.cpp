@@ -355,6 +355,7 @@ TEST(MaxPool, OfNarrowFloatsGivesItsIndex) {
     EXPECT_EQ(s.read<int32_t>(Tensor(both[1])), std::vector<int32_t>({1, 6, 8, 15}));
   }
 }
+
 TEST(Operands, OptionalOnesMayBeNullFromTheRight) {
   Session s;
   Tensor x = s.floats({1, 2}, {1, 3}), w = s.floats({2}, {2, 10}), b = s.floats({2}, {0, 100});

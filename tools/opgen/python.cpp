@@ -144,6 +144,12 @@ File python_ops(const std::vector<Row>& rows) {
   out += "%define JT_INTS(name) %apply (const int64_t* INTS, size_t INTS_LEN) { (const int64_t* name, size_t name ## _len) }; %enddef\n";
   std::string seen = " ";
   for (const Row& row : rows) {
+    for (size_t i = 0; i < row.signature.operands.size(); i++) {
+      std::string name(row.signature.operands[i]);
+      if (!row.signature.optional[i] || seen.find(" " + name + " ") != seen.npos) continue;
+      out += "%apply jt_tensor* OPTIONAL { jt_tensor* " + name + " };\n";
+      seen += name + " ";
+    }
     for (const jt::AttrDef& attr : row.signature.attrs) {
       std::string name(attr.name);
       if (attr.type != AttrType::ints || seen.find(" " + name + " ") != seen.npos) continue;

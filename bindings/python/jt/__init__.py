@@ -10,9 +10,11 @@ from .tensor import Tensor, Var, array, from_dlpack, stack
 from .creation import (arange, empty, eye, full, full_like, linspace, normal, ones, ones_like, rand, rand_like, randint,
                        randn, randn_like, randperm, seed, set_global_seed, set_seed, uniform, zeros, zeros_like)
 from .autograd import Parameter, enable_grad, grad, is_grad_enabled, no_grad, stop_grad
+from .function import Function
 from .module import Module, ModuleList, ParameterList, Sequential
 from .flags import display_memory_info, flag_scope, flags, gc, graph, memory_info, profile_scope, sync_all
 from .io import load, load_idx, save
+from .progress import progress
 from . import dataset, init, nn, ops, optim
 
 tensor = asarray = array

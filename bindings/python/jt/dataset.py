@@ -82,12 +82,16 @@ class Dataset:
         total = self._total()
         return total // self.batch_size if self.drop_last else -(-total // self.batch_size)
 
-    def _batches(self) -> List[List[int]]:
-        """Indices of this epoch's samples, batch by batch."""
+    def order(self, epoch: int) -> List[int]:
+        """Indices of an epoch's samples in their order; may be overridden."""
         order = list(range(self._total()))
         if self.shuffle:
-            source: Any = random if self.seed is None else random.Random(f"{self.seed} {self._epoch}")
+            source: Any = random if self.seed is None else random.Random(f"{self.seed} {epoch}")
             source.shuffle(order)
+        return order
+
+    def _batches(self) -> List[List[int]]:
+        order = self.order(self._epoch)
         self._epoch += 1
         return [order[i * self.batch_size:(i + 1) * self.batch_size] for i in range(len(self))]
 

@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import errno
+import re
 from typing import Dict, Type
+
+from . import _C
 
 
 class Error(RuntimeError):
@@ -50,6 +53,9 @@ class TimeOutError(Error, TimeoutError):
 class FileError(Error, OSError):
     """A file could not be read or written, or its content is damaged."""
 
+    def __str__(self) -> str:
+        return str(self.args[-1])
+
 
 class MissingFileError(FileError, FileNotFoundError):
     """There is no such file."""
@@ -73,11 +79,20 @@ _BY_CODE: Dict[int, Type[Error]] = {
     -15: CompileError, -16: NotFoundError, -17: ArgumentError, -18: BusyError, -19: InternalError}
 
 
+def _recorded(match: "re.Match[str]") -> str:
+    place = _C.place_of(int(match[1]))
+    return f"recorded at {place[0]}:{place[1]}" if place else match[0]
+
+
 def from_status(code: int, native: int, message: str) -> Error:
     """The exception for a status, errno (or 0) and text of the C API."""
     kind = _BY_CODE.get(code, Error)
     if kind is FileError and native == errno.ENOENT:
         kind = MissingFileError
+    message, recorded = re.subn(r"recorded at line (\d+)", _recorded, message)
+    if not recorded and kind in (ArgumentError, ShapeError, DTypeError, UnsupportedError):
+        here = _C.current_place()
+        message += f" (at {here[0]}:{here[1]})" if here else ""
     if kind is OutOfMemoryError and "memory" not in message:
         message += " (out of memory)"
     error = kind(native, message) if issubclass(kind, OSError) and native else kind(message)

@@ -1,7 +1,7 @@
 """tensor: jt.Tensor, a lazy n-dimensional array: the type that SWIG makes, and what needs no speed."""
 from __future__ import annotations
 
-import copy as _copy
+import os
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from . import _C, dtypes, errors
@@ -460,5 +460,5 @@ def _index_set(x: Tensor, key: Any, value: Any) -> None:
 
 
 _C.set_up({"error": errors.from_status, "dtype_error": errors.DTypeError, "dtype_code": dtypes.code_of,
-           "index_get": _index_get, "index_set": _index_set, "as_array": array, "from_dlpack": from_dlpack},
+           "folder": os.path.join(os.path.dirname(__file__), ""), "index_get": _index_get, "index_set": _index_set, "as_array": array, "from_dlpack": from_dlpack},
           dtypes.by_code, Tensor)

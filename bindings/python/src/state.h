@@ -10,6 +10,8 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "lines.h"
+
 static jt_runtime* jp_rt;
 static jt_context* jp_ctx;
 static PyTypeObject* jp_tensor_class;  /* jt.Tensor, once the package has made it */
@@ -53,9 +55,14 @@ static int jp_wait_at_gate(void) {
   }
   return 0;
 }
-/* Before a call that takes the context. -1 with an exception: do not call. */
+/* Before a call that takes the context: waits for who is inside, and says where the program is. -1 with an exception: do
+ * not call. */
 static inline int jp_enter(void) {
-  return __builtin_expect(jp_gate.busy || jp_gate.is_broken, 0) ? jp_wait_at_gate() : 0;
+  static uint32_t told;
+  uint32_t line;
+  if (__builtin_expect(jp_gate.busy || jp_gate.is_broken, 0) && jp_wait_at_gate()) return -1;
+  if ((line = jp_current_line()) != told) jt_context_set_line(jp_ctx, told = line);
+  return 0;
 }
 /* Around a call that may take long: others may run Python, and wait at the gate. The interpreter lock is held. */
 static PyThreadState* jp_begin_long(void) {

@@ -21,6 +21,9 @@ JT_WAITS(jt_runtime_trim)
 %apply (const int64_t* INTS, size_t INTS_LEN) { (const int64_t* dims, size_t dims_len) };
 %typemap(in) jt_optimizer* optimizer %{ if (!($1 = jp_get_optimizer($input))) SWIG_fail; %}
 
+// These only look at a handle.
+%define JT_LOOKS(function) %exception function { $action } %enddef
+JT_LOOKS(shape) JT_LOOKS(jt_tensor_dtype) JT_LOOKS(jt_tensor_ndim) JT_LOOKS(jt_tensor_count) JT_LOOKS(place_of) JT_LOOKS(current_place)
 PyObject* set_up(PyObject* hooks, PyObject* dtypes, PyObject* cls);
 PyObject* place_of(unsigned number);
 PyObject* current_place(void);

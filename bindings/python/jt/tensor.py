@@ -384,7 +384,9 @@ def _axis(who: str, axis: int, n: int) -> int:
 
 
 def _is_array_of_arrays(data: Any) -> bool:
-    while isinstance(data, (list, tuple)) and data:
+    for _ in range(9):  # deeper lists are refused anyway
+        if not isinstance(data, (list, tuple)) or not data:
+            break
         data = data[0]
     return not isinstance(data, (int, float)) and hasattr(data, "shape") and hasattr(data, "__array__") and data.shape != ()
 

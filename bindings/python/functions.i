@@ -51,6 +51,10 @@ PyObject* kernel_stats(void);
 PyObject* stats_text(void);
 PyObject* graph_text(jt_tensor* const* TENSORS, size_t TENSORS_LEN, int stage);
 
+%feature("docstring") jt_schedule_cosine "schedule_cosine(lr, lr_end, step, steps) -> float\n\nLearning rate of `step` of `steps` on half a cosine from lr to lr_end; lr_end from `steps` on.";
+%feature("docstring") jt_schedule_step "schedule_step(lr, factor, step, every) -> float\n\nlr times factor for every `every` steps done.";
+%feature("docstring") jt_schedule_warmup "schedule_warmup(lr, step, warmup) -> float\n\nRises linearly from lr / warmup at step 0 to lr at step warmup - 1, and stays.";
+
 // The functions above stand in for these.
 %ignore jt_runtime_memory_info;
 %ignore jt_runtime_stats;

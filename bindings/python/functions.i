@@ -19,6 +19,7 @@ JT_WAITS(jt_runtime_trim)
 %apply jt_tensor* SELF { jt_tensor* tensor, jt_tensor* src, jt_tensor* dst, jt_tensor* like, jt_tensor* loss, const jt_tensor* tensor };
 %apply jt_tensor** OUT { jt_tensor** out };
 %apply (const int64_t* INTS, size_t INTS_LEN) { (const int64_t* dims, size_t dims_len) };
+%typemap(in) jt_module* module %{ if (!($1 = jp_get_module($input))) SWIG_fail; %}
 %typemap(in) jt_optimizer* optimizer %{ if (!($1 = jp_get_optimizer($input))) SWIG_fail; %}
 
 // These only look at a handle.
@@ -43,6 +44,11 @@ PyObject* gradients(jt_tensor* SELF, PyObject* inputs, PyObject* dy, unsigned fl
 PyObject* optimizer_create(const char* TEXT, size_t TEXT_LEN, PyObject* fields, PyObject* params);
 %rename(optimizer_states) optimizer_state;
 PyObject* optimizer_state(jt_optimizer* optimizer);
+PyObject* module_create(const char* TEXT, size_t TEXT_LEN, PyObject* fields);
+PyObject* module_tensors(jt_module* module);
+PyObject* module_set_tensor(jt_module* module, const char* TEXT, size_t TEXT_LEN, PyObject* tensor);
+PyObject* module_set_field(jt_module* module, PyObject* name, PyObject* value);
+PyObject* module_run(jt_module* module, jt_tensor* const* TENSORS_OR_NULL, size_t TENSORS_LEN, int training, int results);
 PyObject* checkpoint_save(const char* TEXT, size_t TEXT_LEN, PyObject* names, jt_tensor* const* TENSORS, size_t TENSORS_LEN);
 PyObject* checkpoint_load(const char* TEXT, size_t TEXT_LEN);
 PyObject* memory_info(void);

@@ -94,6 +94,14 @@ extern "C" void jt_module_retain(jt_module* module) {
 extern "C" void jt_module_release(jt_module* module) { give_back(module); }
 extern "C" const char* jt_module_kind(const jt_module* module) { return module ? module->layer.row().name : nullptr; }
 
+extern "C" jt_status jt_module_set_field(jt_context* ctx, jt_module* module, const jt_attr* attr) {
+  return guarded("jt_module_set_field", ctx, [&](Context& c) {
+    jt_module& m = own_module(c, "module", module);
+    require(attr, "attr");
+    m.layer.set(*attr);
+  });
+}
+
 // ---- forward ---------------------------------------------------------------------------------------------------------
 
 namespace {

@@ -1,7 +1,8 @@
 #include "core/nn/layer.h"
 
-#include <cmath>
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "core/ir/build.h"
 
@@ -21,13 +22,17 @@ static double number(std::string_view text) {
   return value;
 }
 
+size_t Layer::field_named(const char* name) const {
+  for (size_t i = 0; i < fields_.size(); i++)
+    if (name && fields_[i].name == name) return i;
+  fail(JT_E_INVALID, row_->name, ": no field is called '", name ? name : "(null)", "'");
+}
+
 Layer::Layer(std::string_view kind, std::span<const jt_attr> attrs) : row_(&row_of(kind)), fields_(layer_fields(*row_)) {
   values_.resize(fields_.size());
   std::vector<bool> is_given(fields_.size());
   for (const jt_attr& attr : attrs) {
-    size_t i = 0;
-    while (i < fields_.size() && !(attr.name && fields_[i].name == attr.name)) i++;
-    if (i == fields_.size()) fail(JT_E_INVALID, row_->name, ": no field is called '", attr.name ? attr.name : "(null)", "'");
+    size_t i = field_named(attr.name);
     if (is_given[i]) fail(JT_E_INVALID, row_->name, ": ", attr.name, " is given twice");
     give(fields_[i], attr);
     is_given[i] = true;
@@ -37,12 +42,29 @@ Layer::Layer(std::string_view kind, std::span<const jt_attr> attrs) : row_(&row_
     if (!is_given[i]) give_default(fields_[i]);
     check(fields_[i]);
   }
+  find_states();
+}
+
+void Layer::find_states() {
+  states_.clear();
   for (const LayerState& s : layer_states(*row_)) {
     if (!s.condition.empty() && !(*this)[s.condition].integer) continue;
     bool is_absent = s.initial == "absent";
     Type type{s.dtype.empty() ? dtype() : dtype_named(s.dtype), is_absent ? Shape() : shape(s.extents)};
     states_.push_back({std::string(s.name), type, s.initial, s.is_buffer});
   }
+}
+
+void Layer::set(const jt_attr& attr) {
+  Layer next = *this;
+  const LayerField& field = next.fields_[next.field_named(attr.name)];
+  next.give(field, attr);
+  next.check(field);
+  next.find_states();
+  auto same = [](const State& a, const State& b) { return a.name == b.name && a.type == b.type; };
+  if (!std::equal(states_.begin(), states_.end(), next.states_.begin(), next.states_.end(), same))
+    fail(JT_E_INVALID, row_->name, ": ", field.name, " decides about tensors that are there, and cannot change");
+  *this = std::move(next);
 }
 
 const LayerValue& Layer::operator[](std::string_view field) const {

@@ -24,6 +24,8 @@ class Layer {
   Layer(std::string_view kind, std::span<const jt_attr> attrs);
 
   const LayerRow& row() const { return *row_; }
+  // Gives a field another value; one that decides which tensors there are, or their types, cannot change.
+  void set(const jt_attr& attr);
   const LayerValue& operator[](std::string_view field) const;
   DType dtype() const { return DType((*this)["dtype"].integer); }
 
@@ -39,6 +41,8 @@ class Layer {
   Value initial(Recorder& recorder, size_t i, RandomPlace place) const;
 
  private:
+  size_t field_named(const char* name) const;
+  void find_states();
   void give(const LayerField& field, const jt_attr& attr);
   void give_default(const LayerField& field);
   void check(const LayerField& field) const;

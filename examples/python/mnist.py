@@ -71,11 +71,9 @@ def main():
     if not o.data:
         parser.error("no data: give --data DIR or set JT_DATA; scripts/fetch_mnist fetches MNIST")
     train, test = (Digits(pathlib.Path(o.data), kind, batch, o.workers) for kind, batch in (("train", o.batch), ("t10k", 500)))
-    model = LeNet()
     jt.set_global_seed(o.seed)
     ctypes.CDLL(None).srand(o.seed)
-    for name, p in model.named_parameters():
-        p.assign(jt.init.initial("he_normal" if name.endswith("weight") else "zeros", p.shape))
+    model = LeNet()
     optimizer = jt.optim.Adam(model.parameters(), lr=o.lr)
     per_epoch, losses = min(len(train), o.steps or len(train)), []
     for epoch in range(o.epochs):

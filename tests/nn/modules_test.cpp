@@ -363,6 +363,19 @@ TEST(Chance, ATrainingLoopWithDropoutAndBatchNormCompilesAndPlansOnce) {
   jt_optimizer_release(adam);
 }
 
+TEST(Modules, AFieldCanChangeUnlessTensorsFollowFromIt) {
+  Session s;
+  Module drop(s, "Dropout", "p=0.5"), linear(s, "Linear", "in_features=2 out_features=3");
+  must(jt_module_set_field(s.ctx, drop, Fields("p=0").data()));
+  Tensor x = ramp(s, {7});
+  EXPECT_EQ(s.read(drop(x)), s.read(x));
+  EXPECT_NE(failure(JT_E_INVALID, jt_module_set_field(s.ctx, drop, Fields("p=2").data())).find("Dropout: p 2 is not in 0..1"), std::string::npos);
+  EXPECT_EQ(s.read(drop(x)), s.read(x));
+  for (const char* field : {"in_features=3", "bias=0", "dtype=13"})
+    EXPECT_NE(failure(JT_E_INVALID, jt_module_set_field(s.ctx, linear, Fields(field).data())).find("cannot change"), std::string::npos);
+  EXPECT_EQ(linear.parameters().size(), 2u);
+}
+
 TEST(Layers, RMSNormIsItsFormula) {
   Session s;
   Module norm(s, "RMSNorm", "normalized_shape=3 eps=0.5");

@@ -21,6 +21,7 @@ File layers_doc();                           // docs/LAYERS.md
 std::string layers_json();                   // what a generator of classes needs: an array of objects
 File python_ops(const std::vector<Row>& rows);  // bindings/python/ops.i
 File python_names(const std::vector<Row>& rows);  // bindings/python/jt/ops.py
+File python_layers();                            // bindings/python/jt/_layers.py
 File python_optimizers();                        // bindings/python/jt/_optimizers.py
 // bindings/python/jt/_C.pyi; `head` is bindings/python/stub_head.pyi.
 File python_stub(const std::vector<Row>& rows, const std::string& head);

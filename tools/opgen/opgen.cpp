@@ -78,7 +78,7 @@ static std::vector<std::string> rows_without_vectors(const fs::path& root, const
 static int run(const fs::path& root, bool only_check) {
   std::vector<Row> table = rows();
   File ops_header = header(table);
-  std::vector<File> files{ops_header, bodies(table), docs(table), flags_doc(), layers_doc(), python_ops(table), python_names(table), python_optimizers(),
+  std::vector<File> files{ops_header, bodies(table), docs(table), flags_doc(), layers_doc(), python_ops(table), python_names(table), python_optimizers(), python_layers(),
                           python_stub(table, content_of(root / "bindings/python/stub_head.pyi")), symbols(header_contents(root, ops_header))};
   int stale = 0;
   for (const File& file : files) {

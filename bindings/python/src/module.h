@@ -264,6 +264,102 @@ static PyObject* optimizer_state(jt_optimizer* optimizer) {
   return out;
 }
 
+/* ---- layers ------------------------------------------------------------------------------------------------------- */
+
+static void jp_module_gone(PyObject* capsule) { jt_module_release(PyCapsule_GetPointer(capsule, "jt_module")); }
+static jt_module* jp_get_module(PyObject* capsule) { return PyCapsule_GetPointer(capsule, "jt_module"); }
+
+/* A field's value as an attribute; `list` has room for JT_MAX_RANK numbers. 0 with an exception. */
+static int jp_as_attr(PyObject* name, PyObject* value, jt_attr* out, int64_t* list) {
+  memset(out, 0, sizeof *out);
+  if (!(out->name = PyUnicode_AsUTF8(name))) return 0;
+  if (!strcmp(out->name, "dtype")) {
+    jt_dtype t;
+    if (!jp_as_dtype(value, &t)) return 0;
+    out->kind = JT_ATTR_I64, out->i64 = t;
+  } else if (PyUnicode_Check(value)) {
+    Py_ssize_t length;
+    out->kind = JT_ATTR_STR, out->str = PyUnicode_AsUTF8AndSize(value, &length), out->str_len = (size_t)length;
+  } else if (PyFloat_Check(value)) {
+    out->kind = JT_ATTR_F64, out->f64 = PyFloat_AS_DOUBLE(value);
+  } else if (PyIndex_Check(value) && !PySequence_Check(value)) {
+    out->kind = JT_ATTR_I64, out->i64 = PyNumber_AsSsize_t(value, PyExc_OverflowError);
+  } else {
+    out->kind = JT_ATTR_INTS, out->ints = list;
+    return jp_as_ints(value, out->name, list, JT_MAX_RANK, &out->ints_len);
+  }
+  return !PyErr_Occurred();
+}
+static PyObject* module_create(const char* TEXT, size_t TEXT_LEN, PyObject* fields) {
+  enum { MOST = 16 };
+  jt_attr attrs[MOST];
+  int64_t lists[MOST][JT_MAX_RANK];
+  jt_module* made = NULL;
+  size_t n = 0;
+  PyObject *key, *value;
+  Py_ssize_t place = 0;
+  jt_status status;
+  if (!PyDict_Check(fields)) return PyErr_SetString(PyExc_TypeError, "fields is a dict"), NULL;
+  while (PyDict_Next(fields, &place, &key, &value) && n < MOST) {
+    if (!jp_as_attr(key, value, &attrs[n], lists[n])) return NULL;
+    n++;
+  }
+  status = jt_module_create(jp_ctx, TEXT, TEXT_LEN, attrs, n, &made);
+  return status == JT_OK ? PyCapsule_New(made, "jt_module", jp_module_gone) : jp_raise(status);
+}
+/* {name: (tensor, whether it is a buffer)}. */
+static PyObject* module_tensors(jt_module* module) {
+  PyObject* out = PyDict_New();
+  uint32_t part;
+  for (part = JT_MODULE_PARAMETERS; out && part <= JT_MODULE_BUFFERS; part++) {
+    size_t i, n = 0;
+    jt_status status = jt_module_list(jp_ctx, module, part, &n);
+    if (status != JT_OK) return Py_DECREF(out), jp_raise(status);
+    for (i = 0; out && i < n; i++) {
+      const char* name = jt_module_listed_name(module, i);
+      jt_tensor* tensor = NULL;
+      PyObject *wrapped, *entry;
+      status = jt_module_get(jp_ctx, module, name, JT_NUL, &tensor);
+      wrapped = jp_result(status, tensor);
+      entry = wrapped ? Py_BuildValue("(NO)", wrapped, part == JT_MODULE_BUFFERS ? Py_True : Py_False) : NULL;
+      if (!entry || PyDict_SetItemString(out, name, entry)) Py_CLEAR(out);
+      Py_XDECREF(entry);
+    }
+  }
+  return out;
+}
+static PyObject* module_set_tensor(jt_module* module, const char* TEXT, size_t TEXT_LEN, PyObject* tensor) {
+  jt_tensor* handle = tensor == Py_None ? NULL : jp_get(tensor);
+  jt_status status;
+  if (!handle && tensor != Py_None) return NULL;
+  status = jt_module_set(jp_ctx, module, TEXT, TEXT_LEN, handle);
+  if (status != JT_OK) return jp_raise(status);
+  Py_RETURN_NONE;
+}
+static PyObject* module_set_field(jt_module* module, PyObject* name, PyObject* value) {
+  jt_attr attr;
+  int64_t list[JT_MAX_RANK];
+  jt_status status;
+  if (!jp_as_attr(name, value, &attr, list)) return NULL;
+  if ((status = jt_module_set_field(jp_ctx, module, &attr)) != JT_OK) return jp_raise(status);
+  Py_RETURN_NONE;
+}
+/* One result is itself, several are a tuple. */
+static PyObject* module_run(jt_module* module, jt_tensor* const* TENSORS_OR_NULL, size_t TENSORS_LEN, int training, int results) {
+  jt_tensor* outs[4] = {NULL};
+  PyObject* out = NULL;
+  int i;
+  jt_status status = JT_OK;
+  if (results < 1 || results > 4) return PyErr_SetString(PyExc_ValueError, "results is 1..4"), NULL;
+  if (training != jt_module_is_training(module)) status = jt_module_set_training(jp_ctx, module, training);
+  if (status == JT_OK) status = jt_module_forward(jp_ctx, module, TENSORS_OR_NULL, TENSORS_LEN, outs, (size_t)results);
+  if (status != JT_OK) return jp_raise(status);
+  if (results == 1) return jp_wrap(outs[0]);
+  out = PyTuple_New(results);
+  for (i = 0; out && i < results; i++) PyTuple_SET_ITEM(out, i, jp_wrap(outs[i]));
+  return PyErr_Occurred() ? (Py_XDECREF(out), NULL) : out;
+}
+
 /* ---- files -------------------------------------------------------------------------------------------------------- */
 
 static PyObject* checkpoint_save(const char* TEXT, size_t TEXT_LEN, PyObject* names, jt_tensor* const* TENSORS, size_t TENSORS_LEN) {

@@ -45,6 +45,11 @@ JT_API void jt_module_release(jt_module* module);
 /* Static text: the name of its row ("Linear"); NULL for NULL. Any thread; cannot fail. */
 JT_API const char* jt_module_kind(const jt_module* module);
 
+/* Gives a field of the layer another value (dropout's p, a momentum), for the forwards to come.
+ * Errors: as for jt_module_create; JT_E_INVALID also for a field that decides which tensors there are, or their shapes or
+ * dtypes. Threads: the context's. */
+JT_API jt_status jt_module_set_field(jt_context* ctx, jt_module* module, const jt_attr* attr);
+
 /* Records what the module computes from inputs, in the order of its row; an absent optional one is NULL or left out at the
  * end. outputs_len results, at most as many as the row has, are stored in outputs; those of a Sequential are one. In
  * training mode running statistics get new values, without gradients, when the whole call has succeeded.

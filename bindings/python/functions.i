@@ -22,6 +22,9 @@ JT_WAITS(jt_runtime_trim)
 %typemap(in) jt_module* module %{ if (!($1 = jp_get_module($input))) SWIG_fail; %}
 %typemap(in) jt_optimizer* optimizer %{ if (!($1 = jp_get_optimizer($input))) SWIG_fail; %}
 
+// These only look at a handle.
+%define JT_LOOKS(function) %exception function { $action } %enddef
+JT_LOOKS(shape) JT_LOOKS(jt_tensor_dtype) JT_LOOKS(jt_tensor_ndim) JT_LOOKS(jt_tensor_count) JT_LOOKS(place_of) JT_LOOKS(current_place)
 PyObject* set_up(PyObject* hooks, PyObject* dtypes, PyObject* cls);
 PyObject* place_of(unsigned number);
 PyObject* current_place(void);
@@ -53,6 +56,10 @@ PyObject* stats(void);
 PyObject* kernel_stats(void);
 PyObject* stats_text(void);
 PyObject* graph_text(jt_tensor* const* TENSORS, size_t TENSORS_LEN, int stage);
+
+%feature("docstring") jt_schedule_cosine "schedule_cosine(lr, lr_end, step, steps) -> float\n\nLearning rate of `step` of `steps` on half a cosine from lr to lr_end; lr_end from `steps` on.";
+%feature("docstring") jt_schedule_step "schedule_step(lr, factor, step, every) -> float\n\nlr times factor for every `every` steps done.";
+%feature("docstring") jt_schedule_warmup "schedule_warmup(lr, step, warmup) -> float\n\nRises linearly from lr / warmup at step 0 to lr at step warmup - 1, and stays.";
 
 // The functions above stand in for these.
 %ignore jt_runtime_memory_info;

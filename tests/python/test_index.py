@@ -52,6 +52,12 @@ def test_random_keys(np):
         shape = tuple(rng.randint(1, 4) for _ in range(rng.randint(1, 4)))
         a = np.arange(np.prod(shape), dtype=np.int64).reshape(shape)
         x, key = jt.array(a), random_key(rng, shape)
+        try:
+            a[key]
+        except IndexError:  # an ellipsis may have moved an integer to a smaller axis
+            with pytest.raises(IndexError):
+                x[key]
+            continue
         np.testing.assert_array_equal(x[key].numpy(), a[key], err_msg=repr((shape, key)))
         x[key] += 7
         b = a.copy()

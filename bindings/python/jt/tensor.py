@@ -265,51 +265,10 @@ class Tensor(_C.TensorBase):
         axis = _axis("unbind", dim, self.ndim)
         return tuple(self[(slice(None),) * axis + (i,)] for i in range(self.shape[axis]))
 
-    # ---- dtype
-    def to(self, dtype: Any) -> "Tensor":
-        """Converted to a dtype; itself where it has it."""
-        return self if self.dtype == dtype else _C.cast(self, dtype)
-
-    astype = to
-
-    def float(self) -> "Tensor":
-        """Converted to float32."""
-        return self.to(dtypes.float32)
-
-    def double(self) -> "Tensor":
-        """Converted to float64."""
-        return self.to(dtypes.float64)
-
-    def half(self) -> "Tensor":
-        """Converted to float16."""
-        return self.to(dtypes.float16)
-
-    def int(self) -> "Tensor":
-        """Converted to int32."""
-        return self.to(dtypes.int32)
-
-    def long(self) -> "Tensor":
-        """Converted to int64."""
-        return self.to(dtypes.int64)
-
-    def bool(self) -> "Tensor":
-        """Converted to bool: whether each element differs from 0."""
-        return self.to(dtypes.bool)
-
     # ---- statistics written in other ops
-    def var(self, axes: Any = (), keepdims: bool = False, unbiased: bool = False) -> "Tensor":
-        """Variance over axes (all when there are none); unbiased: divided by n - 1."""
-        mean = _C.mean(self, axes, True)
-        square = _C.square(self - mean)
-        out = _C.mean(square, axes, keepdims)
-        if not unbiased:
-            return out
-        n = self.size // max(1, out.size)
-        return out * (n / (n - 1) if n > 1 else float("nan"))
-
-    def std(self, axes: Any = (), keepdims: bool = False, unbiased: bool = True) -> "Tensor":
-        """Standard deviation over axes (all when there are none); unbiased: divided by n - 1."""
-        return _C.sqrt(self.var(axes, keepdims, unbiased))
+    def std(self, axes: Any = (), keepdims: Any = False, correction: Any = 1) -> "Tensor":
+        """Standard deviation over axes (all when there are none), of n - correction degrees of freedom."""
+        return _C.sqrt(_C.var(self, axes, keepdims, correction))
 
     def norm(self, p: float = 2, axes: Any = (), keepdims: bool = False) -> "Tensor":
         """The p-norm over axes (all when there are none)."""
@@ -360,6 +319,37 @@ class Tensor(_C.TensorBase):
     def __reduce__(self) -> Any:
         return _rebuild, (_C.to_bytes(self), self.dtype, self.shape, self.requires_grad)
 
+    # ---- dtype
+    def to(self, dtype: Any) -> "Tensor":
+        """Converted to a dtype; itself where it has it."""
+        return self if self.dtype == dtype else _C.cast(self, dtype)
+
+    astype = to
+
+    def float(self) -> "Tensor":
+        """Converted to float32."""
+        return self.to(dtypes.float32)
+
+    def double(self) -> "Tensor":
+        """Converted to float64."""
+        return self.to(dtypes.float64)
+
+    def half(self) -> "Tensor":
+        """Converted to float16."""
+        return self.to(dtypes.float16)
+
+    def int(self) -> "Tensor":
+        """Converted to int32."""
+        return self.to(dtypes.int32)
+
+    def long(self) -> "Tensor":
+        """Converted to int64."""
+        return self.to(dtypes.int64)
+
+    def bool(self) -> "Tensor":
+        """Converted to bool: whether each element differs from 0."""
+        return self.to(dtypes.bool)
+
 
 Var = Tensor
 
@@ -384,7 +374,9 @@ def _axis(who: str, axis: int, n: int) -> int:
 
 
 def _is_array_of_arrays(data: Any) -> bool:
-    while isinstance(data, (list, tuple)) and data:
+    for _ in range(9):  # deeper lists are refused anyway
+        if not isinstance(data, (list, tuple)) or not data:
+            break
         data = data[0]
     return not isinstance(data, (int, float)) and hasattr(data, "shape") and hasattr(data, "__array__") and data.shape != ()
 

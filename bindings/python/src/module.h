@@ -171,11 +171,19 @@ static PyObject* sync_one(jt_tensor* SELF) {
 
 /* ---- making ------------------------------------------------------------------------------------------------------- */
 
+/* An integer as i64, or as u64 where only that holds it. */
+static jt_tensor* jp_alone(PyObject* integer) {
+  jt_tensor* out = jp_number(integer, JT_NUMBER_INT, JT_I64);
+  if (out || !PyErr_ExceptionMatches(PyExc_OverflowError)) return out;
+  PyErr_Clear();
+  return jp_number(integer, JT_NUMBER_INT, JT_U64);
+}
 /* A tensor from a number, nested lists, or an object with a buffer. */
 static PyObject* from_data(PyObject* data) {
   jp_number_kind kind = jp_kind_of_number(data);
   jt_tensor* out;
-  if (kind) out = jp_number(data, kind, jp_weak_dtype(kind, 0));
+  if (kind == JT_NUMBER_INT) out = jp_alone(data);
+  else if (kind) out = jp_number(data, kind, jp_weak_dtype(kind, 0));
   else if (jp_is_nested(data)) out = jp_from_list(data);
   else if (PyObject_CheckBuffer(data)) out = jp_from_buffer(data);
   else return PyErr_Format(PyExc_TypeError, "cannot make a tensor from %.200s", Py_TYPE(data)->tp_name);
@@ -473,6 +481,8 @@ static int jp_start(PyTypeObject* base, PyMethodDef* methods, const char* const*
   jt_status status;
   memset(&desc, 0, sizeof desc);
   desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_BACKGROUND_JIT;
+  /* More than there is would not be refused by a system that promises more memory than it has, but end the process. */
+  desc.memory_limit = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 16 * 15;
   base->tp_dictoffset = 0; /* attributes are the class's slots: SWIG's dict is unknown to the collector */
   jp_base_class = jp_tensor_class = base;
   if (PyType_Ready(&jp_writable_type) < 0 || jp_add_methods(methods, method_names)) return -1;

@@ -50,18 +50,26 @@ class Context {
   Cell* cell(const Value& value);
   // The value that a handle points at, as an operand here: of this context, or of another one of the same runtime once it
   // has run. Valid until this context is left.
-  Ref operand(const char* who, const Cell* cell);
+  Ref operand(const char* who, const Cell* cell) {
+    if (cell && cell->context == this) [[likely]] return cell->value;
+    return foreign_operand(who, cell);
+  }
   // Points a handle at another value of the same type (an assignment).
   void assign(Cell& cell, const Value& value);
+  struct Assignment { Cell* cell; Value value; };
+  // Assigns, and runs what is pending. If the new values or `with` cannot be had, the handles point at their old ones
+  // again, `undo` is called, and the error thrown. A new value is made from the old one, or nothing pending reads that.
+  void commit(std::vector<Assignment> assignments, std::span<const Ref> with, const std::function<void()>& undo);
   void set_requires_grad(Cell& cell, bool requires_grad);
 
   Value data(const Type& type, const void* bytes);  // copies; bytes may be null: uninitialised
   // A handle on memory of the host; the caller owns one count. `release` is not called if this fails.
   Cell* borrow(const Type& type, void* bytes, void (*release)(void*, void*), void* user);
 
-  // Runs what is pending: these values and every held one. Values that ran have buffers afterwards.
+  // Runs what is pending: these values and every held one. Values that ran have buffers afterwards. Throws if one of
+  // these has none then; what else failed tells when it is read.
   void eval(std::span<const Ref> asked);
-  void eval_all();
+  void eval_all();  // throws the first error of any value
   // Evaluates, then gives the buffer.
   Buffer* read(Ref value);
   // Records gradients of y with respect to cells; see jt_autograd.h.
@@ -71,15 +79,20 @@ class Context {
 
   // seed, stream and counter of the next random op, in program order.
   struct RandomState { int64_t seed = 0, stream = 0, counter = 0; };
-  RandomState next_random() { return {random_.seed, random_.stream, random_.counter++}; }
+  RandomState random() const { return random_; }
+  void count_random() { random_.counter++; }  // once it is recorded
+  void set_random(const RandomState& state) { random_ = state; }
   void seed(int64_t seed) { random_ = {seed, 0, 0}; }
 
   // What a stage makes of the pending graph behind `asked`; runs nothing.
   std::string show(std::span<const Ref> asked, char stage);
   // Hands the text of these stages of every new plan to `sink`.
   void set_dump(std::string stages, std::function<void(char stage, std::string_view text)> sink);
-  // Called after recording: a loop that looks at nothing runs all the same.
-  void flush_if_large();
+  // Called after recording: a loop that looks at nothing runs all the same. What fails then tells when it is read.
+  void flush_if_large() {
+    bool is_large = recorder_.pending_count() > flush_at_ || kept_bytes_ > kMaxKeptBytes;
+    if (is_large && flush_limit_) [[unlikely]] flush();
+  }
   void set_flush_limit(bool on) { flush_limit_ = on; }
 
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
@@ -90,16 +103,22 @@ class Context {
  private:
   ~Context();
   void bury(Cell* cell);
-  void leave();
+  void leave(uintptr_t me);
+  void leave_dead(Cell* cell);
   void bury_dead_cells();
-  void bury_if_free();
+  Ref foreign_operand(const char* who, const Cell* cell);
   void list_gradient(Cell& cell, bool add);
+  void flush();
+  // A loop that never looks at its values still runs in bounded memory.
+  static constexpr int64_t kMaxPending = 65536, kMaxKeptBytes = 256 << 20;
   bool flush_limit_ = true;
+  int64_t flush_at_ = kMaxPending;
   int64_t kept_bytes_ = 0;  // of buffers whose last handle went while others still read them, since the last eval
 
   std::atomic<int32_t> refs_{1};
-  std::atomic<uintptr_t> thread_{0};
-  std::atomic<Cell*> dead_{nullptr};
+  std::atomic<uintptr_t> thread_{0};  // who is inside
+  std::atomic<Cell*> dead_{nullptr};  // cells to be buried
+  int32_t counts_to_drop_ = 0;        // of the context: its cells' one count, as often as they were none
   std::shared_ptr<Runtime> runtime_;
   Recorder recorder_;
   RandomState random_;

@@ -5,7 +5,9 @@
 // to run (operands' addresses, scalars, starts of slices) are gathered beside it. Equal keys, compared in full, mean
 // that the plan made before fits: then nothing of the pipeline runs again.
 #pragma once
+#include <functional>
 #include <list>
+#include <optional>
 #include <unordered_map>
 
 #include "core/ir/block.h"
@@ -20,8 +22,16 @@ class Planner {
   ~Planner();
 
   // Runs `asked` and every pending value that a handle points at. What ran has buffers and has let go of its operands,
-  // unless a gradient may still be asked through it. If that fails, `asked` alone.
+  // unless a gradient may still be asked through it. If that plan fails, whatever can run alone does, and the values
+  // that cannot are poisoned (salvage.cpp); throws only if one of `asked` is among these, or with nothing asked any.
   void eval(std::span<const Ref> asked);
+  // The same, where `asked` comes as a whole or not at all: then `undo` is called before the rest is salvaged. Handles
+  // point at all of `asked`.
+  void eval_together(std::span<const Ref> asked, const std::function<void()>& undo);
+  // Runs what is held now and was recorded before the program was last back at the source line of the first pending node;
+  // everything held where no line tells, or where that would be little. In a loop every such plan is of whole rounds,
+  // so the cached one fits. Throws as eval of nothing.
+  void flush();
   int64_t plans() const { return int64_t(plans_.size()); }
   // What a stage makes of the graph behind `asked`; runs nothing.
   std::string show(std::span<const Ref> asked, char stage);
@@ -30,22 +40,35 @@ class Planner {
  private:
   struct Walk;
   void run(std::span<const Ref> asked, bool also_held);
+  void run_plan_of(std::span<const Ref> asked, bool also_held);
+  void run_customs(std::span<const Ref> asked, bool also_held);
+  bool run_first_customs(std::span<const Ref> asked, bool also_held);
+  void call(Node* node);
+  void salvage(std::span<const Ref> asked);
+  void bring(std::span<const Value> roots, std::optional<Error>& first);
   void walk(std::span<const Ref> asked, bool also_held, Walk& walk);
   struct CachedPlan {
     std::vector<uint64_t> key;
+    uint64_t hash;
     std::shared_ptr<Plan> plan;
   };
   static void find_uses_that_end(Walk& walk, int32_t n_values);
   Plan& find_or_make(Walk& walk);
+  void keep(CachedPlan made);
   void settle(Walk& walk);
 
   Recorder& recorder_;
   Runtime& runtime_;
+  EvalStats stats_;
   Workspace workspace_;
   std::list<CachedPlan> plans_;  // latest first
   std::unordered_map<uint64_t, std::vector<std::list<CachedPlan>::iterator>> by_hash_;
   std::unique_ptr<Walk> scratch_;
+  std::optional<Error> of_custom_;  // the first error of a custom op's function in this eval
 };
+
+// The exception that is being handled, as an Error.
+Error caught();
 
 // Simplify, fuse, lower, plan: the story from a captured graph to something that runs. See docs/ARCHITECTURE.md.
 std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump);

@@ -2,6 +2,7 @@
 #include "backends/cpu_tcc/cpu_backend.h"
 
 #include <charconv>
+#include <cstddef>
 #include <memory>
 #include <new>
 
@@ -15,9 +16,12 @@ struct jt_be_device {
   const jt_host_api* host;
   const vm::Primitives* primitives;
   const library::LibraryKernels* library;
-  std::vector<const void*> numbered;  // the primitives, for machine code
-  std::unique_ptr<cpu::TccTier> tcc;  // null: cpu.tier is vm or gxx
-  std::unique_ptr<cpu::GxxTier> gxx;  // null: cpu.tier is vm or tcc
+  cpu::Lanes lanes;
+  std::vector<const void*> numbered{};   // the primitives, for machine code
+  std::unique_ptr<cpu::TccTier> tcc{};   // null: cpu.tier is vm
+  std::unique_ptr<cpu::GxxTier> gxx{};   // null: cpu.tier is vm or tcc
+  bool compiles_kernels_with_tcc = true;  // else only C source of the user
+  int64_t cache_bytes = library::cache_of_a_core();
 };
 
 struct jt_be_kernel : cpu::Kernel {
@@ -26,6 +30,10 @@ struct jt_be_kernel : cpu::Kernel {
 
 struct jt_be_op {
   library::LibraryOp op;
+  cpu::TccKernel code;  // of op_compile: then there is no library op
+  cpu::Work work;
+  int64_t lanes = 1;
+  size_t lane_bytes = 0;  // workspace of each
 };
 
 namespace {
@@ -65,6 +73,15 @@ std::string_view setting(const jt_host_api* host, const char* name, std::string_
   return value && *value ? std::string_view(value) : absent;
 }
 
+double grain_of(const jt_host_api* host) {
+  std::string_view text = setting(host, "cpu.grain", "5000");
+  int64_t ns = 0;
+  auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), ns);
+  if (wrong != std::errc() || end != text.data() + text.size() || ns < 0)
+    fail(JT_E_INVALID, "cpu.grain: `", text, "` is no number of nanoseconds");
+  return double(ns);
+}
+
 struct IsaRow {
   std::string_view name;
   vm::Isa vm;
@@ -97,8 +114,9 @@ void choose_isa(jt_be_device& device) {
 cpu::GxxSettings gxx_settings(const jt_host_api* host, bool is_alone) {
   using Where = cpu::GxxSettings::Where;
   cpu::GxxSettings settings;
+  bool lends_thread = host->struct_size >= sizeof(jt_host_api) && host->submit;
   bool may_hide = setting(host, "background", "0") != "0";
-  settings.where = is_alone ? Where::foreground : host->submit ? Where::host : may_hide ? Where::thread : Where::nowhere;
+  settings.where = is_alone ? Where::foreground : lends_thread ? Where::host : may_hide ? Where::thread : Where::nowhere;
   settings.compiler = setting(host, "cpu.cxx", "");
   settings.search_path = setting(host, "path", "/usr/local/bin:/usr/bin:/bin");
   settings.cache_folder = setting(host, "cache.dir", "");
@@ -108,7 +126,7 @@ cpu::GxxSettings gxx_settings(const jt_host_api* host, bool is_alone) {
   bool is_number = error == std::errc() && end == hot.data() + hot.size() && microseconds >= 0 && microseconds < INT64_MAX / 1000;
   if (!is_number) fail(JT_E_INVALID, "cpu.hot_us: `", hot, "` is no number of microseconds");
   settings.hot_ns = microseconds * 1000;
-  if (host->submit)
+  if (lends_thread)
     settings.submit = [host](void (*work)(void*), void* argument) { host->submit(host->host, work, argument); };
   return settings;
 }
@@ -121,10 +139,9 @@ void choose_tiers(jt_be_device& device) {
   auto log = [host](int level, std::string_view line) {
     if (host->log) host->log(host->host, level, "cpu", line.data(), line.size());
   };
-  if (tier != "gxx") {
-    cpu::TccSettings settings{tier, std::string(setting(host, "cpu.tcc", "")), std::string(setting(host, "cache.dir", ""))};
-    device.tcc = std::make_unique<cpu::TccTier>(*device.primitives, std::move(settings), log);
-  }
+  cpu::TccSettings settings_of_tcc{tier, std::string(setting(host, "cpu.tcc", "")), std::string(setting(host, "cache.dir", ""))};
+  device.tcc = std::make_unique<cpu::TccTier>(*device.primitives, std::move(settings_of_tcc), log);
+  device.compiles_kernels_with_tcc = tier != "gxx";
   if (tier == "tcc" || setting(host, "cpu.cxx", "") == "off") return;
   cpu::GxxSettings settings = gxx_settings(host, tier == "gxx");
   bool is_of_use = settings.where != cpu::GxxSettings::Where::nowhere || !settings.cache_folder.empty();
@@ -134,10 +151,9 @@ void choose_tiers(jt_be_device& device) {
 jt_status cpu_open(const jt_host_api* host, jt_be_device** out) {
   if (!host || !out) return JT_E_INVALID;
   *out = nullptr;
-  if (host->struct_size < sizeof(jt_host_api)) return JT_E_ABI;
+  if (host->struct_size < offsetof(jt_host_api, threads)) return JT_E_ABI;
   return guarded(host, [&] {
-    auto device = std::make_unique<jt_be_device>();
-    device->host = host;
+    auto device = std::make_unique<jt_be_device>(jt_be_device{host, nullptr, nullptr, {*host, grain_of(host)}});
     choose_isa(*device);
     device->numbered = vm::by_number(*device->primitives);
     choose_tiers(*device);
@@ -161,7 +177,8 @@ jt_status cpu_compile(jt_be_device* device, const jt_be_source* source, jt_be_ke
   return guarded(device, [&] {
     demand(text, "compile: the source has no text");
     std::string_view program(text, text_len);
-    auto kernel = std::make_unique<jt_be_kernel>(program, *device->primitives, device->numbered.data(), device->tcc.get(),
+    auto kernel = std::make_unique<jt_be_kernel>(program, *device->primitives, device->numbered.data(),
+                                                 device->compiles_kernels_with_tcc ? device->tcc.get() : nullptr,
                                                  device->gxx.get());
     *out = kernel.release();
   });
@@ -182,7 +199,7 @@ jt_status cpu_scratch_bytes(jt_be_device* device, jt_be_kernel* kernel, const jt
   return guarded(device, [&] {
     demand(out, "scratch_bytes: no result");
     check_launch(kernel, launch);
-    *out = size_t(kernel->scratch_bytes(launch->args));
+    *out = size_t(kernel->scratch_bytes(launch->args, device->lanes));
   });
 }
 
@@ -197,7 +214,7 @@ jt_status cpu_launch(jt_be_device* device, jt_be_kernel* kernel, const jt_be_lau
     if (splits_block) fail(JT_E_INVALID, "launch: begin is ", begin, ", not a multiple of ", kBlock);
     demand(scratch, "launch: no scratch memory");
     demand(reinterpret_cast<uintptr_t>(scratch) % 64 == 0, "launch: the scratch memory is not aligned to 64 bytes");
-    kernel->run(launch->args, begin, end, static_cast<char*>(scratch));
+    kernel->run(launch->args, begin, end, static_cast<char*>(scratch), device->lanes);
   });
 }
 
@@ -208,6 +225,14 @@ void cpu_kernel_info(jt_be_device*, jt_be_kernel* kernel, jt_be_kernel_info* ino
   inout->from_cache = kernel->from_disk();
 }
 
+jt_status cpu_kernel_text(jt_be_device* device, jt_be_kernel* kernel, void* user, void (*take)(void*, const char*, size_t)) {
+  return guarded(device, [&] {
+    demand(kernel && take, "kernel_text: an argument is null");
+    std::string text = kernel->source();
+    if (!text.empty()) take(user, text.data(), text.size());
+  });
+}
+
 // ---- library ops ----
 jt_status cpu_op_create(jt_be_device* device, const char* name, const int64_t* params, size_t params_len,
                         size_t* workspace_bytes, jt_be_op** out) {
@@ -215,8 +240,11 @@ jt_status cpu_op_create(jt_be_device* device, const char* name, const int64_t* p
   return guarded(device, [&] {
     demand(name && workspace_bytes && out && (params || !params_len), "op_create: an argument is null");
     auto op = std::make_unique<jt_be_op>(
-        jt_be_op{library::make_library_op(*device->library, name, {params, params_len})});
-    *workspace_bytes = op->op.workspace_bytes;
+        jt_be_op{library::make_library_op(*device->library, name, {params, params_len}, device->cache_bytes)});
+    op->work = library::work_of(op->op);
+    op->lanes = device->lanes.count(op->work);
+    op->lane_bytes = (op->op.workspace_bytes + 63) / 64 * 64;
+    *workspace_bytes = op->lanes > 1 ? size_t(op->lanes) * op->lane_bytes : op->op.workspace_bytes;
     *out = op.release();
   });
 }
@@ -226,7 +254,24 @@ void cpu_op_release(jt_be_device*, jt_be_op* op) { delete op; }
 jt_status cpu_op_run(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len, void* workspace) {
   return guarded(device, [&] {
     demand(op && (pointers || !pointers_len), "op_run: an argument is null");
-    library::run_library_op(op->op, {pointers, pointers_len}, workspace);
+    if (op->code.entry) return reinterpret_cast<void (*)(void* const*)>(op->code.entry)(pointers);
+    std::span<void* const> at{pointers, pointers_len};
+    library::check_run(op->op, at, workspace);
+    device->lanes.each(op->work, op->lanes, [&](int64_t begin, int64_t end, int64_t lane) {
+      void* own = workspace ? static_cast<char*>(workspace) + lane * op->lane_bytes : nullptr;
+      library::run_units(op->op, at, own, begin, end);
+    });
+  });
+}
+
+jt_status cpu_op_compile(jt_be_device* device, const char* text, size_t text_len, jt_be_op** out) {
+  if (out) *out = nullptr;
+  return guarded(device, [&] {
+    demand(text && out, "op_compile: an argument is null");
+    if (!device->tcc) fail(JT_E_UNSUPPORTED, "there is no C compiler: cpu.tier is vm");
+    auto op = std::make_unique<jt_be_op>();
+    op->code = device->tcc->compile_code({text, text_len});
+    *out = op.release();
   });
 }
 
@@ -235,7 +280,7 @@ constexpr jt_backend_api kTable = {
     .abi_minor = JT_BACKEND_ABI_MINOR,
     .name = "cpu",
     .dialects = JT_BE_PROGRAM,
-    .flags = 0,
+    .flags = JT_BE_SURE_LAUNCHES,
     .open = cpu_open,
     .close = cpu_close,
     .mem_alloc = nullptr,
@@ -248,6 +293,8 @@ constexpr jt_backend_api kTable = {
     .op_create = cpu_op_create,
     .op_release = cpu_op_release,
     .op_run = cpu_op_run,
+    .op_compile = cpu_op_compile,
+    .kernel_text = cpu_kernel_text,
 };
 
 }  // namespace

@@ -1,7 +1,10 @@
 #include "backends/cpu_tcc/kernel.h"
 
+#include <algorithm>
 #include <chrono>
 
+#include "backends/cpu_tcc/tier/render_c.h"
+#include "backends/cpu_tcc/tier/render_gxx.h"
 #include "backends/cpu_tcc/vm/vm_plan.h"
 
 namespace jt::cpu {
@@ -11,7 +14,7 @@ static int64_t since_ns(std::chrono::steady_clock::time_point start) {
 }
 
 Kernel::Kernel(std::string_view text, const vm::Primitives& primitives, const void* const* numbered, TccTier* tcc, GxxTier* gxx)
-    : program_(parse_program(text)), vm_(program_, primitives), numbered_(numbered), gxx_(gxx) {
+    : program_(parse_program(text)), vm_(program_, primitives), cost_(cost_of(program_)), isa_(primitives.isa), numbered_(numbered), gxx_(gxx) {
   auto start = std::chrono::steady_clock::now();
   if (gxx) better_ = gxx->enroll(program_, text);
   bool has_best = better_ && better_->code();
@@ -19,7 +22,27 @@ Kernel::Kernel(std::string_view text, const vm::Primitives& primitives, const vo
   compile_ns_ = since_ns(start);
 }
 
-void Kernel::run(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
+int64_t Kernel::scratch_bytes(const int64_t* args, const Lanes& lanes) const {
+  return cpu::scratch_bytes(split_of(cost_, vm_, lanes, args, 0, args[kArgOuter]), vm_, args);
+}
+
+void Kernel::run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const Lanes& lanes) const noexcept {
+  KernelSplit split = split_of(cost_, vm_, lanes, args, begin, end);
+  if (split.axis == KernelSplit::none) return run_range(args, begin, end, scratch);
+  if (split.axis == KernelSplit::inner) return vm_.run_split(args, begin, end, scratch, lanes, split.lanes, split.work.ns);
+  int64_t lane_bytes = vm_.scratch_bytes(args);
+  lanes.each(split.work, split.lanes, [&](int64_t from, int64_t to, int64_t lane) {
+    run_range(args, begin + from * split.step, std::min(end, begin + to * split.step), scratch + lane * lane_bytes);
+  });
+}
+
+std::string Kernel::source() const {
+  const Program* programs[] = {&program_};
+  if (better_ && better_->code()) return render_gxx(programs, isa_);
+  return machine_.entry ? render_c(program_) : std::string();
+}
+
+void Kernel::run_range(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
   if (!better_) return run_lower(args, begin, end, scratch);
   MachineCode code = better_->code();
   if (!code) {

@@ -4,8 +4,10 @@
 // runs, and between two ranges of one.
 #pragma once
 #include <memory>
+#include <string>
 #include <string_view>
 
+#include "backends/cpu_tcc/kernel_split.h"
 #include "backends/cpu_tcc/tier/gxx_tier.h"
 #include "backends/cpu_tcc/tier/tcc_tier.h"
 #include "backends/cpu_tcc/vm/vm.h"
@@ -19,20 +21,24 @@ class Kernel {
   Kernel(std::string_view text, const vm::Primitives& primitives, const void* const* numbered, TccTier* tcc, GxxTier* gxx);
 
   const Program& program() const { return program_; }
-  int64_t scratch_bytes(const int64_t* args) const { return vm_.scratch_bytes(args); }
-  // Outer elements [begin, end); see VmCode::run. Any number of threads.
-  void run(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept;
+  int64_t scratch_bytes(const int64_t* args, const Lanes& lanes) const;
+  // Outer elements [begin, end), over whatever lanes there are; see VmCode::run. Any number of threads.
+  void run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const Lanes& lanes) const noexcept;
 
-  const char* tier() const;  // static text
+  const char* tier() const;    // static text
+  std::string source() const;  // what it was compiled from; empty: interpreted
   int64_t compile_ns() const { return compile_ns_ + (better_ ? better_->compile_ns() : 0); }
   bool from_disk() const { return machine_.from_disk || (better_ && better_->from_disk()); }
 
  private:
+  void run_range(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept;
   void run_code(MachineCode code, const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept;
   void run_lower(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept;
 
   const Program program_;
   const vm::VmCode vm_;
+  const KernelCost cost_;
+  const vm::Isa isa_;
   const void* const* const numbered_;
   GxxTier* const gxx_;
   TccKernel machine_;                  // no entry: the VM runs it

@@ -22,6 +22,10 @@ extern "C" jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode
   });
 }
 
+extern "C" jt_status jt_context_set_line(jt_context* ctx, uint32_t line) {
+  return guarded("jt_context_set_line", ctx, [&](Context& c) { c.recorder().line = line; });
+}
+
 extern "C" jt_status jt_sync(jt_context* ctx) {
   return guarded("jt_sync", ctx, [](Context& c) { c.eval_all(); });
 }

@@ -1,7 +1,7 @@
 // io: checkpoints: handles <-> a safetensors file.
 #include "core/io/safetensors.h"
 
-#include "capi/src/guard.h"
+#include "capi/src/checkpoint.h"
 
 using namespace jt;
 using namespace jt::capi;
@@ -10,22 +10,28 @@ struct jt_checkpoint {
   TensorFile file;
 };
 
+void jt::capi::write_checkpoint(Context& c, std::string_view path, std::span<const std::string> names, std::span<const Ref> values) {
+  if (!values.empty()) c.eval(values);
+  std::vector<NamedTensor> tensors(values.size());
+  for (size_t i = 0; i < values.size(); i++) {
+    const Type& type = values[i].type();
+    auto extents = type.shape.extents();
+    tensors[i] = {names[i], type.dtype, {extents.begin(), extents.end()},
+                  {static_cast<const char*>(c.read(values[i])->data), type.bytes()}};
+  }
+  write_safetensors(std::string(path), tensors);
+}
+
 extern "C" jt_status jt_checkpoint_save(jt_context* ctx, const char* path, size_t path_len, const char* const* names,
                                         jt_tensor* const* inputs, size_t inputs_len) {
   return guarded("jt_checkpoint_save", ctx, [&](Context& c) {
     require(path, "path");
     if (inputs_len) require(names, "names"), require(inputs, "inputs");
     std::vector<Ref> values(inputs_len);
-    for (size_t i = 0; i < inputs_len; i++) require(names[i], "names"), values[i] = operand(c, "inputs", inputs[i]);
-    if (inputs_len) c.eval(values);
-    std::vector<NamedTensor> tensors(inputs_len);
-    for (size_t i = 0; i < inputs_len; i++) {
-      const Type& type = values[i].type();
-      auto extents = type.shape.extents();
-      tensors[i] = {names[i], type.dtype, {extents.begin(), extents.end()},
-                    {static_cast<const char*>(c.read(values[i])->data), type.bytes()}};
-    }
-    write_safetensors(std::string(str("path", path, path_len)), tensors);
+    std::vector<std::string> texts(inputs_len);
+    for (size_t i = 0; i < inputs_len; i++)
+      require(names[i], "names"), texts[i] = names[i], values[i] = operand(c, "inputs", inputs[i]);
+    write_checkpoint(c, str("path", path, path_len), texts, values);
   });
 }
 

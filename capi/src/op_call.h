@@ -16,7 +16,7 @@ class Inputs {
   }
 
  private:
-  jt_tensor* few_[4] = {};
+  jt_tensor* few_[5] = {};
   jt_tensor* const* many_ = nullptr;
   size_t len_;
   bool is_list_ = false;
@@ -33,7 +33,7 @@ jt_status op_function(const char* function, jt_context* ctx, Op op, Inputs input
   return guarded(function, ctx, [&](Context& c) {
     Attrs attrs;
     add_attrs(attrs);
-    call_op(c, op, inputs.checked(), attrs, {outs.begin(), outs.size()});
+    call_op(c, op, inputs.checked(), std::move(attrs), {outs.begin(), outs.size()});
   });
 }
 

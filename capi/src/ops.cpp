@@ -531,6 +531,143 @@ jt_status jt_silu(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
 jt_status jt_softplus(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
   return op_function("jt_softplus", ctx, Op::softplus, {x}, {out}, no_attrs);
 }
+jt_status jt_gelu_tanh(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
+  return op_function("jt_gelu_tanh", ctx, Op::gelu_tanh, {x}, {out}, no_attrs);
+}
+jt_status jt_leaky_relu(jt_context* ctx, jt_tensor* x, double slope, jt_tensor** out) {
+  return op_function("jt_leaky_relu", ctx, Op::leaky_relu, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(slope);
+    });
+}
+jt_status jt_elu(jt_context* ctx, jt_tensor* x, double alpha, jt_tensor** out) {
+  return op_function("jt_elu", ctx, Op::elu, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(alpha);
+    });
+}
+jt_status jt_celu(jt_context* ctx, jt_tensor* x, double alpha, jt_tensor** out) {
+  return op_function("jt_celu", ctx, Op::celu, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(alpha);
+    });
+}
+jt_status jt_selu(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
+  return op_function("jt_selu", ctx, Op::selu, {x}, {out}, no_attrs);
+}
+jt_status jt_hardtanh(jt_context* ctx, jt_tensor* x, double low, double high, jt_tensor** out) {
+  return op_function("jt_hardtanh", ctx, Op::hardtanh, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(low)
+        .add_real(high);
+    });
+}
+jt_status jt_hardsigmoid(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
+  return op_function("jt_hardsigmoid", ctx, Op::hardsigmoid, {x}, {out}, no_attrs);
+}
+jt_status jt_hardswish(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
+  return op_function("jt_hardswish", ctx, Op::hardswish, {x}, {out}, no_attrs);
+}
+jt_status jt_mish(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
+  return op_function("jt_mish", ctx, Op::mish, {x}, {out}, no_attrs);
+}
+jt_status jt_log_sigmoid(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
+  return op_function("jt_log_sigmoid", ctx, Op::log_sigmoid, {x}, {out}, no_attrs);
+}
+jt_status jt_prelu(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor** out) {
+  return op_function("jt_prelu", ctx, Op::prelu, {x, weight}, {out}, no_attrs);
+}
+jt_status jt_dropout(jt_context* ctx, jt_tensor* x, double p, int64_t seed, int64_t stream, int64_t counter,
+    jt_tensor** out) {
+  return op_function("jt_dropout", ctx, Op::dropout, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(p)
+        .add(seed)
+        .add(stream)
+        .add(counter);
+    });
+}
+jt_status jt_embedding(jt_context* ctx, jt_tensor* index, jt_tensor* weight, int64_t padding,
+    jt_tensor** out) {
+  return op_function("jt_embedding", ctx, Op::embedding, {index, weight}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(padding);
+    });
+}
+jt_status jt_one_hot(jt_context* ctx, jt_tensor* index, int64_t classes, jt_dtype dtype, jt_tensor** out) {
+  return op_function("jt_one_hot", ctx, Op::one_hot, {index}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(classes)
+        .add(int64_t(dtype));
+    });
+}
+jt_status jt_var(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
+    int64_t correction, jt_tensor** out) {
+  return op_function("jt_var", ctx, Op::var, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0)
+        .add(correction);
+    });
+}
+jt_status jt_layer_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor* bias, int64_t axes,
+    double eps, jt_tensor** out) {
+  return op_function("jt_layer_norm", ctx, Op::layer_norm, {x, weight, bias}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(axes)
+        .add_real(eps);
+    });
+}
+jt_status jt_rms_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, int64_t axes, double eps,
+    jt_tensor** out) {
+  return op_function("jt_rms_norm", ctx, Op::rms_norm, {x, weight}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(axes)
+        .add_real(eps);
+    });
+}
+jt_status jt_group_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor* bias, int64_t groups,
+    double eps, jt_tensor** out) {
+  return op_function("jt_group_norm", ctx, Op::group_norm, {x, weight, bias}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(groups)
+        .add_real(eps);
+    });
+}
+jt_status jt_batch_norm(jt_context* ctx, jt_tensor* x, jt_tensor* mean, jt_tensor* var, jt_tensor* weight,
+    jt_tensor* bias, double eps, jt_tensor** out) {
+  return op_function("jt_batch_norm", ctx, Op::batch_norm, {x, mean, var, weight, bias}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(eps);
+    });
+}
+jt_status jt_nll(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor** out) {
+  return op_function("jt_nll", ctx, Op::nll, {x, label}, {out}, no_attrs);
+}
+jt_status jt_bce(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out) {
+  return op_function("jt_bce", ctx, Op::bce, {x, y}, {out}, no_attrs);
+}
+jt_status jt_bce_with_logits(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out) {
+  return op_function("jt_bce_with_logits", ctx, Op::bce_with_logits, {x, y}, {out}, no_attrs);
+}
+jt_status jt_smooth_l1(jt_context* ctx, jt_tensor* x, jt_tensor* y, double beta, jt_tensor** out) {
+  return op_function("jt_smooth_l1", ctx, Op::smooth_l1, {x, y}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(beta);
+    });
+}
+jt_status jt_huber(jt_context* ctx, jt_tensor* x, jt_tensor* y, double delta, jt_tensor** out) {
+  return op_function("jt_huber", ctx, Op::huber, {x, y}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(delta);
+    });
+}
+jt_status jt_kl_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_bool log_target, jt_tensor** out) {
+  return op_function("jt_kl_div", ctx, Op::kl_div, {x, y}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(log_target != 0);
+    });
+}
 jt_status jt_uniform(jt_context* ctx, const int64_t* shape, size_t shape_len, int64_t seed, int64_t stream,
     int64_t counter, jt_dtype dtype, jt_tensor** out) {
   return op_function("jt_uniform", ctx, Op::uniform, {}, {out},

@@ -85,7 +85,8 @@ static jt_optimizer& own_optimizer(Context& c, jt_optimizer* optimizer) {
   return *optimizer;
 }
 
-static void update(Context& c, jt_optimizer& o, std::span<const Value> grads) {
+// Records the values after one step. If it throws, no step was taken.
+static std::vector<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::span<const Value> grads) {
   if (o.step && o.step->value.ref().node->sequence != o.step_written) {
     int64_t steps;
     std::memcpy(&steps, c.read(o.step->value)->data, sizeof steps);
@@ -98,14 +99,33 @@ static void update(Context& c, jt_optimizer& o, std::span<const Value> grads) {
     parameters.push_back({o.params[i]->value, grads[i], states[i]});
   }
   auto scalar = [&](double value) { return c.data({JT_F64, {}}, &value); };
+  Value counted;
+  if (o.step) counted = step_value(c, o.rule.steps() + 1);
   auto next = o.rule.step(c.recorder(), scalar, parameters);
+  std::vector<Context::Assignment> out;
   for (size_t i = 0; i < o.params.size(); i++) {
-    if (next[i].value) c.assign(*o.params[i], next[i].value);
-    for (size_t k = 0; k < next[i].states.size(); k++) c.assign(*o.states[i][k], next[i].states[k]);
+    if (next[i].value) out.push_back({o.params[i], next[i].value});
+    for (size_t k = 0; k < next[i].states.size(); k++) out.push_back({o.states[i][k], next[i].states[k]});
   }
-  if (!o.step) return;
-  c.assign(*o.step, step_value(c, o.rule.steps()));
-  o.step_written = o.step->value.ref().node->sequence;
+  if (o.step) out.push_back({o.step, counted});
+  return out;
+}
+
+// Gradients are gone when the plan is made: it may overwrite what only they read. `undo` is called if no step was taken.
+template <class Gradients>
+static void take_step(Context& c, jt_optimizer& o, const Gradients& gradients_of, std::span<const Ref> with,
+                      const std::function<void()>& undo) {
+  int64_t steps = o.rule.steps();
+  bool is_undone = false;
+  try {
+    std::vector<Context::Assignment> next = next_values(c, o, gradients_of());
+    c.commit(std::move(next), with, [&] { undo(), is_undone = true; });
+  } catch (...) {
+    o.rule.set_steps(steps);
+    if (!is_undone) undo();
+    throw;
+  }
+  if (o.step) o.step_written = o.step->value.ref().node->sequence;
 }
 
 extern "C" jt_status jt_optimizer_step(jt_context* ctx, jt_optimizer* optimizer, jt_tensor* loss) {
@@ -114,13 +134,17 @@ extern "C" jt_status jt_optimizer_step(jt_context* ctx, jt_optimizer* optimizer,
     Ref from = operand(c, "loss", loss);
     std::vector<Ref> wrt;
     for (Cell* p : o.params) wrt.push_back(p->value);
-    {
+    bool has_consumed = false;
+    auto gradients_of = [&] {
       GradOptions options;
       options.consume = true;
       std::vector<Value> grads = gradients(c.recorder(), from, {}, wrt, options);
-      update(c, o, grads);
-    }
-    c.eval_all();
+      has_consumed = true;
+      return grads;
+    };
+    take_step(c, o, gradients_of, {&from, 1}, [&] {
+      if (has_consumed) unconsume(c.recorder(), from);
+    });
   });
 }
 
@@ -129,7 +153,7 @@ extern "C" jt_status jt_optimizer_step_grads(jt_context* ctx, jt_optimizer* opti
     jt_optimizer& o = own_optimizer(c, optimizer);
     if (grads_len != o.params.size()) fail(JT_E_INVALID, "there are ", o.params.size(), " params, but ", grads_len, " gradients");
     if (grads_len) require(grads, "grads");
-    {
+    auto gradients_of = [&] {
       std::vector<Value> values(grads_len);
       for (size_t i = 0; i < grads_len; i++) {
         if (!grads[i]) continue;
@@ -137,9 +161,9 @@ extern "C" jt_status jt_optimizer_step_grads(jt_context* ctx, jt_optimizer* opti
         if (!same_extents(values[i].shape(), o.params[i]->type.shape))
           fail(JT_E_SHAPE, "gradient ", i, " has shape ", values[i].shape(), ", its param ", o.params[i]->type.shape);
       }
-      update(c, o, values);
-    }
-    c.eval_all();
+      return values;
+    };
+    take_step(c, o, gradients_of, {}, [] {});
   });
 }
 
@@ -178,7 +202,8 @@ extern "C" jt_status jt_init(jt_context* ctx, const char* kind, size_t kind_len,
     require(out, "out"), require(kind, "kind");
     Type type = checked_type(dtype, dims, dims_len);
     GradMode off(c.recorder(), false);
-    Context::RandomState r = c.next_random();
+    Context::RandomState r = c.random();
     *out = wrap(c.cell(initial(c.recorder(), str("kind", kind, kind_len), type, {r.seed, r.stream, r.counter})));
+    c.count_random();
   });
 }

@@ -89,26 +89,52 @@ extern "C" jt_status jt_tensor_item_i64(jt_context* ctx, jt_tensor* tensor, int6
 struct Mapped {
   Buffer* buffer;
   std::shared_ptr<BufferPool> pool;
+  bool writes;
 };
+
+static void map(Context& c, jt_mapping* inout, Ref value, bool writes) {
+  Buffer* buffer = c.read(value);
+  auto mapped = std::make_unique<Mapped>(Mapped{buffer, c.runtime().pool, writes});
+  retain(buffer);
+  buffer->pins.fetch_add(1, std::memory_order_acq_rel);
+  if (writes) buffer->writers.fetch_add(1, std::memory_order_acq_rel);
+  inout->data = buffer->data;
+  inout->data_len = value.type().bytes();
+  inout->state = mapped.release();
+}
+static void check_mapping(const jt_mapping* inout) {
+  require(inout, "inout");
+  if (inout->struct_size < sizeof(jt_mapping)) fail(JT_E_ABI, "inout->struct_size is ", inout->struct_size);
+}
 
 extern "C" jt_status jt_tensor_map(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout) {
   return guarded("jt_tensor_map", ctx, [&](Context& c) {
-    require(inout, "inout");
-    if (inout->struct_size < sizeof(jt_mapping)) fail(JT_E_ABI, "inout->struct_size is ", inout->struct_size);
-    Ref value = operand(c, "tensor", tensor);
-    Buffer* buffer = c.read(value);
-    auto mapped = std::make_unique<Mapped>(Mapped{buffer, c.runtime().pool});
-    retain(buffer);
-    buffer->pins.fetch_add(1, std::memory_order_acq_rel);
-    inout->data = buffer->data;
-    inout->data_len = value.type().bytes();
-    inout->state = mapped.release();
+    check_mapping(inout);
+    map(c, inout, operand(c, "tensor", tensor), false);
+  });
+}
+
+// Nobody but this cell, and others who write through it, would see the elements change.
+static bool is_alone(const Cell& cell, const Buffer& buffer) {
+  const Node& node = *cell.value.ref().node;
+  return node.op == Op::data && node.refs == 1 && buffer.pool &&
+         buffer.refs.load(std::memory_order_acquire) == 1 + buffer.pins.load(std::memory_order_acquire) &&
+         buffer.pins.load(std::memory_order_acquire) == buffer.writers.load(std::memory_order_acquire);
+}
+extern "C" jt_status jt_tensor_map_write(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout) {
+  return guarded("jt_tensor_map_write", ctx, [&](Context& c) {
+    check_mapping(inout);
+    Cell& cell = own_cell(c, "tensor", tensor);
+    Buffer* buffer = c.read(cell.value);
+    if (!is_alone(cell, *buffer)) c.assign(cell, c.data(cell.type, buffer->data));
+    map(c, inout, cell.value, true);
   });
 }
 extern "C" void jt_tensor_unmap(jt_mapping* inout) {
   if (!inout || !inout->state) return;
   std::unique_ptr<Mapped> mapped(static_cast<Mapped*>(inout->state));
   inout->state = nullptr, inout->data = nullptr, inout->data_len = 0;
+  if (mapped->writes) mapped->buffer->writers.fetch_sub(1, std::memory_order_acq_rel);
   mapped->buffer->pins.fetch_sub(1, std::memory_order_acq_rel);
   release(mapped->buffer);
 }

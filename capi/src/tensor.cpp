@@ -107,12 +107,14 @@ extern "C" jt_status jt_full_like(jt_context* ctx, jt_tensor* like, double value
 
 static Value random(Context& c, Op op, jt_dtype dtype, const int64_t* dims, size_t dims_len) {
   Type type = checked_type(dtype, dims, dims_len);
-  Context::RandomState state = c.next_random();
+  Context::RandomState state = c.random();
   // The body itself, not the row: then the counter is an argument of the plan, and the next call needs no new one.
   Attrs attrs = Attrs().add_ints(type.shape.extents()).add(state.seed).add(state.stream).add(state.counter).add(type.dtype);
   Type result = type;
   infer(op, {}, attrs, &result);
-  return def(op).body(c.recorder(), {}, attrs, result);
+  Value made = def(op).body(c.recorder(), {}, attrs, result);
+  c.count_random();
+  return made;
 }
 extern "C" jt_status jt_random_uniform(jt_context* ctx, const int64_t* dims, size_t dims_len, double low, double high,
                                        jt_dtype dtype, jt_tensor** out) {
@@ -144,5 +146,16 @@ extern "C" jt_status jt_tensor_assign(jt_context* ctx, jt_tensor* dst, jt_tensor
     if (!same_extents(cell.type.shape, value.shape()))
       fail(JT_E_SHAPE, "assign: dst has shape ", cell.type.shape, ", src has ", value.shape());
     c.assign(cell, detached(c, value, cell));
+  });
+}
+
+extern "C" jt_status jt_tensor_rebind(jt_context* ctx, jt_tensor* dst, jt_tensor* src) {
+  return guarded("jt_tensor_rebind", ctx, [&](Context& c) {
+    Cell& cell = own_cell(c, "dst", dst);
+    Ref value = operand(c, "src", src);
+    if (cell.requires_grad) fail(JT_E_INVALID, "dst requires a gradient; assign to it instead");
+    if (!same_extents(cell.type.shape, value.shape()))
+      fail(JT_E_SHAPE, "dst has shape ", cell.type.shape, ", src has ", value.shape());
+    c.assign(cell, ops::cast(value, cell.type.dtype));
   });
 }

@@ -13,12 +13,15 @@ namespace jt {
   X(cpu_tier,   "JT_CPU_TIER",   "auto", "how kernels run: vm (interpreted blocks), tcc (libtcc), gxx (g++ or clang++, before the first run), auto (libtcc, then g++ for what runs long)") \
   X(cpu_isa,    "JT_CPU_ISA",    "best", "instruction set of the primitives: best, base, avx2, avx512")               \
   X(cpu_tcc,    "JT_LIBTCC",     "",     "path of the libtcc library; empty: beside libjt.so")                        \
+  X(threads,    "JT_THREADS",    "",     "threads that compute, the caller's included; 0: one per core; empty: what the host says") \
+  X(cpu_grain,  "JT_CPU_GRAIN",  "5000", "a kernel that takes about so many nanoseconds is split over threads")        \
+  X(memory_limit, "JT_MEMORY_LIMIT", "", "bytes of values held at once, such as 512M or 2G; the host's own limit holds where it has one") \
   X(cpu_cxx,    "JT_CXX",        "",     "compiler of kernels that run long: a path, or a name on the PATH; empty: g++, else clang++; off: none") \
   X(cpu_hot_us, "JT_CPU_HOT_US", "120000", "microseconds that a kernel runs before it is compiled again by JT_CXX") \
   X(background, "JT_BACKGROUND", "0",    "1: compile kernels that run long on a thread of jt's own; hosts allow it with JT_RT_BACKGROUND_JIT") \
   X(cache_dir,  "JT_CACHE_DIR",  "",     "folder of compiled kernels; empty: $XDG_CACHE_HOME/jt or ~/.cache/jt; off: none") \
   X(log,        "JT_LOG",        "",     "messages on stderr: error, warning, info, debug")                           \
-  X(dump,       "JT_DUMP",       "",     "stages to print for each new plan: g recorded, v the same for Graphviz, s simplified, f fused, m memory, l programs") \
+  X(dump,       "JT_DUMP",       "",     "stages to print for each new plan: g recorded, v the same for Graphviz, s simplified, f fused, m memory, l programs, k where each kernel came from, c its source") \
   X(stats,      "JT_STATS",      "",     "1: a table of kernels, counts and times when the runtime ends")             \
   X(trace,      "JT_TRACE",      "",     "file that gets a Chrome trace when the runtime ends")                       \
   X(check,      "JT_CHECK",      "0",    "1: freed buffers are filled with NaN bytes, to find those who read them") \

@@ -143,9 +143,22 @@ class Walk {
   }
 
   void apply(GradStep& s) {
-    if (GradRule rule = gradient_rule(s.node->op)) rule(s);
+    if (s.node->op == Op::custom) custom(s);
+    else if (GradRule rule = gradient_rule(s.node->op)) rule(s);
     else if (def(s.node->op).body) open(s);
     else fail(JT_E_UNSUPPORTED, "grad: ", name(s.node->op), " has no gradient");
+  }
+
+  // The caller's function may evaluate or differentiate in turn, and such walks leave marks of their own.
+  void custom(GradStep& s) {
+    gradient_rule(Op::custom)(s);
+    if (recorder_.last_mark() == last_mark_) return;
+    last_mark_ = recorder_.last_mark();
+    int32_t number = 0;
+    for (Node* node : met_) {
+      node->mark = mark_, node->results()[0].number = number;
+      number += node->n_results;
+    }
   }
 
   void accumulate(Ref operand, const Value& contribution) {
@@ -181,7 +194,7 @@ class Walk {
 
   Recorder& recorder_;
   const GradOptions& options_;
-  uint32_t mark_;
+  uint32_t mark_, last_mark_ = mark_;
   std::vector<Slot> slots_;
   std::vector<Node*> met_, walked_;
   std::vector<Value> dz_, dx_;
@@ -203,6 +216,8 @@ Value seed(Ref y, Ref dy) {
 
 std::vector<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wrt, const GradOptions& options) {
   uint64_t oldest = UINT64_MAX;
+  std::vector<Value> held{y};  // a custom op's function may let go of handles
+  held.insert(held.end(), wrt.begin(), wrt.end());
   for (Ref r : wrt) {
     if (!is_float(r.dtype())) fail(JT_E_DTYPE, "grad: cannot differentiate with respect to ", r.type());
     if (carries_gradient(r)) oldest = std::min(oldest, r.node->sequence);
@@ -213,6 +228,19 @@ std::vector<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const 
   std::vector<Value> out = walk.run(y, start, wrt, oldest);
   if (options.consume) walk.set_flag(kConsumed);
   return out;
+}
+
+void unconsume(Recorder& recorder, Ref y) {
+  uint32_t mark = recorder.next_mark();
+  std::vector<Node*> next{y.node};
+  while (!next.empty()) {
+    Node* node = next.back();
+    next.pop_back();
+    if (node->mark == mark || node->has_run()) continue;
+    node->mark = mark;
+    node->flags &= uint16_t(~kConsumed);
+    for (Ref in : node->ins()) next.push_back(in.node);
+  }
 }
 
 }  // namespace jt

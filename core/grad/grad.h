@@ -37,4 +37,7 @@ struct GradOptions {
 // are added from the last consumer recorded to the first, and from the first operand of a consumer to its last.
 std::vector<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wrt, const GradOptions& options = {});
 
+// Takes back what `consume` marked behind y, where it has not run yet: the values it would have freed are still there.
+void unconsume(Recorder& recorder, Ref y);
+
 }  // namespace jt

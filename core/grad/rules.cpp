@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/ir/build.h"
+#include "core/ir/custom.h"
 #include "core/ir/rules.h"
 
 namespace jt {
@@ -257,6 +258,27 @@ void reindex_reduce_grad(GradStep& s) {
   }
 }
 
+// An embedding's weight by rows, those of the padding row left out.
+void embedding_grad(GradStep& s) {
+  Ref index = s.node->inputs()[0], weight = s.node->inputs()[1];
+  int64_t padding = s.node->integer(0);
+  Value rows = s.dz[0];
+  if (padding >= 0) {
+    Shape column = index.shape();
+    while (column.rank < rows.shape().rank) column.push(1);
+    Value is_padding = equal(cast(index, JT_I64), s.node->owner->constant_int(JT_I64, padding));
+    rows = where(reshape(is_padding, column), 0, rows);
+  }
+  s.dx[1] = call(Op::scatter_add, {zeros_like(weight), index, rows}, Attrs().add(0));
+}
+
+// Where a logarithm is cut off, its slope is large but finite, as in PyTorch.
+void bce_grad(GradStep& s) {
+  Value x = s.node->inputs()[0], y = s.node->inputs()[1];
+  if (s.needs[0]) s.dx[0] = s.dz[0] * (x - y) / maximum((1 - x) * x, 1e-12);
+  if (s.needs[1]) s.dx[1] = s.dz[0] * (maximum(log1p(-x), -100) - maximum(log(x), -100));
+}
+
 // ---- library ---------------------------------------------------------------------------------------------------------
 
 Value matrix_transpose(Ref x) {
@@ -334,6 +356,8 @@ void avg_pool2d_grad_rule(GradStep& s) {
 
 void avg_pool2d_grad_grad(GradStep& s) { s.dx[0] = call(Op::avg_pool2d, {s.dz[0]}, pool_attrs(s.node, 1)); }
 
+void custom_rule(GradStep& s) { s.node->custom->backward(s.node, s.dz, s.needs, s.dx); }
+
 // ---- the table -------------------------------------------------------------------------------------------------------
 
 void zero(GradStep&) {}
@@ -342,6 +366,7 @@ constexpr GradRule none = nullptr;
 constexpr GradRule kRules[] = {
     none,  // data
     none,  // constant
+    custom_rule,
 #define JT_UNARY(name, ...) name##_rule,
 #define JT_BINARY(name, ...) name##_rule,
 #define JT_TERNARY(name, ...) name##_rule,

@@ -85,6 +85,229 @@ JT_BODY(softplus) {
   return cast(maximum(x, 0) + log1p(exp(-abs(x))), result.dtype);
 }
 
+JT_BODY(gelu_tanh) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype));
+  Value inside = (x + square(x) * x * 0.044715) * 0.7978845608028654;
+  return cast(x * 0.5 * (tanh(inside) + 1), result.dtype);
+}
+
+JT_BODY(leaky_relu) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype));
+  return cast(where(x > 0, x, x * attrs.real(0)), result.dtype);
+}
+
+// x where it is not positive, else 0: what exp is taken of, so that neither it nor its gradient overflows.
+static Value below_zero(const Value& x) { return where(x > 0, 0, x); }
+
+JT_BODY(elu) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype));
+  return cast(where(x > 0, x, expm1(below_zero(x)) * attrs.real(0)), result.dtype);
+}
+
+JT_BODY(celu) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype));
+  return cast(where(x > 0, x, expm1(below_zero(x) / attrs.real(0)) * attrs.real(0)), result.dtype);
+}
+
+JT_BODY(selu) {
+  JT_UNUSED;
+  constexpr double kScale = 1.0507009873554805, kAlpha = 1.6732632423543772;
+  Value x = cast(in[0], wide(result.dtype));
+  return cast(where(x > 0, x * kScale, expm1(below_zero(x)) * (kScale * kAlpha)), result.dtype);
+}
+
+// NaN stays NaN: it is neither <= low nor >= high.
+static Value limited(const Value& x, double low, double high) { return where(x <= low, low, where(x >= high, high, x)); }
+
+JT_BODY(hardtanh) {
+  JT_UNUSED;
+  return limited(cast(in[0], result.dtype), attrs.real(0), attrs.real(1));
+}
+
+JT_BODY(hardsigmoid) {
+  JT_UNUSED;
+  return cast(limited(cast(in[0], wide(result.dtype)) + 3, 0, 6) / 6, result.dtype);
+}
+
+JT_BODY(hardswish) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype));
+  return cast(x * (limited(x + 3, 0, 6) / 6), result.dtype);
+}
+
+JT_BODY(mish) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype));
+  return cast(x * tanh(call(Op::softplus, {x})), result.dtype);
+}
+
+JT_BODY(log_sigmoid) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype));
+  return cast(minimum(x, 0) - log1p(exp(-abs(x))), result.dtype);
+}
+
+// [C] beside x [N,C,..]: as [C,1,..].
+static Value along_channels(const Value& factor, const Shape& x) {
+  Shape shape{factor.shape()[0]};
+  for (int i = 2; i < x.rank; i++) shape.push(1);
+  return reshape(factor, shape);
+}
+
+JT_BODY(prelu) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype)), weight = cast(in[1], x.dtype());
+  weight = x.shape().rank < 2 || weight.shape()[0] == 1 ? reshape(weight, {}) : along_channels(weight, x.shape());
+  return cast(where(x > 0, x, x * weight), result.dtype);
+}
+
+JT_BODY(dropout) {
+  JT_UNUSED;
+  double p = attrs.real(0);
+  Attrs place = Attrs().add_ints(result.shape.extents()).add(attrs.integer(1)).add(attrs.integer(2)).add(attrs.integer(3));
+  Value bits = r.build(Op::random_bits, {}, place), x = cast(in[0], wide(result.dtype));
+  Value dropped = less(bits, r.constant_int(JT_I64, int64_t(p * 0x1p32)));
+  return cast(where(dropped, 0, x * (p < 1 ? 1 / (1 - p) : 0)), result.dtype);
+}
+
+JT_BODY(embedding) {
+  JT_UNUSED;
+  return call(Op::take, {in[1], in[0]}, Attrs().add(0));
+}
+
+JT_BODY(one_hot) {
+  JT_UNUSED;
+  Shape column = in[0].shape();
+  column.push(1);
+  return cast(equal(iota(r, result.shape, column.rank - 1, JT_I64), reshape(cast(in[0], JT_I64), column)), result.dtype);
+}
+
+// ---- normalisation: sums as mean's, so that a reduction and what follows it are one kernel ---------------------------
+
+static Value mean_over(const Value& x, std::span<const int64_t> axes, bool keepdims) {
+  return call(Op::mean, {x}, Attrs().add_ints(axes).add(keepdims));
+}
+
+JT_BODY(var) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype));
+  Value spread = square(x - mean_over(x, attrs.ints(0), true));
+  if (!attrs.integer(2)) return cast(mean_over(spread, attrs.ints(0), attrs.integer(1)), result.dtype);
+  int64_t count = 1;
+  for (int64_t axis : attrs.ints(0)) count *= x.shape()[int(axis)];
+  Value divisor = r.constant(x.dtype(), double(count - attrs.integer(2)));
+  divisor.ref().node->origin = kCount;
+  return cast(sum(spread, attrs.ints(0), attrs.integer(1)) / divisor, result.dtype);
+}
+
+// (x - mean) / sqrt(var + eps) over these axes.
+static Value normalised(const Value& x, std::span<const int64_t> axes, double eps) {
+  Value c = x - mean_over(x, axes, true);
+  return c * rsqrt(mean_over(square(c), axes, true) + eps);
+}
+
+// y * in[first] + in[first + 1], as many of them as there are.
+static Value scaled(Value y, std::span<const Ref> in, size_t first, const Shape& factor) {
+  if (in.size() > first) y = y * reshape(cast(in[first], y.dtype()), factor);
+  if (in.size() > first + 1) y = y + reshape(cast(in[first + 1], y.dtype()), factor);
+  return y;
+}
+
+struct LastAxes {
+  int64_t list[kMaxRank];
+  size_t count;
+  LastAxes(int rank, int64_t n) : count(size_t(n)) {
+    for (int64_t i = 0; i < n; i++) list[i] = rank - n + i;
+  }
+  operator std::span<const int64_t>() const { return {list, count}; }
+};
+
+JT_BODY(layer_norm) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype));
+  LastAxes axes(result.shape.rank, attrs.integer(0));
+  Shape factor(result.shape.extents().last(axes.count));
+  return cast(scaled(normalised(x, axes, attrs.real(1)), in, 1, factor), result.dtype);
+}
+
+JT_BODY(rms_norm) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype));
+  LastAxes axes(result.shape.rank, attrs.integer(0));
+  Shape factor(result.shape.extents().last(axes.count));
+  return cast(scaled(x * rsqrt(mean_over(square(x), axes, true) + attrs.real(1)), in, 1, factor), result.dtype);
+}
+
+// [N,C,..] as [N,G,C/G,..]: no axis is joined with another, so that loads stay index maps.
+JT_BODY(group_norm) {
+  JT_UNUSED;
+  const Shape& x = result.shape;
+  int64_t groups = attrs.integer(0);
+  Shape split{x[0], groups, x[1] / groups}, factor{groups, x[1] / groups};
+  for (int i = 2; i < x.rank; i++) split.push(x[i]), factor.push(1);
+  Value wide_x = reshape(cast(in[0], wide(result.dtype)), split);
+  Value y = scaled(normalised(wide_x, LastAxes(split.rank, split.rank - 2), attrs.real(1)), in, 1, factor);
+  return cast(reshape(y, x), result.dtype);
+}
+
+JT_BODY(batch_norm) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype));
+  Value mean = along_channels(cast(in[1], x.dtype()), x.shape()), var = along_channels(cast(in[2], x.dtype()), x.shape());
+  return cast(scaled((x - mean) * rsqrt(var + attrs.real(0)), in, 3, mean.shape()), result.dtype);
+}
+
+// ---- losses without a mean -------------------------------------------------------------------------------------------
+
+JT_BODY(nll) {
+  JT_UNUSED;
+  int64_t classes = 1;
+  Shape column = result.shape;
+  for (int i = column.rank++; i > 1; i--) column.dims[i] = column.dims[i - 1];
+  column.dims[1] = 1;
+  Value hit = equal(iota(r, in[0].shape(), 1, JT_I64), reshape(cast(in[1], JT_I64), column));
+  return -sum(where(hit, in[0], 0), {&classes, 1});
+}
+
+JT_BODY(bce) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype)), y = cast(in[1], x.dtype());
+  return cast(-(y * maximum(log(x), -100) + (1 - y) * maximum(log1p(-x), -100)), result.dtype);
+}
+
+JT_BODY(bce_with_logits) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype)), y = cast(in[1], x.dtype());
+  return cast(call(Op::softplus, {x}) - x * y, result.dtype);
+}
+
+JT_BODY(smooth_l1) {
+  JT_UNUSED;
+  double beta = attrs.real(0);
+  Value distance = abs(cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)));
+  if (beta == 0) return cast(distance, result.dtype);
+  return cast(where(distance < beta, square(distance) * (0.5 / beta), distance - 0.5 * beta), result.dtype);
+}
+
+JT_BODY(huber) {
+  JT_UNUSED;
+  double delta = attrs.real(0);
+  Value distance = abs(cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)));
+  return cast(where(distance < delta, square(distance) * 0.5, (distance - 0.5 * delta) * delta), result.dtype);
+}
+
+// y * log(y) is 0 at 0.
+JT_BODY(kl_div) {
+  JT_UNUSED;
+  Value x = cast(in[0], wide(result.dtype)), y = cast(in[1], x.dtype());
+  if (attrs.integer(0)) return cast(exp(y) * (y - x), result.dtype);
+  return cast(y * (log(where(y > 0, y, 1)) - x), result.dtype);
+}
+
 static Value random_unit(Recorder& r, const Attrs& attrs, const Type& result, int64_t stream) {
   Attrs bits_attrs;
   bits_attrs.add_ints(attrs.ints(0)).add(attrs.integer(1)).add(stream).add(attrs.integer(3));

@@ -445,6 +445,7 @@ class Evaluator {
       case Kind::library: return evaluate_library(node, in, results);
       case Kind::source: return evaluate_source(node, z);
       case Kind::composite: return open(node, in, z);
+      case Kind::custom: fail(JT_E_UNSUPPORTED, "evaluate: a custom op has no slow twin");
       case Kind::leaf: fail(JT_E_INVALID, "evaluate: a data node has no value");
     }
   }

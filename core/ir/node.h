@@ -40,7 +40,7 @@ struct Ref {
 class Attrs {
  public:
   static constexpr int kMaxWords = 160, kMaxAttrs = 8;
-  Attrs() = default;
+  Attrs() {}  // leaves the words as they are: `= default` would clear them wherever it is written Attrs() or {}
   Attrs(const Attrs& o) { *this = o; }
   Attrs& operator=(const Attrs& o) {  // the words in use, not all there is room for
     count_ = o.count_;
@@ -97,9 +97,11 @@ enum NodeFlag : uint16_t {
   kPending = 4,     // recorded, not run, listed by its recorder
   kConsumed = 8,    // a backward walked it and freed what gradients need
   kImplicit = 16,   // recorded by jt itself (casts, expands), not by a call of the user
+  kOwnsMore = 32,   // a poison or a custom op goes with it
 };
 
 class Recorder;
+class CustomOp;
 struct Poison;
 
 struct Node {
@@ -116,7 +118,10 @@ struct Node {
   Recorder* owner;
   Node *previous, *next;  // in the recorder's list of pending nodes
   Poison* poison;         // the error that its run ended with
-  int64_t constant_bits;  // Op::constant: the value, f64 or i64/u64 bits by dtype class
+  union {
+    int64_t constant_bits;  // Op::constant: the value, f64 or i64/u64 bits by dtype class
+    CustomOp* custom;       // Op::custom: counted
+  };
 
   Ref* inputs() { return reinterpret_cast<Ref*>(this + 1); }
   const Ref* inputs() const { return reinterpret_cast<const Ref*>(this + 1); }
@@ -145,6 +150,11 @@ struct Node {
   }
   bool has(NodeFlag f) const { return flags & f; }
   bool has_run() const { return results()[0].buffer; }
+  bool has_handles() const {
+    for (int i = 0; i < n_results; i++)
+      if (results()[i].handles) return true;
+    return false;
+  }
   uint16_t n_words;  // of attributes
   uint16_t n_slots;  // operands it was recorded with
 };

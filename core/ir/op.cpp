@@ -43,6 +43,7 @@ namespace jt {
 constexpr OpDef kOpTable[] = {
     {"data", Kind::leaf, Operands::ANY, ResultRule::SAME, {}, false, "", nullptr, nullptr, 0, 0, "", "", "0.1", "A value that exists."},
     {"constant", Kind::constant, Operands::ANY, ResultRule::SAME, {}, false, "", nullptr, nullptr, 0, 0, "", "", "0.1", "A scalar of the program."},
+    {"custom", Kind::custom, Operands::ANY, ResultRule::SAME, {}, false, "", nullptr, nullptr, 0, 0, "", "", "0.1", "An op that the program brought along."},
 #include "core/ir/ops.def"
 };
 static_assert(sizeof kOpTable / sizeof *kOpTable == size_t(kOps));

@@ -15,6 +15,7 @@ namespace jt {
 enum class Op : uint16_t {
   data,       // a leaf: a value that exists, or a parameter of a block
   constant,   // a 0-d scalar written in the program
+  custom,     // what the program brought along: core/ir/custom.h
 #define JT_UNARY(name, ...) name,
 #define JT_BINARY(name, ...) name,
 #define JT_TERNARY(name, ...) name,
@@ -26,7 +27,7 @@ enum class Op : uint16_t {
 constexpr int kOps = int(Op::count);
 constexpr int kFirstElement = int(Op::neg), kLastElement = int(Op::fma);
 
-enum class Kind : uint8_t { leaf, constant, element, cast, reduce, movement, index, library, source, composite };
+enum class Kind : uint8_t { leaf, constant, element, cast, reduce, movement, index, library, source, composite, custom };
 enum class Operands : uint8_t { FLOAT, NUMBER, ANY, INTEGER, LOGICAL, CHOICE };  // `types` of a row
 enum class ResultRule : uint8_t { SAME, BOOL, WIDE, INDEX };
 enum class AttrType : uint8_t { integer, ints, boolean, real, dtype, string };

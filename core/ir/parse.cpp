@@ -275,6 +275,8 @@ class Parser {
     auto found = ops_.find(word);
     if (found == ops_.end() || found->second == Op::data)
       wrong_at(place, JT_E_INVALID, text("there is no op called '", word, "'"));
+    if (found->second == Op::custom)
+      wrong_at(place, JT_E_UNSUPPORTED, "a custom op is functions of a running program; it cannot be read from text");
     return found->second;
   }
 

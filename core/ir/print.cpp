@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "core/ir/block.h"
+#include "core/ir/custom.h"
 #include "core/ir/row_cache.h"
 
 namespace jt {
@@ -124,6 +125,7 @@ class Printer {
     put("  ");
     for (int i = 0; i < node->n_results; i++) put(i ? ", " : ""), put_ref({const_cast<Node*>(node), uint32_t(i)});
     put(" = ", name(node->op));
+    if (node->op == Op::custom) put(' '), append_quoted(out_, node->custom->name());
     if (node->op == Op::constant) {
       put(' ', node->results()[0].type.dtype, ' ');
       append_scalar(out_, node->results()[0].type.dtype, node->constant_bits);

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <utility>
 
+#include "core/ir/custom.h"
+
 namespace jt {
 
 constexpr size_t kChunk = 64 << 10, kGrain = 64;
@@ -43,14 +45,18 @@ Node* Recorder::allocate(Op op, int inputs, int results, const Attrs& attrs) {
   return node;
 }
 
-static void drop(Poison* poison) {
-  if (poison && --poison->refs == 0) delete poison;
+void Recorder::drop_more(Node* node) {
+  if (node->poison) {
+    poisoned_--;
+    if (--node->poison->refs == 0) delete node->poison;
+  }
+  if (node->op == Op::custom) node->custom->release();
 }
 
 void Recorder::free_node(Node* node) {
   for (int i = 0; i < node->n_results; i++)
     if (Buffer* buffer = node->results()[i].buffer) release(buffer);
-  drop(node->poison);
+  if (node->has(kOwnsMore)) [[unlikely]] drop_more(node);
   size_t grains = node->bytes / kGrain;
   if (grains >= free_.size()) return ::operator delete(node);
   auto* slot = reinterpret_cast<FreeNode*>(node);
@@ -67,6 +73,31 @@ void Recorder::settle(Node* node) {
   pending_--;
 }
 
+// ---- values whose run failed -----------------------------------------------------------------------------------------
+
+void Recorder::take_poison(Node* node, Poison* poison) {
+  node->poison = poison;
+  node->flags |= kOwnsMore;
+  poison->refs++;
+  poisoned_++;
+  settle(node);
+}
+
+void Recorder::inherit_poison(Node* node) {
+  for (Ref in : node->ins())
+    if (in.node->poison) return take_poison(node, in.node->poison);
+}
+
+void Recorder::poison(Node* node, const Error& error) {
+  if (!node->has(kPending)) return;
+  auto made = std::make_unique<Poison>(Poison{0, error.code(), error.message(), error.native()});
+  Node* next = node->next;  // what depends on it was recorded after it
+  take_poison(node, made.release());
+  while (Node* later = next) next = later->next, inherit_poison(later);
+}
+
+void Recorder::repeat(const Poison* poison) { throw Error(poison->code, poison->message, poison->native); }
+
 Value Recorder::finish(Node* node) {
   node->line = line;
   node->sequence = ++sequence_;
@@ -76,6 +107,7 @@ Value Recorder::finish(Node* node) {
     (last_ ? last_->next : first_) = node;
     last_ = node;
     pending_++;
+    if (poisoned_) [[unlikely]] inherit_poison(node);
   }
   return Value(Ref{node, 0});
 }
@@ -89,14 +121,17 @@ static bool takes_gradient(std::span<const Ref> inputs) {
 Value Recorder::record(Op op, std::span<const Ref> inputs, Attrs& attrs) {
   Type types[2];
   infer(op, inputs, attrs, types);
-  int results = result_count(op);
   if (inputs.size() > UINT16_MAX) fail(JT_E_INVALID, name(op), ": ", inputs.size(), " operands are too many");
-  Node* node = allocate(op, int(inputs.size()), results, attrs);
+  return record_typed(op, inputs, attrs, {types, size_t(result_count(op))});
+}
+
+Value Recorder::record_typed(Op op, std::span<const Ref> inputs, const Attrs& attrs, std::span<const Type> results) {
+  Node* node = allocate(op, int(inputs.size()), int(results.size()), attrs);
   for (size_t i = 0; i < inputs.size(); i++) {
     node->inputs()[i] = inputs[i];
     retain(inputs[i].node);
   }
-  for (int i = 0; i < results; i++) node->results()[i].type = types[i];
+  for (size_t i = 0; i < results.size(); i++) node->results()[i].type = results[i];
   if (grad_mode && takes_gradient(inputs)) node->flags |= kGrad;
   return finish(node);
 }
@@ -110,10 +145,29 @@ Value Recorder::again(const Node* node, std::span<const Ref> inputs) {
   for (int i = 0; i < node->n_results; i++) copy->results()[i].type = node->results()[i].type;
   copy->constant_bits = node->constant_bits;
   copy->flags = node->flags & (kGrad | kImplicit);
+  if (node->op == Op::custom) node->custom->retain(), copy->flags |= kOwnsMore;
   Value made = finish(copy);
   copy->origin = node->origin;
   copy->line = node->line;
   return made;
+}
+
+Value Recorder::custom(CustomOp* op, std::span<const Ref> inputs, std::span<const Type> results) {
+  auto drop = [](CustomOp* o) { o->release(); };
+  std::unique_ptr<CustomOp, decltype(drop)> held(op, drop);
+  if (inputs.size() > UINT16_MAX) fail(JT_E_INVALID, op->name(), ": ", inputs.size(), " operands are too many");
+  if (results.empty() || results.size() > UINT8_MAX) fail(JT_E_INVALID, op->name(), ": ", results.size(), " results, not 1 to 255");
+  Node* node = allocate(Op::custom, int(inputs.size()), int(results.size()), {});
+  for (size_t i = 0; i < inputs.size(); i++) {
+    node->inputs()[i] = inputs[i];
+    jt::retain(inputs[i].node);
+  }
+  for (size_t i = 0; i < results.size(); i++) node->results()[i].type = results[i];
+  node->custom = held.release();
+  node->flags |= kOwnsMore;
+  if (grad_mode && takes_gradient(inputs)) node->flags |= kGrad;
+  may_hold_customs = true;
+  return finish(node);
 }
 
 Value Recorder::constant_bits(DType dtype, int64_t bits) {

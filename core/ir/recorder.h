@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "core/base/status.h"
 #include "core/ir/node.h"
 
 namespace jt {
@@ -17,6 +18,7 @@ struct Poison {
   int refs;
   jt_status code;
   std::string message;
+  int64_t native;
 };
 
 class Recorder {
@@ -27,24 +29,44 @@ class Recorder {
 
   // An op applied as the user means it: operands are converted and broadcast by the row's rule (recording casts and
   // expands), attributes normalised, shapes and dtypes checked. Throws with the op's name; then nothing has changed.
-  Value build(Op op, std::span<const Ref> inputs, Attrs attrs = {});
-  Value build(Op op, std::initializer_list<Ref> inputs, Attrs attrs = {}) {
-    return build(op, std::span(inputs.begin(), inputs.size()), attrs);
+  Value build(Op op, std::span<const Ref> inputs, Attrs&& attrs = {});
+  Value build(Op op, std::span<const Ref> inputs, const Attrs& attrs) { return build(op, inputs, Attrs(attrs)); }
+  Value build(Op op, std::initializer_list<Ref> inputs, const Attrs& attrs = {}) {
+    return build(op, std::span(inputs.begin(), inputs.size()), Attrs(attrs));
+  }
+  // Result i of what build() gave. A library op that computes in a wider dtype has its first result converted back.
+  static Ref result(Ref built, uint32_t i) {
+    if (i == 0 || built.node->n_results > 1) return {built.node, built.result + i};
+    return {built.node->inputs()[0].node, i};
   }
   // The op on exactly these operands.
   Value record(Op op, std::span<const Ref> inputs, Attrs& attrs);
+  // The same where it is known what comes out.
+  Value record_typed(Op op, std::span<const Ref> inputs, const Attrs& attrs, std::span<const Type> results);
   // `node` again on other inputs of the same types: same attributes, result types, origin and line; nothing is checked.
   Value again(const Node* node, std::span<const Ref> inputs);
   Value constant(DType dtype, double value);
   Value constant_int(DType dtype, int64_t value);
   Value constant_bits(DType dtype, int64_t bits);
+  // An op of the program's own; takes over one count of `op`, also when it throws.
+  Value custom(CustomOp* op, std::span<const Ref> inputs, std::span<const Type> results);
   Value leaf(const Type& type, Buffer* buffer /* taken over, also by a failure; may be null in a block */);
 
   Node* first_pending() const { return first_; }
   Node* last_pending() const { return last_; }
   int64_t pending_count() const { return pending_; }
   void settle(Node* node);    // has run or failed: leaves the pending list
+  // The run of a pending node ended with this error: it is not pending any more, and pending nodes that depend on it,
+  // now or recorded later, end with the same one. It keeps its operands, so that gradients still find their way.
+  void poison(Node* node, const Error& error);
+  // Throws the error of a poisoned node.
+  void check(const Node* node) const {
+    if (poisoned_ && node->poison) repeat(node->poison);
+  }
   uint32_t next_mark();       // a fresh Node::mark
+  uint32_t last_mark() const { return mark_; }
+  bool may_hold_customs = false;  // a custom node may be pending
+  bool in_custom = false;         // a custom op's function is running: nothing may be recorded or run
   bool lists_pending = true;  // false for recorders of blocks
   bool grad_mode = true;
   uint32_t line = 0;          // given to every node recorded from now on
@@ -54,12 +76,17 @@ class Recorder {
   Node* allocate(Op op, int inputs, int results, const Attrs& attrs);
   void free_node(Node* node);
   Value finish(Node* node);
+  void drop_more(Node* node);
+  void inherit_poison(Node* node);
+  void take_poison(Node* node, Poison* poison);
+  [[noreturn]] static void repeat(const Poison* poison);
   struct FreeNode { FreeNode* next; };
   std::array<FreeNode*, 32> free_{};
   std::vector<std::unique_ptr<char[]>> chunks_;
   size_t chunk_used_ = 0;
   Node *first_ = nullptr, *last_ = nullptr;
   int64_t pending_ = 0;
+  int64_t poisoned_ = 0;  // nodes alive with a poison
   uint64_t sequence_ = 0;
   uint32_t mark_ = 0;
 };

@@ -1,6 +1,7 @@
 #include "core/ir/rules.h"
 
 #include "core/ir/index_expr.h"
+#include "core/ir/rule_checks.h"
 
 namespace jt {
 
@@ -66,22 +67,6 @@ DType operand_dtype(const OpDef& op, DType t) {
   return t;
 }
 
-static void check_float(const TypeRule& r, int i) {
-  if (!is_float(r.inputs[i].dtype()))
-    fail(JT_E_DTYPE, r.op.name, ": operand ", i, " is ", r.inputs[i].dtype(), ", not a floating-point dtype");
-}
-static void check_integer(const TypeRule& r, int i) {
-  if (!is_int(r.inputs[i].dtype()))
-    fail(JT_E_DTYPE, r.op.name, ": operand ", i, " is ", r.inputs[i].dtype(), ", not an integer dtype");
-}
-static void check_same_dtype(const TypeRule& r, int i, int j) {
-  if (r.inputs[i].dtype() != r.inputs[j].dtype())
-    fail(JT_E_DTYPE, r.op.name, ": operands are ", r.inputs[i].dtype(), " and ", r.inputs[j].dtype());
-}
-static void check_rank(const TypeRule& r, int i, int rank) {
-  if (r.inputs[i].shape().rank != rank)
-    fail(JT_E_SHAPE, r.op.name, ": operand ", i, " needs ", rank, " axes, its shape is ", r.inputs[i].shape());
-}
 static void check_extent(std::string_view who, int64_t extent) {
   if (extent < 0) fail(JT_E_SHAPE, who, ": extent ", extent, " is negative");
 }
@@ -104,16 +89,6 @@ static std::span<const int64_t> positive_list(TypeRule& r, int attr, size_t n, i
     if (v < 1 || v > kMaxStep)
       fail(JT_E_INVALID, r.op.name, ": ", signature(r.op).attrs[attr].name, " ", v, " is ", v < 1 ? "not positive" : "too large");
   return list;
-}
-static Shape shape_attr(const TypeRule& r, int attr) {
-  Shape shape(std::as_const(r.attrs).ints(attr));
-  check_count(r.op.name, shape);
-  return shape;
-}
-static DType dtype_attr(const TypeRule& r, int attr) {
-  int64_t t = r.attrs.integer(attr);
-  if (t != int(t) || !is_dtype(int(t))) fail(JT_E_DTYPE, r.op.name, ": ", t, " is not a dtype");
-  return DType(t);
 }
 // That an operand of a row recorded as it is has a dtype the row computes in.
 static void check_operand_dtype(const TypeRule& r, DType t) {
@@ -139,7 +114,7 @@ void element_type(TypeRule& r) {
   check_operand_dtype(r, dtype);
   if (r.op.operands == Operands::CHOICE && r.inputs[0].dtype() != JT_BOOL)
     fail(JT_E_DTYPE, r.op.name, ": operand 0 is ", r.inputs[0].dtype(), ", not bool");
-  r.results[0].dtype = r.op.result == ResultRule::BOOL ? JT_BOOL : dtype;
+  r.results[0].dtype = element_dtype(r.op, dtype);
   r.results[0].shape = *shape;
   r.results[0].shape.units = units;
 }
@@ -597,31 +572,5 @@ void max_pool2d_grad_type(TypeRule& r) {
     fail(JT_E_SHAPE, "max_pool2d_grad: index is ", r.inputs[1].type(), ", not i32", r.inputs[0].shape());
 }
 void avg_pool2d_grad_type(TypeRule& r) { pool2d_grad_type(r); }
-
-// ---- composite -------------------------------------------------------------------------------------------------------
-
-static DType as_float(DType t) { return is_float(t) ? t : JT_F32; }
-
-void mean_type(TypeRule& r) {
-  reduce_type(r);
-  r.results[0].dtype = as_float(r.inputs[0].dtype());
-}
-void float_type(TypeRule& r) {
-  const Shape& x = r.inputs[0].shape();
-  if (r.attrs.count()) r.attrs.ints(0)[0] = normal_axis(r.op.name, r.attrs.integer(0), x.rank);
-  r.results[0] = {as_float(r.inputs[0].dtype()), x};
-}
-void cross_entropy_type(TypeRule& r) {
-  check_rank(r, 0, 2), check_rank(r, 1, 1), check_float(r, 0), check_integer(r, 1);
-  if (r.inputs[0].shape()[0] != r.inputs[1].shape()[0])
-    fail(JT_E_SHAPE, "cross_entropy: ", r.inputs[0].shape()[0], " rows of logits and ", r.inputs[1].shape()[0], " labels");
-  r.results[0] = {r.inputs[0].dtype(), Shape()};
-}
-void mse_loss_type(TypeRule& r) {
-  check_float(r, 0), check_same_dtype(r, 0, 1);
-  if (!same_extents(r.inputs[0].shape(), r.inputs[1].shape()))
-    fail(JT_E_SHAPE, "mse_loss: shapes ", r.inputs[0].shape(), " and ", r.inputs[1].shape(), " differ");
-  r.results[0] = {r.inputs[0].dtype(), Shape()};
-}
 
 }  // namespace jt

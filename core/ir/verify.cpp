@@ -135,6 +135,7 @@ class Verifier {
     }
     try {
       if (node->op == Op::constant) check_constant(node);
+      else if (node->op == Op::custom) check_type(node);
       else check_typed(node);
       check_origin(block_, node);
     } catch (const Error& e) {

@@ -151,7 +151,7 @@ struct Row {
   void (*update)(Update&);
 };
 constexpr Row kRows[] = {
-#define JT_OPTIMIZER(name, fields, states, doc) {#name, fields, states, name##_update},
+#define JT_OPTIMIZER(name, title, fields, states, doc) {#name, fields, states, name##_update},
 #include "core/optim/rules.def"
 };
 

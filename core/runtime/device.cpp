@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "core/base/buffer.h"
 #include "core/base/status.h"
 
 namespace jt {
@@ -14,10 +15,18 @@ struct CallError {
 };
 static thread_local CallError call_error;
 
-Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log, const Submit& submit)
-    : api_(api), flags_(flags), log_(log), submit_(submit) {
-  host_ = {sizeof host_, JT_BACKEND_ABI_MINOR, this, set_error, Device::log, nullptr, nullptr, setting,
-           submit.submit ? Device::submit : nullptr};
+Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads, const Submit& submit)
+    : api_(api), flags_(flags), log_(log), threads_(threads), submit_(submit) {
+  auto alloc = [](void*, size_t bytes, size_t align) {
+    Allocator a = default_allocator();
+    return a.alloc(a.user, bytes, align);
+  };
+  auto free = [](void*, void* p, size_t bytes, size_t align) {
+    Allocator a = default_allocator();
+    if (p) a.free(a.user, p, bytes, align);
+  };
+  host_ = {sizeof host_, JT_BACKEND_ABI_MINOR, this, set_error, Device::log, alloc, free, setting,
+           threads.threads(), 0, parallel_for, submit.submit ? Device::submit : nullptr};
   check(api_->open(&host_, &device_), "open");
 }
 
@@ -50,12 +59,26 @@ void Device::submit(void* host, void (*work)(void*), void* argument) {
   submit.submit(submit.user, work, argument);
 }
 
-void Device::check(jt_status status, std::string_view what) const {
-  if (status == JT_OK) return;
+void Device::parallel_for(void* host, LaneBody body, void* user, int64_t lanes) {
+  static_cast<Device*>(host)->threads_.run(body, user, lanes);
+}
+
+void Device::repeat_error(jt_status status, std::string_view what) const {
   std::string message(call_error.message, call_error.length);
   call_error.length = 0;
   if (message.empty()) message = text(api_->name, ": ", what, " failed");
   throw Error(status, std::move(message), call_error.native);
+}
+
+// Whether the backend's table reaches as far as this field.
+#define JT_HAS(api, field) ((api).struct_size >= offsetof(jt_backend_api, field) + sizeof (api).field && (api).field)
+
+std::string Device::text_of(jt_be_kernel* kernel) const {
+  std::string out;
+  if (!JT_HAS(*api_, kernel_text)) return out;
+  auto take = [](void* user, const char* text, size_t length) { static_cast<std::string*>(user)->assign(text, length); };
+  check(api_->kernel_text(device_, kernel, &out, take), "kernel_text");
+  return out;
 }
 
 namespace {
@@ -71,10 +94,21 @@ jt_status render(void* user, jt_be_dialect dialect, const char** text, size_t* l
 constexpr size_t kMaxKernels = 8192;
 }  // namespace
 
-std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program, std::string_view name) {
+static void say_where(std::string* found, const CompiledKernel& k, std::string_view where, const jt_be_kernel_info& info) {
+  if (!found) return;
+  *found = text(where, ", ", info.tier ? info.tier : "?", ", key of ", k.key.size(), " bytes: ", k.name, "\n");
+}
+
+std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program, std::string_view name, std::string* found) {
   std::string key = to_text(program);
   std::lock_guard lock(mutex_);
-  if (auto it = kernels_.find(key); it != kernels_.end()) return it->second;
+  if (auto it = kernels_.find(key); it != kernels_.end()) {
+    jt_be_kernel_info info{};
+    info.struct_size = sizeof info;
+    if (found) device_.api().kernel_info(device_.handle(), it->second->kernel, &info);
+    say_where(found, *it->second, "in memory", info);
+    return it->second;
+  }
   if (kernels_.size() >= kMaxKernels)
     std::erase_if(kernels_, [](const auto& entry) { return entry.second.use_count() == 1; });
   RenderState state{key};
@@ -88,6 +122,7 @@ std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program, std::st
   made->serial = made_++;
   made->name = name;
   made->key = key;
+  say_where(found, *made, info.from_cache ? "from disk" : text("made in ", info.compile_ns / 1000, " us"), info);
   return kernels_.emplace(std::move(key), std::move(made)).first->second;
 }
 
@@ -97,6 +132,21 @@ std::shared_ptr<LibraryOp> KernelCache::library(const char* name, std::span<cons
   return made;
 }
 
+std::shared_ptr<LibraryOp> KernelCache::code(const std::string& who, const std::string& text) {
+  const jt_backend_api& api = device_.api();
+  if (!JT_HAS(api, op_compile)) fail(JT_E_UNSUPPORTED, who, ": backend ", api.name, " compiles no C");
+  std::lock_guard lock(mutex_);
+  if (auto it = codes_.find(text); it != codes_.end()) return it->second;
+  if (codes_.size() >= kMaxKernels) std::erase_if(codes_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  auto made = std::make_shared<LibraryOp>(device_);
+  try {
+    device_.check(api.op_compile(device_.handle(), text.data(), text.size(), &made->op), "op_compile");
+  } catch (const Error& e) {
+    throw Error(e.code(), who + ": " + e.message(), e.native());
+  }
+  return codes_.emplace(text, std::move(made)).first->second;
+}
+
 size_t KernelCache::count() {
   std::lock_guard lock(mutex_);
   return kernels_.size();
@@ -104,8 +154,8 @@ size_t KernelCache::count() {
 
 void KernelCache::reset_counts() {
   std::lock_guard lock(mutex_);
-  compiled_ = from_disk_ = 0;
-  for (auto& [key, kernel] : kernels_) kernel->launches = kernel->time_ns = kernel->bytes = 0;
+  compiled_ = 0, from_disk_ = 0;
+  for (auto& [key, kernel] : kernels_) kernel->launches = 0, kernel->time_ns = 0, kernel->bytes = 0;
 }
 
 void KernelCache::each(const std::function<void(const CompiledKernel&)>& visit) {

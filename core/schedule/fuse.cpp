@@ -99,7 +99,8 @@ class Fuser {
   void visit(Node* node, int position) {
     switch (kind(node)) {
       case Kind::movement: return visit_movement(node, position);
-      case Kind::library: return visit_library(node, position);
+      case Kind::library:
+      case Kind::custom: return visit_library(node, position);
       case Kind::constant:
       case Kind::source: return visit_source(node, position);
       case Kind::element:

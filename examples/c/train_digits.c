@@ -1,8 +1,7 @@
 /* train_digits: LeNet learns handwritten digits, in C99 with nothing but jt.h.
  *
- * conv 5x5x20, pool, conv 5x5x50, pool, 500, 10; He initialisation; Adam with cosine decay. Data: the four IDX files of
- * MNIST (plain or .gz) in --data or $JT_DATA; without them, digits that support/digits.c draws. Drawing, the command
- * line and the curve are in support/. */
+ * Its layers are a table; Adam with cosine decay. Data: the four IDX files of MNIST (plain or .gz) in --data or $JT_DATA;
+ * without them, digits that support/digits.c draws. Drawing, the command line and the curve are in support/. */
 #include <jt/jt.h>
 #include <math.h>
 #include <stdio.h>
@@ -57,41 +56,46 @@ static jt_tensor* pictures(jt_tensor* images, jt_tensor* rows) {
   must(jt_reshape(ctx, x, shape, 4, &y));
   return then(x, y);
 }
-static jt_tensor* convolved(jt_tensor* x, jt_tensor* w, jt_tensor* b) {
-  static const int64_t two[2] = {2, 2};
-  jt_tensor* y;
-  must(jt_conv2d(ctx, x, w, NULL, 0, NULL, 0, NULL, 0, 1, &y)), x = then(x, y);
-  must(jt_add(ctx, x, b, &y)), x = then(x, y);
-  must(jt_max_pool2d(ctx, x, two, 2, two, 2, NULL, 0, &y, NULL));
-  return then(x, y);
-}
-static jt_tensor* linear(jt_tensor* x, jt_tensor* w, jt_tensor* b) {
-  jt_tensor *y, *t;
-  must(jt_transpose(ctx, w, NULL, 0, &t));
-  must(jt_matmul(ctx, x, t, &y)), jt_tensor_release(t), x = then(x, y);
-  must(jt_add(ctx, x, b, &y));
-  return then(x, y);
+
+/* LeNet, layer by layer. */
+#define WHOLE(name, value) {name, JT_ATTR_I64, value}
+static const struct { const char *name, *kind; jt_attr fields[3]; } lenet[] = {
+    {"conv1", "Conv2d", {WHOLE("in_channels", 1), WHOLE("out_channels", 20), WHOLE("kernel_size", 5)}},
+    {"pool1", "MaxPool2d", {WHOLE("kernel_size", 2)}},
+    {"conv2", "Conv2d", {WHOLE("in_channels", 20), WHOLE("out_channels", 50), WHOLE("kernel_size", 5)}},
+    {"pool2", "MaxPool2d", {WHOLE("kernel_size", 2)}},
+    {"flat", "Flatten"},
+    {"fc1", "Linear", {WHOLE("in_features", 50 * 4 * 4), WHOLE("out_features", 500)}},
+    {"relu", "ReLU"},
+    {"fc2", "Linear", {WHOLE("in_features", 500), WHOLE("out_features", 10)}}};
+
+static jt_module* build(void) {
+  jt_module *net, *layer;
+  must(jt_module_create(ctx, "Sequential", JT_NUL, NULL, 0, &net));
+  for (size_t i = 0; i < sizeof lenet / sizeof *lenet; i++) {
+    size_t fields = 0;
+    while (fields < 3 && lenet[i].fields[fields].name) fields++;
+    must(jt_module_create(ctx, lenet[i].kind, JT_NUL, lenet[i].fields, fields, &layer));
+    must(jt_module_add_child(ctx, net, lenet[i].name, JT_NUL, layer));
+    jt_module_release(layer);
+  }
+  return net;
 }
 /* Takes x over; gives logits [batch,10]. */
-static jt_tensor* forward(jt_tensor** p, jt_tensor* x) {
-  static const int64_t flat[2] = {-1, 50 * 4 * 4};
+static jt_tensor* forward(jt_module* net, jt_tensor* x) {
   jt_tensor* y;
-  int64_t batch = jt_tensor_dim(x, 0), shape[2] = {batch, flat[1]};
-  x = convolved(convolved(x, p[0], p[1]), p[2], p[3]);
-  must(jt_reshape(ctx, x, shape, 2, &y)), x = then(x, y);
-  x = linear(x, p[4], p[5]);
-  must(jt_relu(ctx, x, &y));
-  return linear(then(x, y), p[6], p[7]);
+  must(jt_module_forward(ctx, net, &x, 1, &y, 1));
+  return then(x, y);
 }
 
-static double accuracy(jt_tensor** p, jt_tensor* images, jt_tensor* labels) {
+static double accuracy(jt_module* net, jt_tensor* images, jt_tensor* labels) {
   int64_t n = jt_tensor_dim(images, 0), right = 0;
   for (int64_t at = 0; at < n; at += 500) {
     int64_t rows[500], count = n - at < 500 ? n - at : 500, hits, axis = 1;
     jt_tensor *r, *best, *want, *same, *sum, *out;
     for (int64_t i = 0; i < count; i++) rows[i] = at + i;
     must(jt_tensor_from_bytes(ctx, rows, (size_t)count * 8, JT_I64, &count, 1, &r));
-    out = forward(p, pictures(images, r));
+    out = forward(net, pictures(images, r));
     must(jt_argmax(ctx, out, &axis, 1, 0, &best)), must(jt_take(ctx, labels, r, 0, &want));
     must(jt_equal(ctx, best, want, &same)), must(jt_sum(ctx, same, NULL, 0, 0, &sum));
     must(jt_tensor_item_i64(ctx, sum, &hits));
@@ -103,10 +107,6 @@ static double accuracy(jt_tensor** p, jt_tensor* images, jt_tensor* labels) {
 }
 
 int main(int argc, char** argv) {
-  static const char* const names[PARAMS] = {"conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias",
-                                            "fc1.weight",   "fc1.bias",   "fc2.weight",   "fc2.bias"};
-  static const int64_t dims[PARAMS][4] = {{20, 1, 5, 5}, {20, 1, 1}, {50, 20, 5, 5}, {50, 1, 1}, {500, 800}, {500}, {10, 500}, {10}};
-  static const size_t ranks[PARAMS] = {4, 3, 4, 3, 2, 1, 2, 1};
   const char *dir = getenv("JT_DATA"), *checkpoint = NULL, *curve = NULL;
   int epochs = 5, batch = 64, seed = 1, steps_wanted = 0;
   double lr = 2e-3;
@@ -125,6 +125,7 @@ int main(int argc, char** argv) {
 
   jt_runtime* rt;
   jt_runtime_desc desc = {sizeof desc, JT_RT_ALLOW_ENV};
+  desc.threads = -1; /* one per core, unless JT_THREADS says otherwise */
   must(jt_runtime_create(&desc, &rt)), must(jt_context_create(rt, &ctx)), must(jt_context_set_seed(ctx, seed));
 
   jt_tensor *images[2], *labels[2];
@@ -138,9 +139,9 @@ int main(int argc, char** argv) {
     printf("data: digits drawn by this program, not MNIST; give --data DIR or set JT_DATA for the real ones\n");
   }
 
+  jt_module* net = build();
   jt_tensor* params[PARAMS];
-  for (int i = 0; i < PARAMS; i++)
-    must(jt_init(ctx, i % 2 ? "zeros" : "he_normal", JT_NUL, dims[i], ranks[i], JT_F32, &params[i]));
+  must(jt_module_parameters(ctx, net, params, PARAMS, NULL));
   jt_optimizer* adam;
   jt_attr rate = {"lr", JT_ATTR_F64, 0, lr};
   must(jt_optimizer_create(ctx, "adam", JT_NUL, &rate, 1, params, PARAMS, &adam));
@@ -165,7 +166,7 @@ int main(int argc, char** argv) {
       jt_tensor *r, *y, *logits, *loss;
       double value;
       must(jt_tensor_from_bytes(ctx, order + i * batch, (size_t)batch * 8, JT_I64, &rows, 1, &r));
-      logits = forward(params, pictures(images[TRAIN], r));
+      logits = forward(net, pictures(images[TRAIN], r));
       must(jt_take(ctx, labels[TRAIN], r, 0, &y)), must(jt_cross_entropy(ctx, logits, y, &loss));
       must(jt_optimizer_set_lr(ctx, adam, jt_schedule_cosine(lr, 0, step, per_epoch * epochs)));
       must(jt_optimizer_step(ctx, adam, loss)), must(jt_tensor_item_f64(ctx, loss, &value));
@@ -174,15 +175,16 @@ int main(int argc, char** argv) {
       jt_tensor_release(r), jt_tensor_release(y), jt_tensor_release(logits), jt_tensor_release(loss);
     }
     progress_pause(&progress);
-    printf("test accuracy %.2f %%\n", accuracies[epoch] = accuracy(params, images[TEST], labels[TEST]));
+    printf("test accuracy %.2f %%\n", accuracies[epoch] = accuracy(net, images[TEST], labels[TEST]));
     fflush(stdout);
-    if (checkpoint) must(jt_checkpoint_save(ctx, checkpoint, JT_NUL, names, params, PARAMS));
+    if (checkpoint) must(jt_module_save(ctx, net, checkpoint, JT_NUL));
     Curve seen = {"LeNet on handwritten digits", losses, (size_t)step, (size_t)per_epoch, accuracies, (size_t)epoch + 1};
     int wrong = curve ? write_curve_svg(curve, &seen) : 0;
     if (wrong) return fprintf(stderr, "train_digits: cannot write '%s': %s\n", curve, strerror(wrong)), 1;
   }
   jt_optimizer_release(adam);
   for (int i = 0; i < PARAMS; i++) jt_tensor_release(params[i]);
+  jt_module_release(net);
   for (int i = 0; i < 2; i++) jt_tensor_release(images[i]), jt_tensor_release(labels[i]);
   free(order), free(losses), free(accuracies);
   jt_context_release(ctx), jt_runtime_release(rt);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -162,6 +163,43 @@ TEST(Graph, IsHandedToTheListener) {
   s.read(s.make(jt_sin, s.floats({1}, {1})));
   EXPECT_EQ(seen, "");
   EXPECT_EQ(jt_context_set_dump(s.ctx, "z", 1, [](void*, jt_stage, const char*, size_t) {}, nullptr), JT_E_INVALID);
+}
+
+// What every kernel of a new plan was made of, and where it came from: made, in memory, from disk, interpreted.
+TEST(Graph, ShowsKernelsAndTheirSource) {
+  char folder[] = "/tmp/jt_inside_XXXXXX";
+  ASSERT_TRUE(mkdtemp(folder));
+  auto seen_by = [&](uint32_t flags, int plans) {
+    Session s(flags, flags ? nullptr : folder);
+    std::string seen;
+    must(jt_context_set_dump(s.ctx, "kc", 2, [](void* user, jt_stage stage, const char* text, size_t len) {
+      *static_cast<std::string*>(user) += std::string(1, char(stage)) + ":" + std::string(text, len);
+    }, &seen));
+    for (int64_t n = 1; n <= plans; n++) s.read(s.make(jt_exp, s.floats({n}, std::vector<float>(size_t(n), 1))));
+    return seen;
+  };
+  auto has = [](const std::string& text, const char* part) { return text.find(part) != text.npos; };
+  std::string first = seen_by(0, 2);
+  if (has(first, ", tcc, ")) {  // where there is a compiler
+    EXPECT_EQ(first.find("k:# k\nmade in "), 0u) << first;
+    EXPECT_TRUE(has(first, "c:/* c exp */\nvoid k(") || has(first, "void k(")) << first;
+    EXPECT_TRUE(has(first, "k:# k\nin memory, tcc, ")) << first;
+    EXPECT_TRUE(has(seen_by(0, 1), "k:# k\nfrom disk, tcc, "));
+  }
+  std::string interpreted = seen_by(JT_RT_NO_DISK_CACHE | JT_RT_NO_COMPILE, 2);
+  EXPECT_TRUE(has(interpreted, ", vm, key of ")) << interpreted;
+  EXPECT_TRUE(has(interpreted, "in memory, vm, ")) << interpreted;
+  EXPECT_TRUE(has(interpreted, "# c exp: interpreted, see l\n")) << interpreted;
+  std::filesystem::remove_all(folder);
+
+  Session s(JT_RT_NO_DISK_CACHE | JT_RT_NO_COMPILE);
+  Tensor y = s.make(jt_exp, s.floats({1}, {1}));
+  char text[256];
+  for (const char* where : {"# k\nmade in ", "# k\nin memory, "}) {
+    must(jt_graph_print(s.ctx, &y.handle, 1, JT_STAGE_KERNEL, text, sizeof text, nullptr));
+    EXPECT_EQ(std::string(text).find(where), 0u) << text;
+  }
+  EXPECT_TRUE(has(shown(s, y, JT_STAGE_CODE), "interpreted"));
 }
 
 TEST(Stats, CountWhatHappened) {

@@ -28,6 +28,28 @@ TEST(LazyOps, AMillionWithoutAnEvalStayFlat) {
   EXPECT_EQ(s.read(x)[3], float(kOps));
   EXPECT_LE(s.stats().plans_made, 4);
 }
+// The limit falls anywhere in a round; after the first flushes each one runs whole rounds, and the cached plan fits.
+TEST(LazyOps, ALoopWithLinesIsFlushedInWholeRounds) {
+  constexpr int kBody = 7, kRounds = 50'000, kWarm = 26'000;
+  Session s;
+  Tensor x = s.zeros({16}), one = s.scalar(1), largest = s.zeros({16});
+  for (int i = 0; i < 5; i++) x = s.make(jt_add, x, one);  // before the loop
+  int64_t made = 0;
+  for (int i = 0; i < kRounds; i++) {
+    for (uint32_t k = 0; k < kBody; k++) {
+      must(jt_context_set_line(s.ctx, 100 + k));
+      x = s.make(k % 2 ? jt_sub : jt_add, x, one);
+    }
+    must(jt_context_set_line(s.ctx, 99));
+    largest = s.make(jt_maximum, largest, x);
+    if (i == kWarm) made = s.stats().plans_made;
+  }
+  EXPECT_LE(made, 3);
+  EXPECT_EQ(s.stats().plans_made, made);
+  EXPECT_GE(s.stats().evals, 6);
+  EXPECT_EQ(s.read(x)[3], float(5 + kRounds));
+  EXPECT_EQ(s.read(largest)[3], float(5 + kRounds));
+}
 TEST(LazyOps, WhatNobodyHoldsIsNotKept) {
   Session s;
   Tensor x = s.zeros({16});

@@ -326,3 +326,47 @@ TEST(OpsByName, DoWhatTheirFunctionsDo) {
   EXPECT_GT(names.size(), 80u);
   EXPECT_EQ(jt_op_name(jt_op_count()), nullptr);
 }
+
+// ---- narrow pooling --------------------------------------------------------------------------------------------------
+
+TEST(MaxPool, OfNarrowFloatsGivesItsIndex) {
+  const int64_t two[2] = {2, 2};
+  for (jt_dtype dtype : {JT_F16, JT_BF16, JT_F32, JT_F64}) {
+    Session s;
+    Tensor x = s.make(jt_cast, s.floats({1, 1, 4, 4}, {1, 5, 2, 0, 3, 4, 8, 1, 9, 0, 0, 0, 2, 9, 0, 7}), dtype);
+    must(jt_tensor_set_requires_grad(s.ctx, x, 1));
+    jt_tensor *z = nullptr, *index = nullptr;
+    must(jt_max_pool2d(s.ctx, x, two, 2, two, 2, nullptr, 0, &z, &index));
+    Tensor values(z), places(index);
+    EXPECT_EQ(jt_tensor_dtype(values), dtype);
+    EXPECT_EQ(jt_tensor_dtype(places), JT_I32);
+    EXPECT_EQ(s.read<int32_t>(places), std::vector<int32_t>({1, 6, 8, 15}));
+    EXPECT_EQ(s.read(s.make(jt_cast, values, JT_F32)), std::vector<float>({5, 8, 9, 7}));
+    jt_tensor *wrt = x, *dx = nullptr;
+    must(jt_grad(s.ctx, s.sum(s.make(jt_square, values)), &wrt, 1, nullptr, 0, &dx, 1));
+    Tensor slope(dx);
+    EXPECT_EQ(jt_tensor_dtype(slope), dtype);
+    EXPECT_EQ(s.read(s.make(jt_cast, slope, JT_F32)), std::vector<float>({0, 10, 0, 0, 0, 0, 16, 0, 18, 0, 0, 0, 0, 0, 0, 14}));
+    // The index alone, and through the call by name.
+    jt_tensor* both[2];
+    jt_attr attrs[2] = {{"size", JT_ATTR_INTS, 0, 0, two, 2}, {"stride", JT_ATTR_INTS, 0, 0, two, 2}};
+    must(jt_op_call(s.ctx, "max_pool2d", JT_NUL, &wrt, 1, attrs, 2, both, 2));
+    jt_tensor_release(both[0]);
+    EXPECT_EQ(s.read<int32_t>(Tensor(both[1])), std::vector<int32_t>({1, 6, 8, 15}));
+  }
+}
+
+TEST(Operands, OptionalOnesMayBeNullFromTheRight) {
+  Session s;
+  Tensor x = s.floats({1, 2}, {1, 3}), w = s.floats({2}, {2, 10}), b = s.floats({2}, {0, 100});
+  EXPECT_EQ(s.read(s.make(jt_layer_norm, x, nullptr, nullptr, 1, 0.0)), (std::vector<float>{-1, 1}));
+  EXPECT_EQ(s.read(s.make(jt_layer_norm, x, w, nullptr, 1, 0.0)), (std::vector<float>{-2, 10}));
+  EXPECT_EQ(s.read(s.make(jt_layer_norm, x, w, b, 1, 0.0)), (std::vector<float>{-2, 110}));
+  jt_tensor *out = nullptr, *in[] = {x, nullptr, nullptr};
+  EXPECT_EQ(jt_layer_norm(s.ctx, x, nullptr, b, 1, 0, &out), JT_E_INVALID);
+  EXPECT_EQ(last_message(), "layer_norm: operand weight is NULL, but bias is not");
+  must(jt_op_call(s.ctx, "layer_norm", JT_NUL, in, 3, nullptr, 0, &out, 1));
+  jt_tensor_release(out);
+  EXPECT_EQ(jt_layer_norm(s.ctx, nullptr, w, b, 1, 0, &out), JT_E_INVALID);
+}
+

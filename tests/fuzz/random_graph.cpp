@@ -17,7 +17,7 @@ class Maker {
         sizes_(draw.sizes) {}
 
   RandomGraph run(int max_nodes) {
-    bool zero = chance(5), narrow = chance(30), gradient = chance(32), assigns = chance(25), steps = chance(25);
+    bool zero = chance(7), narrow = chance(30), gradient = chance(32), assigns = chance(25), steps = chance(25);
     g_.traits[kZeroSize] = zero;
     int n_leaves = below(3) + 1;
     for (int i = 0; i < n_leaves; i++) leaf(random_shape(zero && i == 0), narrow && chance(60) ? narrow_dtype() : any_dtype());

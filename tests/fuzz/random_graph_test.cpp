@@ -1,6 +1,7 @@
 // Random graphs: what the pipeline makes of them, fused and unfused, equals the reference evaluator to the bit.
 //
-// random_graph_test [--seed S] [--count N] [--tier vm|tcc|gxx] [--isa best|base|avx2|avx512] [--nodes N] [--only N]; prints its seed and the mix. Each graph is
+// random_graph_test [--seed S] [--count N] [--tier vm|tcc|gxx] [--isa best|base|avx2|avx512] [--threads N] [--nodes N] [--only N];
+// prints its seed and the mix. Each graph is
 // recorded in one context: fused; again with other scalars, starts and data; one in three with other extents, one in three with
 // other values held; with every value held. --only N runs the graph that a failure names.
 #include <algorithm>
@@ -20,7 +21,8 @@ namespace {
 struct Options {
   uint64_t seed = 1;
   int count = 2000, nodes = 14, only = -1;
-  std::string tier = "vm", isa = "best";
+  Setting setting;
+  std::string isa = "best";
 };
 
 // Tier gxx: the kernels of all graphs up to the next fresh context are compiled together, by graphs that run once before on
@@ -54,16 +56,16 @@ constexpr int kGraphsPerContext = 50;
 
 void explain(const Options& o, Draw draw, int number) {
   for (draw.max_nodes = 1; draw.max_nodes <= o.nodes; draw.max_nodes++) {  // the shortest program that fails
-    Bench fresh(o.tier);
+    Bench fresh(o.setting);
     if (outcome(fresh, draw, nullptr).empty()) continue;
-    Bench again(o.tier);
+    Bench again(o.setting);
     Case failed;
     std::string what = outcome(again, draw, nullptr, &failed);
     std::printf("fails with --nodes %d: %s\n", draw.max_nodes, what.c_str());
-    if (fails(failed, o.tier)) failed = shrunk(std::move(failed), o.tier);
+    if (fails(failed, o.setting)) failed = shrunk(std::move(failed), o.setting);
     else std::printf("(the block alone does not fail: what ran before it matters)\n");
     std::printf("%s\n", print(failed.block).c_str());
-    Bench shown(o.tier);
+    Bench shown(o.setting);
     try {
       for (char stage : {'s', 'f', 'm', 'l'}) {
         Dump one{std::string(1, stage), [](char, std::string_view text) { std::printf("%.*s", int(text.size()), text.data()); }};
@@ -87,11 +89,13 @@ int main(int argc, char** argv) {
     if (name == "--count") o.count = std::atoi(argv[i + 1]);
     if (name == "--nodes") o.nodes = std::atoi(argv[i + 1]);
     if (name == "--only") o.only = std::atoi(argv[i + 1]);
-    if (name == "--tier") o.tier = argv[i + 1];
+    if (name == "--tier") o.setting.tier = argv[i + 1];
+    if (name == "--threads") o.setting.threads = std::atoi(argv[i + 1]);
     if (name == "--isa") o.isa = argv[i + 1];
   }
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  std::printf("seed %llu, %d graphs, tier %s\n", (unsigned long long)o.seed, o.count, o.tier.c_str());
+  std::printf("seed %llu, %d graphs, tier %s, threads %d\n", (unsigned long long)o.seed, o.count, o.setting.tier.c_str(),
+              o.setting.threads);
   int64_t with[kTraits] = {};
   int wrong = 0, ran = 0;
   CheckStats times;
@@ -101,7 +105,7 @@ int main(int argc, char** argv) {
   auto begin = std::chrono::steady_clock::now();
   for (int i = o.only < 0 ? 0 : o.only; i < o.count && wrong < 5; i++) {
     bool is_fresh = !bench || i % kGraphsPerContext == 0;
-    if (is_fresh && o.tier == "gxx") {
+    if (is_fresh && o.setting.tier == "gxx") {
       bench = nullptr, ahead = std::make_unique<KernelsAhead>();
       int last = o.only >= 0 ? i + 1 : std::min(o.count, i / kGraphsPerContext * kGraphsPerContext + kGraphsPerContext);
       ahead->make(o.isa, [&](Bench& first) {
@@ -109,7 +113,7 @@ int main(int argc, char** argv) {
       });
       bench = ahead->bench(o.isa);
     } else if (is_fresh) {
-      bench = std::make_unique<Bench>(o.tier, true, o.isa);
+      bench = std::make_unique<Bench>(o.setting, true, o.isa);
     }
     Draw draw = draw_of(i);
     bool traits[kTraits] = {};

@@ -216,6 +216,97 @@ TEST(gradcheck, composite_rows) {
   check(same, same.recorder.build(Op::mse_loss, {x * x, x}), "mse_loss of an operand that depends on the other");
 }
 
+// Rows with attributes go by their defaults but for those given.
+static Attrs attrs_of(Op row, std::initializer_list<jt_attr> given = {}) { return make_attrs(row, {given.begin(), given.size()}); }
+static jt_attr whole(const char* name, int64_t value) { return {name, JT_ATTR_I64, value, 0, nullptr, 0, nullptr, 0}; }
+static jt_attr real(const char* name, double value) { return {name, JT_ATTR_F64, 0, value, nullptr, 0, nullptr, 0}; }
+
+TEST(gradcheck, activation_rows) {
+  for (Op row : {Op::gelu_tanh, Op::leaky_relu, Op::elu, Op::celu, Op::selu, Op::hardtanh, Op::hardsigmoid, Op::hardswish,
+                 Op::mish, Op::log_sigmoid}) {
+    Graph g;
+    check(g, g.recorder.build(row, {g.real({3, 5}, -4, 4)}, attrs_of(row)), name(row));
+    if (HasFatalFailure()) return;
+  }
+  for (Shape weight : {Shape{3}, Shape{1}}) {
+    Graph g;
+    Value x = g.real({2, 3, 2});
+    check(g, g.recorder.build(Op::prelu, {x, g.real(weight)}), "prelu");
+  }
+  Graph g;
+  Attrs attrs = attrs_of(Op::dropout, {real("p", 0.4), whole("seed", 1), whole("stream", 0), whole("counter", 5)});
+  check(g, g.recorder.build(Op::dropout, {g.real({4, 5})}, attrs), "dropout");
+}
+
+TEST(gradcheck, activations_of_large_values_have_finite_gradients) {
+  for (Op row : {Op::elu, Op::celu, Op::selu, Op::mish, Op::log_sigmoid, Op::gelu_tanh, Op::softplus}) {
+    Graph g;
+    Value x = g.given(JT_F64, {4}, {-1e5, -800, 800, 1e5});
+    x.ref().node->flags |= kGradLeaf;
+    Ref wrt[] = {x};
+    Value y = op::sum(g.recorder.build(row, {x}, attrs_of(row)));
+    for (double slope : run(gradients(g.recorder, y, {}, wrt)[0], g.feed)) EXPECT_TRUE(std::isfinite(slope)) << name(row);
+  }
+}
+
+TEST(gradcheck, normalising_rows) {
+  for (size_t factors : {0, 1, 2}) {
+    for (Op row : {Op::layer_norm, Op::group_norm, Op::batch_norm, Op::rms_norm}) {
+      if (row == Op::rms_norm && factors == 2) continue;
+      Graph g;
+      bool by_channel = row == Op::group_norm || row == Op::batch_norm;
+      Shape factor = by_channel ? Shape{4} : Shape{4, 3};
+      std::vector<Value> held{g.real({2, 4, 3})};
+      if (row == Op::batch_norm) held.push_back(g.real(factor)), held.push_back(g.real(factor, 0.5, 2));
+      for (size_t i = 0; i < factors; i++) held.push_back(g.real(factor));
+      std::vector<Ref> in(held.begin(), held.end());
+      Attrs attrs = row == Op::batch_norm   ? attrs_of(row)
+                    : row == Op::group_norm ? attrs_of(row, {whole("groups", 2)})
+                                            : attrs_of(row, {whole("axes", 2)});
+      check(g, g.recorder.build(row, in, attrs), text(name(row), " with ", factors, " factors"));
+      if (HasFatalFailure()) return;
+    }
+  }
+  Graph g;
+  check(g, g.recorder.build(Op::var, {g.real({3, 4})}, attrs_of(Op::var, {whole("axes", 1), whole("correction", 1)})), "var");
+}
+
+TEST(gradcheck, loss_rows_without_a_mean) {
+  Graph n, l;
+  Value label = n.given(JT_I64, {2, 3}, {0, 3, 1, 7, 2, -1});
+  check(n, n.recorder.build(Op::nll, {n.real({2, 4, 3}), label}), "nll");
+  check(l, l.recorder.build(Op::kl_div, {l.real({3, 4}), l.real({3, 4})}, attrs_of(Op::kl_div, {whole("log_target", 1)})), "kl_div, log");
+  for (Op row : {Op::bce, Op::bce_with_logits, Op::smooth_l1, Op::huber, Op::kl_div}) {
+    Graph g;
+    Value x = g.real({3, 4}, 0.05, 0.95), y = g.real({3, 4}, 0.1, 0.9);
+    if (row != Op::bce) x = x * 5;
+    check(g, g.recorder.build(row, {x, y}, attrs_of(row)), name(row));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(gradcheck, bce_at_its_edges_is_finite) {
+  Graph g;
+  Value x = g.given(JT_F64, {4}, {0, 1, 0, 1}), y = g.given(JT_F64, {4}, {0, 1, 1, 0});
+  x.ref().node->flags |= kGradLeaf;
+  Ref wrt[] = {x};
+  Value d = gradients(g.recorder, op::sum(g.recorder.build(Op::bce, {x, y})), {}, wrt)[0];
+  EXPECT_EQ(run(d, g.feed), (Array{0, 0, -1e12, 1e12}));
+}
+
+TEST(gradcheck, embedding_and_its_padding) {
+  Graph g, p;
+  Value index = g.given(JT_I64, {2, 3}, {0, 2, 2, -1, 9, 1});
+  check(g, g.recorder.build(Op::embedding, {index, op::square(g.real({4, 3}))}, attrs_of(Op::embedding)), "embedding");
+  index = p.given(JT_I64, {3}, {1, 2, 1});
+  Value weight = p.given(JT_F64, {3, 2}, {1, 2, 3, 4, 5, 6});
+  weight.ref().node->flags |= kGradLeaf;
+  Ref wrt[] = {weight};
+  Value y = p.recorder.build(Op::embedding, {index, weight}, attrs_of(Op::embedding, {whole("padding", 1)}));
+  EXPECT_EQ(run(y, p.feed), (Array{3, 4, 5, 6, 3, 4}));
+  EXPECT_EQ(run(gradients(p.recorder, op::sum(y), {}, wrt)[0], p.feed), (Array{0, 0, 0, 0, 1, 1}));
+}
+
 TEST(gradcheck, pow_at_its_edges_is_finite) {
   Graph g;
   Value x = g.given(JT_F64, {3}, {0, 0, 2}), y = g.given(JT_F64, {3}, {0, 2, 0});

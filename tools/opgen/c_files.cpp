@@ -64,7 +64,10 @@ static std::string comment(const Row& row) {
   std::string facts;
   if (!row.dtypes.empty()) facts += "Dtypes: " + row.dtypes + ". ";
   facts += "Result: " + row.result + ". ";
-  std::string attrs;
+  std::string attrs, optional;
+  for (size_t i = 0; i < s.operands.size(); i++)
+    if (s.optional[i]) optional += (optional.empty() ? "" : ", ") + std::string(s.operands[i]);
+  if (!optional.empty()) facts += "May be NULL, from the right: " + optional + ". ";
   for (const jt::AttrDef& attr : s.attrs)
     if (!attr.fallback.empty()) attrs += (attrs.empty() ? "" : ", ") + std::string(attr.name) + " " + std::string(attr.fallback);
   if (!attrs.empty()) facts += "Defaults elsewhere: " + attrs + ". ";

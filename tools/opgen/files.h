@@ -17,6 +17,14 @@ File header(const std::vector<Row>& rows);   // capi/include/jt/jt_ops.h
 File bodies(const std::vector<Row>& rows);   // capi/src/ops.cpp
 File docs(const std::vector<Row>& rows);     // docs/OPS.md
 File flags_doc();                            // docs/FLAGS.md
+File layers_doc();                           // docs/LAYERS.md
+std::string layers_json();                   // what a generator of classes needs: an array of objects
+File python_ops(const std::vector<Row>& rows);  // bindings/python/ops.i
+File python_names(const std::vector<Row>& rows);  // bindings/python/jt/ops.py
+File python_layers();                            // bindings/python/jt/_layers.py
+File python_optimizers();                        // bindings/python/jt/_optimizers.py
+// bindings/python/jt/_C.pyi; `head` is bindings/python/stub_head.pyi.
+File python_stub(const std::vector<Row>& rows, const std::string& head);
 // capi/symbols.txt: every name declared with JT_API in `headers`, given as contents, sorted.
 File symbols(const std::vector<std::string>& headers);
 

@@ -1,7 +1,8 @@
-// opgen: the op table and the table of flags -> the files that repeat them: prototypes, bodies, documentation, the list of
-// exported symbols.
+// opgen: the tables of ops, flags, layers and optimisers -> the files that repeat them: prototypes, bodies, documentation,
+// the list of exported symbols, what Python declares.
 //
 //   opgen ROOT          writes those that differ below the repository ROOT
+//   opgen --layers      prints the table of layers as JSON, for generators of classes in other languages
 //   opgen --check ROOT  writes nothing; fails and names each file that differs, and each row without reference vectors
 #include <algorithm>
 #include <cstdio>
@@ -77,7 +78,8 @@ static std::vector<std::string> rows_without_vectors(const fs::path& root, const
 static int run(const fs::path& root, bool only_check) {
   std::vector<Row> table = rows();
   File ops_header = header(table);
-  std::vector<File> files{ops_header, bodies(table), docs(table), flags_doc(), symbols(header_contents(root, ops_header))};
+  std::vector<File> files{ops_header, bodies(table), docs(table), flags_doc(), layers_doc(), python_ops(table), python_names(table), python_optimizers(), python_layers(),
+                          python_stub(table, content_of(root / "bindings/python/stub_head.pyi")), symbols(header_contents(root, ops_header))};
   int stale = 0;
   for (const File& file : files) {
     if (content_of(root / file.path) == file.content) continue;
@@ -102,9 +104,10 @@ static int run(const fs::path& root, bool only_check) {
 }  // namespace opgen
 
 int main(int argc, char** argv) try {
+  if (argc == 2 && std::string(argv[1]) == "--layers") return std::fputs(opgen::layers_json().c_str(), stdout) < 0;
   bool only_check = argc == 3 && std::string(argv[1]) == "--check";
   if (argc != 2 + only_check) {
-    std::fprintf(stderr, "usage: opgen [--check] ROOT\n");
+    std::fprintf(stderr, "usage: opgen [--check] ROOT, or opgen --layers\n");
     return 2;
   }
   return opgen::run(argv[argc - 1], only_check);

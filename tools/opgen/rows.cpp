@@ -17,6 +17,7 @@ struct Texts {
 static constexpr Texts kTexts[] = {
     {},  // data
     {},  // constant
+    {},  // custom
 #define JT_UNARY(name, types, result, f, i, dx, ...) {"", #dx, "", ""},
 #define JT_BINARY(name, types, result, f, i, dx, dy, ...) {"", #dx, #dy, ""},
 #define JT_TERNARY(name, types, result, f, i, dx, dy, dw, ...) {"", #dx, #dy, #dw},
@@ -39,6 +40,61 @@ static constexpr DtypeFact kDtypeFacts[] = {
     {"float_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
     {"cross_entropy_type", "x of a float dtype, label of an integer dtype", "x's dtype"},
     {"mse_loss_type", "float dtypes, the same for both", "x's dtype"},
+    {"pair_type", "float dtypes, the same for both", "x's dtype"},
+    {"pointwise_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
+    {"prelu_type", "float dtypes, the same for both", "x's dtype"},
+    {"dropout_type", "float dtypes", "x's dtype"},
+    {"embedding_type", "index of an integer dtype, weight of every dtype", "weight's dtype"},
+    {"layer_norm_type", "float dtypes, the same for all", "x's dtype"},
+    {"group_norm_type", "float dtypes, the same for all", "x's dtype"},
+    {"batch_norm_type", "float dtypes, the same for all", "x's dtype"},
+    {"nll_type", "x of a float dtype, label of an integer dtype", "x's dtype"},
+};
+
+// Shapes by type rule; rows of the kinds element and reduce need none.
+struct ShapeFact {
+  std::string_view type_rule, shapes;
+};
+static constexpr ShapeFact kShapeFacts[] = {
+    {"cast_type", "x of any shape; the result has it too"},
+    {"reshape_type", "x of any shape -> shape, of as many elements"},
+    {"transpose_type", "x [d0,d1,..] -> [d(axes[0]),d(axes[1]),..]"},
+    {"expand_type", "x [..] with extent 1 where it is repeated -> shape"},
+    {"slice_type", "x [d0,..] -> [ceil((stop0 - start0) / step0),..]"},
+    {"pad_type", "x [d0,..] -> [before0 + d0 + after0,..]"},
+    {"flip_type", "x of any shape; the result has it too"},
+    {"windows_type", "x [..,d,..] -> [..,out,..,size..], out = (d - dilation * (size - 1) - 1) / stride + 1"},
+    {"concat_type", "inputs equal but for axis -> the same with the sum of their extents there"},
+    {"update_type", "x [d0,..], v [n0,..] of x's rank within x -> [d0,..]"},
+    {"take_type", "x [d0,..], index [i..] -> x's shape with the extent of axis replaced by index's shape"},
+    {"scatter_add_type", "x [d0,..], index [n], v = x's shape with n at axis -> x's shape"},
+    {"gather_type", "x [d0,..], index of x's rank -> index's shape"},
+    {"scatter_type", "x [d0,..], index of x's rank, v of index's shape -> x's shape"},
+    {"reindex_type", "x of any shape -> shape"},
+    {"reindex_reduce_type", "x of any shape -> shape"},
+    {"iota_type", "-> shape"}, {"full_type", "-> shape"}, {"random_bits_type", "-> shape"}, {"uniform_type", "-> shape"},
+    {"matmul_type", "x [..,M,K], y [..,K,N] -> [..,M,N], leading axes broadcast; [K] is a row on the left, a column on the right"},
+    {"conv2d_type", "x [N,C,H,W], w [O,C/groups,KH,KW] -> [N,O,OH,OW], OH = (H + top + bottom - dilation * (KH - 1) - 1) / stride + 1"},
+    {"conv2d_grad_x_type", "dz [N,O,OH,OW], w [O,C/groups,KH,KW] -> shape [N,C,H,W]"},
+    {"conv2d_grad_w_type", "dz [N,O,OH,OW], x [N,C,H,W] -> shape [O,C/groups,KH,KW]"},
+    {"max_pool2d_type", "x [N,C,H,W] -> z and index [N,C,OH,OW], OH = (H + top + bottom - size) / stride + 1"},
+    {"max_pool2d_grad_type", "dz and index [N,C,OH,OW] -> shape [N,C,H,W]"},
+    {"avg_pool2d_type", "x [N,C,H,W] -> [N,C,OH,OW], OH = (H + top + bottom - size) / stride + 1"},
+    {"avg_pool2d_grad_type", "dz [N,C,OH,OW] -> shape [N,C,H,W]"},
+    {"mean_type", "x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims"},
+    {"float_type", "x of any shape; the result has it too"},
+    {"cross_entropy_type", "x [N,C], label [N] -> []"},
+    {"mse_loss_type", "x and y of one shape -> []"},
+    {"pointwise_type", "x of any shape; the result has it too"},
+    {"pair_type", "x and y of one shape; the result has it too"},
+    {"prelu_type", "x [N,C,..], weight [C] or [1] -> x's shape"},
+    {"dropout_type", "x of any shape; the result has it too"},
+    {"embedding_type", "index [i..], weight [V,d..] -> [i..,d..]"},
+    {"one_hot_type", "index [i..] -> [i..,classes]"},
+    {"layer_norm_type", "x [..,d..], weight and bias of its last `axes` extents -> x's shape"},
+    {"group_norm_type", "x [N,C,..], weight and bias [C] -> x's shape"},
+    {"batch_norm_type", "x [N,C,..], mean, var, weight and bias [C] -> x's shape"},
+    {"nll_type", "x [N,C,..], label [N,..] -> [N,..]"},
 };
 
 static std::string element_dtypes(Operands types) {
@@ -135,11 +191,13 @@ std::vector<Row> rows() {
   std::vector<Row> out;
   for (int i = 0; i < jt::kOps; i++) {
     const jt::OpDef& def = jt::def(jt::Op(i));
-    if (def.kind == Kind::leaf || def.kind == Kind::constant) continue;
-    Row row{jt::Op(i), &def, jt::signature(def), "", "", false, ""};
+    if (def.kind == Kind::leaf || def.kind == Kind::constant || def.kind == Kind::custom) continue;
+    Row row{jt::Op(i), &def, jt::signature(def), "", "", "", false, ""};
     for (std::string_view name : row.signature.operands) check_name(row, name);
     for (const jt::AttrDef& attr : row.signature.attrs) check_name(row, attr.name);
     say_dtypes(row, kTexts[i].type_rule);
+    for (const ShapeFact& fact : kShapeFacts)
+      if (fact.type_rule == kTexts[i].type_rule) row.shapes = fact.shapes;
     say_gradient(row, kTexts[i]);
     out.push_back(std::move(row));
   }

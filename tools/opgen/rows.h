@@ -14,6 +14,7 @@ struct Row {
   jt::Signature signature;
   std::string dtypes;          // what operands may be
   std::string result;          // what the results are
+  std::string shapes;          // of operands and results, where the kind of row does not say it
   bool has_gradient = false;
   std::string gradient;        // element rows: the expressions, one per operand; else empty
 

@@ -1,5 +1,7 @@
 #include "backends/cpu_tcc/tier/tcc_tier.h"
 
+#include <math.h>
+
 #include <cstring>
 
 #include "backends/cpu_tcc/tier/render_c.h"
@@ -11,9 +13,8 @@ constexpr int kWarning = 1, kInfo = 2;
 
 TccTier::TccTier(const vm::Primitives& primitives, TccSettings settings, Log log)
     : primitives_(vm::by_number(primitives)), settings_(std::move(settings)), log_(std::move(log)) {
-  std::string why_not;
-  arena_ = CodeArena::open(&why_not);
-  if (!arena_) fall_back(why_not);
+  arena_ = CodeArena::open(&why_no_code_);
+  if (!arena_) fall_back(why_no_code_);
   if (!arena_ || settings_.cache_folder.empty()) return;
   try {
     // Another libtcc makes other code, so its path is part of the build.
@@ -38,6 +39,18 @@ TccKernel TccTier::compile(const Program& program, std::string_view key) {
     fall_back(error.message());
     return {};
   }
+}
+
+TccKernel TccTier::compile_code(std::string_view source) {
+  static const TccSymbol kMath[] = {
+#define JT_MATH_1(name) {#name, reinterpret_cast<const void*>(static_cast<double (*)(double)>(::name))}, {#name "f", reinterpret_cast<const void*>(static_cast<float (*)(float)>(::name##f))},
+#define JT_MATH_2(name) {#name, reinterpret_cast<const void*>(static_cast<double (*)(double, double)>(::name))}, {#name "f", reinterpret_cast<const void*>(static_cast<float (*)(float, float)>(::name##f))},
+#define JT_MATH_3(name) \
+  {#name, reinterpret_cast<const void*>(static_cast<double (*)(double, double, double)>(::name))}, {#name "f", reinterpret_cast<const void*>(static_cast<float (*)(float, float, float)>(::name##f))},
+#include "core/base/math_names.inc"
+  };
+  if (!arena_) fail(JT_E_UNSUPPORTED, "there is no executable memory: ", why_no_code_);
+  return compiler().compile(source, "jt_code", kMath, *arena_);
 }
 
 TccKernel TccTier::load_or_compile(const Program& program, std::string_view key) {

@@ -40,6 +40,9 @@ class TccTier {
 
   // Any thread. key: the program's text. No entry: the VM has to run it. The code is gone before this is.
   TccKernel compile(const Program& program, std::string_view key);
+  // C text of a program's own, with the functions of core/base/math_names.inc; its entry is `jt_code`. Throws
+  // JT_E_UNSUPPORTED where there is no compiler or no executable memory, JT_E_COMPILE with libtcc's message.
+  TccKernel compile_code(std::string_view source);
   // Last argument of MachineCode.
   const void* const* primitives() const { return primitives_.data(); }
   TccStats stats() const { return {compiled_, loaded_, failed_}; }
@@ -58,7 +61,7 @@ class TccTier {
   std::unique_ptr<KernelStore> store_;  // null: nothing on the disk
   std::mutex opening_;
   std::unique_ptr<TccCompiler> compiler_;
-  std::string why_no_compiler_;
+  std::string why_no_compiler_, why_no_code_;
   std::atomic<bool> has_fallen_back_{false}, is_read_only_{false}, has_moved_{false};
   std::atomic<int64_t> compiled_{0}, loaded_{0}, failed_{0};
 };

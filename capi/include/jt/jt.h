@@ -8,6 +8,8 @@
 #include <jt/jt_tensor.h>
 #include <jt/jt_ops.h>
 #include <jt/jt_autograd.h>
+#include <jt/jt_custom.h>
+#include <jt/jt_nn.h>
 #include <jt/jt_optim.h>
 #include <jt/jt_data.h>
 #include <jt/jt_io.h>

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 #define JT_BACKEND_ABI_MAJOR 1
-#define JT_BACKEND_ABI_MINOR 0
+#define JT_BACKEND_ABI_MINOR 1
 
 typedef struct jt_be_device jt_be_device; /* defined by the backend */
 typedef struct jt_be_kernel jt_be_kernel;
@@ -39,7 +39,14 @@ typedef struct jt_host_api {
   void (*free)(void* host, void* p, size_t bytes, size_t align);
   /* The value of a setting ("cpu.tier"), or NULL; valid during the call it is asked in. */
   const char* (*setting)(void* host, const char* name);
-  /* Runs work(argument) once, later, on a thread that the host chooses; never inside this call. The device is waited for by `close`
+  /* Since minor 1. Threads that one call may use, its own included: at least 1. */
+  int32_t threads;
+  int32_t reserved;
+  /* Since minor 1. Calls body(user, 0), and body(user, i) for those i in [1, lanes) for which a thread is free, each at
+   * most once and all at once; lanes <= threads. Returns when all that began have returned. So the pieces of the work are to be
+   * claimed by the lanes, and lane 0 alone must finish them all. Never fails; `body` must not call it again. */
+  void (*parallel_for)(void* host, void (*body)(void* user, int64_t lane), void* user, int64_t lanes);
+  /* Since minor 1. Runs work(argument) once, later, on a thread that the host chooses; never inside this call. The device is waited for by `close`
    * only while the work runs; what has not begun by then does nothing. NULL: the host lends no thread. */
   void (*submit)(void* host, void (*work)(void* argument), void* argument);
 } jt_host_api;
@@ -69,12 +76,20 @@ typedef struct jt_be_kernel_info {
   jt_bool from_cache;    /* its code was kept from an earlier process: nothing was compiled */
 } jt_be_kernel_info;
 
+/* jt_backend_api.flags. */
+typedef enum jt_be_flags {
+  /* A launch or an op_run that is given what it was promised fails only with the device. Without this bit any may fail, and
+   * the host lets no plan write over a value that existed before it: a failed plan then changes nothing. */
+  JT_BE_SURE_LAUNCHES = 1,
+  JT_BE_FLAGS_FORCE32 = 0x7fffffff
+} jt_be_flags;
+
 typedef struct jt_backend_api {
   uint32_t struct_size;
   uint32_t abi_minor;
   const char* name;      /* "cpu" */
   uint32_t dialects;     /* jt_be_dialect bits */
-  uint32_t flags;        /* 0 */
+  uint32_t flags;        /* jt_be_flags bits */
 
   /* The device: opened once per runtime. */
   jt_status (*open)(const jt_host_api* host, jt_be_device** out);
@@ -87,7 +102,8 @@ typedef struct jt_backend_api {
   /* Kernels. */
   jt_status (*compile)(jt_be_device* device, const jt_be_source* source, jt_be_kernel** out);
   void (*kernel_release)(jt_be_device* device, jt_be_kernel* kernel);
-  /* Scratch memory one launch with these arguments needs; the host passes it to `launch`, aligned to 64 bytes. */
+  /* Scratch memory one launch with these arguments needs; the host passes it to `launch`, aligned to 64 bytes. It may
+   * depend on extents, not on pointers, offsets or scalars: the host asks once for launches that differ in these only. */
   jt_status (*scratch_bytes)(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out);
   jt_status (*launch)(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, void* scratch);
   void (*kernel_info)(jt_be_device* device, jt_be_kernel* kernel, jt_be_kernel_info* inout);
@@ -98,6 +114,14 @@ typedef struct jt_backend_api {
                          size_t* workspace_bytes, jt_be_op** out);
   void (*op_release)(jt_be_device* device, jt_be_op* op);
   jt_status (*op_run)(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len, void* workspace);
+
+  /* Since minor 1. An op made of C99 text, which defines `void jt_code(void *const *p)`: op_run passes its pointers on.
+   * The text includes no header. JT_E_COMPILE: with the compiler's message. NULL, or JT_E_UNSUPPORTED: no C compiler. */
+  jt_status (*op_compile)(jt_be_device* device, const char* text, size_t text_len, jt_be_op** out);
+  /* Since minor 1. The text that a compiler made the kernel of: hands it to `take`, once, or not at all if the kernel is
+   * interpreted. May be NULL. */
+  jt_status (*kernel_text)(jt_be_device* device, jt_be_kernel* kernel, void* user,
+      void (*take)(void* user, const char* text, size_t text_len));
 } jt_backend_api;
 
 /* The one symbol of a backend library. host_minor: the host's JT_BACKEND_ABI_MINOR. */

@@ -573,6 +573,136 @@ JT_API jt_status jt_silu(jt_context* ctx, jt_tensor* x, jt_tensor** out);
  * Gradient: yes. Since 0.1. */
 JT_API jt_status jt_softplus(jt_context* ctx, jt_tensor* x, jt_tensor** out);
 
+/* gelu with erf approximated: x * (1 + tanh(0.79788456 * (x + 0.044715 * x^3))) / 2.
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Gradient: yes. Since 0.1. */
+JT_API jt_status jt_gelu_tanh(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+
+/* x where x > 0, else x * slope.
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: slope 0.01. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_leaky_relu(jt_context* ctx, jt_tensor* x, double slope, jt_tensor** out);
+
+/* x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2016).
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: alpha 1. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_elu(jt_context* ctx, jt_tensor* x, double alpha, jt_tensor** out);
+
+/* x where x > 0, else alpha * (exp(x / alpha) - 1) (Barron 2017).
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: alpha 1. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_celu(jt_context* ctx, jt_tensor* x, double alpha, jt_tensor** out);
+
+/* 1.0507010 * elu(x, 1.6732632) (Klambauer et al. 2017).
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Gradient: yes. Since 0.1. */
+JT_API jt_status jt_selu(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+
+/* x limited to low..high; no gradient from low down and from high up.
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: low -1, high 1. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_hardtanh(jt_context* ctx, jt_tensor* x, double low, double high, jt_tensor** out);
+
+/* (x + 3) / 6 limited to 0..1.
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Gradient: yes. Since 0.1. */
+JT_API jt_status jt_hardsigmoid(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+
+/* x * hardsigmoid(x) (Howard et al. 2019).
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Gradient: yes. Since 0.1. */
+JT_API jt_status jt_hardswish(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+
+/* x * tanh(softplus(x)) (Misra 2019).
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Gradient: yes. Since 0.1. */
+JT_API jt_status jt_mish(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+
+/* log(sigmoid(x)), without overflow.
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Gradient: yes. Since 0.1. */
+JT_API jt_status jt_log_sigmoid(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+
+/* x where x > 0, else x * weight; weight [C] along axis 1 of x, or [1].
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_prelu(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor** out);
+
+/* x / (1 - p), but 0 with probability p: where random_bits of seed, stream, counter is below p * 2^32.
+ * Dtypes: float dtypes. Result: x's dtype. Defaults elsewhere: p 0.5. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_dropout(jt_context* ctx, jt_tensor* x, double p, int64_t seed, int64_t stream,
+    int64_t counter, jt_tensor** out);
+
+/* Row index of weight [V,..], at each element of index; row `padding`, unless negative, gets no gradient.
+ * Dtypes: index of an integer dtype, weight of every dtype. Result: weight's dtype. Defaults elsewhere:
+ * padding -1. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_embedding(jt_context* ctx, jt_tensor* index, jt_tensor* weight, int64_t padding,
+    jt_tensor** out);
+
+/* [.., classes]: 1 where the last coordinate is index, else 0.
+ * Dtypes: every dtype, index of an integer dtype. Result: the attribute dtype. Defaults elsewhere: dtype
+ * i64. Gradient: no. Since 0.1. */
+JT_API jt_status jt_one_hot(jt_context* ctx, jt_tensor* index, int64_t classes, jt_dtype dtype,
+    jt_tensor** out);
+
+/* Variance over axes: the mean of (x - mean(x))^2, divided by count - correction.
+ * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
+ * elsewhere: keepdims 0, correction 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_var(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
+    jt_bool keepdims, int64_t correction, jt_tensor** out);
+
+/* (x - mean) / sqrt(var + eps) * weight + bias over the last `axes` axes, which weight and bias have (Ba et
+ * al. 2016).
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
+ * Defaults elsewhere: axes 1, eps 1e-5. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_layer_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor* bias,
+    int64_t axes, double eps, jt_tensor** out);
+
+/* x / sqrt(mean(x^2) + eps) * weight over the last `axes` axes, which weight has (Zhang and Sennrich 2019).
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight. Defaults
+ * elsewhere: axes 1, eps 1e-6. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_rms_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, int64_t axes, double eps,
+    jt_tensor** out);
+
+/* x [N,C,..] normalised over each of `groups` groups of channels, then * weight + bias, both [C] (Wu and He
+ * 2018).
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
+ * Defaults elsewhere: groups 1, eps 1e-5. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_group_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor* bias,
+    int64_t groups, double eps, jt_tensor** out);
+
+/* (x - mean) / sqrt(var + eps) * weight + bias; x [N,C,..], the others [C] (Ioffe and Szegedy 2015).
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
+ * Defaults elsewhere: eps 1e-5. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_batch_norm(jt_context* ctx, jt_tensor* x, jt_tensor* mean, jt_tensor* var,
+    jt_tensor* weight, jt_tensor* bias, double eps, jt_tensor** out);
+
+/* -x at label along axis 1; x [N,C,..], label [N,..] of an integer dtype; 0 where label is outside.
+ * Dtypes: x of a float dtype, label of an integer dtype. Result: x's dtype. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_nll(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor** out);
+
+/* -(y * log(x) + (1 - y) * log(1 - x)), each logarithm at least -100; no mean is taken.
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_bce(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
+
+/* bce(sigmoid(x), y), without overflow; no mean is taken.
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_bce_with_logits(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
+
+/* With d = |x - y|: d^2 / (2 * beta) where d < beta, else d - beta / 2; no mean is taken.
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: beta 1. Gradient: yes.
+ * Since 0.1. */
+JT_API jt_status jt_smooth_l1(jt_context* ctx, jt_tensor* x, jt_tensor* y, double beta, jt_tensor** out);
+
+/* With d = |x - y|: d^2 / 2 where d < delta, else delta * (d - delta / 2); no mean is taken.
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: delta 1. Gradient: yes.
+ * Since 0.1. */
+JT_API jt_status jt_huber(jt_context* ctx, jt_tensor* x, jt_tensor* y, double delta, jt_tensor** out);
+
+/* y * (log(y) - x), x being logarithms of probabilities; log_target: y too; no mean is taken.
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: log_target 0. Gradient:
+ * yes. Since 0.1. */
+JT_API jt_status jt_kl_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_bool log_target, jt_tensor** out);
+
 /* Uniform in [0, 1): the upper 24 random bits times 2^-24 (f64: 32 bits times 2^-32).
  * Result: the attribute dtype, a float dtype. Defaults elsewhere: dtype f32. Gradient: no. Since 0.1. */
 JT_API jt_status jt_uniform(jt_context* ctx, const int64_t* shape, size_t shape_len, int64_t seed,

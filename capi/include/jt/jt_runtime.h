@@ -52,14 +52,26 @@ typedef struct jt_runtime_desc {
   void (*log)(void* user, jt_log_level level, const char* domain, const char* message, size_t message_len);
   void* log_user;
   int32_t log_level;
-  int32_t threads;       /* threads that compute, the caller's included; 0: one per core */
+  /* Threads that compute, the caller's included. n: that many; jt makes n - 1 threads of its own when work first wants
+   * them, and they sleep between evaluations. 0: the caller's alone; -1: one per core; or, for either, what JT_THREADS says
+   * where JT_RT_ALLOW_ENV is set. Values have the same bits whatever the number. */
+  int32_t threads;
   const char* cache_dir; /* folder of compiled kernels, private to the user; NULL: the user's cache folder */
   size_t cache_dir_len;
-  int64_t memory_limit;  /* bytes of values held at once; 0: none. Beyond it: JT_E_NOMEM */
+  int64_t memory_limit;  /* bytes of values held at once; 0: none, or as JT_MEMORY_LIMIT says. Beyond it: JT_E_NOMEM */
+  /* The host's threads instead of jt's own: calls body(body_user, i) once for each i of [0, count), count <= threads, as many
+   * at once as it likes and in any order, and returns when all have returned. It may be called by several threads at once, one
+   * per context that evaluates. NULL: threads of jt's own. With it jt makes no thread, and threads = 0 means -1. */
+  void (*parallel_for)(void* user, void (*body)(void* body_user, int64_t i), void* body_user, int64_t count);
+  void* parallel_user;
   /* Runs work(argument) exactly once, later, on a thread of the host's choice, never inside this call: how kernels that run
    * long are compiled again, better, in place of JT_RT_BACKGROUND_JIT's thread. It waits for a compiler, up to a minute. */
   void (*submit)(void* user, void (*work)(void* argument), void* argument);
   void* submit_user;
+  /* What computes: the name of a built-in backend ("cpu"), or the path, with a slash in it, of a library that exports the
+   * entry of jt_backend.h; it is code of this process. NULL: the first built-in one. */
+  const char* backend;
+  size_t backend_len;
 } jt_runtime_desc;
 
 /* Memory of a runtime, in bytes. */
@@ -70,13 +82,14 @@ typedef struct jt_memory_info {
   int64_t peak_bytes;      /* the most live_bytes has been since jt_runtime_reset_peak */
   int64_t cached_bytes;    /* kept for reuse; jt_runtime_trim gives them back */
   int64_t allocator_calls; /* requests that reached the allocator */
-  int64_t limit_bytes;     /* 0: none */
+  int64_t limit_bytes;     /* most that live_bytes may be; 0: any */
 } jt_memory_info;
 
 /* Makes a runtime. `desc` is read during the call; NULL means defaults.
  * Owns: *out has one count, released with jt_runtime_release; NULL after a failure.
- * Errors: JT_E_INVALID (out NULL, one of alloc and free alone, unknown flags), JT_E_ABI (desc of another version),
- * JT_E_NOMEM. Threads: any. */
+ * Errors: JT_E_INVALID (out NULL, one of alloc and free alone, unknown flags), JT_E_ABI (desc, or the backend, of
+ * another version), JT_E_NOT_FOUND (no such built-in backend), JT_E_IO (its library cannot be loaded), JT_E_NOMEM, and
+ * what the backend says when it is opened. Threads: any. */
 JT_API jt_status jt_runtime_create(const jt_runtime_desc* desc, jt_runtime** out);
 /* Adds a count. NULL is ignored. Any thread; cannot fail. */
 JT_API void jt_runtime_retain(jt_runtime* rt);
@@ -105,6 +118,11 @@ JT_API jt_status jt_context_set_seed(jt_context* ctx, int64_t seed);
 /* Turns the recording of gradients on or off for what is recorded from now on; *out_previous (may be NULL) tells what
  * it was. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode, jt_bool* out_previous);
+/* Says which line of the program records ops from now on: any number that tells lines apart, 0 for unknown, as at first.
+ * Graphs and errors show it; and when a long pending graph is evaluated by itself, it is cut where the program came
+ * back to a line, so that each round of a loop is evaluated alike.
+ * Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's. */
+JT_API jt_status jt_context_set_line(jt_context* ctx, uint32_t line);
 /* Evaluates everything that is pending in the context and waits for it.
  * Errors: JT_E_INVALID (NULL), JT_E_BUSY, and those of jt_eval. Threads: the context's. */
 JT_API jt_status jt_sync(jt_context* ctx);

@@ -89,10 +89,19 @@ JT_API jt_status jt_random_normal(jt_context* ctx, const int64_t* dims, size_t d
  * Errors: JT_E_INVALID (a NULL), JT_E_SHAPE, JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM. Threads: the context's. */
 JT_API jt_status jt_tensor_assign(jt_context* ctx, jt_tensor* dst, jt_tensor* src);
 
+/* Makes the handle dst stand for the value of src from now on, converted to dst's dtype; shapes are equal. What was
+ * recorded from dst before keeps the old value. Unlike jt_tensor_assign, gradients flow through dst as through src: this
+ * is what `x += y` and `x[i] = v` mean for a tensor that is no parameter.
+ * Errors: JT_E_INVALID (a NULL, or dst requires a gradient), JT_E_SHAPE, JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM.
+ * Threads: the context's. */
+JT_API jt_status jt_tensor_rebind(jt_context* ctx, jt_tensor* dst, jt_tensor* src);
+
 /* Runs what is pending so that the inputs have elements; inputs_len 0 runs everything that is held.
  * Errors: JT_E_INVALID (a NULL), JT_E_COMPILE, JT_E_DEVICE, JT_E_DEVICE_LOST, JT_E_NOMEM, JT_E_BUSY,
- * JT_E_WRONG_CONTEXT. After a failure earlier values are still readable, the context is usable, and reading a value
- * that failed repeats its error. Threads: the context's. */
+ * JT_E_WRONG_CONTEXT. Fails only if one of the inputs does (with inputs_len 0: any value). After a failure earlier
+ * values are still readable, the context is usable, and reading a value that failed, or one made from it, repeats its
+ * error. A value that only lacked memory (JT_E_NOMEM) stays pending and may come another time.
+ * Threads: the context's. */
 JT_API jt_status jt_eval(jt_context* ctx, jt_tensor* const* inputs, size_t inputs_len);
 /* Evaluates tensor and copies its elements to dst: dst_len bytes, exactly as many as they take.
  * Errors: JT_E_INVALID (a NULL, dst_len of another size), and those of jt_eval. Threads: the context's. */
@@ -107,7 +116,7 @@ JT_API jt_status jt_tensor_item_i64(jt_context* ctx, jt_tensor* tensor, int64_t*
 typedef struct jt_mapping {
   uint32_t struct_size; /* set by the caller: sizeof(jt_mapping) */
   uint32_t reserved;
-  const void* data;     /* row-major; not to be written */
+  const void* data;     /* row-major; to be written only after jt_tensor_map_write */
   size_t data_len;      /* bytes */
   void* state;          /* jt's */
 } jt_mapping;
@@ -117,6 +126,12 @@ typedef struct jt_mapping {
  * Errors: JT_E_INVALID (a NULL), JT_E_ABI, and those of jt_eval. Threads: the context's; the memory may be read from
  * any. */
 JT_API jt_status jt_tensor_map(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout);
+/* As jt_tensor_map, for memory that the caller may write; it counts as an assignment to the tensor: what was recorded
+ * from the tensor before keeps the old elements (they are copied first where anything else could see the change), and
+ * what is recorded later sees what the memory holds when it runs. Mappings of one tensor that may be written share their
+ * memory until the tensor is assigned.
+ * Errors and threads: as jt_tensor_map; the tensor is of this context. */
+JT_API jt_status jt_tensor_map_write(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout);
 /* Ends a mapping and clears it; a cleared one or NULL is ignored. Any thread; cannot fail. */
 JT_API void jt_tensor_unmap(jt_mapping* inout);
 

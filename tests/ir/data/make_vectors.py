@@ -321,3 +321,98 @@ from math import erf
 case("gelu", "gelu %0", [x], [(d * (1 + np.vectorize(erf)(d / np.sqrt(2))) / 2).astype(np.float32)], 1e-6)
 case("silu", "silu %0", [x], [(d / (1 + np.exp(-d))).astype(np.float32)], 1e-6)
 case("softplus", "softplus %0", [x], [np.log1p(np.exp(d)).astype(np.float32)], 1e-6)
+
+# What layers are made of.
+x = floats(3, 7)
+x[0, 0] = np.nan
+d = x.astype(np.float64)
+low, high = np.minimum(d, 0), np.maximum(d, 0)
+pointwise = {
+    "gelu_tanh": ("", d * (1 + np.tanh(np.sqrt(2 / np.pi) * (d + 0.044715 * d**3))) / 2),
+    "leaky_relu": ("slope=0.3", high + 0.3 * low),
+    "elu": ("alpha=1.5", high + 1.5 * np.expm1(low)),
+    "celu": ("alpha=1.5", high + 1.5 * np.expm1(low / 1.5)),
+    "selu": ("", 1.0507009873554804934 * (high + 1.6732632423543772848 * np.expm1(low))),
+    "hardtanh": ("low=-1.5, high=0.5", np.clip(d, -1.5, 0.5)),
+    "hardsigmoid": ("", np.clip(d / 6 + 0.5, 0, 1)),
+    "hardswish": ("", d * np.clip(d / 6 + 0.5, 0, 1)),
+    "mish": ("", d * np.tanh(np.log1p(np.exp(d)))),
+    "log_sigmoid": ("", -np.log1p(np.exp(-d))),
+}
+for name, (attrs, z) in pointwise.items():
+    case(name, f"{name} %0" + (f" {{{attrs}}}" if attrs else ""), [x], [z.astype(np.float32)], 1e-6)
+k = ints(2, 3)
+case("leaky_relu of integers", "leaky_relu %0 {slope=0.5}", [k], [np.where(k > 0, k, k * 0.5).astype(np.float32)])
+big = np.array([88, 1e4, -1e4, np.inf, -np.inf], np.float32)
+case("elu of large values", "elu %0", [big], [np.array([88, 1e4, -1, np.inf, -1], np.float32)])
+case("mish of large values", "mish %0", [big[:3]], [np.array([88, 1e4, 0], np.float32)], 1e-6)
+case("log_sigmoid of large values", "log_sigmoid %0", [big[:3]], [np.array([0, 0, -1e4], np.float32)], 1e-6)
+x, w = floats(2, 3, 4), floats(3)
+case("prelu", "prelu %0 %1", [x, w], [np.where(x > 0, x, x * w[:, None])])
+case("prelu of one weight", "prelu %0 %1", [x, w[:1]], [np.where(x > 0, x, x * w[0])])
+bits = np.array([philox(i, 2**33 + 5, key) for i in range(20)]).reshape(4, 5)
+x = floats(4, 5)
+case("dropout", "dropout %0 {p=0.3, seed=12345, stream=7, counter=8589934597}", [x],
+     [np.where(bits < int(0.3 * 2**32), 0, x.astype(np.float64) / 0.7).astype(np.float32)], 1e-6)
+case("dropout of everything", "dropout %0 {p=1, seed=1, stream=2, counter=3}", [x], [np.zeros_like(x)])
+w = floats(5, 3)
+index = np.array([[4, 0], [-1, 9]], np.int16)
+z = np.where((index < 5)[..., None], w[np.clip(index, -5, 4)], np.float32(0))
+case("embedding", "embedding %0 %1 {padding=0}", [index, w], [z])
+case("one_hot", "one_hot %0 {classes=3, dtype=f32}", [np.array([[2, 0], [3, -1]], np.int8)],
+     [np.array([[[0, 0, 1], [1, 0, 0]], [[0, 0, 0], [0, 0, 0]]], np.float32)])
+case("one_hot of no classes", "one_hot %0 {classes=0}", [np.array([2, 0])], [np.zeros((2, 0), np.int64)])
+
+x = floats(3, 4, 5)
+d = x.astype(np.float64)
+case("var", "var %0 {axes=[0,2]}", [x], [d.var((0, 2)).astype(np.float32)], 1e-6)
+case("var with correction", "var %0 {axes=[1], keepdims=true, correction=1}", [x],
+     [d.var(1, keepdims=True, ddof=1).astype(np.float32)], 1e-6)
+case("var of integers", "var %0", [k], [np.float32(k.var())], 1e-6)
+
+
+def normalised(x, axes, eps):
+    return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + eps)
+
+
+w, b = floats(4, 5), floats(4, 5)
+z = normalised(d, (1, 2), 1e-3)
+case("layer_norm", "layer_norm %0 %1 %2 {axes=2, eps=0.001}", [x, w, b], [(z * w + b).astype(np.float32)], 2e-6)
+case("layer_norm without bias", "layer_norm %0 %1 {axes=2, eps=0.001}", [x, w], [(z * w).astype(np.float32)], 2e-6)
+case("layer_norm alone", "layer_norm %0", [x], [normalised(d, 2, 1e-5).astype(np.float32)], 2e-6)
+h = x.astype(np.float16)
+case("layer_norm f16 is rounded once", "layer_norm %0 {eps=0.01}", [h],
+     [normalised(h.astype(np.float64), 2, 0.01).astype(np.float16)], 1e-3)
+rms = d / np.sqrt((d * d).mean(2, keepdims=True) + 1e-6)
+case("rms_norm", "rms_norm %0 %1", [x, w[0]], [(rms * w[0]).astype(np.float32)], 2e-6)
+w, b = floats(4), floats(4)
+z = normalised(d.reshape(3, 2, 10), 2, 1e-5).reshape(3, 4, 5)
+case("group_norm", "group_norm %0 %1 %2 {groups=2}", [x, w, b], [(z * w[:, None] + b[:, None]).astype(np.float32)], 2e-6)
+case("group_norm of single channels", "group_norm %0 {groups=4}", [x], [normalised(d, 2, 1e-5).astype(np.float32)], 2e-6)
+m, v = floats(4), np.abs(floats(4))
+z = (d - m[:, None]) / np.sqrt(v[:, None].astype(np.float64) + 0.01)
+case("batch_norm", "batch_norm %0 %1 %2 %3 %4 {eps=0.01}", [x, m, v, w, b],
+     [(z * w[:, None] + b[:, None]).astype(np.float32)], 2e-6)
+case("batch_norm alone", "batch_norm %0 %1 %2 {eps=0.01}", [x, m, v], [z.astype(np.float32)], 2e-6)
+
+label = np.array([[3, 0, 2, 9, -1]] * 3)
+z = np.where((label >= 0) & (label < 4), -np.take_along_axis(x, np.clip(label, 0, 3)[:, None], 1)[:, 0], np.float32(-0.0))
+case("nll", "nll %0 %1", [x, label], [z])
+p, y = rng.uniform(0.05, 0.95, (3, 4)).astype(np.float32), rng.uniform(0, 1, (3, 4)).astype(np.float32)
+p[0] = [0, 1, 0, 1]
+y[0] = [0, 1, 1, 0]
+with np.errstate(divide="ignore"):
+    a, c = [np.maximum(np.log(t.astype(np.float64)), -100) for t in (p, 1 - p.astype(np.float64))]
+case("bce", "bce %0 %1", [p, y], [-(y * a + (1 - y) * c).astype(np.float32)], 1e-6)
+x = floats(3, 4)
+x[0, 0], y[0, 0] = 500, 1
+d = x.astype(np.float64)
+case("bce_with_logits", "bce_with_logits %0 %1", [x, y], [(np.logaddexp(0, d) - d * y).astype(np.float32)], 1e-6)
+e = np.abs(d - y)
+case("smooth_l1", "smooth_l1 %0 %1 {beta=0.5}", [x, y], [np.where(e < 0.5, e * e, e - 0.25).astype(np.float32)], 1e-6)
+case("smooth_l1 without a curve", "smooth_l1 %0 %1 {beta=0}", [x, y], [e.astype(np.float32)], 1e-6)
+case("huber", "huber %0 %1 {delta=0.5}", [x, y], [np.where(e < 0.5, e * e / 2, 0.5 * (e - 0.25)).astype(np.float32)], 1e-6)
+with np.errstate(divide="ignore", invalid="ignore"):
+    z = np.where(y > 0, y * (np.log(y.astype(np.float64)) - d), 0 * d)
+case("kl_div", "kl_div %0 %1", [x, y], [z.astype(np.float32)], 1e-6)
+case("kl_div of logarithms", "kl_div %0 %1 {log_target=true}", [x, y], [(np.exp(y.astype(np.float64)) * (y - d)).astype(np.float32)], 1e-6)

@@ -1,0 +1,86 @@
+// functions: what the package needs beside ops: the C API call by call, and the helpers of src/module.h. Calls that may
+// wait run outside the interpreter lock.
+%define JT_WAITS(function)
+%exception function {
+  if (jp_enter()) SWIG_fail;
+  PyThreadState* thread = jp_begin_long();
+  $action
+  jp_end_long(thread);
+}
+%enddef
+JT_WAITS(jt_eval)
+JT_WAITS(jt_sync)
+JT_WAITS(jt_backward)
+JT_WAITS(jt_optimizer_step)
+JT_WAITS(jt_optimizer_step_grads)
+JT_WAITS(jt_idx_load)
+JT_WAITS(jt_runtime_trim)
+
+%apply jt_tensor* SELF { jt_tensor* tensor, jt_tensor* src, jt_tensor* dst, jt_tensor* like, jt_tensor* loss, const jt_tensor* tensor };
+%apply jt_tensor** OUT { jt_tensor** out };
+%apply (const int64_t* INTS, size_t INTS_LEN) { (const int64_t* dims, size_t dims_len) };
+%typemap(in) jt_module* module %{ if (!($1 = jp_get_module($input))) SWIG_fail; %}
+%typemap(in) jt_optimizer* optimizer %{ if (!($1 = jp_get_optimizer($input))) SWIG_fail; %}
+
+// These only look at a handle.
+%define JT_LOOKS(function) %exception function { $action } %enddef
+JT_LOOKS(shape) JT_LOOKS(jt_tensor_dtype) JT_LOOKS(jt_tensor_ndim) JT_LOOKS(jt_tensor_count) JT_LOOKS(place_of) JT_LOOKS(current_place)
+PyObject* set_up(PyObject* hooks, PyObject* dtypes, PyObject* cls);
+PyObject* place_of(unsigned number);
+PyObject* current_place(void);
+PyObject* custom_gradient(PyObject* name, PyObject* gradient, PyObject* inputs, PyObject* results);
+PyObject* wrap_as(PyObject* cls, jt_tensor* SELF);
+PyObject* shape(jt_tensor* SELF);
+PyObject* item(jt_tensor* SELF);
+PyObject* tolist(jt_tensor* SELF);
+PyObject* to_bytes(jt_tensor* SELF);
+PyObject* writable(jt_tensor* SELF);
+PyObject* to_dlpack(jt_tensor* SELF, int versioned, int writes);
+PyObject* sync_one(jt_tensor* SELF);
+PyObject* from_data(PyObject* data);
+PyObject* from_bytes(PyObject* data, jt_dtype dtype, const int64_t* INTS, size_t INTS_LEN);
+PyObject* from_capsule(PyObject* capsule);
+PyObject* gradients(jt_tensor* SELF, PyObject* inputs, PyObject* dy, unsigned flags);
+PyObject* optimizer_create(const char* TEXT, size_t TEXT_LEN, PyObject* fields, PyObject* params);
+%rename(optimizer_states) optimizer_state;
+PyObject* optimizer_state(jt_optimizer* optimizer);
+PyObject* module_create(const char* TEXT, size_t TEXT_LEN, PyObject* fields);
+PyObject* module_tensors(jt_module* module);
+PyObject* module_set_tensor(jt_module* module, const char* TEXT, size_t TEXT_LEN, PyObject* tensor);
+PyObject* module_set_field(jt_module* module, PyObject* name, PyObject* value);
+PyObject* module_run(jt_module* module, jt_tensor* const* TENSORS_OR_NULL, size_t TENSORS_LEN, int training, int results);
+PyObject* checkpoint_save(const char* TEXT, size_t TEXT_LEN, PyObject* names, jt_tensor* const* TENSORS, size_t TENSORS_LEN);
+PyObject* checkpoint_load(const char* TEXT, size_t TEXT_LEN);
+PyObject* memory_info(void);
+PyObject* stats(void);
+PyObject* kernel_stats(void);
+PyObject* stats_text(void);
+PyObject* graph_text(jt_tensor* const* TENSORS, size_t TENSORS_LEN, int stage);
+
+%feature("docstring") jt_schedule_cosine "schedule_cosine(lr, lr_end, step, steps) -> float\n\nLearning rate of `step` of `steps` on half a cosine from lr to lr_end; lr_end from `steps` on.";
+%feature("docstring") jt_schedule_step "schedule_step(lr, factor, step, every) -> float\n\nlr times factor for every `every` steps done.";
+%feature("docstring") jt_schedule_warmup "schedule_warmup(lr, step, warmup) -> float\n\nRises linearly from lr / warmup at step 0 to lr at step warmup - 1, and stays.";
+
+// The functions above stand in for these.
+%ignore jt_runtime_memory_info;
+%ignore jt_runtime_stats;
+%ignore jt_kernel_stats_get;
+%ignore jt_kernel_count;
+%ignore jt_stats_print;
+%ignore jt_graph_print;
+%ignore jt_grad;
+%ignore jt_optimizer_create;
+%ignore jt_optimizer_state;
+%ignore jt_optimizer_state_count;
+%ignore jt_tensor_item_f64;
+%ignore jt_tensor_item_i64;
+%ignore jt_checkpoint;
+%rename(tensor_gradient) jt_tensor_grad;
+%rename(sync_all) jt_sync;
+%include "jt/jt_base.h"
+%include "jt/jt_runtime.h"
+%include "jt/jt_tensor.h"
+%include "jt/jt_autograd.h"
+%include "jt/jt_optim.h"
+%include "jt/jt_data.h"
+%include "jt/jt_profile.h"

@@ -1,0 +1,134 @@
+"""_index: keys that C does not take: tensors, lists and arrays of integers or bool."""
+from __future__ import annotations
+
+from typing import Any, List, Tuple
+
+from . import _C, errors
+from .tensor import Tensor, array
+
+
+def _as_index(item: Any) -> Any:
+    if isinstance(item, Tensor):
+        return item
+    if isinstance(item, (list, tuple)) or hasattr(item, "__array__") or isinstance(item, bool):
+        return array(item)
+    raise IndexError(f"a tensor cannot be indexed with {type(item).__name__}")
+
+
+def _is_plain(item: Any) -> bool:
+    return item is None or item is Ellipsis or isinstance(item, slice) or (
+        hasattr(item, "__index__") and not isinstance(item, (bool, Tensor)) and not hasattr(item, "shape"))
+
+
+def _expanded(x: Tensor, key: Any) -> List[Any]:
+    """The key as a list with one item per axis, None aside; what is no integer, slice or None is a Tensor."""
+    items = [item if _is_plain(item) else _as_index(item) for item in (key if isinstance(key, tuple) else (key,))]
+    used = sum(item.ndim if isinstance(item, Tensor) and item.dtype == "bool" else 0 if item is None or item is Ellipsis else 1
+               for item in items)
+    if used > x.ndim:
+        raise IndexError(f"{used} indices for a tensor of {x.ndim} axes")
+    dots = [i for i, item in enumerate(items) if item is Ellipsis]
+    if len(dots) > 1:
+        raise IndexError("an index has at most one ellipsis")
+    fill: List[Any] = [slice(None)] * (x.ndim - used)
+    at = dots[0] if dots else len(items)
+    return items[:at] + fill + items[at + 1:]
+
+
+def _positions(mask: Tensor) -> Tensor:
+    """Row-major positions of what is true in a mask: needs its elements."""
+    return array([i for i, on in enumerate(memoryview(mask).cast("B")) if on], "int64") if mask.size else array([], "int64")
+
+
+def _plan(x: Tensor, key: Any) -> Tuple[Tensor, List[Any], int, List[Tensor], Tuple[int, ...]]:
+    """Masks made integers, integer keys beside tensors made tensors: (x reshaped, plain items, first axis, indices, sizes)."""
+    items = _expanded(x, key)
+    out: List[Any] = []
+    axis = 0
+    for item in items:
+        if isinstance(item, Tensor) and item.dtype == "bool":
+            shape = x.shape[axis:axis + item.ndim]
+            if shape != item.shape:
+                raise IndexError(f"a mask of shape {item.shape} for axes of shape {shape}")
+            if item.ndim != 1:
+                x = x.reshape(x.shape[:axis] + (item.size,) + x.shape[axis + item.ndim:])
+            item = _positions(item)
+        elif isinstance(item, Tensor) and item.dtype.is_floating_point:
+            raise IndexError(f"a tensor of dtype {item.dtype} cannot be an index")
+        out.append(item)
+        axis += item is not None
+    axes = [i for i, item in enumerate(i for i in out if i is not None) if isinstance(item, Tensor)]
+    first = axes[0]
+    bare = [item for item in out if item is not None]
+    last = max(i for i, item in enumerate(bare) if isinstance(item, Tensor))
+    for i in range(first, last + 1):
+        if not isinstance(bare[i], Tensor):
+            if isinstance(bare[i], slice):
+                raise errors.UnsupportedError("index tensors with a slice between them are not supported")
+            bare[i] = array(int(bare[i]))
+    if any(item is None for item in out):
+        raise errors.UnsupportedError("None beside an index tensor is not supported; use unsqueeze")
+    return x, bare, first, bare[first:last + 1], x.shape[first:last + 1]
+
+
+def _flat(indices: List[Tensor], sizes: Tuple[int, ...]) -> Tensor:
+    """Several index tensors as one into the axes taken together; negative ones counted from the end."""
+    total: Any = 0
+    for index, size in zip(indices, sizes):
+        index = index.to("int64")
+        _check(index, size)
+        total = total * size + _C.where(index < 0, index + size, index)
+    return total
+
+
+def _check(index: Tensor, size: int) -> None:
+    """Integers outside the axis are an error where they can be looked at without a run."""
+    if index.is_ready and index.size:
+        low, high = int(_C.min(index).item()), int(_C.max(index).item())
+        if low < -size or high >= size:
+            raise IndexError(f"index {low if low < -size else high} is outside an axis of extent {size}")
+
+
+def get(x: Tensor, key: Any) -> Tensor:
+    x, items, first, indices, sizes = _plan(x, key)
+    n = len(indices)
+    whole = tuple(slice(None) if isinstance(item, Tensor) else item for item in items)
+    axis = first - sum(1 for item in items[:first] if not isinstance(item, slice))
+    x = x[whole]
+    if n > 1:
+        count = 1
+        for size in sizes:
+            count *= size
+        x = x.reshape(x.shape[:axis] + (count,) + x.shape[axis + n:])
+    index = _flat(indices, sizes)
+    out = _C.take(x, index.reshape(-1), axis)
+    return out.reshape(x.shape[:axis] + index.shape + x.shape[axis + 1:])
+
+
+def put(x: Tensor, key: Any, value: Any) -> None:
+    if isinstance(key, Tensor) and key.dtype == "bool" and key.shape == x.shape:
+        v = value if isinstance(value, (Tensor, int, float)) else array(value)
+        if not isinstance(v, Tensor) or v.size == 1:
+            _store(x, _C.where(key, v, x))
+            return
+    base, items, first, indices, sizes = _plan(x, key)
+    if any(not isinstance(item, Tensor) and item != slice(None) for item in items):
+        raise errors.UnsupportedError("assignment through index tensors beside integers or slices is not supported")
+    n, count = len(indices), 1
+    for size in sizes:
+        count *= size
+    flat = base.reshape(base.shape[:first] + (count,) + base.shape[first + n:])
+    index = _flat(indices, sizes)
+    rows = index.size
+    v = (value if isinstance(value, Tensor) else array(value)).to(x.dtype)
+    target = flat.shape[:first] + index.shape + flat.shape[first + 1:]
+    v = v.expand(target).reshape(flat.shape[:first] + (rows,) + flat.shape[first + 1:])
+    where = index.reshape((1,) * first + (rows,) + (1,) * (flat.ndim - first - 1)).expand(v.shape)
+    _store(x, _C.scatter(flat, where, v, first).reshape(x.shape))
+
+
+def _store(x: Tensor, value: Tensor) -> None:
+    if x.requires_grad:
+        _C.tensor_assign(x, value)
+    else:
+        _C.tensor_rebind(x, value.to(x.dtype))

@@ -1,0 +1,100 @@
+"""errors: a status of the C API -> an exception. Each is a jt.Error and also Python's own kind of it."""
+from __future__ import annotations
+
+import errno
+import re
+from typing import Dict, Type
+
+from . import _C
+
+
+class Error(RuntimeError):
+    """What every failure of jt is. `code` is the status of the C API."""
+
+    code: int = -1
+
+
+class ArgumentError(Error, ValueError):
+    """An argument is out of range or of the wrong kind."""
+
+
+class ShapeError(Error, ValueError):
+    """Shapes do not fit the op."""
+
+
+class DTypeError(Error, TypeError):
+    """Dtypes do not fit the op."""
+
+
+class OutOfMemoryError(Error, MemoryError):
+    """Memory could not be had."""
+
+
+class DeviceError(Error):
+    """The device reported an error, or is gone."""
+
+
+class CompileError(Error):
+    """A kernel did not compile."""
+
+
+class UnsupportedError(Error, NotImplementedError):
+    """Not offered by this build, backend or op."""
+
+
+class CancelledError(Error):
+    """The work was called off."""
+
+
+class TimeOutError(Error, TimeoutError):
+    """The work took too long."""
+
+
+class FileError(Error, OSError):
+    """A file could not be read or written, or its content is damaged."""
+
+    def __str__(self) -> str:
+        return str(self.args[-1])
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """There is no such file."""
+
+
+class NotFoundError(Error, LookupError):
+    """Nothing goes by that name."""
+
+
+class BusyError(Error):
+    """The context is in use by another thread, or was forked."""
+
+
+class InternalError(Error):
+    """A defect of jt itself."""
+
+
+_BY_CODE: Dict[int, Type[Error]] = {
+    -2: ArgumentError, -3: ShapeError, -4: DTypeError, -5: OutOfMemoryError, -6: DeviceError, -7: DeviceError,
+    -8: CompileError, -9: UnsupportedError, -10: CancelledError, -11: TimeOutError, -12: FileError, -14: BusyError,
+    -15: CompileError, -16: NotFoundError, -17: ArgumentError, -18: BusyError, -19: InternalError}
+
+
+def _recorded(match: "re.Match[str]") -> str:
+    place = _C.place_of(int(match[1]))
+    return f"recorded at {place[0]}:{place[1]}" if place else match[0]
+
+
+def from_status(code: int, native: int, message: str) -> Error:
+    """The exception for a status, errno (or 0) and text of the C API."""
+    kind = _BY_CODE.get(code, Error)
+    if kind is FileError and native == errno.ENOENT:
+        kind = MissingFileError
+    message, recorded = re.subn(r"recorded at line (\d+)", _recorded, message)
+    if not recorded and kind in (ArgumentError, ShapeError, DTypeError, UnsupportedError):
+        here = _C.current_place()
+        message += f" (at {here[0]}:{here[1]})" if here else ""
+    if kind is OutOfMemoryError and "memory" not in message:
+        message += " (out of memory)"
+    error = kind(native, message) if issubclass(kind, OSError) and native else kind(message)
+    error.code = code
+    return error

@@ -1,0 +1,314 @@
+"""module: jt.Module, a named tree of parameters with a function."""
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, TypeVar
+
+from . import _C, errors
+from .tensor import Tensor, array
+
+M = TypeVar("M", bound="Module")
+
+
+class Module:
+    """Derive from it, set parameters and other modules as attributes, and write `execute` (or `forward`).
+
+        class Net(jt.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = jt.nn.Linear(784, 10)
+            def execute(self, x):
+                return self.fc(x)
+
+    Tensors among the attributes are parameters, unless register_buffer named them; modules are children. A tensor under
+    two names is one parameter."""
+
+    training: bool = True
+
+    def __init__(self) -> None:
+        pass
+
+    # ---- calling
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        before: List[Callable[..., Any]] = self.__dict__.get("_before", [])
+        for hook in before:
+            changed = hook(self, args)
+            args = args if changed is None else changed if isinstance(changed, tuple) else (changed,)
+        out = self.execute(*args, **kwargs)
+        after: List[Callable[..., Any]] = self.__dict__.get("_after", [])
+        for hook in after:
+            changed = hook(self, args, out)
+            out = out if changed is None else changed
+        return out
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; forward does it where only that is written."""
+        if type(self).forward is Module.forward:
+            raise NotImplementedError(f"{type(self).__name__} has neither execute nor forward")
+        return self.forward(*args, **kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """As execute."""
+        return self.execute(*args, **kwargs)
+
+    def register_forward_hook(self, hook: Callable[..., Any]) -> None:
+        """hook(module, args, result) after each call; what it returns, unless None, is the result."""
+        self.__dict__.setdefault("_after", []).append(hook)
+
+    def register_pre_forward_hook(self, hook: Callable[..., Any]) -> None:
+        """hook(module, args) before each call; what it returns, unless None, are the arguments."""
+        self.__dict__.setdefault("_before", []).append(hook)
+
+    register_forward_pre_hook = register_pre_forward_hook
+
+    def remove_hooks(self) -> None:
+        """Forgets all hooks of this module."""
+        self.__dict__.pop("_before", None)
+        self.__dict__.pop("_after", None)
+
+    # ---- the tree
+    def _items(self) -> Iterable[Tuple[str, Any]]:
+        """Named tensors and modules held directly, in the order they were set."""
+        return ((name, value) for name, value in self.__dict__.items() if isinstance(value, (Tensor, Module)))
+
+    def named_children(self) -> List[Tuple[str, "Module"]]:
+        """Modules held directly, with their names."""
+        return [(name, value) for name, value in self._items() if isinstance(value, Module)]
+
+    def children(self) -> List["Module"]:
+        """Modules held directly."""
+        return [child for _, child in self.named_children()]
+
+    def named_modules(self, prefix: str = "") -> List[Tuple[str, "Module"]]:
+        """This module and all below it, each once, with dotted names."""
+        out: List[Tuple[str, Module]] = []
+        seen = set()
+        stack: List[Tuple[str, Module]] = [(prefix, self)]
+        while stack:
+            name, module = stack.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            out.append((name, module))
+            stack.extend((f"{name}.{key}" if name else key, child) for key, child in reversed(module.named_children()))
+        return out
+
+    def modules(self) -> List["Module"]:
+        """This module and all below it, each once."""
+        return [module for _, module in self.named_modules()]
+
+    def apply(self: M, function: Callable[["Module"], Any]) -> M:
+        """Calls function on every module of the tree. Returns self."""
+        for module in self.modules():
+            function(module)
+        return self
+
+    def add_module(self, name: str, module: Optional["Module"]) -> None:
+        """Sets a child by name."""
+        setattr(self, name, module)
+
+    # ---- tensors
+    def register_buffer(self, name: str, tensor: Optional[Tensor]) -> None:
+        """Sets a tensor that is saved but not trained."""
+        self.__dict__.setdefault("_buffer_names", set()).add(name)
+        self.__dict__[name] = tensor
+
+    def _named_tensors(self, wants_buffers: Optional[bool], every_name: bool = False) -> List[Tuple[str, Tensor]]:
+        out: List[Tuple[str, Tensor]] = []
+        seen = set()
+
+        def walk(prefix: str, module: Module, above: Tuple[int, ...]) -> None:
+            buffers = module.__dict__.get("_buffer_names", ())
+            for name, value in module._items():
+                path = f"{prefix}.{name}" if prefix else name
+                if isinstance(value, Module):
+                    if id(value) not in above:
+                        walk(path, value, above + (id(value),))
+                elif wants_buffers in (None, name in buffers) and (every_name or id(value) not in seen):
+                    seen.add(id(value))
+                    out.append((path, value))
+
+        walk("", self, (id(self),))
+        return out
+
+    def named_parameters(self) -> List[Tuple[str, Tensor]]:
+        """Parameters of the tree, each once, with dotted names."""
+        return self._named_tensors(False)
+
+    def parameters(self) -> List[Tensor]:
+        """Parameters of the tree, each once."""
+        return [tensor for _, tensor in self.named_parameters()]
+
+    def named_buffers(self) -> List[Tuple[str, Tensor]]:
+        """Tensors that are saved but not trained, with dotted names."""
+        return self._named_tensors(True)
+
+    def buffers(self) -> List[Tensor]:
+        """Tensors that are saved but not trained."""
+        return [tensor for _, tensor in self.named_buffers()]
+
+    def state_dict(self, to: Optional[str] = None) -> Dict[str, Any]:
+        """{name: tensor} of all parameters and buffers, under every name they have; to="numpy" gives arrays."""
+        state = dict(self._named_tensors(None, every_name=True))
+        if to not in (None, "numpy"):
+            raise errors.ArgumentError(f"state_dict: to={to!r} is neither None nor 'numpy'")
+        return {name: x.numpy() for name, x in state.items()} if to else state
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Tuple[List[str], List[str]]:
+        """Assigns tensors or arrays by name. Returns the names (missing, unexpected); with strict either is an error.
+
+        Errors: NotFoundError, ShapeError; then nothing has been assigned."""
+        mine = self.state_dict()
+        missing, unexpected = [n for n in mine if n not in state], [n for n in state if n not in mine]
+        if strict and (missing or unexpected):
+            raise errors.NotFoundError(f"load_state_dict: missing {missing}, unexpected {unexpected}")
+        new = {name: array(state[name]) for name in mine if name in state}
+        for name, value in new.items():
+            if value.shape != mine[name].shape:
+                raise errors.ShapeError(f"load_state_dict: {name} has shape {mine[name].shape}, the state {value.shape}")
+        for name, value in new.items():
+            mine[name].assign(value)
+        return missing, unexpected
+
+    load_parameters = load_state_dict
+
+    def save(self, path: Any) -> None:
+        """Writes the state as safetensors."""
+        from .io import save
+        save(self.state_dict(), path)
+
+    def load(self, path: Any) -> None:
+        """Reads a state that save has written."""
+        from .io import load
+        self.load_state_dict(load(path))
+
+    def requires_grad_(self: M, value: bool = True) -> M:
+        """Sets requires_grad of every parameter. Returns self."""
+        for p in self.parameters():
+            if p.dtype.is_floating_point:
+                p.requires_grad = value
+        return self
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients of all parameters."""
+        _C.zero_grad(self.parameters())
+
+    # ---- mode
+    def train(self: M, mode: bool = True) -> M:
+        """Training mode (dropout drops, batch norm gathers statistics). Returns self."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self: M) -> M:
+        """The mode for use. Returns self."""
+        return self.train(False)
+
+    def is_training(self) -> bool:
+        """Whether it is in training mode."""
+        return self.training
+
+    # ---- as text
+    def extra_repr(self) -> str:
+        """What repr says beside the children."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = []
+        for name, child in self.named_children():
+            lines.append(f"  ({name}): " + repr(child).replace("\n", "\n  "))
+        head = f"{type(self).__name__}({self.extra_repr()}"
+        return head + ("\n" + "\n".join(lines) + "\n)" if lines else ")")
+
+
+class Sequential(Module):
+    """Modules (or functions) one after the other: Sequential(a, b), or a dict or list of them. [i] and len work."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__()
+        self._parts: Dict[str, Any] = {}
+        for part in parts:
+            if isinstance(part, Mapping):
+                self._parts.update(part)
+            elif isinstance(part, (list, tuple)):
+                for one in part:
+                    self.append(one)
+            else:
+                self.append(part)
+
+    def _items(self) -> Iterable[Tuple[str, Any]]:
+        return ((name, part) for name, part in self._parts.items() if isinstance(part, (Module, Tensor)))
+
+    def add_module(self, name: str, module: Any) -> None:
+        self._parts[name] = module
+
+    def append(self, part: Any) -> "Sequential":
+        """Adds a part at the end. Returns self."""
+        if not callable(part):
+            raise TypeError(f"a part of {type(self).__name__} must be callable, not {type(part).__name__}")
+        self._parts[str(len(self._parts))] = part
+        return self
+
+    def extend(self, parts: Iterable[Any]) -> "Sequential":
+        """Adds parts at the end. Returns self."""
+        for part in parts:
+            self.append(part)
+        return self
+
+    def execute(self, x: Any) -> Any:
+        for part in self._parts.values():
+            x = part(x)
+        return x
+
+    def __getitem__(self, key: Any) -> Any:
+        values = list(self._parts.values())
+        if isinstance(key, slice):
+            return type(self)(*values[key])
+        return self._parts[key] if isinstance(key, str) else values[key]
+
+    def __setitem__(self, key: int, part: Any) -> None:
+        self._parts[list(self._parts)[key]] = part
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._parts.values())
+
+    def keys(self) -> Iterable[str]:
+        """Names of the parts."""
+        return self._parts.keys()
+
+    def values(self) -> Iterable[Any]:
+        """The parts."""
+        return self._parts.values()
+
+    def items(self) -> Iterable[Tuple[str, Any]]:
+        """Names and parts."""
+        return self._parts.items()
+
+
+class ModuleList(Sequential):
+    """A list of modules that are found as children."""
+
+
+class ParameterList(Module):
+    """A list of tensors that are found as parameters."""
+
+    def __init__(self, parameters: Iterable[Tensor] = ()) -> None:
+        super().__init__()
+        for p in parameters:
+            self.append(p)
+
+    def append(self, parameter: Tensor) -> "ParameterList":
+        """Adds a tensor at the end. Returns self."""
+        self.__dict__[str(len(self))] = parameter
+        return self
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._items())
+
+    def __getitem__(self, i: int) -> Tensor:
+        return [x for _, x in self._items()][i]  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (x for _, x in self._items())

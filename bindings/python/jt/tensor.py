@@ -1,0 +1,456 @@
+"""tensor: jt.Tensor, a lazy n-dimensional array: the type that SWIG makes, and what needs no speed."""
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+
+from . import _C, dtypes, errors
+from .dtypes import DType
+
+_GRAD_RETAIN, _GRAD_CREATE, _GRAD_ALLOW_UNUSED = 1, 2, 4
+
+
+def _numpy() -> Any:
+    try:
+        import numpy
+    except ImportError:
+        raise ImportError("this needs NumPy; without it there are memoryview(x), x.tolist() and DLPack") from None
+    return numpy
+
+
+class Tensor(_C.TensorBase):
+    """A value that is computed when it is needed.
+
+    Shape and dtype are known at once; elements exist after the first look at them (print, numpy, item, sync).
+    `b = a` is the same tensor; a slice is a new value; `a += 1` and `a[i] = v` change what `a` stands for, and what was
+    recorded from it before keeps the old value. Make one with jt.array, jt.zeros, jt.randn and the like.
+    """
+
+    __slots__ = ("__weakref__", "_origin", "name")
+    __array_priority__ = 1000
+    __array_ufunc__ = None  # NumPy leaves `array + tensor` to the tensor
+
+    def __new__(cls, data: Any = (), dtype: Any = None) -> "Tensor":
+        return _C.wrap_as(cls, array(data, dtype))
+
+    def __init__(self, data: Any = (), dtype: Any = None) -> None:
+        pass
+
+    # ---- what it is
+    shape = property(_C.shape, doc="Extents, a tuple of int.")
+    dtype = property(_C.tensor_dtype, doc="Element type, jt.float32 and the like.")
+    ndim = property(_C.tensor_ndim, doc="Number of axes.")
+    is_ready = property(_C.tensor_is_ready, doc="Whether the elements exist: looking at them runs nothing.")
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return _C.tensor_count(self)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return _C.tensor_count(self) * self.dtype.itemsize
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.dtype.itemsize
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return _C.tensor_count(self)
+
+    def dim(self) -> int:
+        """Number of axes."""
+        return _C.tensor_ndim(self)
+
+    # ---- its elements
+    def item(self) -> Union[bool, int, float]:
+        """The only element as a Python number. ShapeError when there is not exactly one."""
+        return _C.item(self)
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return _C.tolist(self)
+
+    def sync(self) -> "Tensor":
+        """Computes the elements now. Returns self."""
+        _C.sync_one(self)
+        return self
+
+    def _viewable(self) -> "Tensor":
+        return _C.cast(self, dtypes.float32) if self.dtype is dtypes.bfloat16 else self
+
+    def numpy(self, copy: bool = True) -> Any:
+        """The elements as a NumPy array: a writable copy, or with copy=False a read-only view. bfloat16 becomes float32."""
+        np, x = _numpy(), self._viewable()
+        return np.array(x, copy=True) if copy else np.asarray(memoryview(x))
+
+    def fetch_sync(self) -> Any:
+        """As numpy()."""
+        return self.numpy()
+
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> Any:
+        out = self.numpy(copy=bool(copy))
+        return out if dtype is None or out.dtype == dtype else out.astype(dtype)
+
+    @property
+    def data(self) -> Any:
+        """The elements as a writable NumPy array (without NumPy: a memoryview) over the tensor's own memory.
+
+        Writing counts as an assignment: what was recorded before keeps the old elements."""
+        view = memoryview(_C.writable(self))
+        try:
+            return _numpy().asarray(view)
+        except ImportError:
+            return view
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self.assign(value)
+
+    def __dlpack_device__(self) -> Tuple[int, int]:
+        return (1, 0)
+
+    def __dlpack__(self, *, stream: Any = None, max_version: Optional[Tuple[int, int]] = None,
+                   dl_device: Optional[Tuple[int, int]] = None, copy: Optional[bool] = None) -> Any:
+        if dl_device is not None and tuple(dl_device) != (1, 0):
+            raise BufferError(f"a tensor in host memory cannot be exported to device {tuple(dl_device)}")
+        if copy:
+            return _C.to_dlpack(_detached(self), max_version is not None and max_version[0] >= 1, 1)
+        return _C.to_dlpack(self, max_version is not None and max_version[0] >= 1, 0)
+
+    # ---- changing what it stands for
+    def assign(self, value: Any) -> "Tensor":
+        """Takes the value of a tensor, number or array of its shape; no gradient flows. Returns self."""
+        _C.tensor_assign(self, value if isinstance(value, Tensor) else array(value, self.dtype))
+        return self
+
+    update = assign
+
+    def swap(self, other: "Tensor") -> "Tensor":
+        """Exchanges values with another tensor of its shape and dtype. Returns self."""
+        mine = self.detach()
+        self.assign(other)
+        other.assign(mine)
+        return self
+
+    # ---- gradients
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are gathered for it; parameters say yes."""
+        return _C.tensor_requires_grad(self)
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        _C.tensor_set_requires_grad(self, value)
+
+    def requires_grad_(self, value: bool = True) -> "Tensor":
+        """Sets requires_grad. Returns self."""
+        _C.tensor_set_requires_grad(self, value)
+        return self
+
+    @property
+    def grad(self) -> Optional["Tensor"]:
+        """The gradient that backward has gathered, or None."""
+        return _C.tensor_gradient(self)
+
+    @grad.setter
+    def grad(self, value: None) -> None:
+        if value is not None:
+            raise errors.ArgumentError("grad can only be set to None; backward gathers it")
+        _C.zero_grad([self])
+
+    def backward(self, retain_graph: bool = False, create_graph: bool = False) -> None:
+        """Adds the gradient of this one element to `grad` of every tensor that requires one and that it depends on."""
+        _C.backward(self, (_GRAD_RETAIN if retain_graph else 0) | (_GRAD_CREATE if create_graph else 0))
+
+    def detach(self) -> "Tensor":
+        """The same value, through which no gradient flows."""
+        return _detached(self)
+
+    def stop_grad(self) -> "Tensor":
+        """From now on no gradient flows to or through it. Returns self."""
+        if _C.tensor_requires_grad(self):
+            _C.tensor_set_requires_grad(self, False)
+        _C.tensor_assign(self, self)
+        return self
+
+    def start_grad(self) -> "Tensor":
+        """From now on it requires a gradient. Returns self."""
+        return self.requires_grad_(True)
+
+    def is_stop_grad(self) -> bool:
+        """Whether it requires no gradient."""
+        return not _C.tensor_requires_grad(self)
+
+    # ---- shape
+    def view(self, *shape: Any) -> "Tensor":
+        """As reshape."""
+        return self.reshape(*shape)
+
+    def permute(self, *axes: Any) -> "Tensor":
+        """As transpose with all axes named."""
+        return self.transpose(*axes)
+
+    def t(self) -> "Tensor":
+        """Axes in reverse order."""
+        return _C.transpose(self)
+
+    T = property(_C.transpose, doc="Axes in reverse order.")
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> "Tensor":
+        """Axes start_dim..end_dim as one."""
+        shape, n = self.shape, self.ndim
+        first, last = (a + n if a < 0 else a for a in (start_dim, end_dim))
+        if n == 0:
+            return self.reshape(1)
+        if not 0 <= first <= last < n:
+            raise errors.ShapeError(f"flatten: axes {start_dim}..{end_dim} of a tensor of {n} axes")
+        extent = 1
+        for size in shape[first:last + 1]:
+            extent *= size
+        return _C.reshape(self, shape[:first] + (extent,) + shape[last + 1:])
+
+    def squeeze(self, dim: Union[None, int, Sequence[int]] = None) -> "Tensor":
+        """Without the axes of extent 1, or without those of `dim` that have extent 1."""
+        n, shape = self.ndim, self.shape
+        dims = range(n) if dim is None else [dim] if isinstance(dim, int) else dim
+        gone = {_axis("squeeze", a, n) for a in dims}
+        return _C.reshape(self, [size for a, size in enumerate(shape) if a not in gone or size != 1])
+
+    def unsqueeze(self, dim: int) -> "Tensor":
+        """With a new axis of extent 1 at `dim`."""
+        shape = list(self.shape)
+        shape.insert(_axis("unsqueeze", dim, self.ndim + 1), 1)
+        return _C.reshape(self, shape)
+
+    def broadcast(self, shape: Any) -> "Tensor":
+        """Expanded to a shape, or to that of another tensor."""
+        return _C.expand(self, shape.shape if isinstance(shape, Tensor) else shape)
+
+    def repeat(self, *times: Any) -> "Tensor":
+        """The tensor laid out `times` times along each axis."""
+        reps = list(times[0] if len(times) == 1 and not isinstance(times[0], int) else times)
+        reps = [1] * (self.ndim - len(reps)) + reps
+        shape = (1,) * (len(reps) - self.ndim) + self.shape
+        wide = _C.reshape(self, [v for size in shape for v in (1, size)])
+        wide = _C.expand(wide, [v for r, size in zip(reps, shape) for v in (r, size)]) if wide.ndim <= 8 else wide
+        return _C.reshape(wide, [r * size for r, size in zip(reps, shape)])
+
+    def split(self, sizes: Union[int, Sequence[int]], dim: int = 0) -> Tuple["Tensor", ...]:
+        """Pieces along an axis, each of `sizes` (the last may be shorter), or of the sizes listed."""
+        axis = _axis("split", dim, self.ndim)
+        extent = self.shape[axis]
+        if isinstance(sizes, int):
+            if sizes < 1:
+                raise errors.ArgumentError(f"split: size {sizes} is not positive")
+            sizes = [min(sizes, extent - at) for at in range(0, extent, sizes)]
+        if sum(sizes) != extent:
+            raise errors.ShapeError(f"split: sizes {list(sizes)} add up to {sum(sizes)}, axis {dim} has {extent}")
+        out, at = [], 0
+        for size in sizes:
+            out.append(self[(slice(None),) * axis + (slice(at, at + size),)])
+            at += size
+        return tuple(out)
+
+    def chunk(self, chunks: int, dim: int = 0) -> Tuple["Tensor", ...]:
+        """At most `chunks` pieces of equal size along an axis; the last may be shorter."""
+        extent = self.shape[_axis("chunk", dim, self.ndim)]
+        return self.split(max(1, -(-extent // max(1, chunks))), dim)
+
+    def unbind(self, dim: int = 0) -> Tuple["Tensor", ...]:
+        """The slices along an axis, without it."""
+        axis = _axis("unbind", dim, self.ndim)
+        return tuple(self[(slice(None),) * axis + (i,)] for i in range(self.shape[axis]))
+
+    # ---- statistics written in other ops
+    def std(self, axes: Any = (), keepdims: Any = False, correction: Any = 1) -> "Tensor":
+        """Standard deviation over axes (all when there are none), of n - correction degrees of freedom."""
+        return _C.sqrt(_C.var(self, axes, keepdims, correction))
+
+    def norm(self, p: float = 2, axes: Any = (), keepdims: bool = False) -> "Tensor":
+        """The p-norm over axes (all when there are none)."""
+        if p == 2:
+            return _C.sqrt(_C.sum(_C.square(self), axes, keepdims))
+        if p == 1:
+            return _C.sum(_C.abs(self), axes, keepdims)
+        if p == float("inf"):
+            return _C.max(_C.abs(self), axes, keepdims)
+        return _C.sum(_C.abs(self) ** p, axes, keepdims) ** (1 / p)
+
+    # ---- Python's protocols
+    def __iter__(self) -> Iterator["Tensor"]:
+        if self.ndim == 0:
+            raise TypeError("a tensor of rank 0 cannot be iterated over")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __repr__(self) -> str:
+        from ._format import text_of
+        return text_of(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.size == 1 else repr(self)
+
+    def _repr_html_(self) -> str:
+        from ._format import html_of
+        return html_of(self)
+
+    def __round__(self, digits: int = 0) -> "Tensor":
+        return _C.round(self) if not digits else _C.round(self * 10.0 ** digits) / 10.0 ** digits
+
+    def clone(self) -> "Tensor":
+        """The same value as a tensor of its own; gradients flow through."""
+        return self[...]
+
+    copy = clone
+
+    def __copy__(self) -> "Tensor":
+        return self[...]
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "Tensor":
+        out = _detached(self)
+        if self.requires_grad:
+            out.requires_grad = True
+        memo[id(self)] = out
+        return out
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (_C.to_bytes(self), self.dtype, self.shape, self.requires_grad)
+
+    # ---- dtype
+    def to(self, dtype: Any) -> "Tensor":
+        """Converted to a dtype; itself where it has it."""
+        return self if self.dtype == dtype else _C.cast(self, dtype)
+
+    astype = to
+
+    def float(self) -> "Tensor":
+        """Converted to float32."""
+        return self.to(dtypes.float32)
+
+    def double(self) -> "Tensor":
+        """Converted to float64."""
+        return self.to(dtypes.float64)
+
+    def half(self) -> "Tensor":
+        """Converted to float16."""
+        return self.to(dtypes.float16)
+
+    def int(self) -> "Tensor":
+        """Converted to int32."""
+        return self.to(dtypes.int32)
+
+    def long(self) -> "Tensor":
+        """Converted to int64."""
+        return self.to(dtypes.int64)
+
+    def bool(self) -> "Tensor":
+        """Converted to bool: whether each element differs from 0."""
+        return self.to(dtypes.bool)
+
+
+Var = Tensor
+
+
+def _rebuild(data: bytes, dtype: DType, shape: Tuple[int, ...], requires_grad: bool) -> Tensor:
+    out = _C.from_bytes(data, dtype, shape)
+    if requires_grad:
+        out.requires_grad = True
+    return out
+
+
+def _detached(x: Tensor) -> Tensor:
+    out = _C.full_like(x, 0)
+    _C.tensor_assign(out, x)
+    return out
+
+
+def _axis(who: str, axis: int, n: int) -> int:
+    if not -n <= axis < n:
+        raise errors.ShapeError(f"{who}: axis {axis} is outside the {n} axes of the operand")
+    return axis + n if axis < 0 else axis
+
+
+def _is_array_of_arrays(data: Any) -> bool:
+    for _ in range(9):  # deeper lists are refused anyway
+        if not isinstance(data, (list, tuple)) or not data:
+            break
+        data = data[0]
+    return not isinstance(data, (int, float)) and hasattr(data, "shape") and hasattr(data, "__array__") and data.shape != ()
+
+
+def array(data: Any, dtype: Any = None) -> Tensor:
+    """A tensor with a copy of numbers, nested lists, a NumPy array or anything with a buffer, DLPack or __array__.
+
+    Floats of Python become float32, integers int64; arrays keep their dtype. `dtype` converts.
+    Errors: ValueError (lists of different lengths), DTypeError, OverflowError (an integer that fits no dtype)."""
+    if isinstance(data, Tensor):
+        out = _detached(data)
+    elif isinstance(data, (list, tuple)) and _is_array_of_arrays(data):
+        out = stack([array(part) for part in data])
+    elif isinstance(data, (bool, int, float, list, tuple, range)):
+        out = _C.from_data(data)
+    elif hasattr(data, "__dlpack__") and not hasattr(data, "__array_interface__"):
+        out = _detached(from_dlpack(data))
+    elif hasattr(data, "__array__") and not _has_buffer(data):
+        out = _C.from_data(data.__array__())
+    elif hasattr(data, "__next__") or isinstance(data, (set, frozenset, dict, str)):
+        raise TypeError(f"cannot make a tensor from {type(data).__name__}")
+    else:
+        out = _C.from_data(data)
+    if dtype is not None and out.dtype != dtype:
+        out = _C.cast(out, dtype)
+    return out
+
+
+def _has_buffer(data: Any) -> bool:
+    try:
+        memoryview(data)
+        return True
+    except (TypeError, ValueError, BufferError):
+        return False
+
+
+def from_dlpack(data: Any) -> Tensor:
+    """A tensor over the memory of an object with __dlpack__, without a copy where the elements lie densely.
+
+    The memory must not change while the tensor is used. Errors: DTypeError, BufferError (not in host memory)."""
+    if type(data).__name__ == "PyCapsule":
+        return _C.from_capsule(data)
+    device = data.__dlpack_device__()
+    if tuple(device)[0] != 1:
+        raise BufferError(f"from_dlpack: the elements are on device {tuple(device)}, not in host memory")
+    try:
+        capsule = data.__dlpack__(max_version=(1, 0))
+    except TypeError:  # older than version 1
+        capsule = data.__dlpack__()
+    return _C.from_capsule(capsule)
+
+
+def stack(inputs: Sequence[Any], dim: int = 0) -> Tensor:
+    """Tensors of one shape joined along a new axis."""
+    parts = [x if isinstance(x, Tensor) else array(x) for x in inputs]
+    if not parts:
+        raise errors.ArgumentError("stack: no tensors")
+    for part in parts:
+        if part.shape != parts[0].shape:
+            raise errors.ShapeError(f"stack: shapes {parts[0].shape} and {part.shape} differ")
+    axis = _axis("stack", dim, parts[0].ndim + 1)
+    return _C.concat([part.unsqueeze(axis) for part in parts], axis)
+
+
+def _index_get(x: Tensor, key: Any) -> Tensor:
+    from ._index import get
+    return get(x, key)
+
+
+def _index_set(x: Tensor, key: Any, value: Any) -> None:
+    from ._index import put
+    put(x, key, value)
+
+
+_C.set_up({"error": errors.from_status, "dtype_error": errors.DTypeError, "dtype_code": dtypes.code_of,
+           "folder": os.path.join(os.path.dirname(__file__), ""), "index_get": _index_get, "index_set": _index_set, "as_array": array, "from_dlpack": from_dlpack},
+          dtypes.by_code, Tensor)

@@ -1,0 +1,193 @@
+/* convert: Python's dtypes, numbers, lists and arrays -> jt's.
+ *
+ * Numbers are weak, as in NumPy 2: beside a tensor they take its dtype unless their kind is higher (bool < integer <
+ * float). Alone, integers are i64 and floats f32. */
+#ifndef JT_PYTHON_CONVERT_H
+#define JT_PYTHON_CONVERT_H
+#include "state.h"
+
+/* ---- dtypes ------------------------------------------------------------------------------------------------------- */
+
+static PyObject* jp_dtype_objects[JT_F64 + 1]; /* jt.bool, jt.int8, ... by code; set by the package */
+
+static int jp_is_float(jt_dtype t) { return t >= JT_F16; }
+static int jp_is_integer(jt_dtype t) { return t >= JT_I8 && t <= JT_U64; }
+
+static PyObject* jp_dtype_object(jt_dtype t) { /* a new count */
+  if (t < JT_BOOL || t > JT_F64 || !jp_dtype_objects[t]) return PyErr_Format(PyExc_SystemError, "jt: %d is not a dtype", t);
+  Py_INCREF(jp_dtype_objects[t]);
+  return jp_dtype_objects[t];
+}
+/* 1, or 0 with an exception. Takes jt.float32, "float32", float, numpy.float32, numpy dtypes. */
+static int jp_as_dtype(PyObject* o, jt_dtype* out) {
+  int t;
+  PyObject *hook, *code;
+  for (t = JT_BOOL; t <= JT_F64; t++)
+    if (o == jp_dtype_objects[t]) return *out = (jt_dtype)t, 1;
+  if (!(hook = jp_hook("dtype_code")) || !(code = PyObject_CallFunctionObjArgs(hook, o, NULL))) return 0;
+  *out = (jt_dtype)PyLong_AsLong(code);
+  Py_DECREF(code);
+  return !PyErr_Occurred();
+}
+
+/* ---- numbers ------------------------------------------------------------------------------------------------------ */
+
+/* Lowest and highest value of an integer dtype, as far as a long long reaches. */
+static void jp_integer_range(jt_dtype t, long long* lo, long long* hi) {
+  int bits = (int)jt_dtype_size(t) * 8;
+  if (t >= JT_U8) *lo = 0, *hi = bits == 64 ? INT64_MAX : (1LL << bits) - 1;
+  else *lo = bits == 64 ? INT64_MIN : -(1LL << (bits - 1)), *hi = bits == 64 ? INT64_MAX : (1LL << (bits - 1)) - 1;
+}
+/* An integer object as the bits of an integer dtype. 1; or 0 with OverflowError. */
+static int jp_integer_bits(PyObject* o, jt_dtype t, long long* out) {
+  int overflow;
+  long long lo, hi, value = PyLong_AsLongLongAndOverflow(o, &overflow);
+  if (value == -1 && PyErr_Occurred()) return 0;
+  if (t == JT_U64 && overflow > 0) {
+    unsigned long long wide = PyLong_AsUnsignedLongLong(o);
+    if (!PyErr_Occurred()) return *out = (long long)wide, 1;
+    PyErr_Clear();
+  }
+  jp_integer_range(t, &lo, &hi);
+  if (overflow || value < lo || value > hi) {
+    PyErr_Format(PyExc_OverflowError, "%R does not fit %s", o, jt_dtype_name(t));
+    return 0;
+  }
+  return *out = value, 1;
+}
+
+typedef enum { JT_NO_NUMBER = 0, JT_NUMBER_BOOL = 1, JT_NUMBER_INT = 2, JT_NUMBER_FLOAT = 3 } jp_number_kind;
+
+static jp_number_kind jp_kind_of_number(PyObject* o) {
+  if (PyFloat_Check(o)) return JT_NUMBER_FLOAT;
+  if (PyBool_Check(o)) return JT_NUMBER_BOOL;
+  if (PyLong_Check(o)) return JT_NUMBER_INT;
+  if (PyObject_CheckBuffer(o) || jp_is_tensor(o)) return JT_NO_NUMBER;
+  if (PyIndex_Check(o)) return JT_NUMBER_INT;
+  if (Py_TYPE(o)->tp_as_number && Py_TYPE(o)->tp_as_number->nb_float && !PyUnicode_Check(o)) return JT_NUMBER_FLOAT;
+  return JT_NO_NUMBER;
+}
+static jt_dtype jp_weak_dtype(jp_number_kind kind, jt_dtype beside /* 0: alone */) {
+  if (kind == JT_NUMBER_BOOL) return beside ? beside : JT_BOOL;
+  if (kind == JT_NUMBER_INT) return beside && beside != JT_BOOL ? beside : JT_I64;
+  return beside && jp_is_float(beside) ? beside : JT_F32;
+}
+/* A 0-d tensor of a number, one count; NULL with an exception. */
+static jt_tensor* jp_number(PyObject* o, jp_number_kind kind, jt_dtype t) {
+  jt_tensor* out = NULL;
+  jt_status status;
+  if (jp_is_float(t) || kind == JT_NUMBER_BOOL) {
+    double value = kind == JT_NUMBER_BOOL ? o == Py_True : PyFloat_AsDouble(o);
+    if (value == -1 && PyErr_Occurred()) return NULL;
+    status = jt_scalar(jp_ctx, value, t, &out);
+  } else {
+    long long value;
+    PyObject* integer = kind == JT_NUMBER_INT ? PyNumber_Index(o) : PyNumber_Long(o);
+    int fits = integer && (t == JT_BOOL ? (value = PyObject_IsTrue(integer), 1) : jp_integer_bits(integer, t, &value));
+    Py_XDECREF(integer);
+    if (!fits) return NULL;
+    status = jt_scalar_i64(jp_ctx, value, t, &out);
+  }
+  if (status != JT_OK) jp_raise(status);
+  return out;
+}
+
+/* ---- lists of integers -------------------------------------------------------------------------------------------- */
+
+/* An integer or a sequence of at most `room` integers. 1, or 0 with an exception that names `what`. */
+static int jp_as_ints(PyObject* o, const char* what, int64_t* out, size_t room, size_t* out_len) {
+  Py_ssize_t i, n;
+  PyObject* fast;
+  *out_len = 0;
+  if (o == Py_None) return 1;
+  if (PyIndex_Check(o) && !PySequence_Check(o)) {
+    Py_ssize_t value = PyNumber_AsSsize_t(o, PyExc_OverflowError);
+    if (value == -1 && PyErr_Occurred()) return 0;
+    return out[0] = value, *out_len = 1, 1;
+  }
+  if (PyUnicode_Check(o) || PyBytes_Check(o) || !(fast = PySequence_Fast(o, ""))) {
+    PyErr_Format(PyExc_TypeError, "%s: expected an integer or a sequence of integers, not %.200s", what, Py_TYPE(o)->tp_name);
+    return 0;
+  }
+  n = PySequence_Fast_GET_SIZE(fast);
+  if ((size_t)n > room) {
+    PyErr_Format(PyExc_ValueError, "%s: %zd integers, at most %zu", what, n, room);
+    return Py_DECREF(fast), 0;
+  }
+  for (i = 0; i < n; i++) {
+    PyObject* item = PySequence_Fast_GET_ITEM(fast, i);
+    if (!PyIndex_Check(item)) {
+      PyErr_Format(PyExc_TypeError, "%s: expected integers, not %.200s", what, Py_TYPE(item)->tp_name);
+      return Py_DECREF(fast), 0;
+    }
+    out[i] = PyNumber_AsSsize_t(item, PyExc_OverflowError);
+    if (out[i] == -1 && PyErr_Occurred()) return Py_DECREF(fast), 0;
+  }
+  *out_len = (size_t)n;
+  Py_DECREF(fast);
+  return 1;
+}
+
+/* ---- arrays of others --------------------------------------------------------------------------------------------- */
+
+/* The dtype of a buffer's format; 0 with an exception. */
+static jt_dtype jp_format_dtype(const char* format, Py_ssize_t itemsize) {
+  static const jt_dtype by_size[3][4] = {{JT_I8, JT_I16, JT_I32, JT_I64}, {JT_U8, JT_U16, JT_U32, JT_U64}, {0, JT_F16, JT_F32, JT_F64}};
+  const char* f = format ? format : "B";
+  int log = itemsize == 1 ? 0 : itemsize == 2 ? 1 : itemsize == 4 ? 2 : itemsize == 8 ? 3 : -1, row;
+  if (*f == '@' || *f == '=' || *f == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? '<' : '>') || *f == '|') f++;
+  if (*f == '?' && !f[1]) return JT_BOOL;
+  row = strchr("bhilqn", *f) && *f ? 0 : strchr("BHILQN", *f) && *f ? 1 : strchr("efd", *f) && *f ? 2 : -1;
+  if (row < 0 || f[1] || log < 0 || !by_size[row][log]) {
+    PyObject* hook = jp_hook("dtype_error");
+    if (hook) PyErr_Format(hook, "elements of format '%s' (%zd bytes) have no counterpart in jt", format, itemsize);
+    return 0;
+  }
+  return by_size[row][log];
+}
+/* A copy of an object with a buffer, one count; NULL with an exception. */
+static jt_tensor* jp_from_buffer(PyObject* o) {
+  Py_buffer view;
+  jt_tensor* out = NULL;
+  jt_dtype dtype;
+  int64_t dims[JT_MAX_RANK];
+  int i;
+  if (PyObject_GetBuffer(o, &view, PyBUF_RECORDS_RO)) return NULL;
+  dtype = jp_format_dtype(view.format, view.itemsize);
+  if (dtype && view.ndim > JT_MAX_RANK) PyErr_Format(PyExc_ValueError, "%d axes, at most %d", view.ndim, JT_MAX_RANK), dtype = 0;
+  if (dtype) {
+    int contiguous = PyBuffer_IsContiguous(&view, 'C');
+    void* copy = contiguous ? view.buf : PyMem_Malloc((size_t)view.len + 1);
+    jt_status status = JT_OK;
+    for (i = 0; i < view.ndim; i++) dims[i] = view.shape[i];
+    if (!copy) PyErr_NoMemory();
+    else if (!contiguous && PyBuffer_ToContiguous(copy, &view, view.len, 'C')) status = JT_OK;
+    else if (jp_enter() == 0) {
+      status = jt_tensor_from_bytes(jp_ctx, copy, (size_t)view.len, dtype, dims, (size_t)view.ndim, &out);
+      if (status != JT_OK) jp_raise(status);
+    }
+    if (!contiguous) PyMem_Free(copy);
+  }
+  PyBuffer_Release(&view);
+  return out;
+}
+
+/* ---- operands ----------------------------------------------------------------------------------------------------- */
+
+/* An op's operand: a tensor (borrowed), a number beside `beside`, or an array (a copy; *owned is set with those two).
+ * 1; 0 without an exception: not an operand; -1 with one. */
+static int jp_as_operand(PyObject* o, jt_dtype beside, jt_tensor** out, int* owned) {
+  jp_number_kind kind;
+  *owned = 0;
+  if (jp_is_tensor(o)) return (*out = jp_get(o)) ? 1 : -1;
+  if ((kind = jp_kind_of_number(o))) *out = jp_number(o, kind, jp_weak_dtype(kind, beside));
+  else if (PyObject_CheckBuffer(o) && !PyBytes_Check(o) && !PyByteArray_Check(o)) *out = jp_from_buffer(o);
+  else if (PyObject_HasAttrString(o, "__dlpack__")) {
+    PyObject *hook = jp_hook("from_dlpack"), *made = hook ? PyObject_CallFunctionObjArgs(hook, o, NULL) : NULL;
+    *out = made ? jp_get(made) : NULL;
+    if (*out) jt_tensor_retain(*out);
+    Py_XDECREF(made);
+  } else return 0;
+  return *owned = *out != NULL, *out ? 1 : -1;
+}
+#endif

@@ -1,0 +1,495 @@
+/* module: what the wrappers and the package call that is no plain function of the C API. */
+#ifndef JT_PYTHON_MODULE_H
+#define JT_PYTHON_MODULE_H
+#include "exchange.h"
+#include "index.h"
+
+/* ---- what typemaps use -------------------------------------------------------------------------------------------- */
+
+/* The tensors among arguments decide what a number beside them becomes: their highest kind of dtype, the widest of it. */
+static void jp_widen(PyObject* o, jt_dtype* beside) {
+  jt_dtype t;
+  if (!jp_is_tensor(o) || !jp_handle(o)) return;
+  t = jt_tensor_dtype(jp_handle(o));
+  if (!*beside || jp_is_float(t) > jp_is_float(*beside) || (jp_is_float(t) == jp_is_float(*beside) && t > *beside)) *beside = t;
+}
+/* An operand of an op; see jp_as_operand. -1 with an exception. */
+static int jp_argument(const char* who, PyObject* self, PyObject* args, PyObject* kwargs, PyObject* o, jt_tensor** out, int* owned) {
+  jt_dtype beside = 0;
+  int found;
+  Py_ssize_t i;
+  *owned = 0;
+  if (jp_is_tensor(o)) return (*out = jp_get(o)) ? 1 : -1;
+  if (o == Py_None) {
+    PyErr_Format(PyExc_TypeError, "%s: expected a jt.Tensor, not None", who);
+    return -1;
+  }
+  if (self) jp_widen(self, &beside);
+  for (i = 0; args && i < PyTuple_GET_SIZE(args); i++) jp_widen(PyTuple_GET_ITEM(args, i), &beside);
+  if (kwargs) {
+    PyObject *key, *value;
+    Py_ssize_t place = 0;
+    while (PyDict_Next(kwargs, &place, &key, &value)) jp_widen(value, &beside);
+  }
+  if (jp_enter()) return -1;
+  found = jp_as_operand(o, beside, out, owned);
+  if (!found) PyErr_Format(PyExc_TypeError, "%s: expected a jt.Tensor, not %.200s", who, Py_TYPE(o)->tp_name);
+  return found ? found : -1;
+}
+
+typedef struct {
+  jt_tensor** list;
+  size_t count;
+  PyObject* kept; /* objects that own the handles for the length of the call */
+} jp_handles;
+static void jp_drop_handles(jp_handles* h) {
+  PyMem_Free(h->list);
+  Py_XDECREF(h->kept);
+}
+/* A sequence of tensors, or one tensor's parts; numbers and arrays among them become tensors. */
+static int jp_as_handles(const char* who, PyObject* o, int allows_none, jp_handles* out) {
+  Py_ssize_t i, n;
+  if (jp_is_tensor(o) || PyUnicode_Check(o)) {
+    PyErr_Format(PyExc_TypeError, "%s: expected a sequence of tensors, not %.200s", who, Py_TYPE(o)->tp_name);
+    return 0;
+  }
+  if (!(out->kept = PySequence_List(o))) return 0;
+  n = PyList_GET_SIZE(out->kept);
+  if (!(out->list = PyMem_Calloc((size_t)n + 1, sizeof *out->list))) return PyErr_NoMemory(), 0;
+  out->count = (size_t)n;
+  for (i = 0; i < n; i++) {
+    PyObject* item = PyList_GET_ITEM(out->kept, i);
+    int owned;
+    if (item == Py_None && allows_none) continue;
+    if (jp_argument(who, NULL, NULL, NULL, item, &out->list[i], &owned) < 0) return 0;
+    if (owned) {
+      PyObject* made = jp_wrap(out->list[i]);
+      if (!made || PyList_SetItem(out->kept, i, made)) return 0;
+    }
+  }
+  return 1;
+}
+/* A str or path as UTF-8; *kept owns it. */
+static const char* jp_as_text(PyObject* o, Py_ssize_t* length, PyObject** kept) {
+  if (PyUnicode_Check(o)) return PyUnicode_AsUTF8AndSize(o, length);
+  if (!(*kept = PyOS_FSPath(o))) return NULL;
+  if (PyUnicode_Check(*kept)) return PyUnicode_AsUTF8AndSize(*kept, length);
+  *length = PyBytes_GET_SIZE(*kept);
+  return PyBytes_AS_STRING(*kept);
+}
+/* One result is itself, several are a tuple. Takes over both. */
+static PyObject* jp_append_result(PyObject* so_far, PyObject* result) {
+  PyObject* out;
+  Py_ssize_t i, n;
+  if (!result) return Py_XDECREF(so_far), NULL;
+  if (!so_far || so_far == Py_None) return Py_XDECREF(so_far), result;
+  n = PyTuple_Check(so_far) ? PyTuple_GET_SIZE(so_far) : 1;
+  if ((out = PyTuple_New(n + 1))) {
+    for (i = 0; i < n; i++) {
+      PyObject* item = PyTuple_Check(so_far) ? PyTuple_GET_ITEM(so_far, i) : so_far;
+      Py_INCREF(item);
+      PyTuple_SET_ITEM(out, i, item);
+    }
+    PyTuple_SET_ITEM(out, n, result);
+  } else Py_DECREF(result);
+  Py_DECREF(so_far);
+  return out;
+}
+
+/* ---- setting up --------------------------------------------------------------------------------------------------- */
+
+/* hooks: {name: what the package offers to C}; dtypes: {code: dtype}; cls: jt.Tensor. */
+static PyObject* set_up(PyObject* hooks, PyObject* dtypes, PyObject* cls) {
+  PyObject *key, *value, *descriptor;
+  Py_ssize_t place = 0;
+  if (!PyDict_Check(hooks) || !PyDict_Check(dtypes) || !PyType_Check(cls) || !PyType_IsSubtype((PyTypeObject*)cls, jp_base_class))
+    return PyErr_SetString(PyExc_TypeError, "set_up(hooks: dict, dtypes: dict, cls: a class derived from TensorBase)"), NULL;
+  while (PyDict_Next(dtypes, &place, &key, &value)) {
+    long code = PyLong_AsLong(key);
+    if (code < JT_BOOL || code > JT_F64) return PyErr_Format(PyExc_ValueError, "%R is not a code of a dtype", key);
+    Py_INCREF(value);
+    Py_XSETREF(jp_dtype_objects[code], value);
+  }
+  Py_INCREF(hooks);
+  Py_XSETREF(jp_hooks, hooks);
+  Py_XINCREF(jp_lines.package = PyDict_GetItemString(hooks, "folder"));
+  descriptor = PyDict_GetItemString(((PyTypeObject*)cls)->tp_dict, "_origin");
+  jp_origin_offset = descriptor && Py_TYPE(descriptor) == &PyMemberDescr_Type ? ((PyMemberDescrObject*)descriptor)->d_member->offset : 0;
+  Py_INCREF(cls);
+  Py_XSETREF(jp_tensor_class, (PyTypeObject*)cls);
+  Py_RETURN_NONE;
+}
+/* `tensor`'s handle as an object of `cls`. */
+static PyObject* wrap_as(PyObject* cls, jt_tensor* SELF) {
+  if (!PyType_Check(cls) || !PyType_IsSubtype((PyTypeObject*)cls, jp_base_class))
+    return PyErr_SetString(PyExc_TypeError, "wrap_as: expected a class derived from jt.Tensor"), NULL;
+  jt_tensor_retain(SELF);
+  return jp_wrap_as((PyTypeObject*)cls, SELF);
+}
+
+/* (file, line) of a number that jt_context_set_line was given; None if it is unknown. */
+static PyObject* place_of(unsigned number) {
+  if (!number || number > jp_lines.count) Py_RETURN_NONE;
+  return jp_place_text(jp_lines.places[number - 1]);
+}
+/* (file, line) of the innermost frame outside the package; None if there is none. */
+static PyObject* current_place(void) {
+  jp_place here;
+  if (!jp_current_place(&here)) Py_RETURN_NONE;
+  return jp_place_text(here);
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------- */
+
+static PyObject* shape(jt_tensor* SELF) {
+  int i, rank = jt_tensor_ndim(SELF);
+  PyObject* out = PyTuple_New(rank);
+  for (i = 0; out && i < rank; i++) PyTuple_SET_ITEM(out, i, PyLong_FromLongLong(jt_tensor_dim(SELF, i)));
+  return out;
+}
+static PyObject* item(jt_tensor* SELF) { return jp_item(SELF); }
+static PyObject* tolist(jt_tensor* SELF) { return jp_tolist(SELF); }
+static PyObject* to_bytes(jt_tensor* SELF) {
+  jp_view* view = jp_make_view(SELF, 0);
+  PyObject* out = view ? PyBytes_FromStringAndSize(view->mapping.data, (Py_ssize_t)view->mapping.data_len) : NULL;
+  if (view) jp_drop_view(view);
+  return out;
+}
+static PyObject* writable(jt_tensor* SELF) {
+  jp_writable* out = PyObject_New(jp_writable, &jp_writable_type);
+  if (out) jt_tensor_retain(out->handle = SELF);
+  return (PyObject*)out;
+}
+static PyObject* to_dlpack(jt_tensor* SELF, int versioned, int writes) { return jp_to_dlpack(SELF, versioned, writes); }
+static PyObject* sync_one(jt_tensor* SELF) {
+  jt_status status;
+  if (jt_tensor_is_ready(SELF)) Py_RETURN_NONE;
+  JT_LONG(status = jt_eval(jp_ctx, &SELF, 1));
+  if (status != JT_OK) return jp_raise(status);
+  Py_RETURN_NONE;
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------------- */
+
+/* An integer as i64, or as u64 where only that holds it. */
+static jt_tensor* jp_alone(PyObject* integer) {
+  jt_tensor* out = jp_number(integer, JT_NUMBER_INT, JT_I64);
+  if (out || !PyErr_ExceptionMatches(PyExc_OverflowError)) return out;
+  PyErr_Clear();
+  return jp_number(integer, JT_NUMBER_INT, JT_U64);
+}
+/* A tensor from a number, nested lists, or an object with a buffer. */
+static PyObject* from_data(PyObject* data) {
+  jp_number_kind kind = jp_kind_of_number(data);
+  jt_tensor* out;
+  if (kind == JT_NUMBER_INT) out = jp_alone(data);
+  else if (kind) out = jp_number(data, kind, jp_weak_dtype(kind, 0));
+  else if (jp_is_nested(data)) out = jp_from_list(data);
+  else if (PyObject_CheckBuffer(data)) out = jp_from_buffer(data);
+  else return PyErr_Format(PyExc_TypeError, "cannot make a tensor from %.200s", Py_TYPE(data)->tp_name);
+  return out ? jp_wrap(out) : NULL;
+}
+/* A tensor over the memory of a bytes-like object, copied. */
+static PyObject* from_bytes(PyObject* data, jt_dtype dtype, const int64_t* INTS, size_t INTS_LEN) {
+  Py_buffer view;
+  jt_tensor* out = NULL;
+  jt_status status;
+  if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)) return NULL;
+  status = jt_tensor_from_bytes(jp_ctx, view.buf, (size_t)view.len, dtype, INTS, INTS_LEN, &out);
+  PyBuffer_Release(&view);
+  return jp_result(status, out);
+}
+static PyObject* from_capsule(PyObject* capsule) {
+  if (!PyCapsule_CheckExact(capsule)) return PyErr_SetString(PyExc_TypeError, "expected a capsule of DLPack"), NULL;
+  return jp_from_capsule(capsule);
+}
+
+/* ---- gradients ---------------------------------------------------------------------------------------------------- */
+
+static PyObject* gradients(jt_tensor* SELF, PyObject* inputs, PyObject* dy, unsigned flags) {
+  jp_handles wrt = {NULL, 0, NULL};
+  jt_tensor *seed = NULL, **outs = NULL;
+  PyObject* list = NULL;
+  size_t i;
+  jt_status status;
+  if (jp_as_handles("grad", inputs, 0, &wrt) && (dy == Py_None || (seed = jp_get(dy))) && !(outs = PyMem_Calloc(wrt.count + 1, sizeof *outs)))
+    PyErr_NoMemory();
+  if (outs) {
+    status = jt_grad(jp_ctx, SELF, wrt.list, wrt.count, seed, flags, outs, wrt.count);
+    if (status != JT_OK) jp_raise(status);
+    else if ((list = PyList_New((Py_ssize_t)wrt.count)))
+      for (i = 0; i < wrt.count; i++) PyList_SET_ITEM(list, (Py_ssize_t)i, jp_wrap(outs[i]));
+  }
+  PyMem_Free(outs);
+  jp_drop_handles(&wrt);
+  return PyErr_Occurred() ? (Py_XDECREF(list), NULL) : list;
+}
+
+/* ---- optimisers --------------------------------------------------------------------------------------------------- */
+
+static void jp_optimizer_gone(PyObject* capsule) { jt_optimizer_release(PyCapsule_GetPointer(capsule, "jt_optimizer")); }
+static jt_optimizer* jp_get_optimizer(PyObject* capsule) { return PyCapsule_GetPointer(capsule, "jt_optimizer"); }
+
+static PyObject* optimizer_create(const char* TEXT, size_t TEXT_LEN, PyObject* fields, PyObject* params) {
+  jt_attr attrs[16];
+  jp_handles wrt = {NULL, 0, NULL};
+  jt_optimizer* made = NULL;
+  size_t n = 0;
+  PyObject *key, *value;
+  Py_ssize_t place = 0;
+  jt_status status;
+  if (!PyDict_Check(fields)) return PyErr_SetString(PyExc_TypeError, "fields is a dict"), NULL;
+  memset(attrs, 0, sizeof attrs);
+  while (PyDict_Next(fields, &place, &key, &value) && n < sizeof attrs / sizeof *attrs) {
+    attrs[n].name = PyUnicode_AsUTF8(key), attrs[n].kind = JT_ATTR_F64, attrs[n].f64 = PyFloat_AsDouble(value), n++;
+    if (PyErr_Occurred()) return NULL;
+  }
+  if (!jp_as_handles("optimizer", params, 0, &wrt)) return jp_drop_handles(&wrt), NULL;
+  status = jt_optimizer_create(jp_ctx, TEXT, TEXT_LEN, attrs, n, wrt.list, wrt.count, &made);
+  jp_drop_handles(&wrt);
+  return status == JT_OK ? PyCapsule_New(made, "jt_optimizer", jp_optimizer_gone) : jp_raise(status);
+}
+/* {name: tensor} of an optimiser's state; assigning to the tensors restores it. */
+static PyObject* optimizer_state(jt_optimizer* optimizer) {
+  PyObject* out = PyDict_New();
+  size_t i, n = jt_optimizer_state_count(optimizer);
+  for (i = 0; out && i < n; i++) {
+    const char* name;
+    jt_tensor* state = NULL;
+    jt_status status = jt_optimizer_state(jp_ctx, optimizer, i, &name, &state);
+    PyObject* wrapped = jp_result(status, state);
+    if (!wrapped || PyDict_SetItemString(out, name, wrapped)) Py_CLEAR(out);
+    Py_XDECREF(wrapped);
+  }
+  return out;
+}
+
+/* ---- layers ------------------------------------------------------------------------------------------------------- */
+
+static void jp_module_gone(PyObject* capsule) { jt_module_release(PyCapsule_GetPointer(capsule, "jt_module")); }
+static jt_module* jp_get_module(PyObject* capsule) { return PyCapsule_GetPointer(capsule, "jt_module"); }
+
+/* A field's value as an attribute; `list` has room for JT_MAX_RANK numbers. 0 with an exception. */
+static int jp_as_attr(PyObject* name, PyObject* value, jt_attr* out, int64_t* list) {
+  memset(out, 0, sizeof *out);
+  if (!(out->name = PyUnicode_AsUTF8(name))) return 0;
+  if (!strcmp(out->name, "dtype")) {
+    jt_dtype t;
+    if (!jp_as_dtype(value, &t)) return 0;
+    out->kind = JT_ATTR_I64, out->i64 = t;
+  } else if (PyUnicode_Check(value)) {
+    Py_ssize_t length;
+    out->kind = JT_ATTR_STR, out->str = PyUnicode_AsUTF8AndSize(value, &length), out->str_len = (size_t)length;
+  } else if (PyFloat_Check(value)) {
+    out->kind = JT_ATTR_F64, out->f64 = PyFloat_AS_DOUBLE(value);
+  } else if (PyIndex_Check(value) && !PySequence_Check(value)) {
+    out->kind = JT_ATTR_I64, out->i64 = PyNumber_AsSsize_t(value, PyExc_OverflowError);
+  } else {
+    out->kind = JT_ATTR_INTS, out->ints = list;
+    return jp_as_ints(value, out->name, list, JT_MAX_RANK, &out->ints_len);
+  }
+  return !PyErr_Occurred();
+}
+static PyObject* module_create(const char* TEXT, size_t TEXT_LEN, PyObject* fields) {
+  enum { MOST = 16 };
+  jt_attr attrs[MOST];
+  int64_t lists[MOST][JT_MAX_RANK];
+  jt_module* made = NULL;
+  size_t n = 0;
+  PyObject *key, *value;
+  Py_ssize_t place = 0;
+  jt_status status;
+  if (!PyDict_Check(fields)) return PyErr_SetString(PyExc_TypeError, "fields is a dict"), NULL;
+  while (PyDict_Next(fields, &place, &key, &value) && n < MOST) {
+    if (!jp_as_attr(key, value, &attrs[n], lists[n])) return NULL;
+    n++;
+  }
+  status = jt_module_create(jp_ctx, TEXT, TEXT_LEN, attrs, n, &made);
+  return status == JT_OK ? PyCapsule_New(made, "jt_module", jp_module_gone) : jp_raise(status);
+}
+/* {name: (tensor, whether it is a buffer)}. */
+static PyObject* module_tensors(jt_module* module) {
+  PyObject* out = PyDict_New();
+  uint32_t part;
+  for (part = JT_MODULE_PARAMETERS; out && part <= JT_MODULE_BUFFERS; part++) {
+    size_t i, n = 0;
+    jt_status status = jt_module_list(jp_ctx, module, part, &n);
+    if (status != JT_OK) return Py_DECREF(out), jp_raise(status);
+    for (i = 0; out && i < n; i++) {
+      const char* name = jt_module_listed_name(module, i);
+      jt_tensor* tensor = NULL;
+      PyObject *wrapped, *entry;
+      status = jt_module_get(jp_ctx, module, name, JT_NUL, &tensor);
+      wrapped = jp_result(status, tensor);
+      entry = wrapped ? Py_BuildValue("(NO)", wrapped, part == JT_MODULE_BUFFERS ? Py_True : Py_False) : NULL;
+      if (!entry || PyDict_SetItemString(out, name, entry)) Py_CLEAR(out);
+      Py_XDECREF(entry);
+    }
+  }
+  return out;
+}
+static PyObject* module_set_tensor(jt_module* module, const char* TEXT, size_t TEXT_LEN, PyObject* tensor) {
+  jt_tensor* handle = tensor == Py_None ? NULL : jp_get(tensor);
+  jt_status status;
+  if (!handle && tensor != Py_None) return NULL;
+  status = jt_module_set(jp_ctx, module, TEXT, TEXT_LEN, handle);
+  if (status != JT_OK) return jp_raise(status);
+  Py_RETURN_NONE;
+}
+static PyObject* module_set_field(jt_module* module, PyObject* name, PyObject* value) {
+  jt_attr attr;
+  int64_t list[JT_MAX_RANK];
+  jt_status status;
+  if (!jp_as_attr(name, value, &attr, list)) return NULL;
+  if ((status = jt_module_set_field(jp_ctx, module, &attr)) != JT_OK) return jp_raise(status);
+  Py_RETURN_NONE;
+}
+/* One result is itself, several are a tuple. */
+static PyObject* module_run(jt_module* module, jt_tensor* const* TENSORS_OR_NULL, size_t TENSORS_LEN, int training, int results) {
+  jt_tensor* outs[4] = {NULL};
+  PyObject* out = NULL;
+  int i;
+  jt_status status = JT_OK;
+  if (results < 1 || results > 4) return PyErr_SetString(PyExc_ValueError, "results is 1..4"), NULL;
+  if (training != jt_module_is_training(module)) status = jt_module_set_training(jp_ctx, module, training);
+  if (status == JT_OK) status = jt_module_forward(jp_ctx, module, TENSORS_OR_NULL, TENSORS_LEN, outs, (size_t)results);
+  if (status != JT_OK) return jp_raise(status);
+  if (results == 1) return jp_wrap(outs[0]);
+  out = PyTuple_New(results);
+  for (i = 0; out && i < results; i++) PyTuple_SET_ITEM(out, i, jp_wrap(outs[i]));
+  return PyErr_Occurred() ? (Py_XDECREF(out), NULL) : out;
+}
+
+/* ---- files -------------------------------------------------------------------------------------------------------- */
+
+static PyObject* checkpoint_save(const char* TEXT, size_t TEXT_LEN, PyObject* names, jt_tensor* const* TENSORS, size_t TENSORS_LEN) {
+  Py_ssize_t i, n;
+  const char** texts;
+  jt_status status = JT_OK;
+  PyObject* fast = PySequence_Fast(names, "names is a sequence of str");
+  if (!fast) return NULL;
+  n = PySequence_Fast_GET_SIZE(fast);
+  texts = PyMem_Calloc((size_t)n + 1, sizeof *texts);
+  if (!texts) PyErr_NoMemory();
+  else if ((size_t)n != TENSORS_LEN) PyErr_SetString(PyExc_ValueError, "as many names as tensors are needed");
+  for (i = 0; i < n && !PyErr_Occurred(); i++) texts[i] = PyUnicode_AsUTF8(PySequence_Fast_GET_ITEM(fast, i));
+  if (!PyErr_Occurred()) JT_LONG(status = jt_checkpoint_save(jp_ctx, TEXT, TEXT_LEN, texts, TENSORS, TENSORS_LEN));
+  PyMem_Free(texts);
+  Py_DECREF(fast);
+  if (PyErr_Occurred()) return NULL;
+  if (status != JT_OK) return jp_raise(status);
+  Py_RETURN_NONE;
+}
+/* {name: tensor} of the file. */
+static PyObject* checkpoint_load(const char* TEXT, size_t TEXT_LEN) {
+  jt_checkpoint* file = NULL;
+  jt_status status = jt_checkpoint_open(TEXT, TEXT_LEN, &file);
+  PyObject* out;
+  size_t i;
+  if (status != JT_OK) return jp_raise(status);
+  out = PyDict_New();
+  for (i = 0; out && i < jt_checkpoint_count(file); i++) {
+    const char* name = jt_checkpoint_name(file, i);
+    jt_tensor* tensor = NULL;
+    PyObject* wrapped;
+    status = jt_checkpoint_load(jp_ctx, file, name, JT_NUL, &tensor);
+    wrapped = jp_result(status, tensor);
+    if (!wrapped || PyDict_SetItemString(out, name, wrapped)) Py_CLEAR(out);
+    Py_XDECREF(wrapped);
+  }
+  jt_checkpoint_release(file);
+  return out;
+}
+
+/* ---- what happened ------------------------------------------------------------------------------------------------ */
+
+static PyObject* memory_info(void) {
+  jt_memory_info m;
+  jt_status status;
+  memset(&m, 0, sizeof m);
+  m.struct_size = sizeof m;
+  if ((status = jt_runtime_memory_info(jp_rt, &m)) != JT_OK) return jp_raise(status);
+  return Py_BuildValue("{sLsLsLsLsL}", "live_bytes", (long long)m.live_bytes, "peak_bytes", (long long)m.peak_bytes, "cached_bytes",
+                       (long long)m.cached_bytes, "allocator_calls", (long long)m.allocator_calls, "limit_bytes", (long long)m.limit_bytes);
+}
+static PyObject* stats(void) {
+  jt_stats s;
+  jt_status status;
+  memset(&s, 0, sizeof s);
+  s.struct_size = sizeof s;
+  if ((status = jt_runtime_stats(jp_rt, &s)) != JT_OK) return jp_raise(status);
+  return Py_BuildValue("{sLsLsLsLsLsLsL}", "evals", (long long)s.evals, "plans_made", (long long)s.plans_made, "kernels_compiled",
+                       (long long)s.kernels_compiled, "kernels_from_disk", (long long)s.kernels_from_disk, "launches",
+                       (long long)s.launches, "compile_ns", (long long)s.compile_ns, "run_ns", (long long)s.run_ns);
+}
+static PyObject* kernel_stats(void) {
+  size_t i, n = jt_kernel_count(jp_rt);
+  PyObject* list = PyList_New(0);
+  for (i = 0; list && i < n; i++) {
+    jt_kernel_stats k;
+    PyObject* one;
+    memset(&k, 0, sizeof k);
+    k.struct_size = sizeof k;
+    if (jt_kernel_stats_get(jp_rt, i, &k) != JT_OK) break;
+    one = Py_BuildValue("{sssssLsLsLsLsL}", "name", k.name, "tier", k.tier, "launches", (long long)k.launches, "run_ns",
+                        (long long)k.run_ns, "compile_ns", (long long)k.compile_ns, "bytes", (long long)k.bytes, "flops", (long long)k.flops);
+    if (!one || PyList_Append(list, one)) Py_CLEAR(list);
+    Py_XDECREF(one);
+  }
+  return list;
+}
+static PyObject* jp_text_of(jt_status status, char* text, size_t room) {
+  PyObject* out = status == JT_OK ? PyUnicode_DecodeUTF8(text, room ? (Py_ssize_t)room - 1 : 0, "replace") : jp_raise(status);
+  PyMem_Free(text);
+  return out;
+}
+static PyObject* stats_text(void) {
+  size_t room = 0;
+  jt_status status = jt_stats_print(jp_rt, NULL, 0, &room);
+  char* text = status == JT_OK ? PyMem_Malloc(room + 1) : NULL;
+  if (status == JT_OK && !text) return PyErr_NoMemory();
+  if (text) status = jt_stats_print(jp_rt, text, room, &room);
+  return jp_text_of(status, text, room);
+}
+/* What `stage`, a letter of JT_DUMP, makes of the pending ops behind the tensors. */
+static PyObject* graph_text(jt_tensor* const* TENSORS, size_t TENSORS_LEN, int stage) {
+  size_t room = 0;
+  jt_status status = jt_graph_print(jp_ctx, TENSORS, TENSORS_LEN, (jt_stage)stage, NULL, 0, &room);
+  char* text = status == JT_OK ? PyMem_Malloc(room + 1) : NULL;
+  if (status == JT_OK && !text) return PyErr_NoMemory();
+  if (text) status = jt_graph_print(jp_ctx, TENSORS, TENSORS_LEN, (jt_stage)stage, text, room, &room);
+  return jp_text_of(status, text, room);
+}
+
+/* ---- the module --------------------------------------------------------------------------------------------------- */
+
+/* Functions whose first parameter is `x` are methods too; one wrapper serves both (see jp_parse). */
+static int jp_add_methods(PyMethodDef* methods, const char* const* names) {
+  for (; *names; names++) {
+    PyMethodDef* def = methods;
+    PyObject* descriptor;
+    while (def->ml_name && strcmp(def->ml_name, *names)) def++;
+    if (!def->ml_name || !(descriptor = PyDescr_NewMethod(jp_base_class, def))) return -1;
+    if (PyDict_SetItemString(jp_base_class->tp_dict, *names, descriptor)) return -1;
+    Py_DECREF(descriptor);
+  }
+  PyType_Modified(jp_base_class);
+  return 0;
+}
+static int jp_start(PyTypeObject* base, PyMethodDef* methods, const char* const* method_names) {
+  jt_runtime_desc desc;
+  jt_status status;
+  memset(&desc, 0, sizeof desc);
+  desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_BACKGROUND_JIT;
+  /* More than there is would not be refused by a system that promises more memory than it has, but end the process. */
+  desc.memory_limit = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 16 * 15;
+  base->tp_dictoffset = 0; /* attributes are the class's slots: SWIG's dict is unknown to the collector */
+  jp_base_class = jp_tensor_class = base;
+  if (PyType_Ready(&jp_writable_type) < 0 || jp_add_methods(methods, method_names)) return -1;
+  status = jt_runtime_create(&desc, &jp_rt);
+  if (status == JT_OK) status = jt_context_create(jp_rt, &jp_ctx);
+  if (status != JT_OK) return PyErr_Format(PyExc_ImportError, "jt: %s", jt_last_error_message()), -1;
+  pthread_atfork(NULL, NULL, jp_after_fork);
+  return 0;
+}
+#endif

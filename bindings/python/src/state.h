@@ -1,0 +1,148 @@
+/* state: one runtime and one context per process, who may enter the context, statuses as exceptions, handles as objects.
+ *
+ * Whoever records holds the interpreter lock, so the context needs a lock of its own only while an evaluation runs without
+ * it: `busy`. It is waited for only with the interpreter lock released. */
+#ifndef JT_PYTHON_STATE_H
+#define JT_PYTHON_STATE_H
+#include <jt/jt.h>
+#include <errno.h>
+#include <structmember.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "lines.h"
+
+static jt_runtime* jp_rt;
+static jt_context* jp_ctx;
+static PyTypeObject* jp_tensor_class;  /* jt.Tensor, once the package has made it */
+static PyObject* jp_hooks;             /* what the package offers to C: errors, dtypes, index_get, index_set, as_array */
+
+static PyObject* jp_hook(const char* name) { /* borrowed */
+  PyObject* hook = jp_hooks ? PyDict_GetItemString(jp_hooks, name) : NULL;
+  if (!hook) PyErr_Format(PyExc_SystemError, "jt: the package has not set the hook '%s'", name);
+  return hook;
+}
+
+/* ---- who is inside ------------------------------------------------------------------------------------------------ */
+
+static struct {
+  pthread_mutex_t mutex;
+  pthread_cond_t left;
+  volatile int busy;    /* changed under the mutex and the interpreter lock */
+  volatile int depth;   /* an evaluation may call Python, which may evaluate */
+  pthread_t owner;
+  int is_broken;        /* forked while another thread was evaluating */
+} jp_gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0};
+
+static int jp_wait_at_gate(void) {
+  if (jp_gate.is_broken) {
+    PyErr_SetString(PyExc_RuntimeError, "jt: this process was forked while another thread was evaluating; start it anew");
+    return -1;
+  }
+  while (jp_gate.busy && !pthread_equal(jp_gate.owner, pthread_self())) {
+    Py_BEGIN_ALLOW_THREADS
+    pthread_mutex_lock(&jp_gate.mutex);
+    if (jp_gate.busy) {
+      struct timespec until;
+      clock_gettime(CLOCK_REALTIME, &until);
+      until.tv_nsec += 50000000;
+      if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+      pthread_cond_timedwait(&jp_gate.left, &jp_gate.mutex, &until);
+    }
+    pthread_mutex_unlock(&jp_gate.mutex);
+    Py_END_ALLOW_THREADS
+    if (PyErr_CheckSignals()) return -1;
+  }
+  return 0;
+}
+/* Before a call that takes the context: waits for who is inside, and says where the program is. -1 with an exception: do
+ * not call. */
+static inline int jp_enter(void) {
+  static uint32_t told;
+  uint32_t line;
+  if (__builtin_expect(jp_gate.busy || jp_gate.is_broken, 0) && jp_wait_at_gate()) return -1;
+  if ((line = jp_current_line()) != told) jt_context_set_line(jp_ctx, told = line);
+  return 0;
+}
+/* Around a call that may take long: others may run Python, and wait at the gate. The interpreter lock is held. */
+static PyThreadState* jp_begin_long(void) {
+  pthread_mutex_lock(&jp_gate.mutex);
+  jp_gate.busy = 1, jp_gate.depth++, jp_gate.owner = pthread_self();
+  pthread_mutex_unlock(&jp_gate.mutex);
+  return PyEval_SaveThread();
+}
+static void jp_end_long(PyThreadState* thread) {
+  pthread_mutex_lock(&jp_gate.mutex);
+  if (--jp_gate.depth == 0) jp_gate.busy = 0, pthread_cond_broadcast(&jp_gate.left);
+  pthread_mutex_unlock(&jp_gate.mutex);
+  PyEval_RestoreThread(thread);
+}
+#define JT_LONG(call)                         \
+  do {                                        \
+    PyThreadState* jp_thread = jp_begin_long(); \
+    call;                                     \
+    jp_end_long(jp_thread);                   \
+  } while (0)
+
+static void jp_after_fork(void) {
+  pthread_mutex_init(&jp_gate.mutex, NULL);
+  pthread_cond_init(&jp_gate.left, NULL);
+  if (jp_gate.busy && !pthread_equal(jp_gate.owner, pthread_self())) jp_gate.is_broken = 1;
+}
+
+/* ---- errors ------------------------------------------------------------------------------------------------------- */
+
+/* Sets the exception for a failed call; one that a callback has raised already stays. Returns NULL. */
+static PyObject* jp_raise(jt_status status) {
+  jt_error_info info;
+  PyObject *hook, *raised;
+  if (PyErr_Occurred()) return NULL;
+  memset(&info, 0, sizeof info);
+  info.struct_size = sizeof info;
+  jt_last_error(&info);
+  if (!(hook = jp_hook("error"))) return NULL;
+  raised = PyObject_CallFunction(hook, "iLs#", (int)status, (long long)info.native_code, info.message,
+                                 (Py_ssize_t)info.message_len);
+  if (raised) PyErr_SetObject((PyObject*)Py_TYPE(raised), raised), Py_DECREF(raised);
+  return NULL;
+}
+
+/* ---- handles as objects ------------------------------------------------------------------------------------------- */
+
+static PyTypeObject* jp_base_class; /* what SWIG made of jt_tensor; jp_tensor_class derives from it */
+
+static inline int jp_is_tensor(PyObject* o) {
+  return Py_TYPE(o) == jp_tensor_class || PyType_IsSubtype(Py_TYPE(o), jp_base_class);
+}
+static inline jt_tensor* jp_handle(PyObject* tensor) { return (jt_tensor*)((SwigPyObject*)tensor)->ptr; }
+/* The handle behind an object; NULL with an exception for None, other types, and objects that were never filled. */
+static jt_tensor* jp_get(PyObject* o) {
+  if (!jp_is_tensor(o)) {
+    PyErr_Format(PyExc_TypeError, "expected a jt.Tensor, not %.200s", Py_TYPE(o)->tp_name);
+    return NULL;
+  }
+  if (!jp_handle(o)) PyErr_SetString(PyExc_ValueError, "this jt.Tensor was never given a value");
+  return jp_handle(o);
+}
+/* A new jt.Tensor (or `type`, a class derived from it) that takes over one count of the handle. */
+static PyObject* jp_wrap_as(PyTypeObject* type, jt_tensor* handle) {
+  SwigPyObject* self = (SwigPyObject*)type->tp_alloc(type, 0);
+  if (!self) {
+    jt_tensor_release(handle);
+    return NULL;
+  }
+  self->ptr = handle, self->ty = SWIGTYPE_p_jt_tensor, self->own = SWIG_POINTER_OWN, self->next = NULL;
+  return (PyObject*)self;
+}
+static inline PyObject* jp_wrap(jt_tensor* handle) { return jp_wrap_as(jp_tensor_class, handle); }
+static inline PyObject* jp_result(jt_status status, jt_tensor* handle) {
+  return status == JT_OK ? jp_wrap(handle) : jp_raise(status);
+}
+static void jp_dealloc(PyObject* o) {
+  SwigPyObject* self = (SwigPyObject*)o;
+  Py_XDECREF(self->dict);
+  if (self->own && self->ptr) jt_tensor_release((jt_tensor*)self->ptr);
+  if (PyType_IS_GC(Py_TYPE(o))) PyObject_GC_Del(o);
+  else PyObject_Free(o);
+}
+#endif

@@ -1,0 +1,34 @@
+// rule_checks: what type rules ask of operands and attributes; each error names op, fact and both values.
+#pragma once
+#include "core/ir/rules.h"
+
+namespace jt {
+
+inline void check_float(const TypeRule& r, int i) {
+  if (!is_float(r.inputs[i].dtype()))
+    fail(JT_E_DTYPE, r.op.name, ": operand ", i, " is ", r.inputs[i].dtype(), ", not a floating-point dtype");
+}
+inline void check_integer(const TypeRule& r, int i) {
+  if (!is_int(r.inputs[i].dtype()))
+    fail(JT_E_DTYPE, r.op.name, ": operand ", i, " is ", r.inputs[i].dtype(), ", not an integer dtype");
+}
+inline void check_same_dtype(const TypeRule& r, int i, int j) {
+  if (r.inputs[i].dtype() != r.inputs[j].dtype())
+    fail(JT_E_DTYPE, r.op.name, ": operands are ", r.inputs[i].dtype(), " and ", r.inputs[j].dtype());
+}
+inline void check_rank(const TypeRule& r, int i, int rank) {
+  if (r.inputs[i].shape().rank != rank)
+    fail(JT_E_SHAPE, r.op.name, ": operand ", i, " needs ", rank, " axes, its shape is ", r.inputs[i].shape());
+}
+inline Shape shape_attr(const TypeRule& r, int attr) {
+  Shape shape(std::as_const(r.attrs).ints(attr));
+  check_count(r.op.name, shape);
+  return shape;
+}
+inline DType dtype_attr(const TypeRule& r, int attr) {
+  int64_t t = r.attrs.integer(attr);
+  if (t != int(t) || !is_dtype(int(t))) fail(JT_E_DTYPE, r.op.name, ": ", t, " is not a dtype");
+  return DType(t);
+}
+
+}  // namespace jt

@@ -1,0 +1,28 @@
+// forward: what the functions of forward_*.cpp share. Each computes one row of layers.def: c.outputs, c.update(buffer).
+#pragma once
+#include <cmath>
+
+#include "core/ir/build.h"
+#include "core/nn/layer.h"
+
+namespace jt {
+
+#define JT_LAYER(name, ...) void name##_forward(LayerCall&);
+#include "core/nn/layers.def"
+
+inline void give(LayerCall& c, const Value& y) { c.outputs.assign(1, y); }
+
+inline void check_rank(const LayerCall& c, int least, int most) {
+  const Shape& x = c.x().shape();
+  if (x.rank >= least && x.rank <= most) return;
+  fail(JT_E_SHAPE, c.layer.row().name, ": x needs ", least, least == most ? "" : text(" to ", most), " axes, its shape is ", x);
+}
+
+// [C] beside x [N,C,..]: as [C,1,..].
+inline Value along_channels(const Value& factor, int rank) {
+  Shape shape{factor.shape()[0]};
+  for (int i = 2; i < rank; i++) shape.push(1);
+  return ops::reshape(factor, shape);
+}
+
+}  // namespace jt

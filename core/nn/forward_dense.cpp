@@ -1,0 +1,215 @@
+// forward_dense: containers, matrix products, embedding, chance, activations, shapes.
+#include "core/nn/forward.h"
+
+#include "core/grad/grad.h"
+
+namespace jt {
+
+using namespace ops;
+
+void Module_forward(LayerCall& c) { fail(JT_E_UNSUPPORTED, c.layer.row().name, ": has no forward of its own"); }
+void Sequential_forward(LayerCall& c) { give(c, c.x()); }  // with no children; whoever has some calls them
+void Identity_forward(LayerCall& c) { give(c, c.x()); }
+
+// ---- products --------------------------------------------------------------------------------------------------------
+
+static void check_last(const LayerCall& c, const Value& x, std::string_view field) {
+  int64_t wanted = c[field].integer;
+  if (x.shape().rank < 1 || x.shape()[x.shape().rank - 1] != wanted)
+    fail(JT_E_SHAPE, c.layer.row().name, ": x has shape ", x.shape(), ", its last extent is not ", field, " ", wanted);
+}
+
+// Over the last axis, the others as one: a batch of matrices is one matrix here.
+void Linear_forward(LayerCall& c) {
+  Value x = c.x(), bias = c.state("bias");
+  check_last(c, x, "in_features");
+  Shape shape = x.shape();
+  int64_t out = c["out_features"].integer, rows = 1;
+  for (int i = 0; i + 1 < shape.rank; i++) rows *= shape[i];
+  if (shape.rank > 2) x = reshape(x, Shape{rows, shape[shape.rank - 1]});
+  Value y = matmul(x, transpose(c.state("weight")));
+  if (bias) y = y + bias;
+  shape.dims[shape.rank - 1] = out;
+  give(c, shape.rank > 2 ? reshape(y, shape) : y);
+}
+
+// x1 [N,I], weight [O,I,J], x2 [N,J]: (x1 @ weight as [I,O*J]) as [N,O,J], times x2, summed over J.
+void Bilinear_forward(LayerCall& c) {
+  check_last(c, c.x(0), "in1_features"), check_last(c, c.x(1), "in2_features"), check_rank(c, 2, 2);
+  if (c.x(1).shape().rank != 2 || c.x(0).shape()[0] != c.x(1).shape()[0])
+    fail(JT_E_SHAPE, "Bilinear: shapes ", c.x(0).shape(), " and ", c.x(1).shape(), " differ before their last axis");
+  int64_t n = c.x(0).shape()[0], in1 = c["in1_features"].integer, in2 = c["in2_features"].integer, out = c["out_features"].integer;
+  int64_t in_first[] = {1, 0, 2}, last[] = {2};
+  Value weight = reshape(transpose(c.state("weight"), in_first), Shape{in1, out * in2});
+  Value products = reshape(matmul(c.x(0), weight), Shape{n, out, in2});
+  Value y = sum(products * reshape(c.x(1), Shape{n, 1, in2}), last), bias = c.state("bias");
+  give(c, bias ? y + bias : y);
+}
+
+void Embedding_forward(LayerCall& c) {
+  int64_t padding = c["padding_idx"].integer, rows = c["num_embeddings"].integer;
+  if (padding == kNone) padding = -1;
+  else if (padding < 0) padding += rows;
+  give(c, call(Op::embedding, {c.x(), c.state("weight")}, Attrs().add(padding)));
+}
+
+// ---- chance ----------------------------------------------------------------------------------------------------------
+
+// The body of `dropout`, not the row: then p and the counter are arguments of the plan, and the next call needs no new one.
+// The mask spans the first `axes` axes of x.
+static void drop(LayerCall& c, int axes) {
+  Value x = c.x();
+  double p = c["p"].real;
+  if (!c.training || p == 0) return give(c, x);
+  if (x.shape().rank < axes) fail(JT_E_SHAPE, c.layer.row().name, ": x needs ", axes, " axes or more, its shape is ", x.shape());
+  RandomPlace place = c.random();
+  Type type = x.type();
+  for (int i = axes; i < type.shape.rank; i++) type.shape.dims[i] = 1, type.shape.units |= uint8_t(1 << i);
+  Value factor = x;
+  bool is_whole = axes == type.shape.rank;
+  if (!is_whole) {
+    Value one = c.recorder().constant(type.dtype, 1);
+    Shape ones;
+    for (int i = 0; i < type.shape.rank; i++) ones.push(1);
+    factor = expand(reshape(one, ones), type.shape);
+  }
+  type = factor.type();
+  Attrs attrs = Attrs().add_real(p).add(place.seed).add(place.stream).add(place.counter);
+  Ref in = factor;
+  infer(Op::dropout, {&in, 1}, attrs, &type);
+  Value kept = def(Op::dropout).body(c.recorder(), {&in, 1}, attrs, type);
+  give(c, is_whole ? kept : x * kept);
+}
+void Dropout_forward(LayerCall& c) { drop(c, c.x().shape().rank); }
+void Dropout1d_forward(LayerCall& c) { check_rank(c, 3, 3), drop(c, 2); }
+void Dropout2d_forward(LayerCall& c) { check_rank(c, 4, 4), drop(c, 2); }
+void Dropout3d_forward(LayerCall& c) { check_rank(c, 5, 5), drop(c, 2); }
+void DropPath_forward(LayerCall& c) { drop(c, 1); }
+
+// ---- activations -----------------------------------------------------------------------------------------------------
+
+#define JT_BY_ROW(layer, row) \
+  void layer##_forward(LayerCall& c) { give(c, call(Op::row, {c.x()}, make_attrs(Op::row, {}))); }
+JT_BY_ROW(ReLU, relu)
+JT_BY_ROW(SELU, selu)
+JT_BY_ROW(SiLU, silu)
+JT_BY_ROW(Mish, mish)
+JT_BY_ROW(Sigmoid, sigmoid)
+JT_BY_ROW(LogSigmoid, log_sigmoid)
+JT_BY_ROW(Hardsigmoid, hardsigmoid)
+JT_BY_ROW(Hardswish, hardswish)
+JT_BY_ROW(Tanh, tanh)
+#undef JT_BY_ROW
+
+static Value hardtanh(const Value& x, double low, double high) {
+  return call(Op::hardtanh, {x}, Attrs().add_real(low).add_real(high));
+}
+void ReLU6_forward(LayerCall& c) { give(c, hardtanh(c.x(), 0, 6)); }
+void Hardtanh_forward(LayerCall& c) { give(c, hardtanh(c.x(), c["min_val"].real, c["max_val"].real)); }
+void LeakyReLU_forward(LayerCall& c) { give(c, call(Op::leaky_relu, {c.x()}, Attrs().add_real(c["negative_slope"].real))); }
+void PReLU_forward(LayerCall& c) { give(c, call(Op::prelu, {c.x(), c.state("weight")})); }
+void ELU_forward(LayerCall& c) { give(c, call(Op::elu, {c.x()}, Attrs().add_real(c["alpha"].real))); }
+void CELU_forward(LayerCall& c) { give(c, call(Op::celu, {c.x()}, Attrs().add_real(c["alpha"].real))); }
+void GELU_forward(LayerCall& c) { give(c, call(c["approximate"].word == "tanh" ? Op::gelu_tanh : Op::gelu, {c.x()})); }
+void Hardshrink_forward(LayerCall& c) { give(c, where(abs(c.x()) <= c["lambd"].real, 0, c.x())); }
+void Softshrink_forward(LayerCall& c) {
+  double lambda = c["lambd"].real;
+  give(c, where(c.x() > lambda, c.x() - lambda, where(c.x() < -lambda, c.x() + lambda, c.x() * 0)));
+}
+void Softplus_forward(LayerCall& c) {
+  double beta = c["beta"].real;
+  Value x = c.x() * beta;
+  give(c, where(x > c["threshold"].real, c.x(), call(Op::softplus, {x}) / beta));
+}
+void Softsign_forward(LayerCall& c) { give(c, c.x() / (abs(c.x()) + 1)); }
+void Tanhshrink_forward(LayerCall& c) { give(c, c.x() - tanh(c.x())); }
+void Threshold_forward(LayerCall& c) { give(c, where(c.x() <= c["threshold"].real, c["value"].real, c.x())); }
+void Softmax_forward(LayerCall& c) { give(c, call(Op::softmax, {c.x()}, Attrs().add(c["dim"].integer))); }
+void Softmin_forward(LayerCall& c) { give(c, call(Op::softmax, {-c.x()}, Attrs().add(c["dim"].integer))); }
+void LogSoftmax_forward(LayerCall& c) { give(c, call(Op::log_softmax, {c.x()}, Attrs().add(c["dim"].integer))); }
+
+// ---- shapes ----------------------------------------------------------------------------------------------------------
+
+static int axis_of(const LayerCall& c, std::string_view field) {
+  int64_t axis = c[field].integer, rank = c.x().shape().rank;
+  if (axis < -rank || axis >= rank)
+    fail(JT_E_SHAPE, c.layer.row().name, ": ", field, " ", axis, " is outside the ", rank, " axes of x");
+  return int(axis < 0 ? axis + rank : axis);
+}
+
+void GLU_forward(LayerCall& c) {
+  int axis = axis_of(c, "dim");
+  const Shape& x = c.x().shape();
+  if (x[axis] % 2) fail(JT_E_SHAPE, "GLU: extent ", x[axis], " of axis ", axis, " is odd");
+  int64_t zeros[kMaxRank] = {}, middle[kMaxRank] = {}, half[kMaxRank], whole[kMaxRank];
+  for (int i = 0; i < x.rank; i++) half[i] = whole[i] = x[i];
+  middle[axis] = half[axis] = x[axis] / 2;
+  size_t n = size_t(x.rank);
+  give(c, slice(c.x(), {zeros, n}, {half, n}) * sigmoid(slice(c.x(), {middle, n}, {whole, n})));
+}
+
+void Flatten_forward(LayerCall& c) {
+  const Shape& x = c.x().shape();
+  if (x.rank == 0) return give(c, reshape(c.x(), Shape{1}));
+  int first = axis_of(c, "start_dim"), last = axis_of(c, "end_dim");
+  if (first > last) fail(JT_E_INVALID, "Flatten: start_dim ", first, " is behind end_dim ", last);
+  Shape out;
+  int64_t flat = 1;
+  for (int i = 0; i < x.rank; i++) {
+    if (i >= first && i <= last) flat *= x[i];
+    if (i < first || i > last) out.push(x[i]);
+    else if (i == last) out.push(flat);
+  }
+  give(c, reshape(c.x(), out));
+}
+
+void Unflatten_forward(LayerCall& c) {
+  const Shape& x = c.x().shape();
+  int axis = axis_of(c, "dim");
+  std::vector<int64_t> out;
+  for (int i = 0; i < x.rank; i++) {
+    if (i != axis) out.push_back(x[i]);
+    else out.insert(out.end(), c["unflattened_size"].ints.begin(), c["unflattened_size"].ints.end());
+  }
+  give(c, call(Op::reshape, {c.x()}, Attrs().add_ints(out)));
+}
+
+void PixelShuffle_forward(LayerCall& c) {
+  check_rank(c, 4, 4);
+  const Shape& x = c.x().shape();
+  int64_t r = c["upscale_factor"].integer, order[] = {0, 1, 4, 2, 5, 3};
+  if (x[1] % (r * r)) fail(JT_E_SHAPE, "PixelShuffle: ", x[1], " channels are no multiple of ", r * r);
+  Value split = reshape(c.x(), Shape{x[0], x[1] / (r * r), r, r, x[2], x[3]});
+  give(c, reshape(transpose(split, order), Shape{x[0], x[1] / (r * r), x[2] * r, x[3] * r}));
+}
+
+void PixelUnshuffle_forward(LayerCall& c) {
+  check_rank(c, 4, 4);
+  const Shape& x = c.x().shape();
+  int64_t r = c["downscale_factor"].integer, order[] = {0, 1, 3, 5, 2, 4};
+  if (x[2] % r || x[3] % r) fail(JT_E_SHAPE, "PixelUnshuffle: shape ", x, " is no multiple of ", r);
+  Value split = reshape(c.x(), Shape{x[0], x[1], x[2] / r, r, x[3] / r, r});
+  give(c, reshape(transpose(split, order), Shape{x[0], x[1] * r * r, x[2] / r, x[3] / r}));
+}
+
+// Left, right, top, bottom of the last two axes.
+static void pad_around(LayerCall& c, double value) {
+  check_rank(c, 3, 4);
+  auto p = c["padding"].ints;
+  int rank = c.x().shape().rank;
+  int64_t before[kMaxRank] = {}, after[kMaxRank] = {};
+  before[rank - 1] = p[0], after[rank - 1] = p[1], before[rank - 2] = p[2], after[rank - 2] = p[3];
+  give(c, call(Op::pad, {c.x()}, Attrs().add_ints({before, size_t(rank)}).add_ints({after, size_t(rank)}).add_real(value)));
+}
+void ConstantPad2d_forward(LayerCall& c) { pad_around(c, c["value"].real); }
+void ZeroPad2d_forward(LayerCall& c) { pad_around(c, 0); }
+
+void UpsamplingNearest2d_forward(LayerCall& c) {
+  check_rank(c, 4, 4);
+  const Shape& x = c.x().shape();
+  auto by = c["scale_factor"].ints;
+  Value spread = expand(reshape(c.x(), Shape{x[0], x[1], x[2], 1, x[3], 1}), Shape{x[0], x[1], x[2], by[0], x[3], by[1]});
+  give(c, reshape(spread, Shape{x[0], x[1], x[2] * by[0], x[3] * by[1]}));
+}
+
+}  // namespace jt

@@ -1,0 +1,151 @@
+"""Memory shared with NumPy and through DLPack: dtypes, strides, nothing in it, read-only, who outlives whom."""
+import ctypes
+import gc
+import sys
+
+import pytest
+
+import jt
+
+DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"]
+SHAPES = [(), (0,), (3,), (2, 0, 3), (2, 3, 4), (1, 1)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_there_and_back(np, dtype, shape):
+    a = (np.arange(int(np.prod(shape))).reshape(shape) % 2 if dtype == "bool" else np.arange(int(np.prod(shape))).reshape(shape)).astype(dtype)
+    x = jt.array(a)
+    assert x.dtype == dtype and x.shape == shape
+    for back in (x.numpy(), x.numpy(copy=False), np.asarray(x), np.array(x), np.asarray(memoryview(x)),
+                 np.from_dlpack(x) if dtype != "bool" or np.__version__ >= "2" else x.numpy()):
+        assert back.dtype == dtype and back.shape == shape
+        np.testing.assert_array_equal(back, a)
+    for back in (jt.from_dlpack(x), jt.from_dlpack(x.__dlpack__()), jt.from_dlpack(x.__dlpack__(max_version=(1, 0)))):
+        assert back.dtype == dtype and back.shape == shape and back.tolist() == a.tolist()
+    assert x.tolist() == a.tolist()
+
+
+def test_views_share_memory_and_copies_do_not(np):
+    x = jt.arange(6).float() + 0
+    view, copy = x.numpy(copy=False), x.numpy()
+    assert view.ctypes.data == np.from_dlpack(x).ctypes.data == np.asarray(x).ctypes.data != copy.ctypes.data
+    assert not view.flags.writeable and copy.flags.writeable
+    with pytest.raises(ValueError):
+        view[0] = 1
+    with pytest.raises((BufferError, TypeError)):
+        (ctypes.c_char * x.nbytes).from_buffer(x)
+
+
+def test_exports_are_pinned(np):
+    x = jt.arange(1000).float() + 0
+    view = x.numpy(copy=False)
+    x += 1
+    x.sync()
+    y = x * 2
+    del x
+    y.sync()
+    gc.collect()
+    np.testing.assert_array_equal(view, np.arange(1000))
+
+
+@pytest.mark.parametrize("export", ["numpy", "dlpack", "memoryview"])
+def test_the_exporter_may_go_first(np, export):
+    x = jt.arange(5000).float() + 0
+    out = {"numpy": lambda: x.numpy(copy=False), "dlpack": lambda: np.from_dlpack(x), "memoryview": lambda: np.asarray(memoryview(x))}[export]()
+    del x
+    gc.collect()
+    junk = [jt.zeros((5000,)).sync() + 1 for _ in range(20)]
+    [j.sync() for j in junk]
+    np.testing.assert_array_equal(out, np.arange(5000))
+
+
+def test_data_is_writable_and_counts_as_an_assignment(np):
+    x = jt.zeros((3,)) + 1
+    pending, ran = x * 10, (x * 100).sync()
+    x.data[1] = 5
+    assert x.tolist() == [1, 5, 1] and pending.tolist() == [10, 10, 10] and ran.tolist() == [100] * 3
+    d = x.data
+    d[0] = 7
+    assert (x + 0).tolist() == [7, 5, 1] and x.data.ctypes.data == d.ctypes.data
+    frozen = x.numpy(copy=False)
+    x.data[2] = 9
+    assert frozen.tolist() == [7, 5, 1] and x.tolist() == [7, 5, 9]
+    x.data = [1, 2, 3]
+    assert x.tolist() == [1, 2, 3]
+    w = jt.Parameter([1.0, 2.0])
+    y = w * w
+    w.data[:] = 0
+    assert y.tolist() == [1, 4] and w.requires_grad and w.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("cut", [lambda a: a[::2], lambda a: a[::-1], lambda a: a.T, lambda a: a[:, 1:], lambda a: a.transpose(2, 0, 1)[..., ::2],
+                                 lambda a: a[1:, None, 0]])
+def test_strided_memory(np, cut):
+    a = cut(np.arange(60, dtype=np.int32).reshape(3, 4, 5))
+    assert jt.array(a).tolist() == a.tolist() and jt.from_dlpack(a).tolist() == a.tolist()
+    assert jt.array(np.asfortranarray(a)).tolist() == a.tolist()
+
+
+def test_dlpack_borrows_without_a_copy(np):
+    a = np.arange(1000, dtype=np.float32).reshape(20, 50)
+    assert jt.from_dlpack(a).numpy(copy=False).ctypes.data == a.ctypes.data
+    before = sys.getrefcount(a)
+    x = jt.from_dlpack(a)
+    assert sys.getrefcount(a) > before
+    del x
+    jt.sync_all()
+    gc.collect()
+    assert sys.getrefcount(a) == before
+
+
+def test_the_owner_of_borrowed_memory_may_go_first(np):
+    a = np.arange(5000, dtype=np.float32)
+    x = jt.from_dlpack(a)
+    del a
+    gc.collect()
+    assert (x + 1).sum().item() == 5000 * 4999 / 2 + 5000
+
+
+def test_bfloat16():
+    x = jt.array([1.5, -2.0]).cast("bfloat16")
+    with pytest.raises(BufferError):
+        memoryview(x)
+    assert x.tolist() == [1.5, -2] and jt.from_dlpack(x).dtype is jt.bfloat16 and "1.5" in repr(x)
+
+
+def test_what_has_no_counterpart(np):
+    for wrong in (np.array([1j]), np.array(["a"]), np.array([object()]), np.zeros(3, "f4,i4"), np.zeros(2, ">f4"), np.zeros((1,) * 9)):
+        with pytest.raises((jt.DTypeError, TypeError, ValueError, BufferError)):
+            jt.array(wrong)
+    with pytest.raises((TypeError, AttributeError)):
+        jt.from_dlpack(3)
+    with pytest.raises(BufferError):
+        jt.array([1]).__dlpack__(dl_device=(2, 0))
+
+
+def test_capsules_are_used_once():
+    capsule = jt.array([1.0, 2.0]).__dlpack__()
+    assert jt.from_dlpack(capsule).tolist() == [1, 2]
+    with pytest.raises(ValueError):
+        jt.from_dlpack(capsule)
+    for _ in range(100):
+        jt.array([1.0]).__dlpack__()  # never consumed
+
+
+def test_numpy_leaves_operators_to_us(np):
+    a, x = np.ones(3, np.float32), jt.array([1.0, 2.0, 3.0])
+    for got in (a + x, x + a, a * x, np.float32(1) * x):
+        assert isinstance(got, jt.Tensor)
+    assert jt.array([np.ones(2), np.zeros(2)]).shape == (2, 2)
+
+
+def test_torch(np):
+    torch = pytest.importorskip("torch")
+    t = torch.arange(6, dtype=torch.float32).reshape(2, 3)
+    x = jt.from_dlpack(t)
+    assert x.tolist() == t.tolist() and jt.from_dlpack(t.T).tolist() == t.T.tolist()
+    assert torch.from_dlpack(x).data_ptr() == t.data_ptr()
+    half = torch.tensor([1.5], dtype=torch.bfloat16)
+    assert jt.from_dlpack(half).dtype is jt.bfloat16 and torch.from_dlpack(jt.from_dlpack(half)).dtype == torch.bfloat16
+    assert jt.zeros((1,), dtype=torch.float64).dtype is jt.float64

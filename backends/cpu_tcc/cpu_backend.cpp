@@ -144,6 +144,7 @@ void choose_tiers(jt_be_device& device) {
   device.compiles_kernels_with_tcc = tier != "gxx";
   if (tier == "tcc" || setting(host, "cpu.cxx", "") == "off") return;
   cpu::GxxSettings settings = gxx_settings(host, tier == "gxx");
+  if (!device.tcc->has_folder()) settings.cache_folder.clear();  // it has said why
   bool is_of_use = settings.where != cpu::GxxSettings::Where::nowhere || !settings.cache_folder.empty();
   if (is_of_use) device.gxx = std::make_unique<cpu::GxxTier>(*device.primitives, std::move(settings), log);
 }

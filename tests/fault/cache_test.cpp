@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -116,10 +117,13 @@ TEST_F(Cache, SurvivesProcessesKilledAtAnyMoment) {
   RecordProperty("seed", std::to_string(start));
   std::mt19937 random(start);
   int killed = 0;
+  auto begin = std::chrono::steady_clock::now();
+  ASSERT_EQ(status_of(launch(cache, output())), 0);
+  auto whole = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin).count();
   for (int i = 0; i < 200; i++) {
     if (i % 4 == 0) fs::remove_all(cache);
     pid_t pid = launch(cache, output());
-    usleep(random() % 30000);
+    usleep(useconds_t(random() % uint64_t(whole)));
     kill(pid, SIGKILL);
     killed += WIFSIGNALED(status_of(pid));
     if (i % 4 < 3) continue;  // three killed ones, then one that finds what they left

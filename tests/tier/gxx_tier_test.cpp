@@ -58,8 +58,10 @@ bool multiplies(const Kernel& kernel, int terms) {
   float x[3] = {1, 2, -3}, y[3] = {};
   std::vector<int64_t> args = vm::Args(3, 1).operand(x).operand(y).words;
   alignas(64) static thread_local char scratch[1 << 17];
-  EXPECT_LE(kernel.scratch_bytes(args.data()), int64_t(sizeof scratch));
-  kernel.run(args.data(), 0, 3, scratch);
+  static const jt_host_api host{};
+  static const Lanes alone(host, 0);
+  EXPECT_LE(kernel.scratch_bytes(args.data(), alone), int64_t(sizeof scratch));
+  kernel.run(args.data(), 0, 3, scratch, alone);
   float factor = float(terms + 1);
   return y[0] == factor && y[1] == 2 * factor && y[2] == -3 * factor;
 }

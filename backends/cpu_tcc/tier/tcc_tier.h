@@ -47,6 +47,8 @@ class TccTier {
   const void* const* primitives() const { return primitives_.data(); }
   TccStats stats() const { return {compiled_, loaded_, failed_}; }
 
+  bool has_folder() const { return store_ != nullptr; }  // of kernels on the disk
+
  private:
   TccKernel load_or_compile(const Program& program, std::string_view key);
   bool is_movable(const std::string& source, const TccKernel& kernel);

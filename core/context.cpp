@@ -278,7 +278,7 @@ std::vector<Value> Context::grad(Ref y, std::span<Cell* const> inputs, Ref dy, u
   auto out = gradients(recorder_, y, dy, wrt, options);
   for (size_t i = 0; i < out.size(); i++) {
     if (out[i]) continue;
-    if (!(flags & JT_GRAD_ALLOW_UNUSED)) fail(JT_E_INVALID, "grad: y does not depend on input ", i);
+    if (!(flags & JT_GRAD_ALLOW_UNUSED)) fail(JT_E_INVALID, "grad: y does not depend on input ", i, ", or only through what has no gradient");
     out[i] = ops::zeros_like(wrt[i]);
   }
   return out;

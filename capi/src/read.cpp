@@ -55,7 +55,7 @@ static Number load(const void* data, Number kind) {
 template <class Number>
 static Number item(Context& c, jt_tensor* tensor) {
   Value value = operand(c, "tensor", tensor);
-  if (value.type().count() != 1) fail(JT_E_SHAPE, "item: shape ", value.shape(), " has not one element");
+  if (value.type().count() != 1) fail(JT_E_SHAPE, "shape ", value.shape(), " has ", value.type().count(), " elements, not one");
   if (value.dtype() == JT_F16 || value.dtype() == JT_BF16) value = ops::cast(value, JT_F32);
   const void* data = c.read(value)->data;
   switch (value.dtype()) {

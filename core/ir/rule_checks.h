@@ -14,7 +14,7 @@ inline void check_integer(const TypeRule& r, int i) {
 }
 inline void check_same_dtype(const TypeRule& r, int i, int j) {
   if (r.inputs[i].dtype() != r.inputs[j].dtype())
-    fail(JT_E_DTYPE, r.op.name, ": operands are ", r.inputs[i].dtype(), " and ", r.inputs[j].dtype());
+    fail(JT_E_DTYPE, r.op.name, ": dtypes differ: ", r.inputs[i].dtype(), " and ", r.inputs[j].dtype());
 }
 inline void check_rank(const TypeRule& r, int i, int rank) {
   if (r.inputs[i].shape().rank != rank)

@@ -110,7 +110,7 @@ void element_type(TypeRule& r) {
   }
   DType dtype = r.inputs.back().dtype();
   for (size_t i = r.op.operands == Operands::CHOICE; i < r.inputs.size(); i++)
-    if (r.inputs[i].dtype() != dtype) fail(JT_E_DTYPE, r.op.name, ": operands are ", r.inputs[i].dtype(), " and ", dtype);
+    if (r.inputs[i].dtype() != dtype) fail(JT_E_DTYPE, r.op.name, ": dtypes differ: ", r.inputs[i].dtype(), " and ", dtype);
   check_operand_dtype(r, dtype);
   if (r.op.operands == Operands::CHOICE && r.inputs[0].dtype() != JT_BOOL)
     fail(JT_E_DTYPE, r.op.name, ": operand 0 is ", r.inputs[0].dtype(), ", not bool");

@@ -55,7 +55,8 @@ Value initial(Recorder& recorder, std::string_view kind, const Type& type, Rando
   if (kind == "he_uniform") return uniform(recorder, type, place, he_deviation(type.shape, gain));
   if (kind == "xavier_normal") return normal(recorder, type, place, xavier_deviation(type.shape, gain));
   if (kind == "xavier_uniform") return uniform(recorder, type, place, xavier_deviation(type.shape, gain));
-  fail(JT_E_NOT_FOUND, "init: no kind is called '", kind, "'");
+  fail(JT_E_NOT_FOUND, "init: no kind is called '", kind,
+       "'; there are zeros, ones, uniform, normal, lecun_normal, he_normal, he_uniform, xavier_normal, xavier_uniform");
 }
 
 }  // namespace jt

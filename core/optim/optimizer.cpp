@@ -158,7 +158,9 @@ constexpr Row kRows[] = {
 const Row& row_of(std::string_view kind) {
   for (const Row& row : kRows)
     if (row.name == kind) return row;
-  fail(JT_E_NOT_FOUND, "optimizer: no kind is called '", kind, "'");
+  std::string known;
+  for (const Row& row : kRows) append(known, text(known.empty() ? "" : ", ", row.name));
+  fail(JT_E_NOT_FOUND, "optimizer: no kind is called '", kind, "'; there are ", known);
 }
 
 std::vector<std::string_view> words(std::string_view text) {
@@ -200,7 +202,9 @@ Optimizer::Optimizer(std::string_view kind, std::span<const jt_attr> attrs) : ki
 OptimizerField& Optimizer::field(std::string_view name) {
   for (OptimizerField& f : fields_)
     if (f.name == name) return f;
-  fail(JT_E_INVALID, kind_, ": no field is called '", name, "'");
+  std::string known;
+  for (const OptimizerField& f : fields_) append(known, text(known.empty() ? "" : ", ", f.name));
+  fail(JT_E_INVALID, kind_, ": no attribute is called '", name, "'; there are ", known);
 }
 
 double Optimizer::get(std::string_view name) const { return const_cast<Optimizer*>(this)->field(name).value; }

@@ -5,6 +5,7 @@
 #include <jt/jt_backend.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MOST_REGISTERS 64
@@ -62,7 +63,7 @@ static jt_status fail(jt_be_device* device, jt_status status, const char* what, 
 static jt_status toy_open(const jt_host_api* host, jt_be_device** out) {
   jt_be_device* device;
   if (!host || !out || host->struct_size < sizeof *host) return JT_E_INVALID;
-  device = host->alloc(host->host, sizeof *device, 16);
+  device = malloc(sizeof *device); /* host->alloc may be null */
   if (!device) return JT_E_NOMEM;
   device->host = host;
   *out = device;
@@ -70,7 +71,7 @@ static jt_status toy_open(const jt_host_api* host, jt_be_device** out) {
 }
 
 static void toy_close(jt_be_device* device) {
-  if (device) device->host->free(device->host->host, device, sizeof *device, 16);
+  free(device);
 }
 
 /* ---- text -> kernel ---- */
@@ -165,7 +166,8 @@ static jt_status parse(jt_be_device* device, jt_be_kernel* k, const char* text, 
 
 /* ---- kernels ---- */
 static void toy_kernel_release(jt_be_device* device, jt_be_kernel* kernel) {
-  if (kernel) device->host->free(device->host->host, kernel, sizeof *kernel, 16);
+  (void)device;
+  free(kernel);
 }
 
 static jt_status toy_compile(jt_be_device* device, const jt_be_source* source, jt_be_kernel** out) {
@@ -177,9 +179,8 @@ static jt_status toy_compile(jt_be_device* device, const jt_be_source* source, j
   *out = NULL;
   status = source->render(source->user, JT_BE_PROGRAM, &text, &text_len);
   if (status != JT_OK) return status;
-  kernel = device->host->alloc(device->host->host, sizeof *kernel, 16);
+  kernel = calloc(1, sizeof *kernel);
   if (!kernel) return fail(device, JT_E_NOMEM, "out of memory", "");
-  memset(kernel, 0, sizeof *kernel);
   status = parse(device, kernel, text, text_len);
   if (status == JT_OK) *out = kernel;
   else toy_kernel_release(device, kernel);

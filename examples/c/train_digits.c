@@ -122,6 +122,7 @@ int main(int argc, char** argv) {
   ArgsResult parsed = parse_args(argc, argv, "Trains LeNet on handwritten digits.", options, sizeof options / sizeof *options);
   if (parsed != ARGS_RUN) return parsed == ARGS_WRONG ? 2 : 0;
   if (epochs < 1 || batch < 1) return fprintf(stderr, "train_digits: --epochs and --batch must be at least 1\n"), 2;
+  if (steps_wanted < 0) return fprintf(stderr, "train_digits: --steps must be at least 0\n"), 2;
 
   jt_runtime* rt;
   jt_runtime_desc desc = {sizeof desc, JT_RT_ALLOW_ENV};

@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 #include <jt/jt_backend.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -12,12 +11,13 @@ namespace {
 
 std::string last_error;
 
+// As the host of this version: no alloc, no free (docs/ADD-A-BACKEND.md).
 const jt_host_api kHost = {
     sizeof(jt_host_api), JT_BACKEND_ABI_MINOR, nullptr,
     [](void*, jt_status, int64_t, const char* message, size_t len) { last_error.assign(message, len); },
     [](void*, int32_t, const char*, const char*, size_t) {},
-    [](void*, size_t bytes, size_t align) { return std::aligned_alloc(align, (bytes + align - 1) / align * align); },
-    [](void*, void* p, size_t, size_t) { std::free(p); },
+    nullptr,
+    nullptr,
     [](void*, const char*) -> const char* { return nullptr; },
 };
 

@@ -134,10 +134,11 @@ static std::string failure(const std::function<void()>& call) {
   return "no error";
 }
 
-TEST(optimizer, errors_name_the_kind_and_the_field) {
-  EXPECT_EQ(failure([] { Optimizer("sdg", {}); }), "optimizer: no kind is called 'sdg'");
+TEST(optimizer, errors_name_the_kind_and_the_attribute) {
+  EXPECT_EQ(failure([] { Optimizer("sdg", {}); }), "optimizer: no kind is called 'sdg'; there are sgd, rmsprop, adam, adamw, adan");
   jt_attr typo[] = {number("rate", 1)}, negative[] = {number("lr", -1)}, half[] = {number("nesterov", 0.5)};
-  EXPECT_EQ(failure([&] { Optimizer("sgd", typo); }), "sgd: no field is called 'rate'");
+  EXPECT_EQ(failure([&] { Optimizer("sgd", typo); }),
+            "sgd: no attribute is called 'rate'; there are lr, momentum, dampening, weight_decay, nesterov");
   EXPECT_EQ(failure([&] { Optimizer("sgd", negative); }), "sgd: lr -1 is not a number >= 0");
   EXPECT_EQ(failure([&] { Optimizer("sgd", half); }), "sgd: nesterov 0.5 is neither 0 nor 1");
   Optimizer sgd("sgd", {});
@@ -178,5 +179,7 @@ TEST(init, deviations_and_types) {
   double value;
   std::memcpy(&value, &bound->constant_bits, 8);
   EXPECT_NEAR(std::fabs(value), std::sqrt(2.0), 1e-15);
-  EXPECT_EQ(failure([&] { initial(recorder, "lecun", {JT_F32, {2, 2}}); }), "init: no kind is called 'lecun'");
+  EXPECT_EQ(failure([&] { initial(recorder, "lecun", {JT_F32, {2, 2}}); }),
+            "init: no kind is called 'lecun'; there are zeros, ones, uniform, normal, lecun_normal, he_normal, he_uniform, "
+            "xavier_normal, xavier_uniform");
 }

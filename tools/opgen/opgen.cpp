@@ -85,7 +85,7 @@ static int run(const fs::path& root, bool only_check) {
     if (content_of(root / file.path) == file.content) continue;
     stale++;
     if (only_check) {
-      std::fprintf(stderr, "%s is stale; refresh it with: cmake --build build --target generate\n", file.path.c_str());
+      std::fprintf(stderr, "%s is stale; refresh it with: cmake --build build/release --target generate\n", file.path.c_str());
       continue;
     }
     fs::create_directories((root / file.path).parent_path());

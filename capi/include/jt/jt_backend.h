@@ -35,6 +35,7 @@ typedef struct jt_host_api {
   void (*set_error)(void* host, jt_status status, int64_t native, const char* message, size_t message_len);
   /* level: 0 error, 1 warning, 2 info, 3 debug */
   void (*log)(void* host, int32_t level, const char* domain, const char* message, size_t message_len);
+  /* The host's memory; both null where the host offers none, as in this version. */
   void* (*alloc)(void* host, size_t bytes, size_t align);
   void (*free)(void* host, void* p, size_t bytes, size_t align);
   /* The value of a setting ("cpu.tier"), or NULL; valid during the call it is asked in. */

@@ -10,9 +10,13 @@ extern "C" {
 
 typedef struct jt_optimizer jt_optimizer;
 
-/* Makes an optimiser of params: tensors of float dtypes that require a gradient; each is named once.
- * (kind, kind_len) is "sgd" (lr 0.01, momentum 0, nesterov 0, weight_decay 0), "adam" or "adamw" (lr 0.001, beta1 0.9,
- * beta2 0.999, eps 1e-8, weight_decay 0; 0.01 for adamw); attrs change these defaults by name.
+/* Makes an optimiser of params: tensors of float dtypes, each named once; from now on they require a gradient.
+ * (kind, kind_len), and the defaults that attrs change by name:
+ *   "sgd"      lr 0.01, momentum 0, dampening 0, weight_decay 0, nesterov 0
+ *   "rmsprop"  lr 0.01, alpha 0.99, eps 1e-8, weight_decay 0, momentum 0, centered 0
+ *   "adam"     lr 0.001, beta1 0.9, beta2 0.999, eps 1e-8, weight_decay 0, amsgrad 0
+ *   "adamw"    the same with weight_decay 0.01, decoupled
+ *   "adan"     lr 0.001, beta1 0.98, beta2 0.92, beta3 0.99, eps 1e-8, weight_decay 0
  * Owns: *out has one count; NULL after a failure. It keeps the params.
  * Errors: JT_E_INVALID (a NULL, an unknown attribute or one out of range, a param twice), JT_E_NOT_FOUND (kind),
  * JT_E_DTYPE, JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM. Threads: the context's. */

@@ -21,7 +21,7 @@ typedef struct jt_context jt_context;
 /* jt_runtime_desc.flags. */
 typedef enum jt_runtime_flags {
   JT_RT_ALLOW_ENV = 1,       /* read JT_* environment variables (docs/FLAGS.md); without it none is read */
-  JT_RT_BACKGROUND_JIT = 2,  /* compile hot kernels again, better, on a thread of jt's own */
+  JT_RT_BACKGROUND_JIT = 2,  /* compile hot kernels again, better, on a thread of jt's own; no effect yet */
   JT_RT_NO_DISK_CACHE = 4,   /* neither read nor write compiled kernels on disk */
   JT_RT_NO_COMPILE = 8,      /* never compile: kernels are interpreted or come from the cache */
   JT_RT_POISON_FREED = 16,   /* fill freed memory with NaN bytes, to find those who read it */
@@ -56,7 +56,8 @@ typedef struct jt_runtime_desc {
    * them, and they sleep between evaluations. 0: the caller's alone; -1: one per core; or, for either, what JT_THREADS says
    * where JT_RT_ALLOW_ENV is set. Values have the same bits whatever the number. */
   int32_t threads;
-  const char* cache_dir; /* folder of compiled kernels, private to the user; NULL: the user's cache folder */
+  const char* cache_dir; /* folder of compiled kernels, private to the user. NULL: with JT_RT_ALLOW_ENV the
+                          * user's cache folder (docs/EMBEDDING.md), else none is kept */
   size_t cache_dir_len;
   int64_t memory_limit;  /* bytes of values held at once; 0: none, or as JT_MEMORY_LIMIT says. Beyond it: JT_E_NOMEM */
   /* The host's threads instead of jt's own: calls body(body_user, i) once for each i of [0, count), count <= threads, as many

@@ -27,7 +27,7 @@ def test_the_tree_of_a_module():
     assert names == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias", "scale"]
     assert len(net.parameters()) == 5 and len(net.modules()) == 5 and [n for n, _ in net.named_buffers()] == ["count"]
     assert set(net.state_dict()) == {*names, "count", "twin.weight", "twin.bias"}
-    assert "(layers): Sequential(" in repr(net) and "    (0): Linear(2, 8" in repr(net)
+    assert "(layers): Sequential(" in repr(net) and "    (0): Linear(in_features=2, out_features=8" in repr(net)
     assert net.training and not net.eval().layers[0].training and net.train().layers[1].training
 
 

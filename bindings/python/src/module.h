@@ -461,16 +461,42 @@ static PyObject* graph_text(jt_tensor* const* TENSORS, size_t TENSORS_LEN, int s
   return jp_text_of(status, text, room);
 }
 
+/* Methods that are called so often that no Python code stands before them. */
+static PyObject* jp_method_sync(PyObject* self, PyObject* unused) {
+  jt_tensor* x = jp_get(self);
+  PyObject* done = x && !jp_enter() ? sync_one(x) : NULL;
+  (void)unused;
+  if (!done) return NULL;
+  Py_DECREF(done);
+  Py_INCREF(self);
+  return self;
+}
+static PyObject* jp_method_item(PyObject* self, PyObject* unused) {
+  jt_tensor* x = jp_get(self);
+  (void)unused;
+  return x ? jp_item(x) : NULL;
+}
+static PyMethodDef jp_methods[] = {
+  {"sync", jp_method_sync, METH_NOARGS, "sync() -> Tensor\n\nComputes the elements now. Returns self."},
+  {"item", jp_method_item, METH_NOARGS,
+   "item() -> bool, int or float\n\nThe only element as a Python number. ShapeError when there is not exactly one."}};
+
 /* ---- the module --------------------------------------------------------------------------------------------------- */
 
 /* Functions whose first parameter is `x` are methods too; one wrapper serves both (see jp_parse). */
 static int jp_add_methods(PyMethodDef* methods, const char* const* names) {
+  size_t i;
   for (; *names; names++) {
     PyMethodDef* def = methods;
     PyObject* descriptor;
     while (def->ml_name && strcmp(def->ml_name, *names)) def++;
     if (!def->ml_name || !(descriptor = PyDescr_NewMethod(jp_base_class, def))) return -1;
     if (PyDict_SetItemString(jp_base_class->tp_dict, *names, descriptor)) return -1;
+    Py_DECREF(descriptor);
+  }
+  for (i = 0; i < sizeof jp_methods / sizeof *jp_methods; i++) {
+    PyObject* descriptor = PyDescr_NewMethod(jp_base_class, &jp_methods[i]);
+    if (!descriptor || PyDict_SetItemString(jp_base_class->tp_dict, jp_methods[i].ml_name, descriptor)) return -1;
     Py_DECREF(descriptor);
   }
   PyType_Modified(jp_base_class);

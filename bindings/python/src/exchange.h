@@ -51,7 +51,7 @@ static int jp_fill_buffer(PyObject* self, jt_tensor* x, Py_buffer* buffer, int f
   if (!(view = jp_make_view(x, writes))) return -1;
   buffer->buf = (void*)view->mapping.data, buffer->len = (Py_ssize_t)view->mapping.data_len;
   buffer->itemsize = (Py_ssize_t)jt_dtype_size(jt_tensor_dtype(x)), buffer->readonly = !writes;
-  buffer->ndim = view->rank, buffer->format = flags & PyBUF_FORMAT ? (char*)format : NULL;
+  buffer->ndim = flags & PyBUF_ND ? view->rank : 1, buffer->format = flags & PyBUF_FORMAT ? (char*)format : NULL;
   buffer->shape = flags & PyBUF_ND ? view->dims : NULL;
   buffer->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? view->strides : NULL;
   buffer->suboffsets = NULL, buffer->internal = view;

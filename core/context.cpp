@@ -13,7 +13,16 @@
 
 namespace jt {
 
-static uintptr_t this_thread() { return uintptr_t(pthread_self()); }
+// Who is inside a context: nobody (0), a thread, or kUndertaker: somebody who buries cells and is gone in a moment. kMail is
+// set beside it by who left a dead cell and could not get in.
+constexpr uintptr_t kMail = 1, kUndertaker = 2;
+static uintptr_t this_thread() {
+#if __has_builtin(__builtin_thread_pointer)
+  return reinterpret_cast<uintptr_t>(__builtin_thread_pointer());  // what pthread_self says, without a call
+#else
+  return uintptr_t(pthread_self());
+#endif
+}
 
 Context::Context(std::shared_ptr<Runtime> runtime)
     : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)) {}
@@ -24,32 +33,31 @@ Context::~Context() {
 }
 
 constexpr int32_t kMaxFreeCells = 4096;
-constexpr uintptr_t kUndertaker = 1;  // in place of a thread: somebody buries cells and is gone in a moment
 
 Context::Entry::Entry(Context& context) : context_(context) {
   uintptr_t inside = 0, me = this_thread();
-  while (!(outermost_ = context.thread_.compare_exchange_strong(inside, me)) && inside == kUndertaker) {
+  while (!(outermost_ = context.thread_.compare_exchange_strong(inside, me)) && (inside & ~kMail) == kUndertaker) {
     std::this_thread::yield();
     inside = 0;
   }
-  if (!outermost_ && inside != me) fail(JT_E_BUSY, "the context is in use by another thread");
+  if (!outermost_ && (inside & ~kMail) != me) fail(JT_E_BUSY, "the context is in use by another thread");
   if (!outermost_ && context.recorder_.in_custom)
     fail(JT_E_BUSY, "the context is evaluating a custom op, whose forward function must not use it");
-  if (context.dead_.load(std::memory_order_relaxed)) context.bury_dead_cells();
 }
 
 Context::Entry::~Entry() {
   if (!outermost_) return;
   if (!context_.visitors_.empty()) context_.visitors_.clear();
-  context_.leave();
+  context_.leave(this_thread());
 }
 
 // ---- cells -----------------------------------------------------------------------------------------------------------
 
-static void point(Cell& cell, const Value& value) {
+static void point_elsewhere(Cell& cell, const Value& value) {
   Ref ref = value;
   ref.node->results()[ref.result].handles++;
-  if (Ref old = cell.value) old.node->results()[old.result].handles--;
+  Ref old = cell.value;
+  old.node->results()[old.result].handles--;
   cell.value = value;
   cell.type = value.type();
 }
@@ -65,7 +73,10 @@ Cell* Context::cell(const Value& value) {
     cell->context = this;
   }
   if (n_cells_++ == 0) retain();
-  point(*cell, value);
+  Ref ref = value;
+  ref.node->results()[ref.result].handles++;
+  cell->value = value;
+  cell->type = ref.type();
   return cell;
 }
 
@@ -85,42 +96,49 @@ void Context::bury(Cell* cell) {
   } else {
     delete cell;
   }
-  if (--n_cells_ == 0) refs_.fetch_sub(1, std::memory_order_acq_rel);
+  if (--n_cells_ == 0) counts_to_drop_++;
 }
 
 // The last handle may go on any thread, and never waits: where somebody is inside the context, the cell joins a list that
-// he empties.
+// he empties before he leaves.
 void release(Cell* cell) {
   if (!cell) return;
   bool is_last = cell->refs.load(std::memory_order_acquire) == 1 || cell->refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
   if (!is_last) return;
   Context* context = cell->context;
-  context->retain();  // the cells may hold its last count
   uintptr_t nobody = 0;
-  if (context->thread_.compare_exchange_strong(nobody, kUndertaker)) {
-    context->bury(cell);
-    context->leave();
-  } else {
-    Cell* first = context->dead_.load(std::memory_order_relaxed);
-    do cell->next_dead = first;
-    while (!context->dead_.compare_exchange_weak(first, cell));
-    context->bury_if_free();
-  }
-  context->release();
+  if (!context->thread_.compare_exchange_strong(nobody, kUndertaker)) return context->leave_dead(cell);
+  context->bury(cell);
+  context->leave(kUndertaker);
 }
 
-// Whoever was inside looks at the list after he left, so no cell stays behind; this needs one order of all that happens
-// to dead_ and thread_.
-void Context::leave() {
-  thread_.store(0);
-  bury_if_free();
+void Context::leave_dead(Cell* cell) {
+  retain();  // once it is on the list, others may bury it, and with it the last count of the context
+  Cell* first = dead_.load(std::memory_order_relaxed);
+  do cell->next_dead = first;
+  while (!dead_.compare_exchange_weak(first, cell, std::memory_order_release, std::memory_order_relaxed));
+  // Whoever is inside learns of it, or nobody is inside.
+  for (uintptr_t inside = thread_.load(std::memory_order_relaxed);;) {
+    uintptr_t wanted = inside ? inside | kMail : kUndertaker;
+    if (!thread_.compare_exchange_weak(inside, wanted)) continue;
+    if (inside == 0) bury_dead_cells(), leave(kUndertaker);
+    break;
+  }
+  release();
 }
-void Context::bury_if_free() {
-  while (dead_.load()) {
-    uintptr_t nobody = 0;
-    if (!thread_.compare_exchange_strong(nobody, kUndertaker)) return;
+
+// Nothing of the context may be touched once nobody is inside: then another thread may drop its last count.
+void Context::leave(uintptr_t me) {
+  for (;;) {
+    int32_t counts = std::exchange(counts_to_drop_, 0);
+    uintptr_t inside = me;
+    if (thread_.compare_exchange_strong(inside, 0)) {
+      if (counts) refs_.fetch_sub(counts - 1, std::memory_order_acq_rel), release();
+      return;
+    }
+    counts_to_drop_ = counts;
+    thread_.exchange(me);  // the mail is read below: whoever brings more sets the flag again
     bury_dead_cells();
-    thread_.store(0);
   }
 }
 void Context::bury_dead_cells() {
@@ -135,9 +153,8 @@ void Context::release() {
   if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-Ref Context::operand(const char* who, const Cell* cell) {
+Ref Context::foreign_operand(const char* who, const Cell* cell) {
   if (!cell) fail(JT_E_INVALID, who, ": a tensor is NULL");
-  if (cell->context == this) return cell->value;
   if (&cell->context->runtime() != runtime_.get()) fail(JT_E_WRONG_CONTEXT, who, ": a tensor belongs to another runtime");
   Entry entry(*cell->context);
   Ref ref = cell->value;
@@ -153,7 +170,7 @@ Ref Context::operand(const char* who, const Cell* cell) {
 void Context::assign(Cell& cell, const Value& value) {
   if (cell.type.dtype != value.dtype() || !same_extents(cell.type.shape, value.shape()))
     fail(JT_E_SHAPE, "assign: a tensor of ", cell.type, " cannot become ", value.type());
-  point(cell, value);
+  point_elsewhere(cell, value);
   if (cell.requires_grad) value.ref().node->flags |= kGradLeaf;
 }
 
@@ -179,7 +196,7 @@ void Context::set_requires_grad(Cell& cell, bool requires_grad) {
 // ---- values ----------------------------------------------------------------------------------------------------------
 
 Value Context::data(const Type& type, const void* bytes) {
-  Buffer* buffer = runtime_->pool->allocate(type.bytes());
+  Buffer* buffer = runtime_->pool->allocate(type.bytes(), {"data", type.dtype, type.shape});
   if (bytes && type.bytes()) std::memcpy(buffer->data, bytes, type.bytes());
   return recorder_.leaf(type, buffer);
 }

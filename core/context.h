@@ -50,7 +50,10 @@ class Context {
   Cell* cell(const Value& value);
   // The value that a handle points at, as an operand here: of this context, or of another one of the same runtime once it
   // has run. Valid until this context is left.
-  Ref operand(const char* who, const Cell* cell);
+  Ref operand(const char* who, const Cell* cell) {
+    if (cell && cell->context == this) [[likely]] return cell->value;
+    return foreign_operand(who, cell);
+  }
   // Points a handle at another value of the same type (an assignment).
   void assign(Cell& cell, const Value& value);
   struct Assignment { Cell* cell; Value value; };
@@ -78,6 +81,7 @@ class Context {
   struct RandomState { int64_t seed = 0, stream = 0, counter = 0; };
   RandomState random() const { return random_; }
   void count_random() { random_.counter++; }  // once it is recorded
+  void set_random(const RandomState& state) { random_ = state; }
   void seed(int64_t seed) { random_ = {seed, 0, 0}; }
 
   // What a stage makes of the pending graph behind `asked`; runs nothing.
@@ -99,9 +103,10 @@ class Context {
  private:
   ~Context();
   void bury(Cell* cell);
-  void leave();
+  void leave(uintptr_t me);
+  void leave_dead(Cell* cell);
   void bury_dead_cells();
-  void bury_if_free();
+  Ref foreign_operand(const char* who, const Cell* cell);
   void list_gradient(Cell& cell, bool add);
   void flush();
   // A loop that never looks at its values still runs in bounded memory.
@@ -111,8 +116,9 @@ class Context {
   int64_t kept_bytes_ = 0;  // of buffers whose last handle went while others still read them, since the last eval
 
   std::atomic<int32_t> refs_{1};
-  std::atomic<uintptr_t> thread_{0};
-  std::atomic<Cell*> dead_{nullptr};
+  std::atomic<uintptr_t> thread_{0};  // who is inside
+  std::atomic<Cell*> dead_{nullptr};  // cells to be buried
+  int32_t counts_to_drop_ = 0;        // of the context: its cells' one count, as often as they were none
   std::shared_ptr<Runtime> runtime_;
   Recorder recorder_;
   RandomState random_;

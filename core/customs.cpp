@@ -119,7 +119,7 @@ void Planner::call(Node* node) {
     return;
   }
   if (runtime_.trace.is_on()) runtime_.trace.add(node->custom->name(), "custom", begin, Trace::now_ns());
-  runtime_.stats.library_calls++;
+  stats_.library_calls.add(1);
   for (int i = 0; i < node->n_results; i++) node->results()[i].buffer = buffers[size_t(i)];
   buffers.clear();
   recorder_.settle(node);

@@ -7,28 +7,52 @@ namespace jt {
 
 constexpr size_t kMaxPlans = 1024;
 
+namespace {
+
+// Words written one after another; room for them is made beforehand, many at a time.
+class Words {
+ public:
+  void make_room(size_t more) {
+    if (size_ + more <= words_.size()) return;
+    words_.resize(std::max(2 * words_.size(), size_ + more));
+  }
+  void put(uint64_t word) { words_[size_++] = word; }
+  void set(size_t at, uint64_t word) { words_[at] = word; }
+  size_t size() const { return size_; }
+  void clear() { size_ = 0; }
+  std::span<const uint64_t> all() const { return {words_.data(), size_}; }
+
+ private:
+  std::vector<uint64_t> words_;
+  size_t size_ = 0;
+};
+
+}  // namespace
+
 // Everything one walk over the pending nodes finds.
 struct Planner::Walk {
   std::vector<Node*> nodes;         // needed, in program order
   std::vector<Ref> leaves;          // operands that have run
-  std::vector<bool> dies;           // by leaf
+  std::vector<char> dies;           // by leaf
   std::vector<Buffer*> params;      // by leaf
   std::vector<int64_t> scalars;     // of constants, in order
   std::vector<int64_t> wheres;      // starts of slices and updates, in order
   std::vector<Ref> results;         // what must have buffers afterwards
-  std::vector<uint64_t> key;
-  struct Uses {                     // see find_uses_that_end
-    std::vector<uint32_t> ends, inside;
-    std::vector<char> is_result, survives;
-  } uses;
+  Words key;
+  struct Use { uint32_t inside; bool is_result, survives; };
+  std::vector<Use> uses;            // by node, that is by number of its first result; see find_uses_that_end
+  std::vector<uint32_t> ends;       // by leaf: operand slots that this eval gives up
   std::vector<Buffer*> outputs, of_results;  // of the run
+  std::vector<char> is_given;       // by output: a result has its count
   void clear() {
-    outputs.clear(), of_results.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(), scalars.clear(), wheres.clear(), results.clear(), key.clear();
+    outputs.clear(), of_results.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(), scalars.clear();
+    wheres.clear(), results.clear(), key.clear();
   }
+  std::vector<bool> dying() const { return {dies.begin(), dies.end()}; }
 };
 
-Planner::Planner(Recorder& recorder, Runtime& runtime) : recorder_(recorder), runtime_(runtime) {}
-Planner::~Planner() = default;
+Planner::Planner(Recorder& recorder, Runtime& runtime) : recorder_(recorder), runtime_(runtime) { runtime_.stats.join(stats_); }
+Planner::~Planner() { runtime_.stats.leave(stats_); }
 
 namespace {
 
@@ -72,9 +96,10 @@ void mark_needed(Recorder& recorder, const Roots& roots, uint32_t mark, std::vec
   std::reverse(out.begin(), out.end());
 }
 
-void add_type(std::vector<uint64_t>& key, const Type& t) {
-  key.push_back(uint64_t(t.dtype) | uint64_t(t.shape.units) << 8 | uint64_t(t.shape.rank) << 16);
-  for (int64_t extent : t.shape.extents()) key.push_back(uint64_t(extent));
+constexpr size_t kTypeWords = 1 + kMaxRank;  // at most
+void add_type(Words& key, const Type& t) {
+  key.put(uint64_t(t.dtype) | uint64_t(t.shape.units) << 8 | uint64_t(t.shape.rank) << 16);
+  for (int64_t extent : t.shape.extents()) key.put(uint64_t(extent));
 }
 
 // seed and stream as one Philox key; it and the counter are arguments of a plan.
@@ -91,7 +116,7 @@ constexpr int32_t kLeaf = 1 << 30;  // numbers from here on are of operands that
 
 static bool is_leaf(Ref in) { return in.node->has_run() && in.node->op != Op::constant; }
 
-static int32_t operand_number(Ref in, std::vector<Ref>& leaves, uint32_t mark, std::vector<uint64_t>& key) {
+static int32_t operand_number(Ref in, std::vector<Ref>& leaves, uint32_t mark, Words& key) {
   Result& r = in.node->results()[in.result];
   if (!is_leaf(in)) return r.number;
   bool seen = in.node->mark == mark && r.number >= 0;
@@ -102,7 +127,7 @@ static int32_t operand_number(Ref in, std::vector<Ref>& leaves, uint32_t mark, s
     }
     r.number = kLeaf + int32_t(leaves.size());
     leaves.push_back(in);
-    key.push_back(0xfeed);
+    key.put(0xfeed);
     add_type(key, r.type);
   }
   return r.number;
@@ -152,22 +177,21 @@ static Block captured(std::span<Node* const> nodes, std::span<const Ref> leaves,
 // How many operand slots of each leaf are given up by this eval: those of nodes that run and let go, or that nobody
 // outside this walk can reach any more.
 void Planner::find_uses_that_end(Walk& w, int32_t n_values) {
-  auto& [ends, inside, is_result, survives] = w.uses;
-  ends.assign(w.leaves.size(), 0), inside.assign(size_t(n_values), 0);
-  is_result.assign(size_t(n_values), false), survives.assign(size_t(n_values), false);
+  w.ends.assign(w.leaves.size(), 0), w.uses.assign(size_t(n_values), {});
   std::span<Node* const> nodes = w.nodes;
-  auto id = [](const Node* n) { return size_t(n->results()[0].number); };
-  for (Ref r : w.results) is_result[id(r.node)] = true;
+  auto use_of = [&](const Node* n) -> Walk::Use& { return w.uses[size_t(n->results()[0].number)]; };
+  for (Ref r : w.results) use_of(r.node).is_result = true;
   for (Node* n : nodes)
     for (Ref in : n->ins())
-      if (!is_leaf(in)) inside[id(in.node)]++;
+      if (!is_leaf(in)) use_of(in.node).inside++;
   for (size_t i = nodes.size(); i-- > 0;) {
     Node* n = nodes[i];
-    bool lets_go = is_result[id(n)] ? n->op != Op::constant && !keeps_for_gradient(n)
-                                    : !survives[id(n)] && n->refs == inside[id(n)] && !keeps_for_gradient(n);
+    const Walk::Use& use = use_of(n);
+    bool lets_go = !keeps_for_gradient(n) &&
+                   (use.is_result ? n->op != Op::constant : !use.survives && n->refs == use.inside);
     for (Ref in : n->ins()) {
-      if (is_leaf(in)) ends[size_t(in.node->results()[in.result].number - kLeaf)] += lets_go;
-      else if (!lets_go) survives[id(in.node)] = true;
+      if (is_leaf(in)) w.ends[size_t(in.node->results()[in.result].number - kLeaf)] += lets_go;
+      else if (!lets_go) use_of(in.node).survives = true;
     }
   }
 }
@@ -182,12 +206,13 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w) {
   for (Node* n : w.nodes) {
     uint64_t shared = uint64_t(n->op) | uint64_t(n->n_inputs) << 16;
     bool wanted = is_root(n, roots) || is_stored_for_gradient(n);
-    std::vector<uint64_t>& key = w.key;
+    Words& key = w.key;
+    key.make_room(2 + n->n_inputs * (2 + kTypeWords) + n->n_attrs + n->n_words + n->n_results * (1 + kTypeWords));
     size_t head = key.size();
-    key.push_back(0);
-    for (Ref in : n->ins()) key.push_back(uint64_t(operand_number(in, w.leaves, mark, key)) | 1ull << 40);
+    key.put(0);
+    for (Ref in : n->ins()) key.put(uint64_t(operand_number(in, w.leaves, mark, key)) | 1ull << 40);
     if (n->op == Op::constant) {
-      key.push_back(uint64_t(scalar_class(n->results()[0].type.dtype, n->constant_bits)));
+      key.put(uint64_t(scalar_class(n->results()[0].type.dtype, n->constant_bits)));
       w.scalars.push_back(n->constant_bits);
     }
     if (n->op == Op::random_bits) {
@@ -198,27 +223,28 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w) {
     for (int a = 0; a < n->n_attrs; a++) {
       if (n->op == Op::random_bits && a > 0) break;
       auto words = n->ints(a);
-      key.push_back(words.size());
+      key.put(words.size());
       bool moves = a == starts;
       if (moves) w.wheres.insert(w.wheres.end(), words.begin(), words.end());
       // stops only repeat what the starts and the result's extents say
       if (n->op == Op::slice && a == 1) continue;
-      for (int64_t word : words) key.push_back(moves ? uint64_t(word != 0) : uint64_t(word));
+      for (int64_t word : words) key.put(moves ? uint64_t(word != 0) : uint64_t(word));
     }
     for (int i = 0; i < n->n_results; i++) {
       Result& r = n->results()[i];
       r.number = number++;
       add_type(key, r.type);
       if (wanted) w.results.push_back({n, uint32_t(i)});
-      key.push_back(wanted);
+      key.put(wanted);
     }
-    key[head] = shared | uint64_t(key.size() - head) << 32;
+    key.set(head, shared | uint64_t(key.size() - head) << 32);
   }
   find_uses_that_end(w, number);
+  w.key.make_room(w.leaves.size());
   for (size_t i = 0; i < w.leaves.size(); i++) {
-    w.dies.push_back(leaf_dies(w.leaves[i], w.uses.ends[i]));
+    w.dies.push_back(leaf_dies(w.leaves[i], w.ends[i]));
     w.params.push_back(w.leaves[i].node->results()[w.leaves[i].result].buffer);
-    w.key.push_back(w.dies.back());
+    w.key.put(uint64_t(w.dies.back()));
   }
 }
 
@@ -228,7 +254,7 @@ std::string Planner::show(std::span<const Ref> asked, char stage) {
   std::string out;
   Dump one{std::string(1, stage), [&](char, std::string_view text) { out += text; }};
   try {
-    compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dies, &one);
+    compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dying(), &one);
   } catch (const Error&) {
     if (out.empty()) throw;  // a later stage may fail on what an earlier one shows
   }
@@ -257,48 +283,61 @@ void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
   bool anything = false;
   for (Node* n : w.nodes) anything |= n->op != Op::constant || is_asked(n, asked);
   if (!anything) return;
-  runtime_.stats.evals++;
+  stats_.evals.add(1);
   Plan& plan = find_or_make(w);
-  w.of_results.reserve(w.results.size());  // nothing can fail between a run and what it leaves behind
+  // Nothing can fail between a run and what it leaves behind.
+  w.of_results.reserve(w.results.size());
+  w.is_given.assign(plan.output_bytes.size(), false);
   int64_t launches = 0, calls = 0;
+  ThreadPool::Rest rest(runtime_.threads);
   run_plan(plan, {w.params, w.scalars, w.wheres, runtime_.timing}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
-  runtime_.stats.launches += launches;
-  runtime_.stats.library_calls += calls;
+  stats_.launches.add(launches), stats_.library_calls.add(calls);
   // Buffers of results, in order; an alias of an operand shares its buffer.
   for (size_t i = 0; i < w.results.size(); i++) {
     int32_t o = plan.result_output[i];
     Buffer* b = o >= 0 ? w.outputs[size_t(o)] : w.params[size_t(plan.result_input[i])];
-    retain(b);
+    bool takes_count = o >= 0 && !std::exchange(w.is_given[size_t(o)], true);
+    if (!takes_count) retain(b);
     w.of_results.push_back(b);
   }
-  for (Buffer* b : w.outputs) release(b);
+  for (size_t o = 0; o < w.outputs.size(); o++)
+    if (!w.is_given[o]) release(w.outputs[o]);
   settle(w);
 }
 
 Plan& Planner::find_or_make(Walk& w) {
-  if (!plans_.empty() && plans_.front().key == w.key) {
-    runtime_.stats.plans_reused++;
+  std::span<const uint64_t> key = w.key.all();
+  auto is_it = [&](const CachedPlan& p) { return std::ranges::equal(p.key, key); };
+  if (!plans_.empty() && is_it(plans_.front())) {
+    stats_.plans_reused.add(1);
     return *plans_.front().plan;
   }
-  uint64_t hash = hash_bytes(w.key.data(), w.key.size() * 8);
-  for (auto it : by_hash_[hash]) {
-    if (it->key != w.key) continue;
-    plans_.splice(plans_.begin(), plans_, it);
-    runtime_.stats.plans_reused++;
-    return *it->plan;
-  }
+  uint64_t hash = hash_bytes(key.data(), key.size_bytes());
+  if (auto same = by_hash_.find(hash); same != by_hash_.end())
+    for (auto it : same->second) {
+      if (!is_it(*it)) continue;
+      plans_.splice(plans_.begin(), plans_, it);
+      stats_.plans_reused.add(1);
+      return *it->plan;
+    }
   Dump* seen = dump.stages.empty() ? nullptr : &dump;
-  auto plan = compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dies, seen);
-  runtime_.stats.plans_made++;
-  plans_.push_front({w.key, plan});
-  by_hash_[hash].push_back(plans_.begin());
-  if (plans_.size() > kMaxPlans) {
-    auto last = std::prev(plans_.end());
-    auto& same = by_hash_[hash_bytes(last->key.data(), last->key.size() * 8)];
-    std::erase(same, last);
-    plans_.pop_back();
-  }
+  auto plan = compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dying(), seen);
+  stats_.plans_made.add(1);
+  keep({{key.begin(), key.end()}, hash, plan});
   return *plan;
+}
+
+void Planner::keep(CachedPlan made) {
+  auto& of_hash = by_hash_[made.hash];
+  of_hash.reserve(of_hash.size() + 1);
+  plans_.push_front(std::move(made));
+  of_hash.push_back(plans_.begin());
+  if (plans_.size() <= kMaxPlans) return;
+  auto last = std::prev(plans_.end());
+  auto same = by_hash_.find(last->hash);
+  std::erase(same->second, last);
+  if (same->second.empty()) by_hash_.erase(same);
+  plans_.pop_back();
 }
 
 // What ran becomes a value: it leaves the pending list and, unless gradients need them, lets go of its operands.

@@ -49,14 +49,17 @@ class Planner {
   void walk(std::span<const Ref> asked, bool also_held, Walk& walk);
   struct CachedPlan {
     std::vector<uint64_t> key;
+    uint64_t hash;
     std::shared_ptr<Plan> plan;
   };
   static void find_uses_that_end(Walk& walk, int32_t n_values);
   Plan& find_or_make(Walk& walk);
+  void keep(CachedPlan made);
   void settle(Walk& walk);
 
   Recorder& recorder_;
   Runtime& runtime_;
+  EvalStats stats_;
   Workspace workspace_;
   std::list<CachedPlan> plans_;  // latest first
   std::unordered_map<uint64_t, std::vector<std::list<CachedPlan>::iterator>> by_hash_;

@@ -2,10 +2,13 @@
 #include "backends/cpu_tcc/cpu_backend.h"
 
 #include <atomic>
+#include <charconv>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <new>
 
+#include "backends/cpu_tcc/kernel_split.h"
 #include "backends/cpu_tcc/library_ops.h"
 #include "backends/cpu_tcc/tier/render_c.h"
 #include "backends/cpu_tcc/tier/tcc_tier.h"
@@ -18,7 +21,9 @@ struct jt_be_device {
   const jt_host_api* host;
   const vm::Primitives* primitives;
   const library::LibraryKernels* library;
+  cpu::Lanes lanes;
   std::unique_ptr<cpu::TccTier> tcc;  // null: cpu.tier is vm
+  int64_t cache_bytes = library::cache_of_a_core();
 };
 
 // One way of running a kernel. The current one may change between two launches, and while one is under way: so every
@@ -31,18 +36,22 @@ struct Tier {
 struct jt_be_kernel {
   Program program;
   vm::VmCode vm;
+  cpu::KernelCost cost;
   cpu::TccKernel machine;
   const void* const* primitives = nullptr;  // of the machine code
   std::atomic<const Tier*> tier;
   std::atomic<int64_t> compile_ns{0};
 
   jt_be_kernel(Program parsed, const vm::Primitives& primitives, const Tier& first)
-      : program(std::move(parsed)), vm(program, primitives), tier(&first) {}
+      : program(std::move(parsed)), vm(program, primitives), cost(cpu::cost_of(program)), tier(&first) {}
 };
 
 struct jt_be_op {
   library::LibraryOp op;
   cpu::TccKernel code;  // of op_compile: then there is no library op
+  cpu::Work work;
+  int64_t lanes = 1;
+  size_t lane_bytes = 0;  // workspace of each
 };
 
 namespace {
@@ -92,6 +101,15 @@ std::string_view setting(const jt_host_api* host, const char* name, std::string_
   return value && *value ? std::string_view(value) : absent;
 }
 
+double grain_of(const jt_host_api* host) {
+  std::string_view text = setting(host, "cpu.grain", "5000");
+  int64_t ns = 0;
+  auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), ns);
+  if (wrong != std::errc() || end != text.data() + text.size() || ns < 0)
+    fail(JT_E_INVALID, "cpu.grain: `", text, "` is no number of nanoseconds");
+  return double(ns);
+}
+
 struct IsaRow {
   std::string_view name;
   vm::Isa vm;
@@ -136,9 +154,9 @@ void choose_tier(jt_be_device& device) {
 jt_status cpu_open(const jt_host_api* host, jt_be_device** out) {
   if (!host || !out) return JT_E_INVALID;
   *out = nullptr;
-  if (host->struct_size < sizeof(jt_host_api)) return JT_E_ABI;
+  if (host->struct_size < offsetof(jt_host_api, threads)) return JT_E_ABI;
   return guarded(host, [&] {
-    auto device = std::make_unique<jt_be_device>(jt_be_device{host, nullptr, nullptr, nullptr});
+    auto device = std::make_unique<jt_be_device>(jt_be_device{host, nullptr, nullptr, {*host, grain_of(host)}, nullptr});
     choose_isa(*device);
     choose_tier(*device);
     *out = device.release();
@@ -191,7 +209,22 @@ jt_status cpu_scratch_bytes(jt_be_device* device, jt_be_kernel* kernel, const jt
   return guarded(device, [&] {
     demand(out, "scratch_bytes: no result");
     check_launch(kernel, launch);
-    *out = size_t(kernel->vm.scratch_bytes(launch->args));
+    cpu::KernelSplit split = split_of(kernel->cost, kernel->vm, device->lanes, launch->args, 0, launch->args[kArgOuter]);
+    *out = size_t(scratch_bytes(split, kernel->vm, launch->args));
+  });
+}
+
+// Over whatever lanes there are.
+void run_kernel(const jt_be_device& device, const jt_be_kernel& kernel, const jt_be_launch& launch, char* scratch) {
+  const int64_t *args = launch.args, begin = launch.begin, end = launch.end;
+  const Tier& tier = *kernel.tier.load(std::memory_order_acquire);
+  cpu::KernelSplit split = split_of(kernel.cost, kernel.vm, device.lanes, args, begin, end);
+  if (split.axis == cpu::KernelSplit::none) return tier.run(kernel, args, begin, end, scratch);
+  if (split.axis == cpu::KernelSplit::inner)
+    return kernel.vm.run_split(args, begin, end, scratch, device.lanes, split.lanes, split.work.ns);
+  int64_t lane_bytes = kernel.vm.scratch_bytes(args);
+  device.lanes.each(split.work, split.lanes, [&](int64_t from, int64_t to, int64_t lane) {
+    tier.run(kernel, args, begin + from * split.step, std::min(end, begin + to * split.step), scratch + lane * lane_bytes);
   });
 }
 
@@ -206,7 +239,7 @@ jt_status cpu_launch(jt_be_device* device, jt_be_kernel* kernel, const jt_be_lau
     if (splits_block) fail(JT_E_INVALID, "launch: begin is ", begin, ", not a multiple of ", kBlock);
     demand(scratch, "launch: no scratch memory");
     demand(reinterpret_cast<uintptr_t>(scratch) % 64 == 0, "launch: the scratch memory is not aligned to 64 bytes");
-    kernel->tier.load(std::memory_order_acquire)->run(*kernel, launch->args, begin, end, static_cast<char*>(scratch));
+    run_kernel(*device, *kernel, *launch, static_cast<char*>(scratch));
   });
 }
 
@@ -233,8 +266,11 @@ jt_status cpu_op_create(jt_be_device* device, const char* name, const int64_t* p
   return guarded(device, [&] {
     demand(name && workspace_bytes && out && (params || !params_len), "op_create: an argument is null");
     auto op = std::make_unique<jt_be_op>(
-        jt_be_op{library::make_library_op(*device->library, name, {params, params_len}), {}});
-    *workspace_bytes = op->op.workspace_bytes;
+        jt_be_op{library::make_library_op(*device->library, name, {params, params_len}, device->cache_bytes)});
+    op->work = library::work_of(op->op);
+    op->lanes = device->lanes.count(op->work);
+    op->lane_bytes = (op->op.workspace_bytes + 63) / 64 * 64;
+    *workspace_bytes = op->lanes > 1 ? size_t(op->lanes) * op->lane_bytes : op->op.workspace_bytes;
     *out = op.release();
   });
 }
@@ -245,7 +281,12 @@ jt_status cpu_op_run(jt_be_device* device, jt_be_op* op, void* const* pointers, 
   return guarded(device, [&] {
     demand(op && (pointers || !pointers_len), "op_run: an argument is null");
     if (op->code.entry) return reinterpret_cast<void (*)(void* const*)>(op->code.entry)(pointers);
-    library::run_library_op(op->op, {pointers, pointers_len}, workspace);
+    std::span<void* const> at{pointers, pointers_len};
+    library::check_run(op->op, at, workspace);
+    device->lanes.each(op->work, op->lanes, [&](int64_t begin, int64_t end, int64_t lane) {
+      void* own = workspace ? static_cast<char*>(workspace) + lane * op->lane_bytes : nullptr;
+      library::run_units(op->op, at, own, begin, end);
+    });
   });
 }
 

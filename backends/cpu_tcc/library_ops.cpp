@@ -61,6 +61,12 @@ int64_t matrices(const Params& p, int64_t rows, int64_t columns, int64_t stride,
   return p.sum(p.count({batch - 1, batch_stride}), one);
 }
 
+// About the time of so many multiply-adds.
+double ns_of_products(double products) { return products / 50; }
+double conv_ns(const Conv2dShape& s) {
+  return ns_of_products(double(s.n * s.o * output_height(s)) * double(output_width(s) * (s.c / s.groups) * s.kh) * double(s.kw));
+}
+
 void read_matmul(LibraryOp& op, Params& p) {
   GemmShape& s = op.gemm;
   s.dtype = p.dtype();
@@ -76,6 +82,8 @@ void read_matmul(LibraryOp& op, Params& p) {
   op.elements[1] = matrices(p, s.transpose_b ? s.n : s.k, s.transpose_b ? s.k : s.n, s.ldb, s.batch, s.batch_stride_b);
   op.elements[2] = matrices(p, s.m, s.n, s.ldc, s.batch, s.batch_stride_c);
   op.workspace_bytes = op.kernels->gemm_workspace(s);
+  op.units = op.kernels->gemm_units(s);
+  op.ns = ns_of_products(double(s.batch) * double(s.m) * double(s.n) * double(s.k));
 }
 
 // Padding, checked so that output_extent cannot overflow.
@@ -118,16 +126,22 @@ void read_conv2d(LibraryOp& op, Params& p) {
   ConvSizes size = read_conv(op, p);
   set_elements(op, size.x, size.w, size.y);
   op.workspace_bytes = op.kernels->conv2d_workspace(op.conv);
+  op.units = op.kernels->conv2d_units(op.conv);
+  op.ns = conv_ns(op.conv);
 }
 void read_conv2d_grad_x(LibraryOp& op, Params& p) {
   ConvSizes size = read_conv(op, p);
   set_elements(op, size.y, size.w, size.x);
   op.workspace_bytes = op.kernels->conv2d_grad_x_workspace(op.conv);
+  op.units = op.kernels->conv2d_grad_x_units(op.conv);
+  op.ns = conv_ns(op.conv);
 }
 void read_conv2d_grad_w(LibraryOp& op, Params& p) {
   ConvSizes size = read_conv(op, p);
   set_elements(op, size.y, size.x, size.w);
   op.workspace_bytes = op.kernels->conv2d_grad_w_workspace(op.conv);
+  op.units = op.kernels->conv2d_grad_w_units(op.conv);
+  op.ns = conv_ns(op.conv);
 }
 
 struct PoolSizes {
@@ -144,7 +158,10 @@ PoolSizes read_pool(LibraryOp& op, Params& p) {
   if (s.dtype != JT_F32 && s.dtype != JT_F64) p.not_offered(s.dtype);
   bool fits_i32 = p.count({s.kh, s.kw}) <= INT32_MAX && p.count({s.h, s.w}) <= INT32_MAX;
   if (!fits_i32) fail(JT_E_INVALID, p.op(), ": places in a plane or window do not fit 32 bits");
-  return {p.count({s.n, s.c, s.h, s.w}), p.count({s.n, s.c, output_height(s), output_width(s)})};
+  PoolSizes size = {p.count({s.n, s.c, s.h, s.w}), p.count({s.n, s.c, output_height(s), output_width(s)})};
+  op.units = op.kernels->pool2d_units(s);
+  op.ns = double(size.x) * 0.5 + double(size.y) * double(s.kh * s.kw) * 0.5;
+  return size;
 }
 void read_max_pool2d(LibraryOp& op, Params& p) {
   PoolSizes size = read_pool(op, p);
@@ -165,31 +182,31 @@ void read_avg_pool2d_grad(LibraryOp& op, Params& p) {
 
 using Pointers = std::span<void* const>;
 
-void run_matmul(const LibraryOp& op, Pointers at, void* workspace) {
-  op.kernels->gemm(op.gemm, at[0], at[1], at[2], workspace, 0, op.kernels->gemm_units(op.gemm));
+void run_matmul(const LibraryOp& op, Pointers at, void* workspace, int64_t begin, int64_t end) {
+  op.kernels->gemm(op.gemm, at[0], at[1], at[2], workspace, begin, end);
 }
-void run_conv2d(const LibraryOp& op, Pointers at, void* workspace) {
-  op.kernels->conv2d(op.conv, at[0], at[1], at[2], workspace, 0, op.kernels->conv2d_units(op.conv));
+void run_conv2d(const LibraryOp& op, Pointers at, void* workspace, int64_t begin, int64_t end) {
+  op.kernels->conv2d(op.conv, at[0], at[1], at[2], workspace, begin, end);
 }
-void run_conv2d_grad_x(const LibraryOp& op, Pointers at, void* workspace) {
-  op.kernels->conv2d_grad_x(op.conv, at[0], at[1], at[2], workspace, 0, op.kernels->conv2d_grad_x_units(op.conv));
+void run_conv2d_grad_x(const LibraryOp& op, Pointers at, void* workspace, int64_t begin, int64_t end) {
+  op.kernels->conv2d_grad_x(op.conv, at[0], at[1], at[2], workspace, begin, end);
 }
 // The table has dz first, as every gradient; the kernel x.
-void run_conv2d_grad_w(const LibraryOp& op, Pointers at, void* workspace) {
-  op.kernels->conv2d_grad_w(op.conv, at[1], at[0], at[2], workspace, 0, op.kernels->conv2d_grad_w_units(op.conv));
+void run_conv2d_grad_w(const LibraryOp& op, Pointers at, void* workspace, int64_t begin, int64_t end) {
+  op.kernels->conv2d_grad_w(op.conv, at[1], at[0], at[2], workspace, begin, end);
 }
 
-void run_max_pool2d(const LibraryOp& op, Pointers at, void*) {
-  op.kernels->max_pool2d(op.pool, at[0], at[1], static_cast<int32_t*>(at[2]), 0, op.kernels->pool2d_units(op.pool));
+void run_max_pool2d(const LibraryOp& op, Pointers at, void*, int64_t begin, int64_t end) {
+  op.kernels->max_pool2d(op.pool, at[0], at[1], static_cast<int32_t*>(at[2]), begin, end);
 }
-void run_max_pool2d_grad(const LibraryOp& op, Pointers at, void*) {
-  op.kernels->max_pool2d_grad(op.pool, at[0], static_cast<const int32_t*>(at[1]), at[2], 0, op.kernels->pool2d_units(op.pool));
+void run_max_pool2d_grad(const LibraryOp& op, Pointers at, void*, int64_t begin, int64_t end) {
+  op.kernels->max_pool2d_grad(op.pool, at[0], static_cast<const int32_t*>(at[1]), at[2], begin, end);
 }
-void run_avg_pool2d(const LibraryOp& op, Pointers at, void*) {
-  op.kernels->avg_pool2d(op.pool, at[0], at[1], 0, op.kernels->pool2d_units(op.pool));
+void run_avg_pool2d(const LibraryOp& op, Pointers at, void*, int64_t begin, int64_t end) {
+  op.kernels->avg_pool2d(op.pool, at[0], at[1], begin, end);
 }
-void run_avg_pool2d_grad(const LibraryOp& op, Pointers at, void*) {
-  op.kernels->avg_pool2d_grad(op.pool, at[0], at[1], 0, op.kernels->pool2d_units(op.pool));
+void run_avg_pool2d_grad(const LibraryOp& op, Pointers at, void*, int64_t begin, int64_t end) {
+  op.kernels->avg_pool2d_grad(op.pool, at[0], at[1], begin, end);
 }
 
 }  // namespace
@@ -198,7 +215,7 @@ struct OpRow {
   std::string_view name;
   size_t params, pointers;
   void (*read)(LibraryOp& op, Params& params);
-  void (*run)(const LibraryOp& op, Pointers pointers, void* workspace);
+  void (*run)(const LibraryOp& op, Pointers pointers, void* workspace, int64_t begin, int64_t end);
 };
 
 static constexpr OpRow kOps[] = {
@@ -218,24 +235,34 @@ static const OpRow& row_named(std::string_view name) {
   fail(JT_E_UNSUPPORTED, "cpu: no library op `", name, "`");
 }
 
-LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, std::span<const int64_t> values) {
+LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, std::span<const int64_t> values,
+                          int64_t cache_bytes) {
   const OpRow& row = row_named(name);
   if (values.size() != row.params)
     fail(JT_E_INVALID, name, ": ", values.size(), " parameters, expected ", row.params);
   LibraryOp op{&row, &kernels};
+  op.gemm.cache_bytes = op.conv.cache_bytes = cache_bytes;
   Params params(row.name, values);
   row.read(op, params);
   return op;
 }
 
-void run_library_op(const LibraryOp& op, std::span<void* const> pointers, void* workspace) {
+// Every range packs what its units share, so long ones are worth it.
+cpu::Work work_of(const LibraryOp& op) {
+  constexpr double kLongNs = 2e6;
+  return {op.units, op.ns, op.ns > kLongNs ? 2 : 1};
+}
+
+void check_run(const LibraryOp& op, std::span<void* const> pointers, const void* workspace) {
   const OpRow& row = *op.row;
   if (pointers.size() != row.pointers)
     fail(JT_E_INVALID, row.name, ": ", pointers.size(), " pointers, expected ", row.pointers);
   for (size_t k = 0; k < row.pointers; k++)
     if (!pointers[k] && op.elements[k]) fail(JT_E_INVALID, row.name, ": pointer ", k, " is null");
   if (!workspace && op.workspace_bytes) fail(JT_E_INVALID, row.name, ": no workspace");
-  row.run(op, pointers, workspace);
+}
+void run_units(const LibraryOp& op, std::span<void* const> pointers, void* workspace, int64_t begin, int64_t end) noexcept {
+  op.row->run(op, pointers, workspace, begin, end);
 }
 
 }  // namespace jt::library

@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "backends/cpu_tcc/lanes.h"
 #include "backends/cpu_tcc/library/library.h"
 
 namespace jt::library {
@@ -20,11 +21,16 @@ struct LibraryOp {
   Conv2dShape conv;    // conv2d*
   Pool2dShape pool;    // *_pool2d*
   int64_t elements[kOpPointers] = {};  // of each array; a pointer may be null where there are none
-  size_t workspace_bytes = 0;
+  size_t workspace_bytes = 0;          // of one call of run_units
+  int64_t units = 0;                   // independent pieces; their number changes no bit
+  double ns = 0;                       // about what one thread takes for all of them
 };
 
 // JT_E_UNSUPPORTED: no op of this name, or not with this dtype. JT_E_INVALID: parameters that mean nothing.
-LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, std::span<const int64_t> params);
-void run_library_op(const LibraryOp& op, std::span<void* const> pointers, void* workspace);
+LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, std::span<const int64_t> params,
+                          int64_t cache_bytes = kUnknownCache);
+cpu::Work work_of(const LibraryOp& op);
+void check_run(const LibraryOp& op, std::span<void* const> pointers, const void* workspace);  // JT_E_INVALID
+void run_units(const LibraryOp& op, std::span<void* const> pointers, void* workspace, int64_t begin, int64_t end) noexcept;
 
 }  // namespace jt::library

@@ -101,8 +101,9 @@ static uint8_t fixed_arity(Op op) {
 }
 
 static void check_operands(Op op, std::span<jt_tensor* const> inputs) {
-  bool has_null = std::find(inputs.begin(), inputs.end(), nullptr) != inputs.end();
-  if (!has_null && fixed_arity(op) == inputs.size()) return;
+  bool has_null = false;
+  for (jt_tensor* input : inputs) has_null |= !input;
+  if (!has_null && fixed_arity(op) == inputs.size()) [[likely]] return;
   Signature s = signature(def(op));
   size_t least = s.operands.size() - s.variadic;
   bool fits = s.variadic ? inputs.size() >= least : inputs.size() == least;
@@ -115,19 +116,7 @@ static void check_operands(Op op, std::span<jt_tensor* const> inputs) {
   }
 }
 
-void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, const Attrs& attrs, std::span<jt_tensor** const> outs) {
-  bool is_wanted = false;
-  for (jt_tensor** out : outs) is_wanted |= out != nullptr;
-  if (!is_wanted) fail(JT_E_INVALID, name(op), ": out is NULL");
-  check_operands(op, inputs);
-  while (!inputs.empty() && !inputs.back()) inputs = inputs.first(inputs.size() - 1);  // absent optional ones
-  Ref few[5];
-  std::vector<Ref> many(inputs.size() > std::size(few) ? inputs.size() : 0);
-  Ref* refs = many.empty() ? few : many.data();
-  for (size_t i = 0; i < inputs.size(); i++)
-    if (inputs[i]) refs[i] = c.operand(name(op), unwrap(inputs[i]));
-  Value first = c.recorder().build(op, {refs, inputs.size()}, attrs);
-  c.flush_if_large();
+static void give_results(Context& c, Ref first, std::span<jt_tensor** const> outs) {
   try {
     for (uint32_t i = 0; i < outs.size(); i++) {
       if (!outs[i]) continue;
@@ -140,6 +129,27 @@ void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, const Attrs&
       if (out) release(unwrap(*out)), *out = nullptr;
     throw;
   }
+}
+
+static void call_on(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, std::span<jt_tensor** const> outs,
+                    Ref* refs) {
+  for (size_t i = 0; i < inputs.size(); i++)
+    if (inputs[i]) refs[i] = c.operand(name(op), unwrap(inputs[i]));
+  Value first = c.recorder().build(op, {refs, inputs.size()}, std::move(attrs));
+  c.flush_if_large();
+  give_results(c, first, outs);
+}
+
+void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, std::span<jt_tensor** const> outs) {
+  bool is_wanted = false;
+  for (jt_tensor** out : outs) is_wanted |= out != nullptr;
+  if (!is_wanted) fail(JT_E_INVALID, name(op), ": out is NULL");
+  check_operands(op, inputs);
+  while (!inputs.empty() && !inputs.back()) inputs = inputs.first(inputs.size() - 1);  // absent optional ones
+  Ref few[5];
+  if (inputs.size() <= std::size(few)) [[likely]] return call_on(c, op, inputs, std::move(attrs), outs, few);
+  std::vector<Ref> many(inputs.size());
+  call_on(c, op, inputs, std::move(attrs), outs, many.data());
 }
 
 }  // namespace jt::capi

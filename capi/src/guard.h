@@ -7,6 +7,7 @@
 #include <cstring>
 #include <new>
 
+#include "core/base/fpu.h"
 #include "core/context.h"
 
 namespace jt::capi {
@@ -21,6 +22,7 @@ inline jt_tensor* wrap(Cell* c) { return reinterpret_cast<jt_tensor*>(c); }
 // Runs body and turns what it throws into a status and the calling thread's error slot.
 template <class Body>
 jt_status guarded(const char* function, Body&& body) noexcept {
+  DefaultFpuMode mode;
   try {
     body();
     return JT_OK;
@@ -96,7 +98,7 @@ inline Ref operand(Context& c, const char* what, const jt_tensor* tensor) {
 Cell& own_cell(Context& c, const char* what, jt_tensor* tensor);
 
 // One call of an op: checks handles, records, and hands out as many results as the caller asked for (NULL: not wanted).
-// On failure every out is NULL.
-void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, const Attrs& attrs, std::span<jt_tensor** const> outs);
+// On failure every out is NULL. attrs are normalised.
+void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, std::span<jt_tensor** const> outs);
 
 }  // namespace jt::capi

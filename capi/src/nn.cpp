@@ -66,6 +66,14 @@ static jt_module& own_module(Context& c, const char* what, jt_module* module) {
   return *module;
 }
 
+// Random ops of one call of the user: they count only if all of it succeeds.
+struct Draws {
+  Context& c;
+  Context::RandomState state = c.random();
+  RandomPlace next() { return {state.seed, state.stream, state.counter++}; }
+  void keep() { c.set_random(state); }
+};
+
 extern "C" jt_status jt_module_create(jt_context* ctx, const char* kind, size_t kind_len, const jt_attr* attrs, size_t attrs_len,
                                       jt_module** out) {
   if (out) *out = nullptr;
@@ -76,15 +84,16 @@ extern "C" jt_status jt_module_create(jt_context* ctx, const char* kind, size_t 
     GradMode off(c.recorder(), false);
     const auto& states = made->layer.states();
     made->kept.reserve(states.size());
+    Draws draws{c};
     for (size_t i = 0; i < states.size(); i++) {
       made->kept.push_back({states[i].name, nullptr, states[i].is_buffer});
       if (states[i].is_absent()) continue;
-      bool draws = states[i].initial.starts_with("normal") || states[i].initial.starts_with("fan");
-      Context::RandomState r = draws ? c.random() : Context::RandomState();
-      Cell* cell = made->kept.back().cell = c.cell(made->layer.initial(c.recorder(), i, {r.seed, r.stream, r.counter}));
-      if (draws) c.count_random();
+      bool is_drawn = states[i].initial.starts_with("normal") || states[i].initial.starts_with("fan");
+      Value initial = made->layer.initial(c.recorder(), i, is_drawn ? draws.next() : RandomPlace());
+      Cell* cell = made->kept.back().cell = c.cell(initial);
       if (!states[i].is_buffer) c.set_requires_grad(*cell, true);
     }
+    draws.keep();
     *out = made.release();
   });
 }
@@ -110,7 +119,7 @@ struct Forward {
   Context& c;
   struct Update { Cell* cell; Value value; };
   std::vector<Update> updates;
-  int64_t drawn = 0;  // random places handed out
+  Draws draws{c};
 
   Value value_of(const Cell* cell) const {
     if (!cell) return {};
@@ -124,10 +133,7 @@ struct Forward {
     if (m.is_sequential() && !m.children.empty()) return chain(m, inputs, depth);
     std::vector<Value> states;
     for (size_t i = 0; i < m.layer.states().size(); i++) states.push_back(value_of(m.kept[i].cell));
-    auto random = [&]() -> RandomPlace {
-      Context::RandomState r = c.random();
-      return {r.seed, r.stream, r.counter + drawn++};
-    };
+    auto random = [&] { return draws.next(); };
     LayerCall call{m.layer, states, inputs, m.training, random, {}, {}};
     forward(call);
     for (size_t i = 0; i < call.next.size(); i++)
@@ -159,7 +165,7 @@ extern "C" jt_status jt_module_forward(jt_context* ctx, jt_module* module, jt_te
     for (size_t i = 0; i < inputs_len; i++)
       if (inputs[i]) values[i] = operand(c, kind, inputs[i]);
     if (inputs_len && !values[0]) fail(JT_E_INVALID, kind, ": inputs[0] is NULL");
-    Forward pass{c, {}};
+    Forward pass{c};
     std::vector<Value> results = pass.run(m, values, 1);
     if (outputs_len > results.size()) fail(JT_E_INVALID, kind, ": gives ", results.size(), " results, not ", outputs_len);
     try {
@@ -168,7 +174,7 @@ extern "C" jt_status jt_module_forward(jt_context* ctx, jt_module* module, jt_te
       for (size_t i = 0; i < outputs_len; i++) release(unwrap(outputs[i])), outputs[i] = nullptr;
       throw;
     }
-    for (; pass.drawn; pass.drawn--) c.count_random();
+    pass.draws.keep();
     for (Forward::Update& u : pass.updates) c.assign(*u.cell, u.value);
     results.clear(), pass.updates.clear();
     c.flush_if_large();

@@ -33,7 +33,7 @@ jt_status op_function(const char* function, jt_context* ctx, Op op, Inputs input
   return guarded(function, ctx, [&](Context& c) {
     Attrs attrs;
     add_attrs(attrs);
-    call_op(c, op, inputs.checked(), attrs, {outs.begin(), outs.size()});
+    call_op(c, op, inputs.checked(), std::move(attrs), {outs.begin(), outs.size()});
   });
 }
 

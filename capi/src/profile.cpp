@@ -21,15 +21,15 @@ static std::vector<const CompiledKernel*> kernels_of(Runtime& rt) {
 }
 
 std::string capi::stats_table(Runtime& rt) {
-  std::string out = text("evals ", rt.stats.evals.load(), ", plans made ", rt.stats.plans_made.load(), ", reused ",
-                         rt.stats.plans_reused.load(), ", launches ", rt.stats.launches.load(), ", library calls ",
-                         rt.stats.library_calls.load(), "\n    launches      time ms  compile us  tier  kernel\n");
+  RuntimeStats::Sums s = rt.stats.sums();
+  std::string out = text("evals ", s.evals, ", plans made ", s.plans_made, ", reused ", s.plans_reused, ", launches ",
+                         s.launches, ", library calls ", s.library_calls, "\n    launches      time ms  compile us  tier  kernel\n");
   auto padded = [&](std::string s, size_t width) { out += std::string(width > s.size() ? width - s.size() : 0, ' ') + s; };
   std::vector<const CompiledKernel*> all = kernels_of(rt);
   std::stable_sort(all.begin(), all.end(), [](auto* a, auto* b) { return a->time_ns > b->time_ns; });
   for (const CompiledKernel* k : all) {
     jt_be_kernel_info info = info_of(*k);
-    padded(text(k->launches), 12), padded(text(k->time_ns / 1000 / 1000.0), 13), padded(text(info.compile_ns / 1000), 12);
+    padded(text(k->launches.load()), 12), padded(text(k->time_ns / 1000 / 1000.0), 13), padded(text(info.compile_ns / 1000), 12);
     out += text("  ", info.tier ? info.tier : "?", "   ", k->name, "\n");
   }
   return out;
@@ -38,7 +38,7 @@ std::string capi::stats_table(Runtime& rt) {
 extern "C" jt_status jt_runtime_stats(jt_runtime* rt, jt_stats* inout) {
   return guarded("jt_runtime_stats", [&] {
     require(rt, "rt"), require(inout, "inout");
-    const RuntimeStats& s = rt->shared->stats;
+    RuntimeStats::Sums s = rt->shared->stats.sums();
     jt_stats out{};
     out.evals = s.evals, out.plans_made = s.plans_made, out.launches = s.launches + s.library_calls;
     for (const CompiledKernel* k : kernels_of(*rt->shared)) {
@@ -53,8 +53,7 @@ extern "C" jt_status jt_runtime_stats(jt_runtime* rt, jt_stats* inout) {
 extern "C" jt_status jt_stats_reset(jt_runtime* rt) {
   return guarded("jt_stats_reset", [&] {
     require(rt, "rt");
-    RuntimeStats& s = rt->shared->stats;
-    s.evals = s.plans_made = s.plans_reused = s.launches = s.library_calls = 0;
+    rt->shared->stats.reset();
     rt->shared->kernels.reset_counts();
   });
 }

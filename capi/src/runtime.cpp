@@ -37,6 +37,33 @@ void host_log(void* user, int32_t level, const char* domain, const char* message
   rt->desc.log(rt->desc.log_user, jt_log_level(level + 1), domain, message, length);
 }
 
+int64_t integer(const char* variable, std::string_view text) {
+  int64_t value = 0;
+  auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (wrong != std::errc() || end != text.data() + text.size()) fail(JT_E_INVALID, variable, ": `", text, "` is no integer");
+  return value;
+}
+
+int threads_of(const jt_runtime_desc& d, std::string_view variable) {
+  if (d.threads > 0) return d.threads;
+  int64_t wanted = d.threads < 0 || d.parallel_for ? 0 : 1;
+  if (!variable.empty()) wanted = integer("JT_THREADS", variable);
+  if (wanted < 0 || wanted > kMaxThreads) fail(JT_E_INVALID, "JT_THREADS: ", wanted, " is not in 0..", kMaxThreads);
+  return wanted ? int(wanted) : usable_cores();
+}
+
+// 512M, 2G, 1000000
+int64_t memory_limit_of(const jt_runtime_desc& d, std::string_view variable) {
+  if (d.memory_limit || variable.empty()) return d.memory_limit;
+  constexpr std::string_view kUnits = "KMGT";
+  size_t unit = kUnits.find(variable.back());
+  bool has_unit = unit != kUnits.npos;
+  int64_t limit = integer("JT_MEMORY_LIMIT", variable.substr(0, variable.size() - has_unit));
+  if (limit < 0 || (has_unit && __builtin_mul_overflow(limit, int64_t(1) << (10 * (unit + 1)), &limit)))
+    fail(JT_E_INVALID, "JT_MEMORY_LIMIT: `", variable, "` is no number of bytes");
+  return limit;
+}
+
 // A path has a slash; a name is of a backend that is linked in.
 void choose_backend(RuntimeOptions& o, std::string_view wanted) {
   if (wanted.find('/') != wanted.npos) {
@@ -64,16 +91,11 @@ RuntimeOptions options_of(jt_runtime& rt) {
   if (d.log) o.log = {host_log, &rt, d.log_level ? LogLevel(d.log_level - 1) : LogLevel::warning};
   else if (!o.flags.log.empty()) o.log = {log_to_stderr, nullptr, level_named(o.flags.log)};
   if (d.alloc) o.allocator = {d.alloc, d.free, d.alloc_user};
-  o.memory_limit = d.memory_limit;
+  o.memory_limit = memory_limit_of(d, o.flags.memory_limit);
+  o.threads = threads_of(d, o.flags.threads);
+  o.parallel_for = {d.parallel_for, d.parallel_user};
   choose_backend(o, d.backend ? str("backend", d.backend, d.backend_len) : std::string_view());
   return o;
-}
-
-int64_t seed_of(std::string_view text) {
-  int64_t seed = 0;
-  auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), seed);
-  if (wrong != std::errc() || end != text.data() + text.size()) fail(JT_E_INVALID, "JT_SEED: `", text, "` is no integer");
-  return seed;
 }
 
 constexpr uint32_t kRuntimeFlags =
@@ -90,6 +112,7 @@ extern "C" jt_status jt_runtime_create(const jt_runtime_desc* desc, jt_runtime**
     const jt_runtime_desc& d = rt->desc;
     if (d.flags & ~kRuntimeFlags) fail(JT_E_INVALID, "flags has unknown bits: ", d.flags);
     if (!d.alloc != !d.free) fail(JT_E_INVALID, "alloc and free must both be given, or neither");
+    if (d.threads < -1 || d.threads > kMaxThreads) fail(JT_E_INVALID, "threads is ", d.threads, ", not in -1..", kMaxThreads);
     if (d.memory_limit < 0) fail(JT_E_INVALID, "memory_limit ", d.memory_limit, " is negative");
     rt->shared = std::make_shared<Runtime>(options_of(*rt));
     *out = rt.release();
@@ -112,7 +135,7 @@ extern "C" jt_status jt_runtime_memory_info(jt_runtime* rt, jt_memory_info* inou
     PoolStats s = rt->shared->pool->stats();
     jt_memory_info info{};
     info.live_bytes = s.live_bytes, info.peak_bytes = s.peak_bytes, info.cached_bytes = s.cached_bytes;
-    info.allocator_calls = s.allocator_calls, info.limit_bytes = rt->desc.memory_limit;
+    info.allocator_calls = s.allocator_calls, info.limit_bytes = rt->shared->pool->limit();
     fill_sized("inout", inout, info);
   });
 }
@@ -133,7 +156,7 @@ extern "C" jt_status jt_context_create(jt_runtime* rt, jt_context** out) {
   if (out) *out = nullptr;
   return guarded("jt_context_create", [&] {
     require(out, "out"), require(rt, "rt");
-    int64_t seed = seed_of(rt->shared->flags.seed);
+    int64_t seed = integer("JT_SEED", rt->shared->flags.seed);
     auto* made = new Context(rt->shared);
     *out = reinterpret_cast<jt_context*>(made);
     made->seed(seed);

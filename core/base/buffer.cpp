@@ -2,6 +2,7 @@
 
 #include <mimalloc.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -30,29 +31,78 @@ static size_t bytes_of(int size_class) {
   return kAlign * ((size_t(1) << power) + (size_t(quarter + 1) << (power - 2)));
 }
 
-Buffer* BufferPool::allocate(size_t bytes) {
+// ---- what an error says
+
+static std::string with_unit(int64_t bytes) {
+  constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
+  if (bytes < 10240) return text(bytes, " bytes");
+  double value = double(bytes) / 1024;
+  size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < std::size(kUnits); unit++) value /= 1024;
+  int64_t tenths = int64_t(value * 10 + 0.5);
+  return text(tenths / 10, ".", tenths % 10, " ", kUnits[unit]);
+}
+static std::string name_of(const BufferUse& use) {
+  return use.shape.rank < 0 ? use.what : text(use.what, " ", use.dtype, use.shape);
+}
+
+void BufferPool::fail_out_of_memory(size_t asked, const BufferUse& use) const {
+  constexpr int kShown = 5;
+  const Buffer* largest[kShown] = {};  // in order
+  for (const Buffer* b = live_; b; b = b->next_live) {
+    int place = kShown;
+    while (place > 0 && (!largest[place - 1] || largest[place - 1]->bytes < b->bytes)) place--;
+    if (place == kShown) continue;
+    std::move_backward(largest + place, largest + kShown - 1, largest + kShown);
+    largest[place] = b;
+  }
+  std::string message = text("out of memory: ", name_of(use), " needs ", with_unit(int64_t(asked)), "; ",
+                             with_unit(stats_.live_bytes), " in use");
+  if (limit_) message += text(" of the limit of ", with_unit(limit_));
+  for (int i = 0; i < kShown && largest[i]; i++)
+    message += text(i ? ", " : "; the largest: ", name_of(largest[i]->use), " ", with_unit(int64_t(largest[i]->bytes)));
+  throw Error(JT_E_NOMEM, message);
+}
+
+// ---- what is live
+
+void BufferPool::list(Buffer* buffer) {
+  buffer->next_live = live_, buffer->previous_live = nullptr;
+  if (live_) live_->previous_live = buffer;
+  live_ = buffer;
+}
+void BufferPool::unlist(Buffer* buffer) {
+  (buffer->previous_live ? buffer->previous_live->next_live : live_) = buffer->next_live;
+  if (buffer->next_live) buffer->next_live->previous_live = buffer->previous_live;
+}
+
+// From the allocator, which may have some after what is cached has gone back.
+void* BufferPool::memory(size_t bytes, size_t asked, const BufferUse& use) {
+  auto is_over = [&] { return limit_ && stats_.live_bytes + stats_.cached_bytes + int64_t(bytes) > limit_; };
+  if (is_over()) trim_cache();
+  if (is_over()) fail_out_of_memory(asked, use);
+  void* data = allocator_.alloc(allocator_.user, bytes, kAlign);
+  stats_.allocator_calls++;
+  if (!data && stats_.cached_bytes) {
+    trim_cache();
+    data = allocator_.alloc(allocator_.user, bytes, kAlign);
+  }
+  if (!data) fail_out_of_memory(asked, use);
+  return data;
+}
+
+Buffer* BufferPool::allocate(size_t bytes, const BufferUse& use) {
   int size_class = class_of(bytes);
-  if (size_class >= kClasses) fail(JT_E_NOMEM, "out of memory: ", bytes, " bytes asked for");
-  size_t rounded = bytes_of(size_class);
   std::lock_guard lock(mutex_);
-  Buffer* buffer = nullptr;
-  if (free_[size_class]) {
-    buffer = free_[size_class];
+  if (size_class >= kClasses) fail_out_of_memory(bytes, use);
+  size_t rounded = bytes_of(size_class);
+  Buffer* buffer = free_[size_class];
+  if (buffer) {
     free_[size_class] = buffer->next_free;
     buffer->refs.store(1, std::memory_order_relaxed);
     stats_.cached_bytes -= int64_t(rounded);
   } else {
-    auto is_over = [&] { return limit_ && stats_.live_bytes + stats_.cached_bytes + int64_t(rounded) > limit_; };
-    if (is_over()) trim_cache();
-    if (is_over())
-      fail(JT_E_NOMEM, "out of memory: ", bytes, " bytes asked for, ", stats_.live_bytes, " in use, limit ", limit_);
-    void* data = allocator_.alloc(allocator_.user, rounded, kAlign);
-    stats_.allocator_calls++;
-    if (!data && stats_.cached_bytes) {
-      trim_cache();
-      data = allocator_.alloc(allocator_.user, rounded, kAlign);
-    }
-    if (!data) fail(JT_E_NOMEM, "out of memory: ", bytes, " bytes asked for, ", stats_.live_bytes, " in use");
+    void* data = memory(rounded, bytes, use);
     try {
       buffer = new Buffer;
     } catch (...) {
@@ -64,6 +114,8 @@ Buffer* BufferPool::allocate(size_t bytes) {
     buffer->data = data;
   }
   buffer->bytes = bytes;
+  buffer->use = use;
+  list(buffer);
   stats_.live_bytes += int64_t(rounded);
   if (stats_.live_bytes > stats_.peak_bytes) stats_.peak_bytes = stats_.live_bytes;
   return buffer;
@@ -80,6 +132,7 @@ void BufferPool::give_back(Buffer* buffer) {
   size_t rounded = bytes_of(buffer->size_class);
   if (poison_freed) std::memset(buffer->data, 0xff, rounded);
   std::lock_guard lock(mutex_);
+  unlist(buffer);
   stats_.live_bytes -= int64_t(rounded);
   stats_.cached_bytes += int64_t(rounded);
   buffer->next_free = free_[buffer->size_class];
@@ -87,7 +140,8 @@ void BufferPool::give_back(Buffer* buffer) {
 }
 
 void release(Buffer* buffer) {
-  if (buffer->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  bool is_last = buffer->refs.load(std::memory_order_acquire) == 1 || buffer->refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  if (!is_last) return;
   if (buffer->pool) return buffer->pool->give_back(buffer);
   if (buffer->release) buffer->release(buffer->release_user, buffer->data);
   delete buffer;

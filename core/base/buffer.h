@@ -8,10 +8,26 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <string>
+
+#include "core/base/dtype.h"
+#include "core/base/shape.h"
 
 namespace jt {
 
 class BufferPool;
+
+// What a buffer was asked for, as an error names it: `exp f32[64,10]`; a rank below 0 has no shape: `temporaries`.
+struct BufferUse {
+  const char* what = "data";  // static: an op's name
+  DType dtype = JT_F32;
+  Shape shape = no_shape();
+  static Shape no_shape() {
+    Shape none;
+    none.rank = -1;
+    return none;
+  }
+};
 
 struct Buffer {
   std::atomic<int32_t> refs{1};
@@ -24,6 +40,8 @@ struct Buffer {
   void (*release)(void* user, void* data) = nullptr;
   void* release_user = nullptr;
   Buffer* next_free = nullptr;  // in its pool's list of its class
+  Buffer *next_live = nullptr, *previous_live = nullptr;  // in its pool's list of those that someone holds
+  BufferUse use;
 };
 
 inline void retain(Buffer* buffer) { buffer->refs.fetch_add(1, std::memory_order_relaxed); }
@@ -53,22 +71,31 @@ class BufferPool {
   explicit BufferPool(const Allocator& allocator) : allocator_(allocator) {}
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
-  Buffer* allocate(size_t bytes);  // at least one byte; throws JT_E_NOMEM naming the size
+  // At least one byte. Memory that is cached goes back to the system before a request fails. Throws JT_E_NOMEM, which says what
+  // needed how much, and what the largest live buffers are.
+  Buffer* allocate(size_t bytes, const BufferUse& use = {});
   Buffer* borrow(void* data, size_t bytes);  // its owner may set `release`
   void trim();                     // gives cached memory back
   PoolStats stats();
   void reset_peak();
   void set_limit(int64_t bytes) { limit_ = bytes; }
+  int64_t limit() const { return limit_; }
   bool poison_freed = false;       // fills freed buffers with NaN bytes, to find readers of freed memory
 
  private:
   friend void release(Buffer*);
   void give_back(Buffer* buffer);
-  void trim_cache();  // the mutex is held
+  // The mutex is held:
+  void trim_cache();
+  void* memory(size_t bytes, size_t asked, const BufferUse& use);
+  [[noreturn]] void fail_out_of_memory(size_t asked, const BufferUse& use) const;
+  void list(Buffer* buffer);
+  void unlist(Buffer* buffer);
   static constexpr int kClasses = 192;
   Allocator allocator_;
   std::mutex mutex_;
   Buffer* free_[kClasses] = {};
+  Buffer* live_ = nullptr;
   PoolStats stats_;
   int64_t limit_ = 0;
 };

@@ -13,6 +13,9 @@ namespace jt {
   X(cpu_tier,   "JT_CPU_TIER",   "auto", "how kernels run: vm (interpreted blocks), tcc (libtcc), auto (the best there is)") \
   X(cpu_isa,    "JT_CPU_ISA",    "best", "instruction set of the primitives: best, base, avx2, avx512")               \
   X(cpu_tcc,    "JT_LIBTCC",     "",     "path of the libtcc library; empty: beside libjt.so")                        \
+  X(threads,    "JT_THREADS",    "",     "threads that compute, the caller's included; 0: one per core; empty: what the host says") \
+  X(cpu_grain,  "JT_CPU_GRAIN",  "5000", "a kernel that takes about so many nanoseconds is split over threads")        \
+  X(memory_limit, "JT_MEMORY_LIMIT", "", "bytes of values held at once, such as 512M or 2G; the host's own limit holds where it has one") \
   X(cache_dir,  "JT_CACHE_DIR",  "",     "folder of compiled kernels; empty: $XDG_CACHE_HOME/jt or ~/.cache/jt; off: none") \
   X(log,        "JT_LOG",        "",     "messages on stderr: error, warning, info, debug")                           \
   X(dump,       "JT_DUMP",       "",     "stages to print for each new plan: g recorded, v the same for Graphviz, s simplified, f fused, m memory, l programs, k where each kernel came from, c its source") \

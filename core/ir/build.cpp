@@ -38,17 +38,28 @@ static Value broadcast_to(Recorder& r, Ref x, const Shape& shape) {
   return r.record(Op::expand, {&x, 1}, attrs);
 }
 
-static bool have_one_type(std::span<const Ref> inputs) {
-  for (Ref in : inputs.subspan(1))
-    if (!(in.type() == inputs[0].type())) return false;
-  return true;
+// The shape that operands of one dtype have, scalars beside them aside: nothing has to be converted or expanded.
+// Null if they differ.
+static const Shape* common_shape(std::span<const Ref> inputs) {
+  const Shape* shape = &inputs[0].shape();
+  for (Ref in : inputs.subspan(1)) {
+    if (in.dtype() != inputs[0].dtype()) return nullptr;
+    if (in.shape().rank == 0) continue;
+    if (shape->rank == 0) shape = &in.shape();
+    else if (!(in.shape() == *shape)) return nullptr;
+  }
+  return shape;
 }
 
 static Value build_element(Recorder& r, Op op, std::span<const Ref> inputs, Attrs& attrs) {
   const OpDef& row = def(op);
   size_t first = row.operands == Operands::CHOICE;
   DType dtype = inputs[first].dtype();
-  if (!first && have_one_type(inputs) && operand_dtype(row, dtype) == dtype) return r.record(op, inputs, attrs);
+  const Shape* common = first ? nullptr : common_shape(inputs);
+  if (common && operand_dtype(row, dtype) == dtype) {
+    Type result{element_dtype(row, dtype), *common};
+    return r.record_typed(op, inputs, attrs, {&result, 1});
+  }
   for (size_t i = first; i < inputs.size(); i++) dtype = promote(dtype, inputs[i].dtype());
   dtype = operand_dtype(row, dtype);
   Shape shape = inputs[0].shape();
@@ -153,7 +164,7 @@ static Value build_library(Recorder& r, Op op, std::span<const Ref> inputs, Attr
   return converted(r, r.record(op, {refs, inputs.size()}, attrs), stored);
 }
 
-Value Recorder::build(Op op, std::span<const Ref> inputs, Attrs attrs) {
+Value Recorder::build(Op op, std::span<const Ref> inputs, Attrs&& attrs) {
   switch (def(op).kind) {
     case Kind::element: return build_element(*this, op, inputs, attrs);
     case Kind::reduce: return build_reduce(*this, op, inputs[0], attrs);
@@ -221,7 +232,7 @@ Attrs make_attrs(Op op, std::span<const jt_attr> given) {
 
 namespace ops {
 
-Value apply(Op op, std::initializer_list<Arg> args) {
+static Value apply_with_numbers(Op op, std::initializer_list<Arg> args) {
   Ref first;
   size_t skip = def(op).operands == Operands::CHOICE, n = 0;
   for (const Arg& a : args)
@@ -238,6 +249,16 @@ Value apply(Op op, std::initializer_list<Arg> args) {
     n++;
   }
   return r.build(op, {refs, n});
+}
+
+Value apply(Op op, std::initializer_list<Arg> args) {
+  Ref refs[3];
+  size_t n = 0;
+  for (const Arg& a : args) {
+    if (a.is_number()) return apply_with_numbers(op, args);
+    refs[n++] = a.ref();
+  }
+  return refs[0].node->owner->build(op, {refs, n});
 }
 
 #define JT_REDUCE(name, ...)                                                        \

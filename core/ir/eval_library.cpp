@@ -113,7 +113,7 @@ void max_pool2d(const Node* node, const HostValue& x, std::span<HostValue> resul
     int64_t winner = best[size_t(k)], plane = k / (out[2] * out[3]);
     double value = winner < 0 ? -std::numeric_limits<double>::infinity() : real_at(x, plane * in[2] * in[3] + winner);
     store(t, &results[0].bytes[size_t(k) * size_of(t)], word_of(t, value));
-    store(JT_I32, &results[1].bytes[size_t(k) * 4], {.i32 = int32_t(winner < 0 ? 0 : winner)});
+    store(JT_I32, &results[1].bytes[size_t(k) * 4], {.i32 = int32_t(winner)});
   }
 }
 

@@ -40,7 +40,7 @@ struct Ref {
 class Attrs {
  public:
   static constexpr int kMaxWords = 160, kMaxAttrs = 8;
-  Attrs() = default;
+  Attrs() {}  // leaves the words as they are: `= default` would clear them wherever it is written Attrs() or {}
   Attrs(const Attrs& o) { *this = o; }
   Attrs& operator=(const Attrs& o) {  // the words in use, not all there is room for
     count_ = o.count_;

@@ -121,14 +121,17 @@ static bool takes_gradient(std::span<const Ref> inputs) {
 Value Recorder::record(Op op, std::span<const Ref> inputs, Attrs& attrs) {
   Type types[2];
   infer(op, inputs, attrs, types);
-  int results = result_count(op);
   if (inputs.size() > UINT16_MAX) fail(JT_E_INVALID, name(op), ": ", inputs.size(), " operands are too many");
-  Node* node = allocate(op, int(inputs.size()), results, attrs);
+  return record_typed(op, inputs, attrs, {types, size_t(result_count(op))});
+}
+
+Value Recorder::record_typed(Op op, std::span<const Ref> inputs, const Attrs& attrs, std::span<const Type> results) {
+  Node* node = allocate(op, int(inputs.size()), int(results.size()), attrs);
   for (size_t i = 0; i < inputs.size(); i++) {
     node->inputs()[i] = inputs[i];
     retain(inputs[i].node);
   }
-  for (int i = 0; i < results; i++) node->results()[i].type = types[i];
+  for (size_t i = 0; i < results.size(); i++) node->results()[i].type = results[i];
   if (grad_mode && takes_gradient(inputs)) node->flags |= kGrad;
   return finish(node);
 }

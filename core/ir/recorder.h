@@ -29,9 +29,10 @@ class Recorder {
 
   // An op applied as the user means it: operands are converted and broadcast by the row's rule (recording casts and
   // expands), attributes normalised, shapes and dtypes checked. Throws with the op's name; then nothing has changed.
-  Value build(Op op, std::span<const Ref> inputs, Attrs attrs = {});
-  Value build(Op op, std::initializer_list<Ref> inputs, Attrs attrs = {}) {
-    return build(op, std::span(inputs.begin(), inputs.size()), attrs);
+  Value build(Op op, std::span<const Ref> inputs, Attrs&& attrs = {});
+  Value build(Op op, std::span<const Ref> inputs, const Attrs& attrs) { return build(op, inputs, Attrs(attrs)); }
+  Value build(Op op, std::initializer_list<Ref> inputs, const Attrs& attrs = {}) {
+    return build(op, std::span(inputs.begin(), inputs.size()), Attrs(attrs));
   }
   // Result i of what build() gave. A library op that computes in a wider dtype has its first result converted back.
   static Ref result(Ref built, uint32_t i) {
@@ -40,6 +41,8 @@ class Recorder {
   }
   // The op on exactly these operands.
   Value record(Op op, std::span<const Ref> inputs, Attrs& attrs);
+  // The same where it is known what comes out.
+  Value record_typed(Op op, std::span<const Ref> inputs, const Attrs& attrs, std::span<const Type> results);
   // `node` again on other inputs of the same types: same attributes, result types, origin and line; nothing is checked.
   Value again(const Node* node, std::span<const Ref> inputs);
   Value constant(DType dtype, double value);

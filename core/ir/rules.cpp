@@ -114,7 +114,7 @@ void element_type(TypeRule& r) {
   check_operand_dtype(r, dtype);
   if (r.op.operands == Operands::CHOICE && r.inputs[0].dtype() != JT_BOOL)
     fail(JT_E_DTYPE, r.op.name, ": operand 0 is ", r.inputs[0].dtype(), ", not bool");
-  r.results[0].dtype = r.op.result == ResultRule::BOOL ? JT_BOOL : dtype;
+  r.results[0].dtype = element_dtype(r.op, dtype);
   r.results[0].shape = *shape;
   r.results[0].shape.units = units;
 }

@@ -33,6 +33,8 @@ Shape reduced_shape(const Shape& shape, uint32_t axes, bool keepdims);
 uint32_t axis_set(std::span<const int64_t> axes);
 // What a row's operands are converted to, given their promoted dtype.
 DType operand_dtype(const OpDef& op, DType promoted);
+// What an element row gives for operands of that dtype.
+inline DType element_dtype(const OpDef& op, DType operand) { return op.result == ResultRule::BOOL ? JT_BOOL : operand; }
 
 // How the axes of a reshape correspond: runs of input axes that become runs of output axes, left to right.
 struct ReshapeRun { int in_first, in_last, out_first, out_last; };  // half-open

@@ -15,7 +15,8 @@ struct CallError {
 };
 static thread_local CallError call_error;
 
-Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log) : api_(api), flags_(flags), log_(log) {
+Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads)
+    : api_(api), flags_(flags), log_(log), threads_(threads) {
   auto alloc = [](void*, size_t bytes, size_t align) {
     Allocator a = default_allocator();
     return a.alloc(a.user, bytes, align);
@@ -24,7 +25,8 @@ Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log)
     Allocator a = default_allocator();
     if (p) a.free(a.user, p, bytes, align);
   };
-  host_ = {sizeof host_, JT_BACKEND_ABI_MINOR, this, set_error, Device::log, alloc, free, setting};
+  host_ = {sizeof host_, JT_BACKEND_ABI_MINOR, this, set_error, Device::log, alloc, free, setting,
+           threads.threads(), 0, parallel_for};
   check(api_->open(&host_, &device_), "open");
 }
 
@@ -52,8 +54,11 @@ const char* Device::setting(void* host, const char* name) {
   return value ? value->c_str() : nullptr;
 }
 
-void Device::check(jt_status status, std::string_view what) const {
-  if (status == JT_OK) return;
+void Device::parallel_for(void* host, LaneBody body, void* user, int64_t lanes) {
+  static_cast<Device*>(host)->threads_.run(body, user, lanes);
+}
+
+void Device::repeat_error(jt_status status, std::string_view what) const {
   std::string message(call_error.message, call_error.length);
   call_error.length = 0;
   if (message.empty()) message = text(api_->name, ": ", what, " failed");
@@ -144,8 +149,8 @@ size_t KernelCache::count() {
 
 void KernelCache::reset_counts() {
   std::lock_guard lock(mutex_);
-  compiled_ = from_disk_ = 0;
-  for (auto& [key, kernel] : kernels_) kernel->launches = kernel->time_ns = kernel->bytes = 0;
+  compiled_ = 0, from_disk_ = 0;
+  for (auto& [key, kernel] : kernels_) kernel->launches = 0, kernel->time_ns = 0, kernel->bytes = 0;
 }
 
 void KernelCache::each(const std::function<void(const CompiledKernel&)>& visit) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <jt/jt_backend.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -12,28 +13,34 @@
 #include "core/base/flags.h"
 #include "core/base/log.h"
 #include "core/base/program.h"
+#include "core/runtime/threads.h"
 
 namespace jt {
 
 class Device {
  public:
-  Device(const jt_backend_api* api, const Flags& flags, const Logger& log);
+  Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads);
   ~Device();
   Device(const Device&) = delete;
 
   const jt_backend_api& api() const { return *api_; }
   jt_be_device* handle() const { return device_; }
-  void check(jt_status status, std::string_view what) const;
+  void check(jt_status status, std::string_view what) const {
+    if (status != JT_OK) [[unlikely]] repeat_error(status, what);
+  }
   // What a kernel was compiled from; empty: interpreted, or the backend does not tell.
   std::string text_of(jt_be_kernel* kernel) const;
 
  private:
+  [[noreturn]] void repeat_error(jt_status status, std::string_view what) const;
   static void set_error(void* host, jt_status, int64_t native, const char* message, size_t length);
   static void log(void* host, int32_t level, const char* domain, const char* message, size_t length);
   static const char* setting(void* host, const char* name);
+  static void parallel_for(void* host, LaneBody body, void* user, int64_t lanes);
   const jt_backend_api* api_;
   const Flags& flags_;
   const Logger& log_;
+  ThreadPool& threads_;
   jt_host_api host_{};
   jt_be_device* device_ = nullptr;
 };
@@ -47,9 +54,10 @@ struct CompiledKernel {
   std::string key;     // the program's text
   std::string name;    // for people: the ops inside
   int64_t serial = 0;  // order of making
-  int64_t launches = 0;
-  int64_t time_ns = 0; // when profiling
-  int64_t bytes = 0;   // of operands and results of all launches
+  // Counted by all contexts at once.
+  std::atomic<int64_t> launches{0};
+  std::atomic<int64_t> time_ns{0};  // when profiling
+  std::atomic<int64_t> bytes{0};    // of operands and results of all launches
   ~CompiledKernel() {
     if (kernel) device.api().kernel_release(device.handle(), kernel);
   }
@@ -86,7 +94,8 @@ class KernelCache {
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<CompiledKernel>> kernels_;
   std::unordered_map<std::string, std::shared_ptr<LibraryOp>> codes_;
-  int64_t made_ = 0, compiled_ = 0, from_disk_ = 0;
+  int64_t made_ = 0;
+  std::atomic<int64_t> compiled_{0}, from_disk_{0};
 };
 
 }  // namespace jt

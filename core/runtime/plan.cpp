@@ -36,6 +36,7 @@ class PlanMaker {
       else plan_->has_folds |= fold != Op::constant;
     }
     plan_->output_bytes = memory_.output_bytes;
+    name_outputs();
     plan_->output_from = memory_.output_from;
     plan_->result_output = memory_.result_output;
     plan_->result_input = memory_.result_input;
@@ -45,6 +46,15 @@ class PlanMaker {
 
  private:
   Location at(Ref r) const { return memory_.values[size_t(r.node->results()[r.result].number)]; }
+
+  void name_outputs() {
+    plan_->output_uses.resize(plan_->output_bytes.size());
+    for (size_t i = 0; i < block_.results.size(); i++) {
+      int32_t output = memory_.result_output[i];
+      Ref result = block_.results[i];
+      if (output >= 0) plan_->output_uses[size_t(output)] = {name(result.node->op), result.dtype(), result.shape()};
+    }
+  }
 
   void add_step(size_t s) {
     const Step& step = schedule_.steps[s];
@@ -207,16 +217,18 @@ std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const 
 
 // ---- running ---------------------------------------------------------------------------------------------------------
 
-Workspace::~Workspace() {
-  if (arena) release(arena);
-  if (scratch) release(scratch);
+bool Workspace::clear() {
+  bool had_any = arena || scratch;
+  if (arena) release(std::exchange(arena, nullptr));
+  if (scratch) release(std::exchange(scratch, nullptr));
+  return had_any;
 }
 
-static void grow(Buffer*& buffer, int64_t bytes, BufferPool& pool) {
+// What is there goes back first: both together may not fit.
+static void grow(Buffer*& buffer, int64_t bytes, BufferPool& pool, const char* what) {
   if (bytes == 0 || (buffer && int64_t(buffer->bytes) >= bytes)) return;
-  Buffer* larger = pool.allocate(size_t(bytes));
-  if (buffer) release(buffer);
-  buffer = larger;
+  if (buffer) release(std::exchange(buffer, nullptr));
+  buffer = pool.allocate(size_t(bytes), {what});
 }
 
 namespace {
@@ -228,16 +240,32 @@ class Run {
 
   void go(int64_t* launches, int64_t* library_calls) {
     try {
-      prepare();
+      if (!prepared()) prepare();
       launch_all(launches, library_calls);
     } catch (...) {
-      for (Buffer* b : outputs_) release(b);
-      outputs_.clear();
+      release_outputs();
       throw;
     }
   }
 
  private:
+  void release_outputs() {
+    for (Buffer* b : outputs_) release(b);
+    outputs_.clear();
+  }
+  // Memory may be short only because a larger plan's temporaries are kept: then once more without them.
+  bool prepared() {
+    try {
+      prepare();
+      return true;
+    } catch (const Error& e) {
+      if (e.code() != JT_E_NOMEM) throw;
+      release_outputs();
+      if (!workspace_.clear()) throw;
+      return false;
+    }
+  }
+
   void launch_all(int64_t* launches, int64_t* library_calls) {
     for (PlanStep& step : plan_.steps) {
       bool timed = trace_.is_on() || timing_;
@@ -258,20 +286,24 @@ class Run {
     for (size_t i = 0; i < plan_.output_bytes.size(); i++) {
       int32_t from = plan_.output_from[i];
       if (from >= 0) retain(in_.params[size_t(from)]);
-      outputs_.push_back(from >= 0 ? in_.params[size_t(from)] : pool_.allocate(size_t(plan_.output_bytes[i])));
+      outputs_.push_back(from >= 0 ? in_.params[size_t(from)] : pool_.allocate(size_t(plan_.output_bytes[i]), plan_.output_uses[i]));
     }
-    grow(workspace_.arena, plan_.arena_bytes, pool_);
+    grow(workspace_.arena, plan_.arena_bytes, pool_, "the temporaries of an evaluation");
     int64_t scratch = plan_.scratch_bytes;
     for (PlanStep& step : plan_.steps) {
       if (step.kind != PlanStep::kernel) continue;
       patch(step);
-      jt_be_launch launch{step.words.data(), step.words.size(), 0, step.outer};
-      size_t bytes = 0;
-      Device& d = step.compiled->device;
-      d.check(d.api().scratch_bytes(d.handle(), step.compiled->kernel, &launch, &bytes), "scratch_bytes");
-      scratch = std::max(scratch, int64_t(bytes));
+      if (step.scratch < 0) ask_scratch(step);
+      scratch = std::max(scratch, step.scratch);
     }
-    grow(workspace_.scratch, scratch, pool_);
+    grow(workspace_.scratch, scratch, pool_, "the workspace of kernels");
+  }
+  static void ask_scratch(PlanStep& step) {
+    jt_be_launch launch{step.words.data(), step.words.size(), 0, step.outer};
+    size_t bytes = 0;
+    Device& d = step.compiled->device;
+    d.check(d.api().scratch_bytes(d.handle(), step.compiled->kernel, &launch, &bytes), "scratch_bytes");
+    step.scratch = int64_t(bytes);
   }
   void set_scalars() {
     for (size_t i = 0; i < plan_.written.size(); i++) plan_.scalars[size_t(plan_.written[i])].bits = in_.scalars[i];
@@ -305,8 +337,8 @@ class Run {
         jt_be_launch launch{step.words.data(), step.words.size(), 0, step.outer};
         Device& d = step.compiled->device;
         d.check(d.api().launch(d.handle(), step.compiled->kernel, &launch, scratch), "launch");
-        step.compiled->launches++;
-        step.compiled->bytes += step.bytes;
+        step.compiled->launches.fetch_add(1, std::memory_order_relaxed);
+        step.compiled->bytes.fetch_add(step.bytes, std::memory_order_relaxed);
         return;
       }
       case PlanStep::library: {

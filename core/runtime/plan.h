@@ -32,6 +32,7 @@ struct PlanStep {
   int64_t outer = 0;
   int64_t bytes = 0;                   // kernel: of its operands and results; copy, fill: to write
   int64_t item = 0, pattern = 0;       // fill: element size and bits
+  int64_t scratch = -1;                // kernel: bytes, -1 until it was asked for
 };
 
 struct Plan {
@@ -40,6 +41,7 @@ struct Plan {
   std::vector<int32_t> written;        // ids of the scalars that a run sets, in program order
   bool has_folds = false;
   std::vector<int64_t> output_bytes;
+  std::vector<BufferUse> output_uses;  // for errors
   std::vector<int32_t> output_from, result_output, result_input;
   int64_t arena_bytes = 0, scratch_bytes = 0;
   std::string text;                    // JT_DUMP=m
@@ -62,7 +64,8 @@ std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const 
 struct Workspace {
   Buffer* arena = nullptr;
   Buffer* scratch = nullptr;
-  ~Workspace();
+  ~Workspace() { clear(); }
+  bool clear();  // whether there was anything
 };
 
 // What a run is given: addresses of the params, the written scalars' bits, the wheres. Outputs are allocated unless they

@@ -11,12 +11,47 @@ static Flags with_cache_folder(Flags flags) {
   return flags;
 }
 
+// sums += sign * more
+static void accumulate(RuntimeStats::Sums& sums, const RuntimeStats::Sums& more, int64_t sign) {
+  sums.evals += sign * more.evals, sums.plans_made += sign * more.plans_made, sums.plans_reused += sign * more.plans_reused;
+  sums.launches += sign * more.launches, sums.library_calls += sign * more.library_calls;
+}
+static RuntimeStats::Sums sums_of(const EvalStats& s) {
+  return {s.evals.get(), s.plans_made.get(), s.plans_reused.get(), s.launches.get(), s.library_calls.get()};
+}
+
+void RuntimeStats::join(const EvalStats& one) {
+  std::lock_guard lock(mutex_);
+  alive_.push_back(&one);
+}
+void RuntimeStats::leave(const EvalStats& one) {
+  std::lock_guard lock(mutex_);
+  std::erase(alive_, &one);
+  accumulate(gone_, sums_of(one), 1);
+}
+RuntimeStats::Sums RuntimeStats::all_ever() const {
+  Sums sums = gone_;
+  for (const EvalStats* one : alive_) accumulate(sums, sums_of(*one), 1);
+  return sums;
+}
+RuntimeStats::Sums RuntimeStats::sums() const {
+  std::lock_guard lock(mutex_);
+  Sums sums = all_ever();
+  accumulate(sums, at_reset_, -1);
+  return sums;
+}
+void RuntimeStats::reset() {
+  std::lock_guard lock(mutex_);
+  at_reset_ = all_ever();
+}
+
 Runtime::Runtime(RuntimeOptions options)
     : flags(with_cache_folder(std::move(options.flags))),
       log(options.log),
       pool(std::make_shared<BufferPool>(options.allocator)),
+      threads(options.threads, options.parallel_for, log),
       backend_library(std::move(options.backend_library)),
-      device(options.backend, flags, log),
+      device(options.backend, flags, log, threads),
       kernels(device) {
   pool->set_limit(options.memory_limit);
   pool->poison_freed = flags.check != "0";

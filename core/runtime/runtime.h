@@ -2,6 +2,8 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 #include "core/base/buffer.h"
 #include "core/base/flags.h"
@@ -17,11 +19,42 @@ struct RuntimeOptions {
   Allocator allocator = default_allocator();
   int64_t memory_limit = 0;
   const jt_backend_api* backend = nullptr;
+  int threads = 1;  // that compute, the caller's included
+  HostParallelFor parallel_for;
   std::shared_ptr<void> backend_library;  // whatever holds the table
 };
 
-struct RuntimeStats {
-  std::atomic<int64_t> evals{0}, plans_made{0}, plans_reused{0}, launches{0}, library_calls{0};
+// Counts by one thread at a time, read by any.
+class Counter {
+ public:
+  void add(int64_t n) { count_.store(count_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  int64_t get() const { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> count_{0};
+};
+
+// What a context has run.
+struct EvalStats {
+  Counter evals, plans_made, plans_reused, launches, library_calls;
+};
+
+// What all contexts of a runtime have run, since the last reset.
+class RuntimeStats {
+ public:
+  struct Sums {
+    int64_t evals = 0, plans_made = 0, plans_reused = 0, launches = 0, library_calls = 0;
+  };
+  void join(const EvalStats& one);
+  void leave(const EvalStats& one);
+  Sums sums() const;
+  void reset();
+
+ private:
+  Sums all_ever() const;  // the mutex is held
+  mutable std::mutex mutex_;
+  std::vector<const EvalStats*> alive_;
+  Sums gone_, at_reset_;
 };
 
 struct Runtime {
@@ -30,6 +63,7 @@ struct Runtime {
   Flags flags;
   Logger log;
   std::shared_ptr<BufferPool> pool;
+  ThreadPool threads;
   std::shared_ptr<void> backend_library;  // before the device: outlives it
   Device device;
   KernelCache kernels;

@@ -1,5 +1,6 @@
 // trace: what happened when, as Chrome trace events (chrome://tracing, Perfetto). Off unless asked for.
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <string>
@@ -9,7 +10,7 @@ namespace jt {
 
 class Trace {
  public:
-  bool is_on() const { return on_; }
+  bool is_on() const { return on_.load(std::memory_order_relaxed); }
   void start() { on_ = true; }
   void stop() { on_ = false; }
   static int64_t now_ns() {
@@ -25,7 +26,7 @@ class Trace {
     const char* category;
     int64_t begin_ns, end_ns;
   };
-  bool on_ = false;
+  std::atomic<bool> on_{false};
   mutable std::mutex mutex_;
   std::vector<Event> events_;
 };

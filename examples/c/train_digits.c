@@ -125,6 +125,7 @@ int main(int argc, char** argv) {
 
   jt_runtime* rt;
   jt_runtime_desc desc = {sizeof desc, JT_RT_ALLOW_ENV};
+  desc.threads = -1; /* one per core, unless JT_THREADS says otherwise */
   must(jt_runtime_create(&desc, &rt)), must(jt_context_create(rt, &ctx)), must(jt_context_set_seed(ctx, seed));
 
   jt_tensor *images[2], *labels[2];

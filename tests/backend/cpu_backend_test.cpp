@@ -338,6 +338,38 @@ TEST_F(CpuBackendTest, LibraryOpsRefuseWhatTheyCannotDo) {
   }
 }
 
+// Fields that a host of minor 0 does not have are not looked at.
+TEST(CpuBackend, AHostOfMinorZeroHasOneThread) {
+  for (bool is_old : {false, true}) {
+    Host host;
+    host.settings = {{"cpu.grain", "0"}};
+    host.api.threads = 7;
+    host.api.parallel_for = [](void*, void (*body)(void*, int64_t), void* user, int64_t) { body(user, 0); };
+    if (is_old) host.api.struct_size = offsetof(jt_host_api, threads);
+    const jt_backend_api* cpu = jt_cpu_backend();
+    jt_be_device* device = nullptr;
+    ASSERT_EQ(cpu->open(&host.api, &device), JT_OK) << host.error;
+    size_t bytes = 0;
+    jt_be_op* op = nullptr;
+    const int64_t product[] = {JT_F32, 700, 700, 20, 0, 0, 20, 700, 700, 1, 0, 0, 0};
+    ASSERT_EQ(cpu->op_create(device, "matmul", product, std::size(product), &bytes, &op), JT_OK) << host.error;
+    cpu->op_release(device, op);
+    static size_t with_lanes;
+    if (is_old) EXPECT_GE(with_lanes, 6 * bytes);
+    else with_lanes = bytes;
+    cpu->close(device);
+  }
+}
+TEST(CpuBackend, RefusesAGrainThatIsNoNumber) {
+  for (const char* grain : {"much", "-1", "5us"}) {
+    Host host;
+    host.settings = {{"cpu.grain", grain}};
+    jt_be_device* device = nullptr;
+    EXPECT_EQ(jt_cpu_backend()->open(&host.api, &device), JT_E_INVALID);
+    EXPECT_NE(host.error.find(grain), std::string::npos) << host.error;
+  }
+}
+
 TEST_F(CpuBackendTest, EveryFunctionRefusesBadArguments) {
   jt_be_device* none = nullptr;
   EXPECT_EQ(cpu->open(nullptr, &none), JT_E_INVALID);

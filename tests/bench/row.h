@@ -40,8 +40,8 @@ inline std::string with_p10(const Times& t) { return in_unit(t.median) + " (p10 
 
 // ratio: "-" where there is no peer. A case without a goal of its own passes.
 inline void print_row(int row, const std::string& what, const std::string& jt, const std::string& peer, const std::string& ratio,
-                      const std::string& goal, bool is_ok) {
-  std::printf("%d | %s | 1 | %s | %s | %s | %s | %s\n", row, what.c_str(), jt.c_str(), peer.c_str(), ratio.c_str(), goal.c_str(),
+                      const std::string& goal, bool is_ok, int threads = 1) {
+  std::printf("%d | %s | %d | %s | %s | %s | %s | %s\n", row, what.c_str(), threads, jt.c_str(), peer.c_str(), ratio.c_str(), goal.c_str(),
               is_ok ? "ok" : "short");
   std::fflush(stdout);
 }

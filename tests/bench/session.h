@@ -19,11 +19,12 @@ struct Session {
   jt_runtime* rt;
   jt_context* ctx;
   // tier: "vm", "tcc" or "auto", which only the environment can choose.
-  explicit Session(const char* tier = "auto", const char* cache_dir = nullptr) {
+  explicit Session(const char* tier = "auto", const char* cache_dir = nullptr, int threads = 1) {
     setenv("JT_CPU_TIER", tier, 1);
     jt_runtime_desc desc{};
     desc.struct_size = sizeof desc;
     desc.flags = JT_RT_ALLOW_ENV | (cache_dir ? 0 : JT_RT_NO_DISK_CACHE);
+    desc.threads = threads;
     desc.cache_dir = cache_dir, desc.cache_dir_len = cache_dir ? JT_NUL : 0;
     must(jt_runtime_create(&desc, &rt)), must(jt_context_create(rt, &ctx));
   }

@@ -52,7 +52,14 @@ struct Session {
     must(jt_runtime_create(&desc, &rt));
     must(jt_context_create(rt, &ctx));
   }
-  explicit Session(jt_runtime* taken) : rt(taken) { must(jt_context_create(rt, &ctx)); }
+  explicit Session(const jt_runtime_desc& desc) {
+    must(jt_runtime_create(&desc, &rt));
+    must(jt_context_create(rt, &ctx));
+  }
+  explicit Session(jt_runtime* shared) : rt(shared) {
+    jt_runtime_retain(rt);
+    must(jt_context_create(rt, &ctx));
+  }
   ~Session() { jt_context_release(ctx), jt_runtime_release(rt); }
   Session(const Session&) = delete;
 

@@ -71,7 +71,9 @@ inline jt_runtime* faulty_runtime(uint32_t flags, const char* tier) {
 // A session whose backend fails on demand; faults are over when it ends.
 struct FaultySession : Session {
   explicit FaultySession(uint32_t flags = 0, const char* tier = "vm")
-      : Session((faults = {}, faulty_runtime(flags, tier))) {}
+      : Session((faults = {}, faulty_runtime(flags, tier))) {
+    jt_runtime_release(rt);  // the session keeps one count of its own
+  }
   ~FaultySession() { faults = {}; }
 };
 

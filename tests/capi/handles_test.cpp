@@ -83,12 +83,38 @@ TEST(Handles, LastOnesOfAContextGoOnTwoThreads) {
     jt_context_release(ctx);
     std::atomic<int> ready{0};
     std::thread other([&] {
-      for (ready++; ready < 2;) {}
+      for (ready++; ready < 2;) std::this_thread::yield();
       jt_tensor_release(x);
     });
-    for (ready++; ready < 2;) {}
+    for (ready++; ready < 2;) std::this_thread::yield();
     jt_tensor_release(y);
     other.join();
+  }
+}
+
+// Nobody enters the context afterwards: what was released is gone all the same.
+TEST(Handles, NothingStaysBehindWhereManyThreadsRelease) {
+  Session s;
+  for (int round = 0; round < 200; round++) {
+    std::vector<jt_tensor*> made;
+    for (int i = 0; i < 64; i++) {
+      Tensor x = s.floats({16}, std::vector<float>(16, 1));
+      made.push_back(std::exchange(x.handle, nullptr));
+    }
+    std::atomic<int> ready{0};
+    std::vector<std::thread> threads;
+    for (size_t t = 0; t < 3; t++)
+      threads.emplace_back([&, t] {
+        for (ready++; ready < 4;) std::this_thread::yield();
+        for (size_t i = t; i < made.size(); i += 4) jt_tensor_release(made[i]);
+      });
+    for (ready++; ready < 4;) std::this_thread::yield();
+    for (size_t i = 3; i < made.size(); i += 4) {
+      jt_context_set_seed(s.ctx, 1);  // in and out of the context, or turned away
+      jt_tensor_release(made[i]);
+    }
+    for (std::thread& t : threads) t.join();
+    ASSERT_EQ(s.memory().live_bytes, 0) << "round " << round;
   }
 }
 

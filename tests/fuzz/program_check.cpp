@@ -154,9 +154,9 @@ bool check(Bench& bench, Draw draw, bool* traits, bool shows, Case* failed, Chec
   if (!run_once(bench, draw, Way::fused, traits, shows, failed)) return false;
   Draw other = draw;
   other.values += 77777;
-  int64_t before = bench.runtime->stats.plans_made;
+  int64_t before = bench.runtime->stats.sums().plans_made;
   if (!run_once(bench, other, Way::fused, nullptr, shows, failed)) return false;
-  if (stats) stats->reused += bench.runtime->stats.plans_made == before;
+  if (stats) stats->reused += bench.runtime->stats.sums().plans_made == before;
   if (draw.structure % 3 == 0) {
     other.sizes = 1;
     if (!run_once(bench, other, Way::fused, nullptr, shows, failed)) return false;

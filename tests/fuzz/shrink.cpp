@@ -184,21 +184,21 @@ Case capture(std::span<const Ref> values) {
 
 Case copy(const Case& c) { return rebuilt(c, refs_of(c.block.results), nullptr, {}); }
 
-bool fails(const Case& c, const std::string& tier) {
+bool fails(const Case& c, const Setting& setting) {
   try {
-    Bench bench(tier);
+    Bench bench(setting);
     return run_differs(bench, c, false) || run_differs(bench, c, true);
   } catch (const Error&) {
     return true;
   }
 }
 
-Case shrunk(Case c, const std::string& tier) {
+Case shrunk(Case c, const Setting& setting) {
   for (bool smaller = true; smaller;) {
     smaller = false;
     auto attempt = [&](std::span<const Ref> results, const Node* gone, std::span<const HostValue> values) {
       Case next = rebuilt(c, results, gone, values);
-      if (!fails(next, tier)) return false;
+      if (!fails(next, setting)) return false;
       c = std::move(next);
       return smaller = true;
     };

@@ -15,9 +15,9 @@ Case capture(std::span<const Ref> values);
 int64_t first_difference(const HostValue& want, const void* got);
 // Records the block in a fresh context, twice: the second time with other scalars and starts, so that the plan of the
 // first runs again. Whether some result differs from the evaluator's, or anything throws.
-bool fails(const Case& c, const std::string& tier);
+bool fails(const Case& c, const Setting& setting);
 // Results fewer, nodes fewer, as long as it fails.
-Case shrunk(Case c, const std::string& tier);
+Case shrunk(Case c, const Setting& setting);
 Case copy(const Case& c);
 
 }  // namespace jt::test

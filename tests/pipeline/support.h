@@ -15,13 +15,23 @@
 
 namespace jt::test {
 
+// How kernels run. With several threads, everything that can be split is.
+struct Setting {
+  std::string tier;
+  int threads;
+  Setting(std::string tier = "vm", int threads = 1) : tier(std::move(tier)), threads(threads) {}
+  Setting(const char* tier) : Setting(std::string(tier)) {}
+};
+
 struct Bench {
   std::shared_ptr<Runtime> runtime;
   Context* context;
-  explicit Bench(std::string tier = "vm", bool poison = true, std::string isa = "best") {
+  explicit Bench(const Setting& setting = {}, bool poison = true, std::string isa = "best") {
     RuntimeOptions o;
     o.backend = jt_cpu_backend();
-    o.flags.cpu_tier = tier;
+    o.flags.cpu_tier = setting.tier;
+    o.threads = setting.threads;
+    if (o.threads > 1) o.flags.cpu_grain = "0";
     o.flags.cpu_isa = isa;
     o.flags.cache_dir = "off";
     o.flags.check = poison ? "1" : "0";

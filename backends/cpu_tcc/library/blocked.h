@@ -4,8 +4,8 @@
 // B becomes panels: kTileColumns columns, k running slowest, the last panel as narrow as whole registers allow. A is
 // read where it lies if it can be.
 //   A: View rows(i0, count, k0, kc, scratch)           rows i0.. of A, packed into scratch if that is better
-//   B: in_place(width), at(k0, j0), step()             a panel that can be read where it lies
-//      pack(k0, kc, j0, width, padded, out)            out[kc][padded] with zeros after width; may scribble kLanes past it
+//   B: in_place(j0, width), at(k0, j0), step()         a panel whose rows can be read where they lie
+//      pack(k0, kc, j0, width, padded, out)            out[kc][padded]; after width, and kLanes past its end, anything
 //   C: direct(j0, width), at(i, j), row()              columns that a tile may be written to
 //      store(i, rows, j0, width, tile, accumulate)     the rest, from tile[rows][kTileColumns]
 //
@@ -16,14 +16,14 @@
 namespace jt::library {
 namespace {
 
-// Sizes that suit a 32 KB L1 and a 256 KB to 2 MB L2: a panel of B stays in L2 while the tiles of A pass by, a block of
-// A while the panels do; a block of B belongs to L3. They are constants so that bits do not depend on the machine.
+// k is split by a constant so that bits do not depend on the machine: a tile's rows of A then fill a third of a 32 KB L1.
+// Rows and columns are split by the size of the cache that a core has for itself (L2): half of it holds a block of B.
 template <class T>
-constexpr i64 kBlockK = 384;
+constexpr i64 kBlockK = 512;
 template <class T>
-constexpr i64 kBlockRows = kTileRows * 28;
+constexpr i64 kBlockRows = kTileRows * 8;
 template <class T>
-constexpr i64 kBlockColumns = round_up(8192 / i64(sizeof(T)), kTileColumns<T>);
+constexpr i64 kFewRows = kTileRows * 32;
 
 // Rows of A: tile t begins at `at + t * tile` when packed, else at its first row.
 template <class T>
@@ -37,10 +37,18 @@ struct Blocks {
   i64 rows, columns, k;
 };
 
-// whole_k: one block, for a B that is read in place and once.
+// whole_k: one block, for a B that is read in place and once. Few rows that lie where they are: each panel is read by one
+// block of them, so only one is kept at a time.
 template <class T>
-Blocks blocks(i64 m, i64 n, i64 k, bool whole_k) {
-  return {min(m, kBlockRows<T>), min(n, kBlockColumns<T>), whole_k ? k : min(k, kBlockK<T>)};
+Blocks blocks(i64 m, i64 n, i64 k, bool whole_k, bool packs_a, i64 cache_bytes) {
+  Blocks most{min(m, kBlockRows<T>), n, whole_k ? k : min(k, kBlockK<T>)};
+  const i64 panels = cache_bytes / 2 / i64(sizeof(T)) / max(1, most.k) / kTileColumns<T>;
+  most.columns = min(n, max(2, panels) * kTileColumns<T>);
+  if (m <= kFewRows<T>) {
+    most.rows = m;
+    if (!packs_a) most.columns = min(n, kTileColumns<T>);
+  }
+  return most;
 }
 
 template <class T>
@@ -65,16 +73,29 @@ struct Tiles {
   i64 begin(i64 tile) const { return tile * rows / count; }
 };
 
-// Packs A[count, kc] tile by tile, k slowest in each.
+// Packs A[count, kc] tile by tile, k slowest in each. `readable` elements lie side by side from the first row on: where
+// that allows it whole registers are copied, each over the excess of the one before.
 template <class T>
-View<T> pack_rows(const T* a, i64 row, i64 step, i64 count, i64 kc, T* out) {
-  Tiles tiles(count);
-  for (i64 t = 0; t < tiles.count; t++) {
-    T* to = out + t * kc * kTileRows;
-    const i64 first = tiles.begin(t), height = tiles.begin(t + 1) - first;
-    for (i64 k = 0; k < kc; k++)
-      for (i64 i = 0; i < height; i++) to[k * kTileRows + i] = a[(first + i) * row + k * step];
-  }
+void pack_tile(const T* a, i64 row, i64 step, i64 height, i64 k0, i64 k1, i64 kc, i64 readable, T* to) {
+  constexpr i64 kWidth = round_up(kTileRows, kLanes<T>);
+  i64 k = k0;
+  if (row == 1 && readable >= kWidth)
+    for (; k < k1 && k * kTileRows + kWidth <= kc * kTileRows; k++)
+#pragma GCC unroll 4
+      for (i64 i = 0; i < kWidth; i += kLanes<T>) store(to + k * kTileRows + i, load<Vec<T>>(a + k * step + i));
+  for (; k < k1; k++)
+    for (i64 i = 0; i < height; i++) to[k * kTileRows + i] = a[i * row + k * step];
+}
+
+template <class T>
+View<T> pack_rows(const T* a, i64 row, i64 step, i64 count, i64 kc, i64 readable, T* out) {
+  constexpr i64 kTogether = 32;  // rows of A that stay in L1 while the tiles take their part of them
+  const Tiles tiles(count);
+  for (i64 k = 0; k < kc; k += kTogether)
+    for (i64 t = 0; t < tiles.count; t++) {
+      const i64 first = tiles.begin(t), height = tiles.begin(t + 1) - first;
+      pack_tile(a + first * row, row, step, height, k, min(kc, k + kTogether), kc, readable - first, out + t * kc * kTileRows);
+    }
   return {out, 1, kTileRows, kc * kTileRows};
 }
 
@@ -89,15 +110,8 @@ struct BlockedProduct {
   static i64 vectors(i64 width) { return ceil_div(width, kLanes<T>); }
   static i64 padded(i64 width) { return vectors(width) * kLanes<T>; }
 
-  void pack_panels(i64 j0, i64 j1, i64 k0, i64 kc) {
-    for (i64 j = j0; j < j1; j += kTileColumns<T>) {
-      i64 width = min(kTileColumns<T>, j1 - j);
-      if (!b.in_place(width)) b.pack(k0, kc, j, width, padded(width), b_scratch + (j - j0) * kc);
-    }
-  }
-
   void tile(MicroKernel<T> kernel, i64 kc, const TileOperands<T>& from, i64 i, i64 rows, i64 j, i64 width,
-            bool accumulate) {
+            bool accumulate) const {
     if (width == padded(width) && c.direct(j, width)) {
       kernel(kc, from, c.at(i, j), c.row(), accumulate);
       return;
@@ -107,31 +121,37 @@ struct BlockedProduct {
     c.store(i, rows, j, width, out, accumulate);
   }
 
-  void panels(const View<T>& view, i64 i0, i64 count, i64 j0, i64 j1, i64 k0, i64 kc, bool accumulate) {
-    Tiles tiles(count);
-    for (i64 j = j0; j < j1; j += kTileColumns<T>) {
-      const i64 width = min(kTileColumns<T>, j1 - j);
-      const bool in_place = b.in_place(width);
-      TileOperands<T> from{nullptr, view.row, view.step, in_place ? b.at(k0, j) : b_scratch + (j - j0) * kc,
-                           in_place ? b.step() : padded(width)};
-      for (i64 t = 0; t < tiles.count; t++) {
-        const i64 first = tiles.begin(t), rows = tiles.begin(t + 1) - first;
-        from.a = view.at + (view.tile ? t * view.tile : first * view.row);
-        tile(micro_kernel<T>(rows, vectors(width)), kc, from, i0 + first, rows, j, width, accumulate);
+  // The tiles of one panel. Its first use packs it; a single tile needs no panel if B can be read where it lies.
+  void panel(const View<T>& view, i64 i0, i64 count, i64 j, i64 width, i64 k0, i64 kc, T* panel, bool is_first,
+             bool is_last, bool accumulate) const {
+    const Tiles tiles(count);
+    const bool in_place = is_first && width == padded(width) && b.in_place(j, width);
+    if (is_first && !in_place) b.pack(k0, kc, j, width, padded(width), panel);
+    for (i64 t = 0; t < tiles.count; t++) {
+      const i64 first = tiles.begin(t), rows = tiles.begin(t + 1) - first;
+      TileOperands<T> from{view.at + (view.tile ? t * view.tile : first * view.row), view.row, view.step, panel, 0, panel};
+      Reading reading = Reading::packed;
+      if (in_place && t == 0) {
+        reading = is_last && tiles.count == 1 ? Reading::in_place : Reading::kept;
+        from.b = b.at(k0, j);
+        from.b_step = b.step();
       }
+      tile(micro_kernel<T>(rows, vectors(width), reading), kc, from, i0 + first, rows, j, width, accumulate);
     }
   }
 
-  void run(i64 m, i64 j_begin, i64 j_end, i64 k, Blocks most, bool accumulate) {
+  void run(i64 m, i64 j_begin, i64 j_end, i64 k, Blocks most, bool accumulate) const {
     for (i64 j0 = j_begin; j0 < j_end; j0 += most.columns) {
       const i64 j1 = min(j_end, j0 + most.columns);
       i64 k0 = 0;
       do {  // once even for k = 0, which writes the zeros
         const i64 kc = next_block(k - k0, most.k);
-        pack_panels(j0, j1, k0, kc);
         for (i64 i0 = 0; i0 < m; i0 += most.rows) {
           const i64 count = min(most.rows, m - i0);
-          panels(a.rows(i0, count, k0, kc, a_scratch), i0, count, j0, j1, k0, kc, accumulate || k0 > 0);
+          const View<T> view = a.rows(i0, count, k0, kc, a_scratch);
+          for (i64 j = j0; j < j1; j += kTileColumns<T>)
+            panel(view, i0, count, j, min(kTileColumns<T>, j1 - j), k0, kc, b_scratch + (j - j0) * kc, i0 == 0,
+                  i0 + count == m, accumulate || k0 > 0);
         }
         k0 += kc;
       } while (k0 < k);
@@ -145,9 +165,10 @@ struct StridedRows {
   const T* a;
   i64 row, step;
   bool packed;
+  i64 rows_left;  // that can be read, from the first on; used when packed
   View<T> rows(i64 i0, i64 count, i64 k0, i64 kc, T* scratch) const {
     const T* from = a + i0 * row + k0 * step;
-    if (packed) return pack_rows(from, row, step, count, kc, scratch);
+    if (packed) return pack_rows(from, row, step, count, kc, rows_left - i0, scratch);
     return {from, row, step};
   }
 };

@@ -100,12 +100,17 @@ Path path_of(const GemmShape& s) {
   return Path::blocked;
 }
 
+// Rows of A that lie across k are packed where more than one panel reads them.
+template <class T>
+bool packs_a(const GemmShape& s) {
+  return s.transpose_a && s.lda != 1 && s.n > kTileColumns<T>;
+}
+
 template <class T>
 struct StridedColumns {
   const T* b;
   i64 b_step, b_column;
-  bool streamed;
-  bool in_place(i64 width) const { return streamed && width % kLanes<T> == 0; }
+  bool in_place(i64, i64) const { return b_column == 1; }
   const T* at(i64 k0, i64 j) const { return b + k0 * b_step + j; }
   i64 step() const { return b_step; }
 
@@ -115,8 +120,6 @@ struct StridedColumns {
       for (i64 k = 0; k < kc; k++) copy(out + k * padded, from + k * b_step, width);
     else
       transpose(from, b_column, width, kc, out, padded);
-    if (padded == width) return;
-    for (i64 k = 0; k < kc; k++) fill(out + k * padded + width, padded - width, T(0));
   }
 };
 
@@ -150,11 +153,11 @@ void dot_product(const Matrices<T>& x, const Area& area, i64 k, bool accumulate)
 template <class T>
 struct GemmScratch {
   T *a = nullptr, *b = nullptr;
-  GemmScratch(const GemmShape& s, Path path, Workspace& from) {
+  Blocks most;  // of the whole shape, whatever part of it is made
+  GemmScratch(const GemmShape& s, Path path, Workspace& from)
+      : most(blocks<T>(s.m, s.n, s.k, path == Path::streamed, packs_a<T>(s), s.cache_bytes)) {
     if (path == Path::dot) return;
-    Blocks most = blocks<T>(s.m, s.n, s.k, path == Path::streamed);
-    if (path == Path::streamed) most.columns = min(most.columns, kTileColumns<T>);  // only the last panel is packed
-    a = from.take<T>(packed_a_elements<T>(most));
+    if (packs_a<T>(s)) a = from.take<T>(packed_a_elements<T>(most));
     b = from.take<T>(packed_b_elements<T>(most));
   }
 };
@@ -166,14 +169,11 @@ void product(const GemmShape& s, Path path, const Matrices<T>& x, const Area& ar
     return;
   }
   const i64 rows = area.i1 - area.i0;
-  const bool read_often = s.n > kTileColumns<T>;
-  StridedRows<T> a{x.a + area.i0 * x.a_row, x.a_row, x.a_step, path == Path::blocked && x.a_step != 1 && read_often};
-  StridedColumns<T> b{x.b, x.b_step, x.b_column, path == Path::streamed};
+  StridedRows<T> a{x.a + area.i0 * x.a_row, x.a_row, x.a_step, path == Path::blocked && packs_a<T>(s), s.m - area.i0};
+  StridedColumns<T> b{x.b, x.b_step, x.b_column};
   PlainResult<T> c{x.c + area.i0 * x.c_row, x.c_row};
-  Blocks most = blocks<T>(rows, area.j1 - area.j0, s.k, path == Path::streamed);
-  if (path == Path::streamed) most.columns = kTileColumns<T>;
   BlockedProduct<T, decltype(a), decltype(b), decltype(c)>{a, b, c, scratch.a, scratch.b}.run(
-      rows, area.j0, area.j1, s.k, most, s.accumulate);
+      rows, area.j0, area.j1, s.k, scratch.most, s.accumulate);
 }
 
 template <class T>

@@ -19,6 +19,11 @@ namespace jt::library {
 
 using i64 = int64_t;
 
+// Shapes carry `cache_bytes`, the size of the cache that one core has for itself (cache_of_a_core()): blocks follow it.
+// It decides about speed and workspace, never about bits.
+constexpr i64 kUnknownCache = i64(1) << 20;
+i64 cache_of_a_core();  // bytes; asks the CPU, which takes microseconds: once for a device
+
 // C[m,n] = A[m,k] * B[k,n], or += with accumulate, for each of `batch` matrices; k = 0 gives zeros.
 // All row-major: row i of A as stored begins at i * lda. transpose_a means that A is stored as [k,m], transpose_b
 // that B is stored as [n,k]; C is always [m,n]. A batch stride of 0 broadcasts A or B.
@@ -31,11 +36,13 @@ struct GemmShape {
   i64 batch = 1;
   i64 batch_stride_a = 0, batch_stride_b = 0, batch_stride_c = 0;  // in elements
   bool accumulate = false;
+  i64 cache_bytes = kUnknownCache;
 };
 
 // x[n,c,h,w], w[o,c/groups,kh,kw], y[n,o,oh,ow]: dense, f32 or f64; groups divides c and o.
 //   y[n,o,i,j] = sum over c,a,b of x[n, c, i*stride_h + a*dilation_h - top, j*stride_w + b*dilation_w - left] * w[o,c,a,b]
-// with x = 0 outside of its extents. oh and ow follow from output_extent.
+// with x = 0 outside of its extents; times an infinite or NaN factor that zero is NaN or left out. oh and ow follow from
+// output_extent.
 struct Conv2dShape {
   DType dtype = JT_F32;
   i64 n = 0, c = 0, h = 0, w = 0;
@@ -44,6 +51,7 @@ struct Conv2dShape {
   i64 dilation_h = 1, dilation_w = 1;
   i64 top = 0, left = 0, bottom = 0, right = 0;  // zeros around x
   i64 groups = 1;
+  i64 cache_bytes = kUnknownCache;
 };
 
 // x[n,c,h,w] -> y[n,c,oh,ow]: dense, f32 or f64. The padding is below every number for max; for average it is 0 and

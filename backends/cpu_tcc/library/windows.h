@@ -1,8 +1,8 @@
 // windows: the im2col matrix of one group, X[k,j], without ever being built: k runs over (channel, a, b) of a window,
 // j over (image, i, j) of the windows themselves.
 //
-// gather copies a piece of it, scatter adds a piece back. Both walk *runs*: columns whose windows begin in one row of
-// one image, so that for a fixed k they read neighbours (stride apart) of one row of x.
+// `frame` copies pieces of it; scatter_add here adds a piece back. It walks *runs*: columns whose windows begin in one
+// row of one image, so that for a fixed k they meet neighbours (stride apart) of one row of x.
 #pragma once
 #include "backends/cpu_tcc/library/library.h"
 #include "backends/cpu_tcc/library/vector.h"
@@ -119,56 +119,6 @@ inline void for_each_piece(const Windows& s, const Runs& runs, const Tap& tap, c
     if (y < 0 || y >= s.h) inside.t1 = inside.t0;
     piece(run, run.origin + offset + inside.t0 * s.stride_w, inside);
   }
-}
-
-// Whole registers of V, when no window touches the padding, neighbours are adjacent and nothing past x is read.
-template <class V, class T>
-void gather_registers(const Windows& s, const T* x, const Runs& runs, i64 k0, i64 k1, T* out, i64 out_row) {
-  constexpr i64 step = sizeof(V) / sizeof(T);
-  Tap tap(s, k0);
-  for (i64 k = k0; k < k1; k++, tap.next(), out += out_row) {
-    const T* from = x + tap.offset();
-    for (int r = 0; r < runs.count; r++) {
-      const Runs::Run run = runs.run[r];
-      for (i64 t = 0; t < run.count; t += step) store(out + run.at + t, load<V>(from + run.origin + t));
-    }
-  }
-}
-
-template <class T>
-bool may_read_registers(const Windows& s, const T* x, const T* x_end, const Runs& runs, i64 k1) {
-  if (!runs.inside || s.stride_w != 1 || runs.count == 0) return false;
-  const i64 last_channel = (k1 - 1) / (s.kh * s.kw), last_row = last_channel * s.h + s.dilation_h * (s.kh - 1);
-  const i64 last_tap = last_row * s.w + s.dilation_w * (s.kw - 1);
-  const Runs::Run& last = runs.run[runs.count - 1];  // origins ascend
-  return x_end - x >= last.origin + last_tap + round_up(runs.longest, kLanes<T>);
-}
-
-// out[(k - k0) * out_row + j - j0] = X[k,j]. May scribble up to kLanes elements past the end of out, and between
-// j0 + width and the end of each row: whole registers are stored, each piece over the excess of the one before.
-template <class T>
-void gather(const Windows& s, const T* x, const T* x_end, const Runs& runs, i64 k0, i64 k1, T* out, i64 out_row) {
-  constexpr int L = kLanes<T>;
-  if (may_read_registers(s, x, x_end, runs, k1)) {
-    if (runs.longest <= L / 2) return gather_registers<HalfVec<T>>(s, x, runs, k0, k1, out, out_row);
-    return gather_registers<Vec<T>>(s, x, runs, k0, k1, out, out_row);
-  }
-  Tap tap(s, k0);
-  for (i64 k = k0; k < k1; k++, tap.next(), out += out_row)
-    for_each_piece(s, runs, tap, [&](const Runs::Run& run, i64 offset, Inside in) {
-      T* to = out + run.at;
-      for (i64 t = 0; t < in.t0; t++) to[t] = 0;
-      const T* from = x + offset;
-      const i64 count = in.t1 - in.t0;
-      if (s.stride_w != 1) {
-        for (i64 t = 0; t < count; t++) to[in.t0 + t] = from[t * s.stride_w];
-      } else if (x_end - from >= round_up(count, L)) {
-        for (i64 t = 0; t < count; t += L) store(to + in.t0 + t, load<Vec<T>>(from + t));
-      } else {
-        for (i64 t = 0; t < count; t++) to[in.t0 + t] = from[t];
-      }
-      for (i64 t = in.t1; t < run.count; t++) to[t] = 0;
-    });
 }
 
 // x at X[k,j] += in[k * in_row + j - j0] for every row k. The tap's b runs slowest: sums one element apart in x follow

@@ -4,70 +4,11 @@
 
 #include <new>
 
-#include "backends/cpu_tcc/vm/vm_plan.h"
+#include "backends/cpu_tcc/vm/inner_split.h"
+#include "backends/cpu_tcc/vm/machine.h"
 #include "core/base/status.h"
 
 namespace jt::vm {
-
-namespace {
-
-int64_t reduction_width(const VmPlan& plan, int64_t inner) {
-  return plan.layout == Layout::column ? column_width(plan.lane_bytes(), inner) : 1;
-}
-
-// One run: where it stands, and what it needs at hand. Lives on the stack; the arrays it points to are in scratch.
-struct Machine {
-  const VmPlan& plan;
-  const int64_t* args;
-  char* scratch;
-  char** slots;
-  IndexMap* maps;
-  char* states;
-  int64_t width, inner_extent;
-  int64_t outer = 0, inner = 0;  // first element of the current block
-  int64_t count[3] = {1, 0, 0};  // elements of a block, by Level
-
-  const IndexMap* map_of(const Op& op) const {
-    return op.map >= 0 ? maps + op.map : reinterpret_cast<const IndexMap*>(args[op.word + 1]);
-  }
-  char* buffer(const Op& op) const { return reinterpret_cast<char*>(args[op.word]); }
-  int64_t position(Level level) const {
-    if (level == Level::uniform) return 0;
-    return level == Level::outer ? outer : outer * inner_extent + inner;
-  }
-  char* here(const Op& op) const { return buffer(op) + position(op.operand_level) * op.size; }
-  char* take_home(const Op& op) const { return slots[op.dst] = scratch + op.home; }
-
-  char* state_of(int reduction) const {
-    char* state = states;
-    for (int k = 0; k < reduction; k++) state += reduce_state_bytes(plan.reductions[k].type, width, inner_extent);
-    return state;
-  }
-  bool is_output(const void* buffer) const {
-    for (int word : plan.output_words)
-      if (reinterpret_cast<const void*>(args[word]) == buffer) return true;
-    return false;
-  }
-
-  struct Where {
-    int64_t outer, inner;
-    int along;
-  };
-  Where where(Level level) const {
-    if (level == Level::uniform) return {0, 0, kAlongBoth};
-    if (level == Level::outer) return {outer, 0, kAlongOuter};
-    if (plan.layout == Layout::row) return {outer, inner, kAlongInner};
-    if (plan.layout == Layout::rows) return {outer * inner_extent, 0, kAlongBoth};
-    return {outer, inner, kAlongOuter};
-  }
-
-  void run_ops(const std::vector<Op>& ops);
-  void load_here(const Op& op, int64_t n);
-  void load_mapped(const Op& op, int64_t n);
-  void run_inner_stage(const PlanStage& stage);
-  void run_block();
-  void make_maps();
-};
 
 void Machine::load_here(const Op& op, int64_t n) {
   char* at = here(op);
@@ -140,25 +81,40 @@ void Machine::run_ops(const std::vector<Op>& ops) {
   }
 }
 
-// Walks the inner space of the current outer block.
-void Machine::run_inner_stage(const PlanStage& stage) {
+// What a walk of the inner space needs once: its broadcasts.
+void Machine::begin_inner_stage(const PlanStage& stage) {
   int64_t& n = count[int(Level::inner)];
-  bool columns = plan.layout == Layout::column;
-  n = columns ? count[int(Level::outer)] : inner_extent < kBlock ? inner_extent : kBlock;
+  n = plan.layout == Layout::column ? count[int(Level::outer)] : inner_extent < kBlock ? inner_extent : kBlock;
   if (plan.layout == Layout::rows) n = count[int(Level::outer)] * inner_extent;
   run_ops(stage.before);
-  if (plan.layout == Layout::rows) return run_ops(stage.ops);
+}
+
+// Walks a part of the inner space of the current outer block, with reductions that begin there.
+void Machine::walk_inner(const PlanStage& stage, int64_t from, int64_t to) {
+  int64_t& n = count[int(Level::inner)];
+  bool columns = plan.layout == Layout::column;
   for (int r : stage.reduces) reduce_begin(state_of(r), columns ? count[int(Level::outer)] : 1);
-  for (inner = 0; inner < inner_extent; inner += columns ? 1 : kBlock) {
-    if (!columns) n = inner_extent - inner < kBlock ? inner_extent - inner : kBlock;
+  for (inner = from; inner < to; inner += columns ? 1 : kBlock) {
+    if (!columns) n = to - inner < kBlock ? to - inner : kBlock;
     run_ops(stage.ops);
   }
   inner = 0;
+}
+
+void Machine::end_reduction(int reduction, char* to) const {
+  const ReduceFns& fns = *plan.reductions[reduction].fns;
+  if (plan.layout == Layout::column) fns.column_end(state_of(reduction), to, count[int(Level::outer)]);
+  else fns.end(state_of(reduction), to);
+}
+
+void Machine::run_inner_stage(const PlanStage& stage) {
+  if (split) return run_split(*split, *this, stage);
+  begin_inner_stage(stage);
+  if (plan.layout == Layout::rows) return run_ops(stage.ops);
+  walk_inner(stage, 0, inner_extent);
   for (int r : stage.reduces) {
     const PlanReduction& reduction = plan.reductions[r];
-    char* home = slots[reduction.dst] = scratch + reduction.home;
-    if (columns) reduction.fns->column_end(state_of(r), home, count[int(Level::outer)]);
-    else reduction.fns->end(state_of(r), home);
+    end_reduction(r, slots[reduction.dst] = scratch + reduction.home);
   }
 }
 
@@ -179,7 +135,7 @@ void Machine::make_maps() {
     direct_map(maps + k, plan.synthetic_maps[k] == Level::inner, args[kArgOuter], inner_extent);
 }
 
-int64_t block_step(const Machine& m) {
+static int64_t block_step(const Machine& m) {
   switch (m.plan.layout) {
     case Layout::flat: return kBlock;
     case Layout::row: return 1;
@@ -189,12 +145,18 @@ int64_t block_step(const Machine& m) {
   return 1;
 }
 
-}  // namespace
+static bool has(const Program& program, Code code, uint8_t sub) {
+  for (const Instr& i : program.instrs)
+    if (i.code == code && i.sub == sub) return true;
+  return false;
+}
 
 VmCode::VmCode(const Program& program, const Primitives& primitives) {
   Layout layout = program.mode == Mode::flat ? Layout::flat : program.mode == Mode::row ? Layout::row : Layout::column;
   plan_ = std::make_unique<VmPlan>(make_plan(program, primitives, layout));
   if (layout == Layout::row) short_rows_ = std::make_unique<VmPlan>(make_plan(program, primitives, Layout::rows));
+  // Where the greatest element is cannot be told from where it is in each part.
+  finds_places_ = has(program, Code::reduce, uint8_t(Reduction::argmax)) || has(program, Code::reduce, uint8_t(Reduction::argmin));
 }
 VmCode::~VmCode() = default;
 VmCode::VmCode(VmCode&&) noexcept = default;
@@ -210,15 +172,52 @@ int64_t VmCode::scratch_bytes(const int64_t* args) const {
   int64_t bytes = plan.states_at();
   int64_t width = reduction_width(plan, args[kArgInner]);
   for (const PlanReduction& r : plan.reductions) bytes += reduce_state_bytes(r.type, width, args[kArgInner]);
-  return bytes;
+  return VmPlan::aligned(bytes);
+}
+
+int64_t VmCode::outer_step(const int64_t* args) const {
+  constexpr int64_t kColumns = 16;  // a cache line of floats
+  switch (plan_for(args).layout) {
+    case Layout::flat: return kBlock;
+    case Layout::row: return 1;
+    case Layout::rows: return kBlock / args[kArgInner];
+    case Layout::column: return kColumns;
+  }
+  return 1;
+}
+
+int64_t VmCode::inner_chunks(const int64_t* args) const {
+  Layout layout = plan_for(args).layout;
+  bool walks_inner = layout == Layout::row || layout == Layout::column;
+  return walks_inner && !finds_places_ ? InnerChunks(args[kArgInner]).count : 1;
+}
+
+int64_t VmCode::split_scratch_bytes(const int64_t* args, int64_t lanes) const {
+  const VmPlan& plan = plan_for(args);
+  return (lanes + 1) * scratch_bytes(args) + partial_bytes(plan, InnerChunks(args[kArgInner]), reduction_width(plan, args[kArgInner]));
+}
+
+Machine VmCode::machine(const VmPlan& plan, const int64_t* args, char* scratch) {
+  int64_t inner = args[kArgInner];
+  return {plan, args, scratch, reinterpret_cast<char**>(scratch + plan.slots_at()),
+          reinterpret_cast<IndexMap*>(scratch + plan.maps_at()), scratch + plan.states_at(), reduction_width(plan, inner), inner};
 }
 
 void VmCode::run(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
+  run(args, begin, end, scratch, nullptr);
+}
+
+void VmCode::run_split(const int64_t* args, int64_t begin, int64_t end, char* scratch, const cpu::Lanes& lanes, int64_t count,
+                       double ns) const noexcept {
+  int64_t bytes = scratch_bytes(args);
+  InnerSplit split{InnerChunks(args[kArgInner]), lanes, count, ns, bytes, scratch + bytes, scratch + (count + 1) * bytes};
+  run(args, begin, end, scratch, &split);
+}
+
+void VmCode::run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const InnerSplit* split) const noexcept {
   const VmPlan& plan = plan_for(args);
-  char **slots = reinterpret_cast<char**>(scratch + plan.slots_at()), *states = scratch + plan.states_at();
-  IndexMap* maps = reinterpret_cast<IndexMap*>(scratch + plan.maps_at());
-  Machine m{plan, args, scratch, slots, maps, states, reduction_width(plan, args[kArgInner]),
-            args[kArgInner]};
+  Machine m = machine(plan, args, scratch);
+  m.split = split;
   m.make_maps();
   for (const PlanStage& stage : plan.stages)
     if (stage.level == Level::uniform) m.run_ops(stage.ops);

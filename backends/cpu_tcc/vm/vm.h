@@ -6,11 +6,14 @@
 #pragma once
 #include <memory>
 
+#include "backends/cpu_tcc/lanes.h"
 #include "backends/cpu_tcc/vm/primitives.h"
 
 namespace jt::vm {
 
 struct VmPlan;
+struct Machine;
+struct InnerSplit;
 
 class VmCode {
  public:
@@ -24,9 +27,22 @@ class VmCode {
   // scratch is aligned to 64 bytes. Allocates nothing; uses little stack.
   void run(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept;
 
+  // Ranges of the outer space for several threads begin at multiples of this.
+  int64_t outer_step(const int64_t* args) const;
+  // Where the outer space is too small for them: parts that the inner space has, 1: none; and a run that splits it over the
+  // lanes, `count` of them, which take about `ns` for all of the inner space of one outer block. The same bits.
+  int64_t inner_chunks(const int64_t* args) const;
+  int64_t split_scratch_bytes(const int64_t* args, int64_t lanes) const;
+  void run_split(const int64_t* args, int64_t begin, int64_t end, char* scratch, const cpu::Lanes& lanes, int64_t count,
+                 double ns) const noexcept;
+
  private:
+  void run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const InnerSplit* split) const noexcept;
+  static Machine machine(const VmPlan& plan, const int64_t* args, char* scratch);
+
   std::unique_ptr<VmPlan> plan_;        // flat, column, or one row at a time
   std::unique_ptr<VmPlan> short_rows_;  // row mode only: as many whole rows at a time as fit a block
+  bool finds_places_ = false;           // argmax, argmin
   const VmPlan& plan_for(const int64_t* args) const;
 };
 

@@ -39,6 +39,13 @@ typedef struct jt_host_api {
   void (*free)(void* host, void* p, size_t bytes, size_t align);
   /* The value of a setting ("cpu.tier"), or NULL; valid during the call it is asked in. */
   const char* (*setting)(void* host, const char* name);
+  /* Since minor 1. Threads that one call may use, its own included: at least 1. */
+  int32_t threads;
+  int32_t reserved;
+  /* Since minor 1. Calls body(user, 0), and body(user, i) for those i in [1, lanes) for which a thread is free, each at
+   * most once and all at once; lanes <= threads. Returns when all that began have returned. So the pieces of the work are to be
+   * claimed by the lanes, and lane 0 alone must finish them all. Never fails; `body` must not call it again. */
+  void (*parallel_for)(void* host, void (*body)(void* user, int64_t lane), void* user, int64_t lanes);
 } jt_host_api;
 
 /* A kernel to compile: `render` writes its text in one of the dialects the backend reads. The text is the backend's
@@ -92,7 +99,8 @@ typedef struct jt_backend_api {
   /* Kernels. */
   jt_status (*compile)(jt_be_device* device, const jt_be_source* source, jt_be_kernel** out);
   void (*kernel_release)(jt_be_device* device, jt_be_kernel* kernel);
-  /* Scratch memory one launch with these arguments needs; the host passes it to `launch`, aligned to 64 bytes. */
+  /* Scratch memory one launch with these arguments needs; the host passes it to `launch`, aligned to 64 bytes. It may
+   * depend on extents, not on pointers, offsets or scalars: the host asks once for launches that differ in these only. */
   jt_status (*scratch_bytes)(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out);
   jt_status (*launch)(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, void* scratch);
   void (*kernel_info)(jt_be_device* device, jt_be_kernel* kernel, jt_be_kernel_info* inout);

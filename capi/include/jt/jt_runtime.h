@@ -52,10 +52,18 @@ typedef struct jt_runtime_desc {
   void (*log)(void* user, jt_log_level level, const char* domain, const char* message, size_t message_len);
   void* log_user;
   int32_t log_level;
-  int32_t threads;       /* threads that compute, the caller's included; 0: one per core */
+  /* Threads that compute, the caller's included. n: that many; jt makes n - 1 threads of its own when work first wants
+   * them, and they sleep between evaluations. 0: the caller's alone; -1: one per core; or, for either, what JT_THREADS says
+   * where JT_RT_ALLOW_ENV is set. Values have the same bits whatever the number. */
+  int32_t threads;
   const char* cache_dir; /* folder of compiled kernels, private to the user; NULL: the user's cache folder */
   size_t cache_dir_len;
-  int64_t memory_limit;  /* bytes of values held at once; 0: none. Beyond it: JT_E_NOMEM */
+  int64_t memory_limit;  /* bytes of values held at once; 0: none, or as JT_MEMORY_LIMIT says. Beyond it: JT_E_NOMEM */
+  /* The host's threads instead of jt's own: calls body(body_user, i) once for each i of [0, count), count <= threads, as many
+   * at once as it likes and in any order, and returns when all have returned. It may be called by several threads at once, one
+   * per context that evaluates. NULL: threads of jt's own. With it jt makes no thread, and threads = 0 means -1. */
+  void (*parallel_for)(void* user, void (*body)(void* body_user, int64_t i), void* body_user, int64_t count);
+  void* parallel_user;
   /* What computes: the name of a built-in backend ("cpu"), or the path, with a slash in it, of a library that exports the
    * entry of jt_backend.h; it is code of this process. NULL: the first built-in one. */
   const char* backend;
@@ -70,7 +78,7 @@ typedef struct jt_memory_info {
   int64_t peak_bytes;      /* the most live_bytes has been since jt_runtime_reset_peak */
   int64_t cached_bytes;    /* kept for reuse; jt_runtime_trim gives them back */
   int64_t allocator_calls; /* requests that reached the allocator */
-  int64_t limit_bytes;     /* 0: none */
+  int64_t limit_bytes;     /* most that live_bytes may be; 0: any */
 } jt_memory_info;
 
 /* Makes a runtime. `desc` is read during the call; NULL means defaults.

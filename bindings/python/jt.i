@@ -15,6 +15,7 @@
 #include "src/index.h"
 #include "src/exchange.h"
 #include "src/module.h"
+#include "src/calls.h"
 #include "src/function.h"
 #define PyArg_ParseTupleAndKeywords(args, kwargs, format, ...) jp_parse(self, args, kwargs, format, __VA_ARGS__)
 %}

@@ -12,7 +12,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from document import blocks, fail, run, run_c
 
-SOURCES = ("CMakeLists.txt", "CMakePresets.json", "LICENSE", "backends", "capi", "cmake", "core", "docs", "examples/backend", "tools")
+SOURCES = ("CMakeLists.txt", "CMakePresets.json", "LICENSE", "backends", "capi", "cmake", "core", "docs", "bindings", "examples/backend", "tools")
 
 REWRITE = r"""
 #include <jt/jt.h>

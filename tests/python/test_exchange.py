@@ -149,3 +149,12 @@ def test_torch(np):
     half = torch.tensor([1.5], dtype=torch.bfloat16)
     assert jt.from_dlpack(half).dtype is jt.bfloat16 and torch.from_dlpack(jt.from_dlpack(half)).dtype == torch.bfloat16
     assert jt.zeros((1,), dtype=torch.float64).dtype is jt.float64
+
+
+def test_a_simple_buffer_has_one_axis(np):
+    """Without a shape the elements are one row of bytes: what sockets and files ask for."""
+    x = jt.array([[1.0, 2.0], [3.0, 4.0]])
+    assert bytes(x) == x.numpy().tobytes() and len(bytes(jt.zeros((2, 0)))) == 0
+    if sys.version_info >= (3, 12):
+        for flags in (0, 8, 0x18, 0x11C):
+            assert x.__buffer__(flags).nbytes == 16

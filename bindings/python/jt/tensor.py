@@ -66,18 +66,9 @@ class Tensor(_C.TensorBase):
         return _C.tensor_ndim(self)
 
     # ---- its elements
-    def item(self) -> Union[bool, int, float]:
-        """The only element as a Python number. ShapeError when there is not exactly one."""
-        return _C.item(self)
-
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
         return _C.tolist(self)
-
-    def sync(self) -> "Tensor":
-        """Computes the elements now. Returns self."""
-        _C.sync_one(self)
-        return self
 
     def _viewable(self) -> "Tensor":
         return _C.cast(self, dtypes.float32) if self.dtype is dtypes.bfloat16 else self

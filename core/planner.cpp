@@ -7,8 +7,6 @@ namespace jt {
 
 constexpr size_t kMaxPlans = 1024;
 
-namespace {
-
 // Words written one after another; room for them is made beforehand, many at a time.
 class Words {
  public:
@@ -26,8 +24,6 @@ class Words {
   std::vector<uint64_t> words_;
   size_t size_ = 0;
 };
-
-}  // namespace
 
 // Everything one walk over the pending nodes finds.
 struct Planner::Walk {

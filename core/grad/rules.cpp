@@ -272,6 +272,30 @@ void embedding_grad(GradStep& s) {
   s.dx[1] = call(Op::scatter_add, {zeros_like(weight), index, rows}, Attrs().add(0));
 }
 
+// ---- softmax: by their results, so that nothing is differentiated through the maximum -------------------------------------
+
+void softmax_grad(GradStep& s) {
+  Value z = Ref{s.node, 0}, share = s.dz[0] * z;
+  int64_t axis = s.node->integer(0);
+  s.dx[0] = share - z * sum(share, {&axis, 1}, true);
+}
+
+void log_softmax_grad(GradStep& s) {
+  Value z = Ref{s.node, 0}, dz = s.dz[0];
+  int64_t axis = s.node->integer(0);
+  s.dx[0] = dz - exp(z) * sum(dz, {&axis, 1}, true);
+}
+
+void cross_entropy_grad(GradStep& s) {
+  if (!s.needs[0]) return;
+  Value x = s.node->inputs()[0];
+  int64_t classes = 1;
+  Value likely = call(Op::softmax, {x}, Attrs().add(classes));
+  Value column = reshape(cast(s.node->inputs()[1], JT_I64), Shape{x.shape()[0], 1});
+  Value hit = equal(iota(*s.node->owner, x.shape(), 1, JT_I64), column);
+  s.dx[0] = (likely - where(hit, fill(likely, 1), fill(likely, 0))) * (s.dz[0] / double(x.shape()[0]));
+}
+
 // Where a logarithm is cut off, its slope is large but finite, as in PyTorch.
 void bce_grad(GradStep& s) {
   Value x = s.node->inputs()[0], y = s.node->inputs()[1];

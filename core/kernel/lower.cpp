@@ -6,6 +6,7 @@
 
 #include "core/ir/index_expr.h"
 #include "core/ir/rules.h"
+#include "core/ir/scalar_math.h"
 
 namespace jt {
 
@@ -163,6 +164,11 @@ class Lowering {
     return instr.dst;
   }
 
+  // A value of the program as an element of this dtype.
+  int constant(CType type, DType dtype, double value) {
+    return scalar(type, argument_bits(type, dtype, bits_of_word(dtype, word_of(dtype, value))));
+  }
+
   // A float that became an integer of the compute type (which saturates) ends at the bounds of its own dtype.
   int saturated(int reg, CType type, DType dtype, Level level) {
     if (size_of(dtype) == size_t(size_of(type))) return reg;
@@ -288,11 +294,7 @@ class Lowering {
       v.operand = add_operand(value.dtype(), direct ? Access::direct : Access::mapped, v.level, false, std::move(r));
     }
     int fill = -1;
-    if (!i.coords.limits.empty() && i.coords.fill != 0) {
-      int64_t bits;
-      std::memcpy(&bits, &i.coords.fill, 8);
-      fill = narrowed(scalar(type, argument_bits(type, JT_F64, bits)), type, value.dtype(), Level::uniform);
-    }
+    if (!i.coords.limits.empty() && i.coords.fill != 0) fill = constant(type, value.dtype(), i.coords.fill);
     Instr& instr = emit(Code::load, type, v.level);
     instr.operand = int16_t(v.operand), instr.b = int16_t(fill);
     return instr.dst;
@@ -428,10 +430,7 @@ class Lowering {
     CType type = ctype_of(x.dtype());
     if (node->op == Op::reindex) {
       at = address(x.shape(), node->string(1), i.coords, v.level);
-      int64_t bits;
-      double value = node->real(2);
-      std::memcpy(&bits, &value, 8);
-      if (value != 0) fill = narrowed(scalar(type, argument_bits(type, JT_F64, bits)), type, x.dtype(), Level::uniform);
+      if (double value = node->real(2); value != 0) fill = constant(type, x.dtype(), value);
     } else {
       int n_index = node->op == Op::take ? node->inputs()[1].shape().rank : 1;
       at = address(x.shape(), int(node->integer(0)), n_index, i.coords, as_index(i.uses[0], v.level), v.level);

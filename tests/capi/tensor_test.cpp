@@ -327,6 +327,18 @@ TEST(OpsByName, DoWhatTheirFunctionsDo) {
   EXPECT_EQ(jt_op_name(jt_op_count()), nullptr);
 }
 
+// ---- values that a dtype cannot hold -----------------------------------------------------------------------------------
+
+TEST(Pad, SaturatesAValueThatItsDtypeCannotHold) {
+  Session s;
+  const int64_t one[1] = {1}, none[1] = {0};
+  Tensor u = s.of<uint8_t>(JT_U8, {1}, {7}), i = s.of<int8_t>(JT_I8, {1}, {7}), b = s.of<uint8_t>(JT_BOOL, {1}, {0});
+  EXPECT_EQ(s.read<uint8_t>(s.make(jt_pad, u, one, 1, none, 1, 300.0)), (std::vector<uint8_t>{255, 7}));
+  EXPECT_EQ(s.read<uint8_t>(s.make(jt_pad, u, one, 1, none, 1, -5.0)), (std::vector<uint8_t>{0, 7}));
+  EXPECT_EQ(s.read<int8_t>(s.make(jt_pad, i, one, 1, none, 1, -1e9)), (std::vector<int8_t>{-128, 7}));
+  EXPECT_EQ(s.read<uint8_t>(s.make(jt_pad, b, one, 1, none, 1, 2.5)), (std::vector<uint8_t>{1, 0}));
+}
+
 // ---- narrow pooling --------------------------------------------------------------------------------------------------
 
 TEST(MaxPool, OfNarrowFloatsGivesItsIndex) {

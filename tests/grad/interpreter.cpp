@@ -347,6 +347,7 @@ struct Machine {
         if (is_float(n->results()[0].type.dtype)) std::memcpy(&v, &n->constant_bits, 8);
         return {{v}};
       }
+      case Kind::custom: fail(JT_E_INTERNAL, "interpreter: a custom op");
       case Kind::element: return {element_row(n)};
       case Kind::cast: return {in(n, 0)};
       case Kind::reduce: return {reduce_row(n)};

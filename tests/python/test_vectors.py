@@ -137,12 +137,7 @@ def run_case(lines):
     return [values[name] for name in results], wanted
 
 
-# The compiled pad wraps a value that its dtype cannot hold, where the evaluator saturates it.
-DIFFERENT = {"pad u8 saturates"}
-
-
-@pytest.mark.parametrize("name, lines", [pytest.param(*case, marks=pytest.mark.xfail(strict=True)) if case[0] in DIFFERENT else case
-                                         for case in cases()], ids=[name for name, _ in cases()])
+@pytest.mark.parametrize("name, lines", cases(), ids=[name for name, _ in cases()])
 def test_graphs(name, lines):
     done = run_case(lines)
     if done is None:

@@ -110,6 +110,9 @@ int starts_attr(Op op) { return op == Op::slice || op == Op::update ? 0 : -1; }
 
 constexpr int32_t kLeaf = 1 << 30;  // numbers from here on are of operands that have run
 
+// A count follows from extents, which are in the key anyway; its class is not one of the structure.
+static bool is_count(const Node* node) { return node->op == Op::constant && node->origin == kCount; }
+
 static bool is_leaf(Ref in) { return in.node->has_run() && in.node->op != Op::constant; }
 
 static int32_t operand_number(Ref in, std::vector<Ref>& leaves, uint32_t mark, Words& key) {
@@ -151,7 +154,9 @@ static Block captured(std::span<Node* const> nodes, std::span<const Ref> leaves,
     Value copy = r.again(n, ins);
     Node* made = copy.ref().node;
     made->origin = -1;
-    if (n->op == Op::constant) {
+    if (is_count(n)) {
+      made->origin = kCount;
+    } else if (n->op == Op::constant) {
       made->origin = int32_t(b.scalars.size());
       b.scalars.push_back({n->results()[0].type.dtype, n->constant_bits});
     } else if (n->op == Op::random_bits) {
@@ -203,11 +208,13 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w) {
     uint64_t shared = uint64_t(n->op) | uint64_t(n->n_inputs) << 16;
     bool wanted = is_root(n, roots) || is_stored_for_gradient(n);
     Words& key = w.key;
-    key.make_room(2 + n->n_inputs * (2 + kTypeWords) + n->n_attrs + n->n_words + n->n_results * (1 + kTypeWords));
+    key.make_room(3 + n->n_inputs * (2 + kTypeWords) + n->n_attrs + n->n_words + n->n_results * (1 + kTypeWords));
     size_t head = key.size();
     key.put(0);
     for (Ref in : n->ins()) key.put(uint64_t(operand_number(in, w.leaves, mark, key)) | 1ull << 40);
-    if (n->op == Op::constant) {
+    if (is_count(n)) {
+      key.put(~uint64_t(0)), key.put(uint64_t(n->constant_bits));
+    } else if (n->op == Op::constant) {
       key.put(uint64_t(scalar_class(n->results()[0].type.dtype, n->constant_bits)));
       w.scalars.push_back(n->constant_bits);
     }

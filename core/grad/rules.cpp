@@ -288,12 +288,16 @@ void log_softmax_grad(GradStep& s) {
 
 void cross_entropy_grad(GradStep& s) {
   if (!s.needs[0]) return;
-  Value x = s.node->inputs()[0];
+  Recorder& recorder = *s.node->owner;
+  DType dtype = s.node->inputs()[0].dtype();
+  DType wide = dtype == JT_F16 || dtype == JT_BF16 ? JT_F32 : dtype;
+  Value x = cast(s.node->inputs()[0], wide);
   int64_t classes = 1;
   Value likely = call(Op::softmax, {x}, Attrs().add(classes));
   Value column = reshape(cast(s.node->inputs()[1], JT_I64), Shape{x.shape()[0], 1});
-  Value hit = equal(iota(*s.node->owner, x.shape(), 1, JT_I64), column);
-  s.dx[0] = (likely - where(hit, fill(likely, 1), fill(likely, 0))) * (s.dz[0] / double(x.shape()[0]));
+  Value hit = equal(iota(recorder, x.shape(), 1, JT_I64), column);
+  Value share = cast(s.dz[0], wide) / count(recorder, wide, x.shape()[0]);
+  s.dx[0] = cast((likely - cast(hit, wide)) * share, dtype);
 }
 
 // Where a logarithm is cut off, its slope is large but finite, as in PyTorch.

@@ -23,9 +23,7 @@ JT_BODY(mean) {
   Value x = cast(in[0], wide(result.dtype));
   int64_t n = 1;
   for (int64_t axis : attrs.ints(0)) n *= x.shape()[int(axis)];
-  Value count = r.constant(x.dtype(), double(n));
-  count.ref().node->origin = kCount;
-  return cast(sum(x, attrs.ints(0), attrs.integer(1)) / count, result.dtype);
+  return cast(sum(x, attrs.ints(0), attrs.integer(1)) / count(r, x.dtype(), n), result.dtype);
 }
 
 // Of no elements there is no maximum, and nothing to centre.
@@ -197,10 +195,9 @@ JT_BODY(var) {
   Value x = cast(in[0], wide(result.dtype));
   Value spread = square(x - mean_over(x, attrs.ints(0), true));
   if (!attrs.integer(2)) return cast(mean_over(spread, attrs.ints(0), attrs.integer(1)), result.dtype);
-  int64_t count = 1;
-  for (int64_t axis : attrs.ints(0)) count *= x.shape()[int(axis)];
-  Value divisor = r.constant(x.dtype(), double(count - attrs.integer(2)));
-  divisor.ref().node->origin = kCount;
+  int64_t n = 1;
+  for (int64_t axis : attrs.ints(0)) n *= x.shape()[int(axis)];
+  Value divisor = count(r, x.dtype(), n - attrs.integer(2));
   return cast(sum(spread, attrs.ints(0), attrs.integer(1)) / divisor, result.dtype);
 }
 

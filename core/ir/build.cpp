@@ -1,6 +1,7 @@
 // build: the user's operands to the row's: dtypes promoted (NumPy), shapes broadcast, then recorded.
 #include "core/ir/build.h"
 
+#include "core/ir/block.h"
 #include "core/ir/rules.h"
 
 namespace jt {
@@ -283,6 +284,11 @@ Value slice(Ref x, std::span<const int64_t> starts, std::span<const int64_t> sto
 Value matmul(Ref x, Ref y) { return call(Op::matmul, {x, y}); }
 Value iota(Recorder& recorder, const Shape& shape, int axis, DType dtype) {
   return recorder.build(Op::iota, {}, Attrs().add_ints(shape.extents()).add(axis).add(dtype));
+}
+Value count(Recorder& recorder, DType dtype, int64_t n) {
+  Value c = recorder.constant(dtype, double(n));
+  c.ref().node->origin = kCount;
+  return c;
 }
 Value fill(Ref like, double value) {
   Value c = like.node->owner->constant(like.dtype(), value);

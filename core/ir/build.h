@@ -37,6 +37,7 @@ Value expand(Ref x, const Shape& shape);
 Value slice(Ref x, std::span<const int64_t> starts, std::span<const int64_t> stops, std::span<const int64_t> steps = {});
 Value matmul(Ref x, Ref y);
 Value iota(Recorder& recorder, const Shape& shape, int axis, DType dtype);
+Value count(Recorder& recorder, DType dtype, int64_t n);  // how many there are of something: another number is the same structure
 Value fill(Ref like, double value);            // a constant of exactly like's type
 Value zeros_like(Ref like);
 Value call(Op op, std::initializer_list<Ref> inputs, const Attrs& attrs = {});  // result 0

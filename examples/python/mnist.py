@@ -92,8 +92,8 @@ def main():
         folder = pathlib.Path(o.pictures)
         folder.mkdir(parents=True, exist_ok=True)
         save_curve(folder / "loss.png", losses)
-        x, y = next(iter(test))
-        save_digits(folder / "digits.png", (x[:100, 0] * 255).round().int().tolist(), (model(x).argmax(1) == y).tolist()[:100])
+        x, y = (first[:100] for first in next(iter(test)))
+        save_digits(folder / "digits.png", (x[:, 0] * 255).round().int().tolist(), model(x).argmax(1).tolist(), y.tolist())
 
 
 if __name__ == "__main__":

@@ -165,12 +165,18 @@ class Maker {
   void note_element(const Value& x) {
     if (kind(x.ref().node) == Kind::reduce && !x.ref().node->has_run()) g_.traits[kReduceThenElement] = true;
   }
+  // The sign of a NaN is nobody's promise: IEEE 754 leaves it open, and x * -1 becomes -x.
+  static Value without_nan(const Value& x) {
+    Value is_nan = ops::isnan(x);
+    return ops::where(is_nan, ops::cast(is_nan, x.dtype()), x);
+  }
   void binary() {
     Op op = Op(int(Op::add) + below(int(Op::where) - int(Op::add)));
     Value x = pick_recent(), y = partner(x);
     note_element(x);
     note_element(y);
     if (chance(50)) std::swap(x, y);
+    if (op == Op::copysign) y = without_nan(y);
     add(ops::call(op, {x, y}));
   }
   void ternary() {

@@ -61,12 +61,12 @@ class HostOp : public CustomOp {
     for (const Value& d : dz) grads.push_back(d ? handle(d) : nullptr);
     std::vector<jt_bool> asked(needs.begin(), needs.end());
     std::vector<jt_tensor*> found(inputs.size(), nullptr);
+    std::vector<Handle> taken(inputs.size());  // now: nothing may fail between the call and taking what it gives
     char message[kMessageRoom] = "";
     jt_custom_grad call = {sizeof call, reinterpret_cast<jt_context*>(&context_), inputs.data(), asked.data(), inputs.size(),
                            outputs.data(), grads.data(), outputs.size(), found.data(), message, sizeof message};
     jt_status status = backward_(user_, &call);
     message[sizeof message - 1] = 0;
-    std::vector<Handle> taken(found.size());
     for (size_t i = 0; i < found.size(); i++) taken[i].cell = unwrap(found[i]);
     check_status(text("grad: ", name()), status, message);
     for (size_t i = 0; i < found.size(); i++)

@@ -2,6 +2,7 @@
 // has a letter in JT_DUMP: g recorded graph, s simplified graph, f groups, l block programs, m memory,
 // k where each kernel came from, c the text it was compiled from.
 #include "core/planner.h"
+#include "core/rewrite/layout.h"
 #include "core/rewrite/simplify.h"
 
 namespace jt {
@@ -15,6 +16,7 @@ std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<b
   show(dump, 'g', block);
   show(dump, 'v', block);
   block = simplify(std::move(block));
+  if (has_images(block)) block = simplify(lay_out(std::move(block)));
   show(dump, 's', block);
   // Where a launch may fail, what was there before the run must outlive it.
   bool may_overwrite = runtime.device.api().flags & JT_BE_SURE_LAUNCHES;

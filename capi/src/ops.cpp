@@ -422,78 +422,86 @@ jt_status jt_matmul(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out
 }
 jt_status jt_conv2d(jt_context* ctx, jt_tensor* x, jt_tensor* w, const int64_t* stride, size_t stride_len,
     const int64_t* padding, size_t padding_len, const int64_t* dilation, size_t dilation_len, int64_t groups,
-    jt_tensor** out) {
+    jt_bool channels_last, jt_tensor** out) {
   return op_function("jt_conv2d", ctx, Op::conv2d, {x, w}, {out},
     [&](Attrs& attrs) {
       attrs.add_ints(ints("stride", stride, stride_len))
         .add_ints(ints("padding", padding, padding_len))
         .add_ints(ints("dilation", dilation, dilation_len))
-        .add(groups);
+        .add(groups)
+        .add(channels_last != 0);
     });
 }
 jt_status jt_conv2d_grad_x(jt_context* ctx, jt_tensor* dz, jt_tensor* w, const int64_t* shape,
     size_t shape_len, const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len,
-    const int64_t* dilation, size_t dilation_len, int64_t groups, jt_tensor** out) {
+    const int64_t* dilation, size_t dilation_len, int64_t groups, jt_bool channels_last, jt_tensor** out) {
   return op_function("jt_conv2d_grad_x", ctx, Op::conv2d_grad_x, {dz, w}, {out},
     [&](Attrs& attrs) {
       attrs.add_ints(ints("shape", shape, shape_len))
         .add_ints(ints("stride", stride, stride_len))
         .add_ints(ints("padding", padding, padding_len))
         .add_ints(ints("dilation", dilation, dilation_len))
-        .add(groups);
+        .add(groups)
+        .add(channels_last != 0);
     });
 }
 jt_status jt_conv2d_grad_w(jt_context* ctx, jt_tensor* dz, jt_tensor* x, const int64_t* shape,
     size_t shape_len, const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len,
-    const int64_t* dilation, size_t dilation_len, int64_t groups, jt_tensor** out) {
+    const int64_t* dilation, size_t dilation_len, int64_t groups, jt_bool channels_last, jt_tensor** out) {
   return op_function("jt_conv2d_grad_w", ctx, Op::conv2d_grad_w, {dz, x}, {out},
     [&](Attrs& attrs) {
       attrs.add_ints(ints("shape", shape, shape_len))
         .add_ints(ints("stride", stride, stride_len))
         .add_ints(ints("padding", padding, padding_len))
         .add_ints(ints("dilation", dilation, dilation_len))
-        .add(groups);
+        .add(groups)
+        .add(channels_last != 0);
     });
 }
 jt_status jt_max_pool2d(jt_context* ctx, jt_tensor* x, const int64_t* size, size_t size_len,
-    const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len, jt_tensor** out_z,
-    jt_tensor** out_index) {
+    const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len,
+    jt_bool channels_last, jt_tensor** out_z, jt_tensor** out_index) {
   return op_function("jt_max_pool2d", ctx, Op::max_pool2d, {x}, {out_z, out_index},
     [&](Attrs& attrs) {
       attrs.add_ints(ints("size", size, size_len))
         .add_ints(ints("stride", stride, stride_len))
-        .add_ints(ints("padding", padding, padding_len));
+        .add_ints(ints("padding", padding, padding_len))
+        .add(channels_last != 0);
     });
 }
 jt_status jt_max_pool2d_grad(jt_context* ctx, jt_tensor* dz, jt_tensor* index, const int64_t* shape,
     size_t shape_len, const int64_t* size, size_t size_len, const int64_t* stride, size_t stride_len,
-    const int64_t* padding, size_t padding_len, jt_tensor** out) {
+    const int64_t* padding, size_t padding_len, jt_bool channels_last, jt_tensor** out) {
   return op_function("jt_max_pool2d_grad", ctx, Op::max_pool2d_grad, {dz, index}, {out},
     [&](Attrs& attrs) {
       attrs.add_ints(ints("shape", shape, shape_len))
         .add_ints(ints("size", size, size_len))
         .add_ints(ints("stride", stride, stride_len))
-        .add_ints(ints("padding", padding, padding_len));
+        .add_ints(ints("padding", padding, padding_len))
+        .add(channels_last != 0);
     });
 }
 jt_status jt_avg_pool2d(jt_context* ctx, jt_tensor* x, const int64_t* size, size_t size_len,
-    const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len, jt_tensor** out) {
+    const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len,
+    jt_bool channels_last, jt_tensor** out) {
   return op_function("jt_avg_pool2d", ctx, Op::avg_pool2d, {x}, {out},
     [&](Attrs& attrs) {
       attrs.add_ints(ints("size", size, size_len))
         .add_ints(ints("stride", stride, stride_len))
-        .add_ints(ints("padding", padding, padding_len));
+        .add_ints(ints("padding", padding, padding_len))
+        .add(channels_last != 0);
     });
 }
 jt_status jt_avg_pool2d_grad(jt_context* ctx, jt_tensor* dz, const int64_t* shape, size_t shape_len,
     const int64_t* size, size_t size_len, const int64_t* stride, size_t stride_len, const int64_t* padding,
-    size_t padding_len, jt_tensor** out) {
+    size_t padding_len, jt_bool channels_last, jt_tensor** out) {
   return op_function("jt_avg_pool2d_grad", ctx, Op::avg_pool2d_grad, {dz}, {out},
     [&](Attrs& attrs) {
       attrs.add_ints(ints("shape", shape, shape_len))
         .add_ints(ints("size", size, size_len))
         .add_ints(ints("stride", stride, stride_len))
-        .add_ints(ints("padding", padding, padding_len));
+        .add_ints(ints("padding", padding, padding_len))
+        .add(channels_last != 0);
     });
 }
 jt_status jt_mean(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,

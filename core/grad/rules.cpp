@@ -325,10 +325,13 @@ void matmul_grad(GradStep& s) {
 // The trilinear form <g, conv2d(x, w)> has three partial derivatives, each linear in the other two operands.
 struct Convolution {
   std::span<const int64_t> stride, padding, dilation;
-  int64_t groups;
+  int64_t groups, channels_last;
   Convolution(const Node* n, int first)
-      : stride(n->ints(first)), padding(n->ints(first + 1)), dilation(n->ints(first + 2)), groups(n->integer(first + 3)) {}
-  Attrs with(Attrs attrs) const { return attrs.add_ints(stride).add_ints(padding).add_ints(dilation).add(groups); }
+      : stride(n->ints(first)), padding(n->ints(first + 1)), dilation(n->ints(first + 2)), groups(n->integer(first + 3)),
+        channels_last(n->integer(first + 4)) {}
+  Attrs with(Attrs attrs) const {
+    return attrs.add_ints(stride).add_ints(padding).add_ints(dilation).add(groups).add(channels_last);
+  }
   Value forward(Ref x, Ref w) const { return call(Op::conv2d, {x, w}, with({})); }
   Value to_x(Ref g, Ref w, const Shape& x) const {
     return call(Op::conv2d_grad_x, {g, w}, with(Attrs().add_ints(x.extents())));
@@ -359,9 +362,9 @@ void conv2d_grad_w_grad(GradStep& s) {
   if (s.needs[1]) s.dx[1] = conv.to_x(g, dw, x.shape());
 }
 
-// Attributes size, stride, padding, which all pooling rows end with.
+// Attributes size, stride, padding, channels_last, which all pooling rows end with.
 Attrs pool_attrs(const Node* n, int first, Attrs attrs = {}) {
-  return attrs.add_ints(n->ints(first)).add_ints(n->ints(first + 1)).add_ints(n->ints(first + 2));
+  return attrs.add_ints(n->ints(first)).add_ints(n->ints(first + 1)).add_ints(n->ints(first + 2)).add(n->integer(first + 3));
 }
 
 void max_pool2d_grad_rule(GradStep& s) {
@@ -372,10 +375,13 @@ void max_pool2d_grad_rule(GradStep& s) {
 // The elements of the plane that won, picked by their position h * W + w.
 void max_pool2d_grad_grad(GradStep& s) {
   Ref index = s.node->inputs()[1];
-  const Shape &in = s.dz[0].shape(), &out = index.shape();
-  Value plane = reshape(s.dz[0], Shape{in[0], in[1], in[2] * in[3]});
-  Value places = reshape(index, Shape{out[0], out[1], out[2] * out[3]});
-  s.dx[0] = reshape(ByIndex{places, 2}.gather(plane), out);
+  const Shape& out = index.shape();
+  bool last = s.node->integer(4);
+  auto with_planes = [last](const Shape& x) {
+    return last ? Shape{x[0], x[1] * x[2], x[3]} : Shape{x[0], x[1], x[2] * x[3]};
+  };
+  Value plane = reshape(s.dz[0], with_planes(s.dz[0].shape())), places = reshape(index, with_planes(out));
+  s.dx[0] = reshape(ByIndex{places, last ? 1 : 2}.gather(plane), out);
 }
 
 void avg_pool2d_grad_rule(GradStep& s) {

@@ -50,24 +50,34 @@ void matmul(const HostValue& x, const HostValue& y, HostValue& z) {
   sums.write_to(z);
 }
 
+// The extents of images [N,C,H,W], or channels last [N,H,W,C], and the way to their elements.
+struct Images {
+  int64_t n, c, h, w;
+  bool last;
+  Images(const Shape& x, bool channels_last)
+      : n(x[0]), c(x[channels_last ? 3 : 1]), h(x[channels_last ? 1 : 2]), w(x[channels_last ? 2 : 3]), last(channels_last) {}
+  int64_t at(int64_t image, int64_t channel, int64_t row, int64_t column) const {
+    return last ? ((image * h + row) * w + column) * c + channel : ((image * c + channel) * h + row) * w + column;
+  }
+};
+
 // Calls visit(offset in x, in w, in z) for every product of a conv2d.
 template <class Visit>
-void for_each_product(const Node* node, int first_attr, const Shape& x, const Shape& w, const Shape& z, Visit visit) {
+void for_each_product(const Node* node, int first_attr, const Shape& xs, const Shape& w, const Shape& zs, Visit visit) {
   auto stride = node->ints(first_attr), padding = node->ints(first_attr + 1), dilation = node->ints(first_attr + 2);
   int64_t groups = node->integer(first_attr + 3), out_per_group = w[0] / groups;
-  for (int64_t n = 0; n < z[0]; n++)
-    for (int64_t o = 0; o < z[1]; o++)
-      for (int64_t i = 0; i < z[2]; i++)
-        for (int64_t j = 0; j < z[3]; j++)
+  Images x(xs, node->integer(first_attr + 4)), z(zs, x.last);
+  for (int64_t n = 0; n < z.n; n++)
+    for (int64_t o = 0; o < z.c; o++)
+      for (int64_t i = 0; i < z.h; i++)
+        for (int64_t j = 0; j < z.w; j++)
           for (int64_t c = 0; c < w[1]; c++)
             for (int64_t k = 0; k < w[2]; k++)
               for (int64_t l = 0; l < w[3]; l++) {
                 int64_t row = i * stride[0] - padding[0] + k * dilation[0];
                 int64_t column = j * stride[1] - padding[1] + l * dilation[1];
-                if (row < 0 || row >= x[2] || column < 0 || column >= x[3]) continue;
-                int64_t channel = o / out_per_group * w[1] + c;
-                visit(((n * x[1] + channel) * x[2] + row) * x[3] + column, ((o * w[1] + c) * w[2] + k) * w[3] + l,
-                      ((n * z[1] + o) * z[2] + i) * z[3] + j);
+                if (row < 0 || row >= x.h || column < 0 || column >= x.w) continue;
+                visit(x.at(n, o / out_per_group * w[1] + c, row, column), ((o * w[1] + c) * w[2] + k) * w[3] + l, z.at(n, o, i, j));
               }
 }
 
@@ -83,47 +93,50 @@ void conv2d(const Node* node, const HostValue& a, const HostValue& b, HostValue&
   sums.write_to(out);
 }
 
-// Calls visit(plane, offset in the output plane, row, column) for every element of every window that is not padding.
+// Calls visit(offset in z, in x, place in x's plane) for every element of every window that is not padding.
 template <class Visit>
-void for_each_in_window(const Node* node, int first_attr, const Shape& x, const Shape& z, Visit visit) {
+void for_each_in_window(const Node* node, int first_attr, const Shape& xs, const Shape& zs, Visit visit) {
   auto size = node->ints(first_attr), stride = node->ints(first_attr + 1), padding = node->ints(first_attr + 2);
-  for (int64_t plane = 0; plane < z[0] * z[1]; plane++)
-    for (int64_t i = 0; i < z[2]; i++)
-      for (int64_t j = 0; j < z[3]; j++)
-        for (int64_t k = 0; k < size[0]; k++)
-          for (int64_t l = 0; l < size[1]; l++) {
-            int64_t row = i * stride[0] - padding[0] + k, column = j * stride[1] - padding[1] + l;
-            if (row < 0 || row >= x[2] || column < 0 || column >= x[3]) continue;
-            visit(plane, i * z[3] + j, row * x[3] + column);
-          }
+  Images x(xs, node->integer(first_attr + 3)), z(zs, x.last);
+  for (int64_t n = 0; n < z.n; n++)
+    for (int64_t c = 0; c < z.c; c++)
+      for (int64_t i = 0; i < z.h; i++)
+        for (int64_t j = 0; j < z.w; j++)
+          for (int64_t k = 0; k < size[0]; k++)
+            for (int64_t l = 0; l < size[1]; l++) {
+              int64_t row = i * stride[0] - padding[0] + k, column = j * stride[1] - padding[1] + l;
+              if (row < 0 || row >= x.h || column < 0 || column >= x.w) continue;
+              visit(z.at(n, c, i, j), x.at(n, c, row, column), row * x.w + column);
+            }
 }
 
 // The first of equal maxima wins, and the first NaN. A window of padding only gives -inf at position 0.
 void max_pool2d(const Node* node, const HostValue& x, std::span<HostValue> results) {
   const Shape &in = x.type.shape, &out = results[0].type.shape;
   DType t = x.type.dtype;
-  std::vector<int64_t> best(size_t(out.count()), -1);
-  for_each_in_window(node, 0, in, out, [&](int64_t plane, int64_t at, int64_t from) {
-    int64_t& winner = best[size_t(plane * out[2] * out[3] + at)];
-    double value = real_at(x, plane * in[2] * in[3] + from);
-    double old = winner < 0 ? 0 : real_at(x, plane * in[2] * in[3] + winner);
-    if (winner < 0 || value > old || (value != value && old == old)) winner = from;
+  size_t count = size_t(out.count());
+  std::vector<double> best(count, -std::numeric_limits<double>::infinity());
+  std::vector<int64_t> winner(count, -1);
+  for_each_in_window(node, 0, in, out, [&](int64_t to, int64_t from, int64_t place) {
+    double value = real_at(x, from), &old = best[size_t(to)];
+    if (winner[size_t(to)] < 0 || value > old || (value != value && old == old)) old = value, winner[size_t(to)] = place;
   });
-  for (int64_t k = 0; k < out.count(); k++) {
-    int64_t winner = best[size_t(k)], plane = k / (out[2] * out[3]);
-    double value = winner < 0 ? -std::numeric_limits<double>::infinity() : real_at(x, plane * in[2] * in[3] + winner);
-    store(t, &results[0].bytes[size_t(k) * size_of(t)], word_of(t, value));
-    store(JT_I32, &results[1].bytes[size_t(k) * 4], {.i32 = int32_t(winner)});
+  for (size_t k = 0; k < count; k++) {
+    store(t, &results[0].bytes[k * size_of(t)], word_of(t, best[k]));
+    store(JT_I32, &results[1].bytes[k * 4], {.i32 = int32_t(winner[k])});
   }
 }
 
-void max_pool2d_grad(const HostValue& dz, const HostValue& index, HostValue& dx) {
-  const Shape &in = dz.type.shape, &out = dx.type.shape;
-  std::vector<double> sums(size_t(out.count()));
-  for (int64_t k = 0; k < in.count(); k++) {
-    int64_t at = load(JT_I32, &index.bytes[size_t(k) * 4]).i32, plane = k / (in[2] * in[3]);
-    if (at >= 0 && at < out[2] * out[3]) sums[size_t(plane * out[2] * out[3] + at)] += real_at(dz, k);
-  }
+void max_pool2d_grad(const Node* node, const HostValue& dz, const HostValue& index, HostValue& dx) {
+  Images in(dz.type.shape, node->integer(4)), out(dx.type.shape, in.last);
+  std::vector<double> sums(size_t(dx.type.count()));
+  for (int64_t n = 0; n < in.n; n++)
+    for (int64_t c = 0; c < in.c; c++)
+      for (int64_t i = 0; i < in.h; i++)
+        for (int64_t j = 0; j < in.w; j++) {
+          int64_t k = in.at(n, c, i, j), at = load(JT_I32, &index.bytes[size_t(k) * 4]).i32;
+          if (at >= 0 && at < out.h * out.w) sums[size_t(out.at(n, c, at / out.w, at % out.w))] += real_at(dz, k);
+        }
   for (size_t k = 0; k < sums.size(); k++)
     store(dx.type.dtype, &dx.bytes[k * size_of(dx.type.dtype)], word_of(dx.type.dtype, sums[k]));
 }
@@ -135,8 +148,7 @@ void avg_pool2d(const Node* node, const HostValue& a, HostValue& out) {
   const Shape& z = backward ? a.type.shape : out.type.shape;
   auto size = node->ints(first_attr);
   std::vector<double> sums(size_t(out.type.count()));
-  for_each_in_window(node, first_attr, x, z, [&](int64_t plane, int64_t at, int64_t from) {
-    int64_t in_x = plane * x[2] * x[3] + from, in_z = plane * z[2] * z[3] + at;
+  for_each_in_window(node, first_attr, x, z, [&](int64_t in_z, int64_t in_x, int64_t) {
     if (backward) sums[size_t(in_x)] += real_at(a, in_z);
     else sums[size_t(in_z)] += real_at(a, in_x);
   });
@@ -154,7 +166,7 @@ void evaluate_library(const Node* node, std::span<const HostValue* const> in, st
     case Op::conv2d_grad_x:
     case Op::conv2d_grad_w: return conv2d(node, *in[0], *in[1], results[0]);
     case Op::max_pool2d: return max_pool2d(node, *in[0], results);
-    case Op::max_pool2d_grad: return max_pool2d_grad(*in[0], *in[1], results[0]);
+    case Op::max_pool2d_grad: return max_pool2d_grad(node, *in[0], *in[1], results[0]);
     case Op::avg_pool2d:
     case Op::avg_pool2d_grad: return avg_pool2d(node, *in[0], results[0]);
     default: fail(JT_E_UNSUPPORTED, name(node->op), ": has no reference evaluation");

@@ -467,7 +467,19 @@ void matmul_type(TypeRule& r) {
   r.results[0] = {r.inputs[0].dtype(), out};
 }
 
-struct Window2d { int64_t stride[2], padding[4], dilation[2]; };
+// Rows over images are about [N,C,H,W]; with the attribute channels_last, their last and absent by default, their images
+// are [N,H,W,C].
+static bool channels_last(TypeRule& r, int attr) {
+  if (r.attrs.count() == attr) r.attrs.add(0);
+  return r.attrs.integer(attr);
+}
+static Shape image_axes(const Shape& x, std::initializer_list<int> axes) {
+  Shape out;
+  for (int axis : axes) out.push(x[axis], x.is_unit(axis));
+  return out;
+}
+static Shape to_first(const Shape& x, bool last) { return last ? image_axes(x, {0, 3, 1, 2}) : x; }
+static Shape from_first(const Shape& x, bool last) { return last ? image_axes(x, {0, 2, 3, 1}) : x; }
 
 static int64_t windows_along(std::string_view who, int64_t extent, int64_t size, int64_t before, int64_t after,
                              int64_t stride, int64_t dilation) {
@@ -488,7 +500,9 @@ static void padding_list(TypeRule& r, int attr) {
       fail(JT_E_INVALID, r.op.name, ": padding ", p, " is ", p < 0 ? "negative" : "too large");
 }
 
-static Shape conv2d_shape(TypeRule& r, const Shape& x, const Shape& w, int first_attr) {
+static Shape conv2d_shape(TypeRule& r, const Shape& images, const Shape& w, int first_attr) {
+  bool last = channels_last(r, first_attr + 4);
+  Shape x = to_first(images, last);
   positive_list(r, first_attr, 2, 1);
   padding_list(r, first_attr + 1);
   positive_list(r, first_attr + 2, 2, 1);
@@ -502,7 +516,7 @@ static Shape conv2d_shape(TypeRule& r, const Shape& x, const Shape& w, int first
   if (w[2] < 1 || w[3] < 1) fail(JT_E_SHAPE, r.op.name, ": window of ", w[2], "x", w[3], " is empty");
   Shape out{x[0], w[0], windows_along(r.op.name, x[2], w[2], pad[0], pad[2], stride[0], dilation[0]),
             windows_along(r.op.name, x[3], w[3], pad[1], pad[3], stride[1], dilation[1])};
-  return out;
+  return from_first(out, last);
 }
 
 static void check_real(const TypeRule& r) {  // f32 or f64: what the library kernels compute in
@@ -532,7 +546,9 @@ void conv2d_grad_w_type(TypeRule& r) {
   r.results[0] = {r.inputs[0].dtype(), w};
 }
 
-static Shape pool2d_shape(TypeRule& r, const Shape& x, int first_attr) {
+static Shape pool2d_shape(TypeRule& r, const Shape& images, int first_attr) {
+  bool last = channels_last(r, first_attr + 3);
+  Shape x = to_first(images, last);
   auto size = positive_list(r, first_attr, 2, 1);
   int64_t kh = size[0], kw = size[1];
   if (r.attrs.ints(first_attr + 1).empty()) {
@@ -544,8 +560,9 @@ static Shape pool2d_shape(TypeRule& r, const Shape& x, int first_attr) {
   auto stride = std::as_const(r.attrs).ints(first_attr + 1), pad = std::as_const(r.attrs).ints(first_attr + 2);
   if (std::max(pad[0], pad[2]) >= kh || std::max(pad[1], pad[3]) >= kw)
     fail(JT_E_INVALID, r.op.name, ": padding ", pad, " reaches a whole window of ", kh, "x", kw);
-  return Shape{x[0], x[1], windows_along(r.op.name, x[2], kh, pad[0], pad[2], stride[0], 1),
-               windows_along(r.op.name, x[3], kw, pad[1], pad[3], stride[1], 1)};
+  Shape out{x[0], x[1], windows_along(r.op.name, x[2], kh, pad[0], pad[2], stride[0], 1),
+            windows_along(r.op.name, x[3], kw, pad[1], pad[3], stride[1], 1)};
+  return from_first(out, last);
 }
 
 void max_pool2d_type(TypeRule& r) {

@@ -17,8 +17,15 @@ static void add_window(std::vector<int64_t>& p, const Node* node, int stride, in
   p.insert(p.end(), {s[0], s[1], pad[0], pad[1], pad[2], pad[3]});
 }
 
+// Kernels take and give images [N,H,W,C]; the layout pass sees to it.
+static std::vector<int64_t> image_params(const Node* node, const Shape& x, int flag) {
+  if (!node->integer(flag)) fail(JT_E_INTERNAL, name(node->op), ": images are not channels last");
+  return {node->results()[0].type.dtype, x[0], x[3], x[1], x[2]};
+}
+
 static std::vector<int64_t> conv_params(const Node* node, const Shape& x, const Shape& w, int first_attr) {
-  std::vector<int64_t> p = {node->results()[0].type.dtype, x[0], x[1], x[2], x[3], w[0], w[2], w[3]};
+  std::vector<int64_t> p = image_params(node, x, first_attr + 4);
+  p.insert(p.end(), {w[0], w[2], w[3]});
   add_window(p, node, first_attr, first_attr + 1);
   auto dilation = node->ints(first_attr + 2);
   p.insert(p.end(), {dilation[0], dilation[1], node->integer(first_attr + 3)});
@@ -27,7 +34,8 @@ static std::vector<int64_t> conv_params(const Node* node, const Shape& x, const 
 
 static std::vector<int64_t> pool_params(const Node* node, const Shape& x, int first_attr) {
   auto size = node->ints(first_attr);
-  std::vector<int64_t> p = {node->results()[0].type.dtype, x[0], x[1], x[2], x[3], size[0], size[1]};
+  std::vector<int64_t> p = image_params(node, x, first_attr + 3);
+  p.insert(p.end(), {size[0], size[1]});
   add_window(p, node, first_attr + 1, first_attr + 2);
   return p;
 }

@@ -157,10 +157,23 @@ class Fuser {
     return axes[rank - 1] == rank - 2 ? in.node->inputs()[0] : in;
   }
 
+  // A reshape, or a transpose that moves axes of extent 1 only.
+  static bool keeps_bytes(const Node* node) {
+    if (node->op == Op::reshape) return true;
+    if (node->op != Op::transpose) return false;
+    const Shape& x = node->inputs()[0].shape();
+    int64_t previous = -1;
+    for (int64_t axis : node->ints(0)) {
+      if (x[int(axis)] == 1) continue;
+      if (axis < previous) return false;
+      previous = axis;
+    }
+    return true;
+  }
   void visit_movement(Node* node, int position) {
     Ref ref{node, 0};
     ValueInfo& v = info(ref);
-    if (v.must && node->op == Op::reshape) {
+    if (v.must && keeps_bytes(node)) {
       Ref in = node->inputs()[0];
       aliases_.push_back({ref, in});
       info(in).must = true;

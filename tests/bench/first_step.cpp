@@ -21,8 +21,8 @@ namespace {
 jt_tensor* convolved(jt_context* ctx, jt_tensor* x, jt_tensor* const* p) {
   const int64_t two[2] = {2, 2};
   jt_tensor *y, *z, *pooled;
-  must(jt_conv2d(ctx, x, p[0], nullptr, 0, nullptr, 0, nullptr, 0, 1, &y)), must(jt_add(ctx, y, p[1], &z));
-  must(jt_max_pool2d(ctx, z, two, 2, two, 2, nullptr, 0, &pooled, nullptr));
+  must(jt_conv2d(ctx, x, p[0], nullptr, 0, nullptr, 0, nullptr, 0, 1, 0, &y)), must(jt_add(ctx, y, p[1], &z));
+  must(jt_max_pool2d(ctx, z, two, 2, two, 2, nullptr, 0, 0, &pooled, nullptr));
   jt_tensor_release(x), jt_tensor_release(y), jt_tensor_release(z);
   return pooled;
 }

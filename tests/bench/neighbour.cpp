@@ -43,9 +43,9 @@ struct LeNet {
   jt_tensor* convolved(jt_tensor* in, int w) {
     const int64_t two[2] = {2, 2};
     jt_tensor *a, *b;
-    must(jt_conv2d(s.ctx, in, params[size_t(w)], nullptr, 0, nullptr, 0, nullptr, 0, 1, &a));
+    must(jt_conv2d(s.ctx, in, params[size_t(w)], nullptr, 0, nullptr, 0, nullptr, 0, 1, 0, &a));
     must(jt_add(s.ctx, a, params[size_t(w) + 1], &b)), a = then(a, b);
-    must(jt_max_pool2d(s.ctx, a, two, 2, two, 2, nullptr, 0, &b, nullptr));
+    must(jt_max_pool2d(s.ctx, a, two, 2, two, 2, nullptr, 0, 0, &b, nullptr));
     return then(a, b);
   }
   jt_tensor* dense(jt_tensor* in, int w) {

@@ -155,9 +155,9 @@ Case conv(const Conv& v, Pass pass) {
   std::vector<int64_t> x = {v.n, v.c, v.side, v.side}, w = {v.o, v.c / v.groups, v.window, v.window}, y = {v.n, v.o, out_side, out_side};
   auto record = [=](jt_context* ctx, jt_tensor* const* t, jt_tensor** out) {
     const int64_t stride[2] = {v.stride, v.stride}, pad[4] = {v.pad, v.pad, v.pad, v.pad}, one[2] = {1, 1};
-    if (pass == kForward) must(jt_conv2d(ctx, t[0], t[1], stride, 2, pad, 4, one, 2, v.groups, out));
-    if (pass == kGradX) must(jt_conv2d_grad_x(ctx, t[0], t[1], x.data(), 4, stride, 2, pad, 4, one, 2, v.groups, out));
-    if (pass == kGradW) must(jt_conv2d_grad_w(ctx, t[0], t[1], w.data(), 4, stride, 2, pad, 4, one, 2, v.groups, out));
+    if (pass == kForward) must(jt_conv2d(ctx, t[0], t[1], stride, 2, pad, 4, one, 2, v.groups, 0, out));
+    if (pass == kGradX) must(jt_conv2d_grad_x(ctx, t[0], t[1], x.data(), 4, stride, 2, pad, 4, one, 2, v.groups, 0, out));
+    if (pass == kGradW) must(jt_conv2d_grad_w(ctx, t[0], t[1], w.data(), 4, stride, 2, pad, 4, one, 2, v.groups, 0, out));
   };
   static const char* const kNames[] = {"conv ", "conv grad x ", "conv grad w "};
   double flops = 2.0 * double(v.n * v.o * out_side) * double(out_side * v.c / v.groups * v.window) * double(v.window);

@@ -128,10 +128,10 @@ struct LeNet {
   }
   Tensor convolved(const Tensor& x, int w) const {
     const int64_t two[2] = {2, 2};
-    Tensor y = s.make(jt_conv2d, x, params[size_t(w)], nullptr, 0, nullptr, 0, nullptr, 0, 1);
+    Tensor y = s.make(jt_conv2d, x, params[size_t(w)], nullptr, 0, nullptr, 0, nullptr, 0, 1, 0);
     y = s.make(jt_add, y, params[size_t(w) + 1]);
     jt_tensor* z = nullptr;
-    must(jt_max_pool2d(s.ctx, y, two, 2, two, 2, nullptr, 0, &z, nullptr));
+    must(jt_max_pool2d(s.ctx, y, two, 2, two, 2, nullptr, 0, 0, &z, nullptr));
     return Tensor(z);
   }
   Tensor dense(const Tensor& x, int w) const {

@@ -74,7 +74,7 @@ TEST(Poison, CoversEveryResultOfAnOp) {
   faults.refuse_library = "max_pool2d";
   const int64_t two[2] = {2, 2};
   jt_tensor *z = nullptr, *index = nullptr;
-  must(jt_max_pool2d(s.ctx, s.normal({1, 1, 4, 4}), two, 2, two, 2, nullptr, 0, &z, &index));
+  must(jt_max_pool2d(s.ctx, s.normal({1, 1, 4, 4}), two, 2, two, 2, nullptr, 0, 0, &z, &index));
   Tensor value(z), places(index);
   Outcome first = try_read(s, value);
   EXPECT_EQ(first.code, JT_E_UNSUPPORTED);

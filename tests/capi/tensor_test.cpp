@@ -348,7 +348,7 @@ TEST(MaxPool, OfNarrowFloatsGivesItsIndex) {
     Tensor x = s.make(jt_cast, s.floats({1, 1, 4, 4}, {1, 5, 2, 0, 3, 4, 8, 1, 9, 0, 0, 0, 2, 9, 0, 7}), dtype);
     must(jt_tensor_set_requires_grad(s.ctx, x, 1));
     jt_tensor *z = nullptr, *index = nullptr;
-    must(jt_max_pool2d(s.ctx, x, two, 2, two, 2, nullptr, 0, &z, &index));
+    must(jt_max_pool2d(s.ctx, x, two, 2, two, 2, nullptr, 0, 0, &z, &index));
     Tensor values(z), places(index);
     EXPECT_EQ(jt_tensor_dtype(values), dtype);
     EXPECT_EQ(jt_tensor_dtype(places), JT_I32);

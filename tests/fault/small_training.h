@@ -86,10 +86,10 @@ struct Network {
     const int64_t two[] = {2, 2}, flat[] = {kBatch, -1};
     Handle shifted, convolved, biased, positive, pooled, features, doubled, out, loss;
     shift(x, shifted.out());
-    try_call(jt_conv2d(ctx, shifted, w, nullptr, 0, nullptr, 0, nullptr, 0, 1, convolved.out()));
+    try_call(jt_conv2d(ctx, shifted, w, nullptr, 0, nullptr, 0, nullptr, 0, 1, 0, convolved.out()));
     try_call(jt_add(ctx, convolved, b, biased.out()));
     try_call(jt_relu(ctx, biased, positive.out()));
-    try_call(jt_max_pool2d(ctx, positive, two, 2, two, 2, nullptr, 0, pooled.out(), nullptr));
+    try_call(jt_max_pool2d(ctx, positive, two, 2, two, 2, nullptr, 0, 0, pooled.out(), nullptr));
     try_call(jt_reshape(ctx, pooled, flat, 2, features.out()));
     make_twice(features, doubled.out());
     try_call(jt_matmul(ctx, doubled, v, out.out()));

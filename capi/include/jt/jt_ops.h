@@ -489,50 +489,56 @@ JT_API jt_status jt_random_bits(jt_context* ctx, const int64_t* shape, size_t sh
  * dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_matmul(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
-/* Cross-correlation of x[N,C,H,W] with w[O,C/groups,KH,KW]; padding is [top,left,bottom,right].
- * Dtypes: float dtypes, the same for all. Result: x's dtype. Defaults elsewhere: groups 1. Gradient: yes.
- * Since 0.1. */
+/* Cross-correlation of x[N,C,H,W] with w[O,C/groups,KH,KW]; padding is [top,left,bottom,right];
+ * channels_last: x and the result are [N,H,W,C].
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. Defaults elsewhere: groups 1, channels_last
+ * 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_conv2d(jt_context* ctx, jt_tensor* x, jt_tensor* w, const int64_t* stride,
     size_t stride_len, const int64_t* padding, size_t padding_len, const int64_t* dilation,
-    size_t dilation_len, int64_t groups, jt_tensor** out);
+    size_t dilation_len, int64_t groups, jt_bool channels_last, jt_tensor** out);
 
 /* Gradient of conv2d with respect to x of the given shape.
- * Dtypes: float dtypes, the same for all. Result: dz's dtype. Defaults elsewhere: groups 1. Gradient: yes.
- * Since 0.1. */
+ * Dtypes: float dtypes, the same for all. Result: dz's dtype. Defaults elsewhere: groups 1, channels_last
+ * 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_conv2d_grad_x(jt_context* ctx, jt_tensor* dz, jt_tensor* w, const int64_t* shape,
     size_t shape_len, const int64_t* stride, size_t stride_len, const int64_t* padding,
-    size_t padding_len, const int64_t* dilation, size_t dilation_len, int64_t groups, jt_tensor** out);
+    size_t padding_len, const int64_t* dilation, size_t dilation_len, int64_t groups,
+    jt_bool channels_last, jt_tensor** out);
 
 /* Gradient of conv2d with respect to w of the given shape.
- * Dtypes: float dtypes, the same for all. Result: dz's dtype. Defaults elsewhere: groups 1. Gradient: yes.
- * Since 0.1. */
+ * Dtypes: float dtypes, the same for all. Result: dz's dtype. Defaults elsewhere: groups 1, channels_last
+ * 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_conv2d_grad_w(jt_context* ctx, jt_tensor* dz, jt_tensor* x, const int64_t* shape,
     size_t shape_len, const int64_t* stride, size_t stride_len, const int64_t* padding,
-    size_t padding_len, const int64_t* dilation, size_t dilation_len, int64_t groups, jt_tensor** out);
+    size_t padding_len, const int64_t* dilation, size_t dilation_len, int64_t groups,
+    jt_bool channels_last, jt_tensor** out);
 
-/* Maximum of each window of x[N,C,H,W], and the i32 position h*W+w where it was found.
- * Dtypes: float dtypes. Result: x's dtype, index i32. Gradient: yes. Since 0.1. */
+/* Maximum of each window of x[N,C,H,W], and the i32 position h*W+w where it was found; channels_last:
+ * [N,H,W,C].
+ * Dtypes: float dtypes. Result: x's dtype, index i32. Defaults elsewhere: channels_last 0. Gradient: yes.
+ * Since 0.1. */
 JT_API jt_status jt_max_pool2d(jt_context* ctx, jt_tensor* x, const int64_t* size, size_t size_len,
     const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len,
-    jt_tensor** out_z, jt_tensor** out_index);
+    jt_bool channels_last, jt_tensor** out_z, jt_tensor** out_index);
 
 /* Gradient of max_pool2d: dz added at the positions that won.
- * Dtypes: float dtypes, index i32. Result: dz's dtype. Gradient: yes. Since 0.1. */
+ * Dtypes: float dtypes, index i32. Result: dz's dtype. Defaults elsewhere: channels_last 0. Gradient: yes.
+ * Since 0.1. */
 JT_API jt_status jt_max_pool2d_grad(jt_context* ctx, jt_tensor* dz, jt_tensor* index, const int64_t* shape,
     size_t shape_len, const int64_t* size, size_t size_len, const int64_t* stride, size_t stride_len,
-    const int64_t* padding, size_t padding_len, jt_tensor** out);
+    const int64_t* padding, size_t padding_len, jt_bool channels_last, jt_tensor** out);
 
-/* Mean of each window of x[N,C,H,W]; padding counts as zeros.
- * Dtypes: float dtypes. Result: x's dtype. Gradient: yes. Since 0.1. */
+/* Mean of each window of x[N,C,H,W]; padding counts as zeros; channels_last: [N,H,W,C].
+ * Dtypes: float dtypes. Result: x's dtype. Defaults elsewhere: channels_last 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_avg_pool2d(jt_context* ctx, jt_tensor* x, const int64_t* size, size_t size_len,
     const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len,
-    jt_tensor** out);
+    jt_bool channels_last, jt_tensor** out);
 
 /* Gradient of avg_pool2d: dz / window spread over each window.
- * Dtypes: float dtypes. Result: dz's dtype. Gradient: yes. Since 0.1. */
+ * Dtypes: float dtypes. Result: dz's dtype. Defaults elsewhere: channels_last 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_avg_pool2d_grad(jt_context* ctx, jt_tensor* dz, const int64_t* shape, size_t shape_len,
     const int64_t* size, size_t size_len, const int64_t* stride, size_t stride_len,
-    const int64_t* padding, size_t padding_len, jt_tensor** out);
+    const int64_t* padding, size_t padding_len, jt_bool channels_last, jt_tensor** out);
 
 /* Arithmetic mean over axes; integers become f32.
  * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults

@@ -1,6 +1,7 @@
 // Mapped loads, stores and indices visit what a naive loop over coordinates visits, for random maps and every dtype.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 
@@ -19,8 +20,11 @@ struct RandomMap {
     map.inner_rank = int(r() % 3);
     int rank = map.outer_rank + map.inner_rank;
     int64_t step = 1;
-    for (int k = rank - 1; k >= 0; k--) {
-      int64_t n = 1 + int64_t(r() % (k == rank - 1 ? 40 : 6));
+    int order[8] = {0, 1, 2, 3, 4, 5, 6, 7};  // of axes in the buffer, slowest first: as they are, or transposed
+    if (r() % 2) std::shuffle(order, order + rank, r);
+    for (int j = rank - 1; j >= 0; j--) {
+      const int k = order[j];
+      int64_t n = 1 + int64_t(r() % (k == rank - 1 ? 40 : 12));
       (k < map.outer_rank ? outer : inner) *= n;
       bool limited = r() % 4 == 0;
       map.extent[k] = n;

@@ -144,6 +144,34 @@ void repeat(void* dst, const void* src, int64_t count, int64_t times) {
 
 // --- mapped access ---
 
+// A matrix of 4 by 4 elements of 4 bytes, rows `from_step` apart, transposed into rows `to_step` apart.
+void transpose_four(void* to, int64_t to_step, const void* from, int64_t from_step) {
+  using Row = int32_t __attribute__((vector_size(16)));
+  auto* x = static_cast<const int32_t*>(from);
+  auto* z = static_cast<int32_t*>(to);
+  Row a, b, c, d;
+  memcpy(&a, x, 16), memcpy(&b, x + from_step, 16), memcpy(&c, x + 2 * from_step, 16), memcpy(&d, x + 3 * from_step, 16);
+  const Row ab_low = __builtin_shuffle(a, b, Row{0, 4, 1, 5}), ab_high = __builtin_shuffle(a, b, Row{2, 6, 3, 7});
+  const Row cd_low = __builtin_shuffle(c, d, Row{0, 4, 1, 5}), cd_high = __builtin_shuffle(c, d, Row{2, 6, 3, 7});
+  const Row rows[4] = {__builtin_shuffle(ab_low, cd_low, Row{0, 1, 4, 5}), __builtin_shuffle(ab_low, cd_low, Row{2, 3, 6, 7}),
+                       __builtin_shuffle(ab_high, cd_high, Row{0, 1, 4, 5}), __builtin_shuffle(ab_high, cd_high, Row{2, 3, 6, 7})};
+  for (int k = 0; k < 4; k++) memcpy(z + k * to_step, &rows[k], 16);
+}
+
+// z[r, c] = x[c * stride + r]: four by four where the buffer holds what registers hold, else along the contiguous axis.
+template <int D>
+void load_transposed(typename Stored<D>::C* z, const typename Stored<D>::S* x, const Tile& t) {
+  int64_t c = 0;
+  if constexpr (Stored<D>::is_compute && sizeof(typename Stored<D>::S) == 4)
+    for (; c + 4 <= t.count; c += 4)
+      for (int64_t r = 0; r < t.rows; r += 4) {
+        if (r + 4 > t.rows) r = t.rows - 4;  // the last rows overlap those before
+        transpose_four(z + r * t.count + c, t.count, x + c * t.stride + r, t.stride);
+      }
+  for (; c < t.count; c++)
+    for (int64_t r = 0; r < t.rows; r++) z[r * t.count + c] = Stored<D>::load(x[c * t.stride + r]);
+}
+
 template <int D>
 const void* map_load(void* dst, const void* base, const IndexMap* map, int64_t outer, int64_t inner, int64_t n, int along,
                      const void* fill) {
@@ -152,7 +180,13 @@ const void* map_load(void* dst, const void* base, const IndexMap* map, int64_t o
   auto* from = static_cast<const S*>(base);
   MapRuns runs(*map, outer, inner, n, along);
   Run run;
-  while (runs.next(run)) {
+  Tile tile;
+  for (;;) {
+    if (runs.next_tile(tile)) {
+      load_transposed<D>(static_cast<C*>(dst) + tile.position, from + tile.offset, tile);
+      continue;
+    }
+    if (!runs.next(run)) break;
     const S* x = from + run.offset;
     C* z = static_cast<C*>(dst) + run.position;
     const int64_t n_run = run.count, stride = run.stride;

@@ -1,7 +1,8 @@
 // map_runs: an IndexMap and a range of its elements -> runs along the innermost axis.
 //
 // A run is `count` elements at offset, offset + stride, ...; all of them exist or none does. Neighbouring axes that lie as
-// one (and have no limits) are walked as one, so a contiguous range is a single run whatever its rank.
+// one (and have no limits) are walked as one, so a contiguous range is a single run whatever its rank. Where the buffer is
+// contiguous along the second axis and not along the first, as in a transposed matrix, whole rows of it are a tile.
 #pragma once
 #include "backends/cpu_tcc/vm/block_table.h"
 
@@ -12,6 +13,12 @@ struct Run {
   int64_t position, count;  // in the block
   int64_t offset, stride;   // in the buffer, elements
   bool exists;
+};
+
+// `rows` runs of `count` elements, one after another in the block, row r at offset + r; all exist.
+struct Tile {
+  int64_t position, rows, count;
+  int64_t offset, stride;
 };
 
 class MapRuns {
@@ -47,7 +54,23 @@ class MapRuns {
     return true;
   }
 
+  // The tile that begins here, if there is one of at least kLeastRows rows: take it before the next run.
+  bool next_tile(Tile& tile) {
+    if (rank_ < 2 || stride_[1] != 1 || stride_[0] == 1 || at_[0] || limited_[0] || limited_[1]) return false;
+    int64_t rows = left_ / extent_[0], more = extent_[1] - at_[1];
+    if (rows > more) rows = more;
+    if (rows < kLeastRows || !exists_ || outside_) return false;
+    tile = {position_, rows, extent_[0], offset_, stride_[0]};
+    int64_t n = rows * extent_[0];
+    position_ += n, left_ -= n;
+    at_[1] += rows - 1, at_[0] = extent_[0];
+    offset_ += rows - 1 + extent_[0] * stride_[0];
+    if (left_ > 0) carry();
+    return true;
+  }
+
  private:
+  static constexpr int64_t kLeastRows = 4;
   static bool has_limits(const IndexMap& map, int axis) { return map.masked >> axis & 1; }
 
   // Axes [first, last) stay at flat index `index`.

@@ -162,35 +162,38 @@ TEST(gradcheck, matmul) {
   }
 }
 
-static Attrs conv_attrs(Attrs attrs, int64_t groups) {
+static Attrs conv_attrs(Attrs attrs, int64_t groups, bool channels_last) {
   std::vector<int64_t> stride = {2, 1}, padding = {1, 0, 2, 1}, dilation = {1, 2};
-  return attrs.add_ints(stride).add_ints(padding).add_ints(dilation).add(groups);
+  return attrs.add_ints(stride).add_ints(padding).add_ints(dilation).add(groups).add(channels_last);
 }
 
 TEST(gradcheck, convolution_and_its_two_gradients) {
-  for (int64_t groups : {1, 2}) {
-    Shape xs{2, 4, 5, 6}, ws{2, 4 / groups, 3, 2};
+  for (int64_t groups : {1, 2, -2}) {
+    bool last = groups < 0;
+    groups = std::abs(groups);
+    Shape xs = last ? Shape{2, 5, 6, 4} : Shape{2, 4, 5, 6}, ws{2, 4 / groups, 3, 2};
     Graph g, gx, gw;
     Value x = g.real(xs), w = g.real(ws);
-    Value z = g.recorder.build(Op::conv2d, {x, w}, conv_attrs({}, groups));
-    check(g, z, text("conv2d of groups ", groups));
+    Value z = g.recorder.build(Op::conv2d, {x, w}, conv_attrs({}, groups, last));
+    check(g, z, text("conv2d of groups ", groups, last ? ", channels last" : ""));
     Value dz = gx.real(z.shape());
     w = gx.real(ws);
-    check(gx, gx.recorder.build(Op::conv2d_grad_x, {dz, w}, conv_attrs(Attrs().add_ints(xs.extents()), groups)), "conv2d_grad_x");
+    check(gx, gx.recorder.build(Op::conv2d_grad_x, {dz, w}, conv_attrs(Attrs().add_ints(xs.extents()), groups, last)), "conv2d_grad_x");
     dz = gw.real(z.shape()), x = gw.real(xs);
-    check(gw, gw.recorder.build(Op::conv2d_grad_w, {dz, x}, conv_attrs(Attrs().add_ints(ws.extents()), groups)), "conv2d_grad_w");
+    check(gw, gw.recorder.build(Op::conv2d_grad_w, {dz, x}, conv_attrs(Attrs().add_ints(ws.extents()), groups, last)), "conv2d_grad_w");
     if (HasFatalFailure()) return;
   }
 }
 
 TEST(gradcheck, pooling) {
   std::vector<int64_t> size = {3, 2}, stride = {2, 1}, padding = {1, 0, 0, 1};
-  for (Op row : {Op::max_pool2d, Op::avg_pool2d}) {
-    Graph g;
-    Value x = g.real({2, 2, 5, 4});
-    check(g, g.recorder.build(row, {x * x}, Attrs().add_ints(size).add_ints(stride).add_ints(padding)), name(row));
-    if (HasFatalFailure()) return;
-  }
+  for (Op row : {Op::max_pool2d, Op::avg_pool2d})
+    for (bool last : {false, true}) {
+      Graph g;
+      Value x = g.real(last ? Shape{2, 5, 4, 2} : Shape{2, 2, 5, 4});
+      check(g, g.recorder.build(row, {x * x}, Attrs().add_ints(size).add_ints(stride).add_ints(padding).add(last)), name(row));
+      if (HasFatalFailure()) return;
+    }
 }
 
 TEST(gradcheck, composite_rows) {

@@ -264,16 +264,27 @@ struct Machine {
     return from;
   }
 
+  // Which axes of images are channels, rows and columns; and an index into them.
+  struct ImageAxes {
+    size_t c, h, w;
+    explicit ImageAxes(bool channels_last) : c(channels_last ? 3 : 1), h(channels_last ? 1 : 2), w(channels_last ? 2 : 3) {}
+    Index at(int64_t image, int64_t channel, int64_t row, int64_t column) const {
+      Index out(4);
+      out[0] = image, out[c] = channel, out[h] = row, out[w] = column;
+      return out;
+    }
+  };
   // Visits every product of a convolution: offsets in x, w and z.
   static void convolve(const Shape& x, const Shape& w, const Shape& z, Node* n, int first,
                        const std::function<void(size_t, size_t, size_t)>& visit) {
     auto stride = n->ints(first), pad = n->ints(first + 1), dilation = n->ints(first + 2);
     int64_t per_group = w[0] / n->integer(first + 3);
+    ImageAxes axes(n->integer(first + 4));
     each(z, [&](int64_t o, const Index& at) {
       each(w, [&](int64_t k, const Index& wa) {
-        if (wa[0] != at[1]) return;
-        int64_t i = offset(x, {at[0], at[1] / per_group * w[1] + wa[1], at[2] * stride[0] - pad[0] + wa[2] * dilation[0],
-                               at[3] * stride[1] - pad[1] + wa[3] * dilation[1]});
+        if (wa[0] != at[axes.c]) return;
+        int64_t i = offset(x, axes.at(at[0], wa[0] / per_group * w[1] + wa[1], at[axes.h] * stride[0] - pad[0] + wa[2] * dilation[0],
+                                      at[axes.w] * stride[1] - pad[1] + wa[3] * dilation[1]));
         if (i >= 0) visit(size_t(i), size_t(k), size_t(o));
       });
     });
@@ -282,12 +293,13 @@ struct Machine {
   static void pool(const Shape& x, const Shape& z, Node* n, int first,
                    const std::function<void(size_t, size_t, int64_t)>& visit) {
     auto size = n->ints(first), stride = n->ints(first + 1), pad = n->ints(first + 2);
+    ImageAxes axes(n->integer(first + 3));
     each(z, [&](int64_t o, const Index& at) {
       for (int64_t a = 0; a < size[0]; a++)
         for (int64_t b = 0; b < size[1]; b++) {
-          int64_t h = at[2] * stride[0] - pad[0] + a, w = at[3] * stride[1] - pad[1] + b;
-          int64_t i = offset(x, {at[0], at[1], h, w});
-          if (i >= 0) visit(size_t(i), size_t(o), h * x[3] + w);
+          int64_t h = at[axes.h] * stride[0] - pad[0] + a, w = at[axes.w] * stride[1] - pad[1] + b;
+          int64_t i = offset(x, axes.at(at[0], at[axes.c], h, w));
+          if (i >= 0) visit(size_t(i), size_t(o), h * x[int(axes.w)] + w);
         }
     });
   }
@@ -324,9 +336,11 @@ struct Machine {
         return {out, place};
       }
       case Op::max_pool2d_grad: {
-        int64_t plane = z[2] * z[3], places = x[2] * x[3];
-        for (size_t o = 0; o < in(n, 0).size(); o++)
-          out[size_t(int64_t(o) / places * plane) + size_t(in(n, 1)[o])] += in(n, 0)[o];
+        ImageAxes axes(n->integer(4));
+        each(x, [&](int64_t o, const Index& at) {
+          int64_t place = int64_t(in(n, 1)[size_t(o)]), width = z[int(axes.w)];
+          out[size_t(offset(z, axes.at(at[0], at[axes.c], place / width, place % width)))] += in(n, 0)[size_t(o)];
+        });
         return {out};
       }
       case Op::avg_pool2d:

@@ -255,6 +255,14 @@ def by_basis(f, like, dz):  # gradient of a linear map: its value on every basis
     return out.astype(np.float32)
 
 
+def last(a):  # [N,C,H,W] as [N,H,W,C]
+    return a.transpose(0, 2, 3, 1).copy()
+
+
+def shape(a):
+    return "shape=[" + ",".join(map(str, a.shape)) + "], "
+
+
 for name, args, (x, w) in (("", ((1, 1), (0, 0, 0, 0), (1, 1), 1), (floats(2, 3, 5, 4), floats(2, 3, 3, 2))),
                            (" strided", ((2, 1), (1, 0, 2, 1), (1, 2), 1), (floats(1, 2, 6, 5), floats(3, 2, 3, 2))),
                            (" grouped", ((1, 2), (1, 1, 1, 1), (1, 1), 2), (floats(1, 4, 3, 4), floats(6, 2, 2, 2)))):
@@ -263,11 +271,13 @@ for name, args, (x, w) in (("", ((1, 1), (0, 0, 0, 0), (1, 1), 1), (floats(2, 3,
     z = conv(x, w, *args).astype(np.float32)
     case("conv2d" + name, f"conv2d %0 %1 {{{text}}}", [x, w], [z], 1e-5)
     dz = floats(*z.shape)
-    shape = lambda a: "shape=[" + ",".join(map(str, a.shape)) + "], "
-    case("conv2d_grad_x" + name, f"conv2d_grad_x %0 %1 {{{shape(x)}{text}}}", [dz, w],
-         [by_basis(lambda e: conv(e, w, *args), x, dz)], 1e-5)
-    case("conv2d_grad_w" + name, f"conv2d_grad_w %0 %1 {{{shape(w)}{text}}}", [dz, x],
-         [by_basis(lambda e: conv(x, e, *args), w, dz)], 1e-5)
+    dx, dw = by_basis(lambda e: conv(e, w, *args), x, dz), by_basis(lambda e: conv(x, e, *args), w, dz)
+    case("conv2d_grad_x" + name, f"conv2d_grad_x %0 %1 {{{shape(x)}{text}}}", [dz, w], [dx], 1e-5)
+    case("conv2d_grad_w" + name, f"conv2d_grad_w %0 %1 {{{shape(w)}{text}}}", [dz, x], [dw], 1e-5)
+    name, text = name + " channels_last", text + ", channels_last=true"
+    case("conv2d" + name, f"conv2d %0 %1 {{{text}}}", [last(x), w], [last(z)], 1e-5)
+    case("conv2d_grad_x" + name, f"conv2d_grad_x %0 %1 {{{shape(last(x))}{text}}}", [last(dz), w], [last(dx)], 1e-5)
+    case("conv2d_grad_w" + name, f"conv2d_grad_w %0 %1 {{{shape(w)}{text}}}", [last(dz), last(x)], [dw], 1e-5)
 
 x = floats(2, 2, 5, 4)
 x[0, 0, 2, 2] = np.nan
@@ -280,11 +290,14 @@ i, j = np.indices(best.shape)[2:]
 index = ((i * 2 - 1 + best // 2) * 4 + j + best % 2).astype(np.int32)
 text = "size=[3,2], stride=[2,1], padding=[1,0,1,1]"
 case("max_pool2d", f"max_pool2d %0 {{{text}}}", [x], [flat.max(-1), index], results=2)
+case("max_pool2d channels_last", f"max_pool2d %0 {{{text}, channels_last=true}}", [last(x)], [last(flat.max(-1)), last(index)], results=2)
 dz = floats(*best.shape)
 dx = np.zeros((2, 2, 20))
 for at in np.ndindex(best.shape):
     dx[at[0], at[1], index[at]] += dz[at]
 case("max_pool2d_grad", f"max_pool2d_grad %0 %1 {{shape=[2,2,5,4], {text}}}", [dz, index], [dx.reshape(x.shape).astype(np.float32)], 1e-6)
+case("max_pool2d_grad channels_last", f"max_pool2d_grad %0 %1 {{shape=[2,5,4,2], {text}, channels_last=true}}", [last(dz), last(index)],
+     [last(dx.reshape(x.shape).astype(np.float32))], 1e-6)
 x = floats(1, 2, 5, 4)
 
 
@@ -295,8 +308,11 @@ def avg(x):
 
 z = avg(x).astype(np.float32)
 case("avg_pool2d", f"avg_pool2d %0 {{{text}}}", [x], [z], 1e-6)
+case("avg_pool2d channels_last", f"avg_pool2d %0 {{{text}, channels_last=true}}", [last(x)], [last(z)], 1e-6)
 dz = floats(*z.shape)
 case("avg_pool2d_grad", f"avg_pool2d_grad %0 {{shape=[1,2,5,4], {text}}}", [dz], [by_basis(avg, x, dz)], 1e-6)
+case("avg_pool2d_grad channels_last", f"avg_pool2d_grad %0 {{shape=[1,5,4,2], {text}, channels_last=true}}", [last(dz)],
+     [last(by_basis(avg, x, dz))], 1e-6)
 
 # Composite rows.
 x = floats(3, 7)

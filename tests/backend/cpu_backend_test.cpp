@@ -222,8 +222,8 @@ struct Conv {
                   int64_t y = i * sh + a * dh - top, x = j * sw + b * dw - left;
                   if (y < 0 || y >= h || x < 0 || x >= w) continue;
                   int64_t channel = f / (o / groups) * (c / groups) + g;
-                  term(((q * c + channel) * h + y) * w + x, ((f * (c / groups) + g) * kh + a) * kw + b,
-                       ((q * o + f) * oh + i) * ow + j);
+                  term(((q * h + y) * w + x) * c + channel, ((f * (c / groups) + g) * kh + a) * kw + b,
+                       ((q * oh + i) * ow + j) * o + f);
                 }
   }
 };
@@ -259,19 +259,19 @@ TEST_F(CpuBackendTest, PoolingAndItsGradients) {
   for (int64_t p = 0; p < n * c; p++)
     for (int64_t i = 0; i < oh; i++)
       for (int64_t j = 0; j < ow; j++) {
-        int64_t at = (p * oh + i) * ow + j, winner = -1;
+        int64_t at = ((p / c * oh + i) * ow + j) * c + p % c, winner = -1;
         float sum = 0;
         for (int64_t a = 0; a < 2; a++)
           for (int64_t b = 0; b < 3; b++) {
             int64_t column = j * 2 + b - 1;
             if (column < 0 || column >= w) continue;
-            int64_t from = (p * h + i * 2 + a) * w + column;
+            int64_t from = ((p / c * h + i * 2 + a) * w + column) * c + p % c;
             sum += x[from];
             da2[from] += dz[at] / 6;
             if (winner < 0 || x[from] > x[winner]) winner = from;
           }
         ASSERT_EQ(y[at], x[winner]);
-        ASSERT_EQ(index[at], winner % (h * w));
+        ASSERT_EQ(index[at], winner / c % (h * w));
         ASSERT_FLOAT_EQ(mean[at], sum / 6);
         dx2[winner] += dz[at];
       }

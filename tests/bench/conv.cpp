@@ -1,5 +1,5 @@
-// Bench row 9: the three passes of convolutions on one core. jt takes and gives nchw arrays and converts within the time;
-// oneDNN's arrays lie in the better of the layout of its choice and nhwc, and its weights are packed beforehand.
+// Bench row 9: the three passes of convolutions on one core. jt's images are nhwc, and it packs the weights within the
+// time; oneDNN's arrays lie in the better of the layout of its choice and nhwc, and its weights are packed beforehand.
 //
 // usage: bench_conv [best|generic|avx2|avx512 [part of a case's name]]
 #include "tests/bench/onednn.h"
@@ -16,7 +16,7 @@ struct Case {
   int64_t n, c, side, o, window, stride, pad, groups;
 };
 
-// Calls term(x index, w index) for each product that makes y[image, o, i, j].
+// Calls term(x index, w index) for each product that makes y[image, i, j, o].
 static void for_each_term(const Conv2dShape& s, int64_t image, int64_t o, int64_t i, int64_t j, auto&& term) {
   const int64_t cg = s.c / s.groups, first = o / (s.o / s.groups) * cg;
   for (int64_t c = 0; c < cg; c++)
@@ -24,7 +24,7 @@ static void for_each_term(const Conv2dShape& s, int64_t image, int64_t o, int64_
       for (int64_t b = 0; b < s.kw; b++) {
         const int64_t row = i * s.stride_h + a - s.top, column = j * s.stride_w + b - s.left;
         if (row < 0 || row >= s.h || column < 0 || column >= s.w) continue;
-        term(size_t(((image * s.c + first + c) * s.h + row) * s.w + column), size_t(((o * cg + c) * s.kh + a) * s.kw + b));
+        term(size_t(((image * s.h + row) * s.w + column) * s.c + first + c), size_t(((o * cg + c) * s.kh + a) * s.kw + b));
       }
 }
 
@@ -41,7 +41,7 @@ static void check_pass(const std::string& what, const Conv2dShape& s, Pass pass,
     for (size_t at : places) {
       double want = 0;
       const int64_t p = int64_t(at);
-      for_each_term(s, p / (s.o * oh * ow), p / (oh * ow) % s.o, p / ow % oh, p % ow,
+      for_each_term(s, p / (s.o * oh * ow), p % s.o, p / (s.o * ow) % oh, p / s.o % ow,
                     [&](size_t ix, size_t iw) { want += double(x[ix]) * double(w[iw]); });
       check(what, double(result[at]), want, double(s.c * s.kh * s.kw), 2e-7);
     }
@@ -53,7 +53,7 @@ static void check_pass(const std::string& what, const Conv2dShape& s, Pass pass,
     for (int64_t o = 0; o < s.o; o += s.o / s.groups)
       for (int64_t i = 0; i < oh; i++)
         for (int64_t j = 0; j < ow; j++) {
-          const double dy = double(y[size_t(((image * s.o + o) * oh + i) * ow + j)]);
+          const double dy = double(y[size_t(((image * oh + i) * ow + j) * s.o + o)]);
           for_each_term(s, image, o, i, j, [&](size_t ix, size_t iw) {
             if (pass == Pass::grad_w) want[iw] += dy * double(x[ix]);
           });
@@ -66,7 +66,7 @@ static void check_pass(const std::string& what, const Conv2dShape& s, Pass pass,
     return;
   }
   for (size_t at : places) {  // dx: over the windows that hold this element
-    const int64_t p = int64_t(at), column = p % s.w, row = p / s.w % s.h, c = p / (s.w * s.h) % s.c, image = p / (s.w * s.h * s.c);
+    const int64_t p = int64_t(at), column = p / s.c % s.w, row = p / (s.c * s.w) % s.h, c = p % s.c, image = p / (s.w * s.h * s.c);
     const int64_t og = s.o / s.groups, cg = s.c / s.groups, group = c / cg;
     double sum = 0;
     for (int64_t o = group * og; o < (group + 1) * og; o++)
@@ -74,7 +74,7 @@ static void check_pass(const std::string& what, const Conv2dShape& s, Pass pass,
         for (int64_t b = 0; b < s.kw; b++) {
           const int64_t i = row + s.top - a, j = column + s.left - b;
           if (i < 0 || j < 0 || i % s.stride_h || j % s.stride_w || i / s.stride_h >= oh || j / s.stride_w >= ow) continue;
-          sum += double(y[size_t(((image * s.o + o) * oh + i / s.stride_h) * ow + j / s.stride_w)]) *
+          sum += double(y[size_t(((image * oh + i / s.stride_h) * ow + j / s.stride_w) * s.o + o)]) *
                  double(w[size_t(((o * cg + c % cg) * s.kh + a) * s.kw + b)]);
         }
     check(what, double(result[at]), sum, double(og * s.kh * s.kw), 2e-7);

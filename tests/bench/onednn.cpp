@@ -34,11 +34,14 @@ struct Conv {
   primitive pass;
   memory result_memory;
   Dims result_dims;
+  bool gives_images = true;
   std::unordered_map<int, memory> arguments;
 
-  // An array given as plain nchw (or goihw), in the layout that the primitive asks for.
-  memory converted(const std::vector<float>& from, const Dims& dims, const memory::desc& to) {
-    memory plain({dims, memory::data_type::f32, dims.size() == 5 ? Tag::abcde : Tag::abcd}, cpu, const_cast<float*>(from.data()));
+  // Images are given as nhwc, weights as oihw or goihw.
+  static Tag plain_tag(const Dims& dims, bool is_images) { return dims.size() == 5 ? Tag::abcde : is_images ? Tag::nhwc : Tag::oihw; }
+  // An array in the layout that the primitive asks for.
+  memory converted(const std::vector<float>& from, const Dims& dims, const memory::desc& to, bool is_images = true) {
+    memory plain({dims, memory::data_type::f32, plain_tag(dims, is_images)}, cpu, const_cast<float*>(from.data()));
     memory out(to, cpu);
     reorder(plain, out).execute(order, plain, out);
     order.wait();
@@ -48,7 +51,7 @@ struct Conv {
     int64_t count = 1;
     for (auto extent : result_dims) count *= extent;
     std::vector<float> out(static_cast<size_t>(count));
-    memory plain({result_dims, memory::data_type::f32, result_dims.size() == 5 ? Tag::abcde : Tag::abcd}, cpu, out.data());
+    memory plain({result_dims, memory::data_type::f32, plain_tag(result_dims, gives_images)}, cpu, out.data());
     reorder(result_memory, plain).execute(order, result_memory, plain);
     order.wait();
     return out;
@@ -77,7 +80,7 @@ OnednnConv onednn_conv(const Conv2dShape& s, Pass pass, bool nhwc, const std::ve
   };
   if (pass == Pass::forward) {
     conv->pass = convolution_forward(fd);
-    conv->arguments = {{DNNL_ARG_SRC, conv->converted(x, xd, fd.src_desc())}, {DNNL_ARG_WEIGHTS, conv->converted(w, wd, fd.weights_desc())}};
+    conv->arguments = {{DNNL_ARG_SRC, conv->converted(x, xd, fd.src_desc())}, {DNNL_ARG_WEIGHTS, conv->converted(w, wd, fd.weights_desc(), false)}};
     set(DNNL_ARG_DST, yd, fd.dst_desc());
   } else if (pass == Pass::grad_x) {
 #if DNNL_VERSION_MAJOR >= 3
@@ -87,7 +90,7 @@ OnednnConv onednn_conv(const Conv2dShape& s, Pass pass, bool nhwc, const std::ve
 #endif
     conv->pass = convolution_backward_data(bd);
     conv->arguments = {{DNNL_ARG_DIFF_DST, conv->converted(y, yd, bd.diff_dst_desc())},
-                       {DNNL_ARG_WEIGHTS, conv->converted(w, wd, bd.weights_desc())}};
+                       {DNNL_ARG_WEIGHTS, conv->converted(w, wd, bd.weights_desc(), false)}};
     set(DNNL_ARG_DIFF_SRC, xd, bd.diff_src_desc());
   } else {
 #if DNNL_VERSION_MAJOR >= 3
@@ -99,6 +102,7 @@ OnednnConv onednn_conv(const Conv2dShape& s, Pass pass, bool nhwc, const std::ve
     conv->arguments = {{DNNL_ARG_SRC, conv->converted(x, xd, bd.src_desc())},
                        {DNNL_ARG_DIFF_DST, conv->converted(y, yd, bd.diff_dst_desc())}};
     set(DNNL_ARG_DIFF_WEIGHTS, wd, bd.diff_weights_desc());
+    conv->gives_images = false;
   }
   return {[conv] { conv->pass.execute(conv->order, conv->arguments), conv->order.wait(); }, [conv] { return conv->result(); }};
 }

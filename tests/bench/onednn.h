@@ -15,7 +15,8 @@ std::function<void()> onednn_product(const library::GemmShape& shape, const floa
 
 enum class Pass { forward, grad_x, grad_w };
 
-// One pass of a convolution in a layout of oneDNN's choice or in nhwc; `result` reads what it computed back as plain nchw.
+// One pass of a convolution in a layout of oneDNN's choice or in nhwc; images are given as nhwc, and `result`
+// reads them back so.
 struct OnednnConv {
   std::function<void()> run;
   std::function<std::vector<float>()> result;

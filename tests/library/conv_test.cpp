@@ -30,7 +30,7 @@ void for_each_term(const Conv2dShape& s, const Term& term) {
               for (i64 b = 0; b < s.kw; b++) {
                 const i64 y = i * s.stride_h + a * s.dilation_h - s.top, x = j * s.stride_w + b * s.dilation_w - s.left;
                 if (y < 0 || y >= s.h || x < 0 || x >= s.w) continue;
-                term(((n * s.o + o) * oh + i) * ow + j, ((n * s.c + o / og * cg + c) * s.h + y) * s.w + x,
+                term(((n * oh + i) * ow + j) * s.o + o, ((n * s.h + y) * s.w + x) * s.c + o / og * cg + c,
                      ((o * cg + c) * s.kh + a) * s.kw + b);
               }
 }

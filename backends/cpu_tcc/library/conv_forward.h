@@ -1,101 +1,190 @@
-// conv_forward: y = W[o, k] * X[k, j], j over all images, so small images still fill a panel. Also dx where it is a forward
-// pass over dy.
+// conv_forward: fields and their weights -> images. The forward pass is one field a group; the gradient of x is one a
+// group and phase of the stride.
+//
+// Two orders of work, by which of weights and source is larger:
+//   by rows    all panels are packed first; units are blocks of rows, all channels of which a unit finishes
+//   by panels  frames of all images are made first; units are panels, each packed, used and forgotten
+// Bits do not depend on the order: each element sums k in chunks of kChunkK, always the same.
 #pragma once
-#include "backends/cpu_tcc/library/conv_parts.h"
-#include "backends/cpu_tcc/library/direct.h"
+#include "backends/cpu_tcc/library/conv_weights.h"
 
 namespace jt::library {
 namespace {
 
-inline bool is_pointwise(const Windows& s) {
-  const bool one_tap = s.kh == 1 && s.kw == 1 && s.stride_h == 1 && s.stride_w == 1;
-  return one_tap && s.top == 0 && s.left == 0 && s.oh == s.h && s.ow == s.w;
+constexpr i64 kChunkK = 1536;
+constexpr i64 kMostFrames = i64(1) << 22;  // elements of the frames that are kept at once
+
+// Where results lie, in elements: target pixel (t, u) of an image.
+struct Target {
+  i64 image, row, pixel;
+  i64 first;
+};
+inline Target target_of(const Field& f, i64 width, i64 height, i64 channels) {
+  if (f.is_flat) return {0, f.h.outputs * channels, channels, 0};
+  const i64 row = width * channels;
+  return {height * row, f.v.target_step * row, f.h.target_step * channels, f.v.target * row + f.h.target * channels};
 }
 
-// W[outputs, k] * X for some columns: channels in groups whose rows of X make a block of k.
+// One field of one group.
 template <class T>
-struct WindowProduct {
-  Windows windows;
-  i64 outputs, channels_together;
-  bool pointwise;
-  ConvScratch<T> scratch;
-  T* frame;
+class TapProduct {
+ public:
+  TapProduct(const Field& field, const Target& target, i64 columns)
+      : f_(field), target_(target), columns_(columns), panels_(ceil_div(columns, kPanel<T>)),
+        blocks_(field, kBlockElements),
+        pieces_(field, field.in_place() ? field.pixel : field.channels, kChunkK) {
+    const i64 frames = f_.in_place() ? 0 : f_.images * f_.frame_elements(f_.v.outputs);
+    const i64 source = f_.in_place() ? f_.images * f_.image : frames;
+    by_panels_ = panels_ > 1 && f_.k() * columns > source && frames <= kMostFrames;
+  }
 
-  WindowProduct(const Conv2dShape& s, const Windows& windows, i64 outputs, i64 columns, Workspace& from)
-      : windows(windows),
-        outputs(outputs),
-        channels_together(max(1, min(windows.channels, kBlockK<T> / (windows.kh * windows.kw)))),
-        pointwise(is_pointwise(windows)),
-        scratch(s, outputs, columns, pointwise ? windows.channels : channels_together * windows.kh * windows.kw, !pointwise, false, from),
-        frame(pointwise || columns == 0 ? nullptr : from.take<T>(PlaneFrame<T>::elements(windows, channels_together))) {}
+  i64 units() const {
+    if (f_.is_empty() || columns_ == 0) return 0;
+    return by_panels_ ? panels_ : blocks_.count;
+  }
 
-  // y[outputs, j] for the pixels [j0, j1) of one group.
-  void run(const T* weights, const T* x, T* y_first, i64 y_image, i64 j0, i64 j1) const {
-    const Planes<T> y{y_first, y_image, windows.plane()};
-    if (pointwise) {
-      StridedRows<T> a{weights, windows.rows(), 1, false, outputs};
-      PlaneColumns<T> b{{x, windows.image, windows.plane()}};
-      multiply(a, b, y, j0, j1, windows.rows(), false);
-      return;
-    }
-    for (i64 j = j0, end; j < j1; j = end) {
-      end = block_end(windows, j, j1);
-      const PlaneFrame<T> pixels(windows, j, end, frame);
-      i64 c = 0;
-      do {  // once even without channels, which writes the zeros
-        const i64 c1 = min(windows.channels, c + channels_together), taps = windows.kh * windows.kw;
-        pixels.build(x, c, c1);
-        StridedRows<T> a{weights + c * taps, windows.rows(), 1, false, outputs};
-        multiply(a, FrameColumns<T>{pixels}, y, j, end, (c1 - c) * taps, c > 0);
-        c = c1;
-      } while (c < windows.channels);
-    }
+  struct Scratch {
+    Piece* pieces;
+    T *panels, *frames;
+  };
+  Scratch scratch(Workspace& memory) const {
+    Scratch s;
+    s.pieces = memory.take<Piece>(f_.v.taps * pieces_.per_tap_row());
+    s.panels = memory.take<T>(by_panels_ ? f_.k() * kPanel<T> : f_.k() * round_up(columns_, kLanes<T>));
+    i64 frame = 0;
+    if (!f_.in_place() && !f_.is_empty())
+      frame = by_panels_ ? f_.images * f_.frame_elements(f_.v.outputs) : f_.frame_elements(blocks_.step);
+    s.frames = memory.take<T>(frame);
+    return s;
+  }
+
+  void run(const T* x, const TapWeights<T>& weights, T* y, const Scratch& s, i64 begin, i64 end) const {
+    if (begin >= end) return;
+    const i64 row = f_.in_place() ? f_.row : f_.frame_row(), pixel = f_.in_place() ? f_.pixel : f_.channels;
+    pieces_.write(f_, row, pixel, s.pieces);
+    by_panels_ ? run_by_panels(x, weights, y, s, begin, end) : run_by_rows(x, weights, y, s, begin, end);
   }
 
  private:
-  template <class B>
-  void multiply(const StridedRows<T>& a, const B& b, const Planes<T>& y, i64 j0, i64 j1, i64 k, bool accumulate) const {
-    BlockedProduct<T, StridedRows<T>, B, Planes<T>>{a, b, y, scratch.a, scratch.b}.run(outputs, j0, j1, k, scratch.most, accumulate);
+  i64 pieces() const { return f_.v.taps * pieces_.per_tap_row(); }
+  // The pieces [p, result) are one chunk of k.
+  i64 chunk_end(const Piece* all, i64 p) const {
+    i64 k = all[p++].length;
+    while (p < pieces() && k + all[p].length <= kChunkK) k += all[p++].length;
+    return p;
   }
+  template <class Body>
+  void for_each_chunk(const Piece* all, const Body& body) const {
+    i64 p = 0;
+    do {  // once even for none, which writes the zeros
+      const i64 q = p < pieces() ? chunk_end(all, p) : p;
+      body(p, q);
+      p = q;
+    } while (p < pieces());
+  }
+  i64 panel_elements() const { return f_.k() * kPanel<T>; }
+
+  void run_by_rows(const T* x, const TapWeights<T>& weights, T* y, const Scratch& s, i64 begin, i64 end) const {
+    for (i64 j = 0; j < panels_; j++) weights.pack(j, s.panels + j * panel_elements());
+    for (i64 unit = begin; unit < end; unit++) {
+      const Rows rows = blocks_.at(unit);
+      const Source<T> source = f_.in_place() ? source_in_place(f_, x, rows.image) : source_in_frame(f_, x, rows, s.frames);
+      for_each_chunk(s.pieces, [&](i64 p, i64 q) {
+        for (i64 j = 0; j < panels_; j++)
+          panel(rows, source, s.pieces, p, q, s.panels + j * panel_elements(), y + j * kPanel<T>, weights.width(j));
+      });
+    }
+  }
+  void run_by_panels(const T* x, const TapWeights<T>& weights, T* y, const Scratch& s, i64 begin, i64 end) const {
+    const i64 frame = f_.frame_elements(f_.v.outputs);
+    if (!f_.in_place())
+      for (i64 image = 0; image < f_.images; image++) source_in_frame(f_, x, {image, 0, f_.v.outputs}, s.frames + image * frame);
+    for (i64 j = begin; j < end; j++) {
+      weights.pack(j, s.panels);
+      for_each_chunk(s.pieces, [&](i64 p, i64 q) {
+        for (i64 image = 0; image < f_.images; image++) {
+          const Rows rows{image, 0, f_.v.outputs};
+          Source<T> source = source_in_place(f_, x, image);
+          if (!f_.in_place())
+            source = {s.frames + image * frame - f_.v.first * f_.frame_row() - f_.h.first * f_.channels, f_.frame_row(), f_.channels};
+          panel(rows, source, s.pieces, p, q, s.panels, y + j * kPanel<T>, weights.width(j));
+        }
+      });
+    }
+  }
+
+  // The pieces [p, q) of k for some rows and one panel.
+  void panel(const Rows& rows, const Source<T>& source, const Piece* all, i64 p, i64 q, const T* packed, T* y, i64 width) const {
+    const i64 vectors = TapWeights<T>::vectors(width), per = pieces_.per_tap_row();
+    const bool whole = width == vectors * kLanes<T>;
+    for (i64 t = rows.t0; t < rows.t1; t++) {
+      const Axis::Taps taps = f_.v.taps_of(t);
+      const i64 first = max(p, taps.begin * per), count = max(0, min(q, taps.end * per) - first);
+      const TapTiles tiles(f_.columns(t));
+      for (i64 tile = 0; tile < tiles.count; tile++) {
+        const i64 u = tiles.begin(tile), height = tiles.begin(tile + 1) - u;
+        const T* a = source.origin + t * f_.v.step * source.row + u * f_.h.step * source.pixel;
+        T* c = y + target_.first + rows.image * target_.image + t * target_.row + u * target_.pixel;
+        const TapKernel<T> kernel = tap_kernel<T>(height, vectors);
+        if (whole) {
+          kernel(all + first, count, a, f_.h.step * source.pixel, packed, c, target_.pixel, p > 0);
+          continue;
+        }
+        alignas(64) T out[kTapRows * kPanel<T>];
+        kernel(all + first, count, a, f_.h.step * source.pixel, packed, out, vectors * kLanes<T>, false);
+        for (i64 i = 0; i < height; i++) {
+          if (p > 0) add(c + i * target_.pixel, out + i * vectors * kLanes<T>, width);
+          else copy(c + i * target_.pixel, out + i * vectors * kLanes<T>, width);
+        }
+      }
+    }
+  }
+
+  Field f_;
+  Target target_;
+  i64 columns_, panels_;
+  RowBlocks blocks_;
+  Pieces pieces_;
+  bool by_panels_ = false;
+};
+
+// ---- the forward pass: units are those of one group, group by group.
+
+struct Group {
+  i64 groups, c, o;  // channels of one
+  explicit Group(const Conv2dShape& s) : groups(s.groups), c(s.c / s.groups), o(s.o / s.groups) {}
 };
 
 template <class T>
 struct Forward {
-  Windows windows;
-  i64 outputs;
-  bool direct;
-  GroupSlices slices;
+  Group group;
+  Field f;
+  TapProduct<T> product;
+
   explicit Forward(const Conv2dShape& s)
-      : windows(windows_of(s)),
-        outputs(s.o / s.groups),
-        direct(Direct<T>::suits(windows, outputs)),
-        slices(s.n * windows.plane(), kTileColumns<T>) {}
-  i64 units(const Conv2dShape& s) const { return s.groups * slices.per_group; }
-  WindowProduct<T> product(const Conv2dShape& s, Workspace& from) const {
-    return WindowProduct<T>(s, windows, outputs, slices.extent, from);
+      : group(s),
+        f(flattened(field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s)),
+                          forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)), s.n, group.c, s.c))),
+        product(f, target_of(f, output_width(s), output_height(s), s.o), group.o) {}
+
+  i64 units() const { return group.groups * product.units(); }
+  size_t workspace() const {
+    Workspace memory(nullptr);
+    product.scratch(memory);
+    return memory.measured();
+  }
+  void run(const Conv2dShape& s, const T* x, const T* w, T* y, void* workspace, i64 begin, i64 end) const {
+    Workspace memory(workspace);
+    const auto scratch = product.scratch(memory);
+    const i64 per_group = product.units();
+    while (begin < end) {
+      const i64 g = begin / per_group, from = begin % per_group, to = min(per_group, from + end - begin);
+      const TapWeights<T> weights{w + g * group.o * group.c * s.kh * s.kw, group.o, group.c, s.kh, s.kw, true, f};
+      product.run(x + g * group.c, weights, y + g * group.o, scratch, from, to);
+      begin += to - from;
+    }
   }
 };
-
-template <class T>
-void forward(const Conv2dShape& s, const T* x, const T* w, T* y, void* workspace, i64 begin, i64 end) {
-  const Forward<T> plan(s);
-  const Windows& windows = plan.windows;
-  Workspace memory(workspace);
-  const i64 plane = windows.plane();
-  if (plan.direct) {
-    const Direct<T> direct(windows, plan.outputs, memory);
-    plan.slices.for_each(begin, end, [&](i64 group, i64 j0, i64 j1) {
-      direct.run(w + group * plan.outputs * windows.rows(), x + group * windows.channels * s.h * s.w,
-                 y + group * plan.outputs * plane, s.o * plane, j0, j1);
-    });
-    return;
-  }
-  const WindowProduct<T> product = plan.product(s, memory);
-  plan.slices.for_each(begin, end, [&](i64 group, i64 j0, i64 j1) {
-    product.run(w + group * plan.outputs * windows.rows(), x + group * windows.channels * s.h * s.w,
-                y + group * plan.outputs * plane, s.o * plane, j0, j1);
-  });
-}
 
 }  // namespace
 }  // namespace jt::library

@@ -1,94 +1,179 @@
-// conv_grad_w: dw = dY[o, j] * X^T[j, k].
+// conv_grad_w: the gradient of w as a matrix [k][o], k = (kv, kh, channel), summed over all pixels: x is read as the
+// forward pass reads it, dy where it lies. At the end the matrix is turned into [o, channel, kv, kh].
+//
+// Pixels come in blocks of rows or whole images, each summed in registers and added to the matrix; blocks follow from the
+// shape alone. Units are tiles of the matrix, panel by panel of o.
 #pragma once
-#include "backends/cpu_tcc/library/conv_parts.h"
-#include "backends/cpu_tcc/library/grad_w_dots.h"
+#include "backends/cpu_tcc/library/conv_forward.h"
 
 namespace jt::library {
 namespace {
 
-// A unit is some rows of dw, so that a range owns whole rows; the columns are summed in the order (a, b, channel) in
-// place and put in the order of w at the end.
+// Blocks of pixels: rows of an image, or several images.
+struct PixelBlocks {
+  RowBlocks rows;
+  i64 images = 1;  // of a block
+  explicit PixelBlocks(const Field& f) : rows(f, 2 * kBlockElements) {
+    if (rows.per_image == 1) images = max(1, min(f.images, 5 * kBlockElements / max(1, f.frame_elements(f.v.outputs))));
+  }
+  i64 count() const { return ceil_div(rows.count, images); }
+  i64 begin(i64 block) const { return block * images; }
+  i64 end(i64 block) const { return min(rows.count, block * images + images); }
+};
+
 template <class T>
-struct GradW {
-  Windows windows;
-  i64 outputs, pixels;
-  bool pointwise, dots;
-  GroupSlices slices;
+class GradW {
+ public:
   explicit GradW(const Conv2dShape& s)
-      : windows(windows_of(s)),
-        outputs(s.o / s.groups),
-        pixels(s.n * windows.plane()),
-        pointwise(is_pointwise(windows)),
-        dots(pixels > 0 && is_sum_of_dots(windows, outputs, kLanes<T>)),
-        slices(outputs, 2 * kTileRows) {}
-  i64 units(const Conv2dShape& s) const { return windows.rows() == 0 ? 0 : s.groups * slices.per_group; }
-};
-
-template <class T>
-struct GradWScratch {
-  ConvScratch<T> inner;
-  T *frame = nullptr, *row = nullptr;
-  GradWScratch(const Conv2dShape& s, const GradW<T>& plan, Workspace& from)
-      : inner(s, plan.outputs, plan.windows.rows(), min(plan.pixels, kMostPixels), true, true, from) {
-    if (plan.pointwise || plan.pixels == 0) return;
-    frame = from.take<T>(PixelFrame<T>::elements(plan.windows));
-    row = from.take<T>(plan.windows.rows());
+      : s_(s), group_(s),
+        f_(flattened(field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s)),
+                           forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)), s.n, group_.c, s.c))),
+        blocks_(f_), pieces_(f_, pixel(), INT64_MAX), tiles_(pieces_.length),
+        panels_(ceil_div(group_.o, kPanel<T>)) {
+    const i64 tiles = f_.v.taps * pieces_.runs * tiles_.count;
+    parts_ = min(tiles, max(1, ceil_div(16, max(1, panels_))));
+    tiles_in_all_ = tiles;
   }
-};
 
-template <class T, class B>
-void grad_w_block(const GradWScratch<T>& scratch, const PlaneRows<T>& dy, const B& x, T* dw, i64 outputs, i64 columns, i64 pixels,
-                  bool accumulate) {
-  PlainResult<T> c{dw, columns};
-  BlockedProduct<T, PlaneRows<T>, B, PlainResult<T>>{dy, x, c, scratch.inner.a, scratch.inner.b}.run(
-      outputs, 0, columns, pixels, scratch.inner.most, accumulate);
-}
+  i64 units() const { return group_.groups * units_of_group(); }
 
-// Rows of dw, [taps][channels] each, to [channels][taps].
-template <class T>
-void reorder_rows(const Windows& s, i64 rows, T* dw, T* scratch) {
-  const i64 taps = s.kh * s.kw;
-  if (taps == 1 || s.channels == 1) return;
-  for (i64 r = 0; r < rows; r++, dw += s.rows()) {
-    copy(scratch, dw, s.rows());
-    transpose(scratch, s.channels, taps, s.channels, dw, taps);
+  size_t workspace() const {
+    Workspace memory(nullptr);
+    Scratch(*this, memory);
+    return memory.measured();
   }
-}
 
-template <class T>
-void grad_w(const Conv2dShape& s, const T* x, const T* dy, T* dw, void* workspace, i64 begin, i64 end) {
-  const GradW<T> plan(s);
-  const Windows& windows = plan.windows;
-  Workspace memory(workspace);
-  if (plan.dots) {
-    const DotScratch<T> scratch(windows, plan.outputs, memory);
-    plan.slices.for_each(begin, end, [&](i64 group, i64 i0, i64 i1) {
-      const i64 first = group * plan.outputs + i0;
-      grad_w_dots(windows, s.n, i1 - i0, x + group * windows.channels * s.h * s.w, dy + first * windows.plane(),
-                  s.o * windows.plane(), dw + first * windows.rows(), scratch);
-    });
-    return;
-  }
-  const GradWScratch<T> scratch(s, plan, memory);
-  const i64 plane = windows.plane(), columns = windows.rows();
-  plan.slices.for_each(begin, end, [&](i64 group, i64 i0, i64 i1) {
-    const T* x_group = x + group * windows.channels * s.h * s.w;
-    T* to = dw + (group * plan.outputs + i0) * columns;
-    if (plan.pixels == 0) fill(to, (i1 - i0) * columns, T(0));
-    for (i64 j = 0, last; j < plan.pixels; j = last) {
-      last = block_end(windows, j, plan.pixels);
-      PlaneRows<T> a{{dy + (group * plan.outputs + i0) * plane, s.o * plane, plane}, j};
-      if (plan.pointwise) {
-        grad_w_block(scratch, a, TurnedPlanes<T>{x_group, windows.image, plane, j}, to, i1 - i0, columns, last - j, j > 0);
-        continue;
-      }
-      const PixelFrame<T> frame(windows, j, last, scratch.frame);
-      frame.build(x_group);
-      grad_w_block(scratch, a, FrameRows<T>{frame, j}, to, i1 - i0, columns, last - j, j > 0);
+  void run(const T* x, const T* dy, T* dw, void* workspace, i64 begin, i64 end) const {
+    Workspace memory(workspace);
+    const Scratch scratch(*this, memory);
+    const i64 per_group = units_of_group();
+    while (begin < end) {
+      const i64 g = begin / per_group, from = begin % per_group, to = min(per_group, from + end - begin);
+      run_group(x + g * group_.c, dy + g * group_.o, dw + g * group_.o * f_.k(), scratch, from, to);
+      begin += to - from;
     }
-    if (!plan.pointwise && plan.pixels > 0) reorder_rows(windows, i1 - i0, to, scratch.row);
-  });
-}
+  }
+
+ private:
+  i64 units_of_group() const { return f_.k() == 0 ? 0 : panels_ * parts_; }
+  i64 pixel() const { return f_.in_place() ? f_.pixel : f_.channels; }
+  i64 row() const { return f_.in_place() ? f_.row : f_.frame_row(); }
+  i64 frame() const { return f_.in_place() ? 0 : f_.frame_elements(blocks_.rows.step); }
+  i64 width(i64 panel) const { return min(kPanel<T>, group_.o - panel * kPanel<T>); }
+  i64 matrix_row() const { return panels_ * kPanel<T>; }
+  i64 most_rows() const { return blocks_.images * blocks_.rows.step; }
+
+  struct Scratch {
+    T *matrix, *frames, *narrow, *turned;
+    PixelRow<T>* rows;
+    Source<T>* sources;
+    Scratch(const GradW& g, Workspace& memory)
+        : matrix(memory.take<T>(g.f_.k() * g.matrix_row())), frames(memory.take<T>(g.blocks_.images * g.frame())),
+          narrow(memory.take<T>(g.most_rows() * max(0, g.f_.h.outputs) * kPanel<T>)),
+          turned(memory.take<T>(g.s_.kh * g.s_.kw * kLanes<T> * kLanes<T>)), rows(memory.take<PixelRow<T>>(g.most_rows())),
+          sources(memory.take<Source<T>>(g.blocks_.images)) {}
+  };
+
+  // Tile number `tile` of the matrix's rows.
+  struct Tile {
+    i64 kv, offset, k, height;
+  };
+  Tile tile(i64 index) const {
+    const i64 run = index / tiles_.count, part = index % tiles_.count, kv = run / pieces_.runs, kh = run % pieces_.runs;
+    const i64 first = tiles_.begin(part);
+    const i64 offset = (f_.v.first + kv * f_.v.stride) * row() + (f_.h.first + kh * f_.h.stride) * pixel() + first;
+    return {kv, offset, (kv * f_.h.taps + kh) * f_.channels + first, tiles_.begin(part + 1) - first};
+  }
+
+  void run_group(const T* x, const T* dy, T* dw, const Scratch& s, i64 begin, i64 end) const {
+    if (blocks_.count() == 0)  // no pixels: nothing to add up
+      for (i64 i = 0; i < f_.k() * matrix_row(); i++) s.matrix[i] = 0;
+    for (i64 block = 0; block < blocks_.count(); block++) {
+      const i64 first = blocks_.begin(block), last = blocks_.end(block);
+      for (i64 b = first; b < last; b++) {
+        const Rows rows = blocks_.rows.at(b);
+        s.sources[b - first] = f_.in_place() ? source_in_place(f_, x, rows.image)
+                                             : source_in_frame(f_, x, rows, s.frames + (b - first) * frame());
+      }
+      for (i64 unit = begin; unit < end; unit++) add_unit(dy, s, block, unit / parts_, unit % parts_, unit == begin);
+    }
+    for (i64 unit = begin; unit < end; unit++) give_unit(dw, s, unit / parts_, unit % parts_);
+  }
+
+  void add_unit(const T* dy, const Scratch& s, i64 block, i64 panel, i64 part, bool is_first) const {
+    const i64 w = width(panel), vectors = ceil_div(w, kLanes<T>);
+    const bool is_narrow = w != vectors * kLanes<T>;
+    if (is_narrow && (is_first || part == 0)) copy_narrow(dy + panel * kPanel<T>, s, block, w, vectors * kLanes<T>);
+    i64 kv = -1, count = 0;
+    for (i64 index = part * tiles_in_all_ / parts_; index < (part + 1) * tiles_in_all_ / parts_; index++) {
+      const Tile t = tile(index);
+      if (t.kv != kv) count = rows_of_tap(dy + panel * kPanel<T>, s, block, kv = t.kv, is_narrow ? vectors * kLanes<T> : 0);
+      weight_kernel<T>(t.height, vectors)(s.rows, count, t.offset, f_.h.step * pixel(), is_narrow ? vectors * kLanes<T> : s_.o,
+                                          s.matrix + t.k * matrix_row() + panel * kPanel<T>, matrix_row(), block > 0);
+    }
+  }
+
+  // The rows of a block's pixels whose windows meet x with their tap row kv.
+  i64 rows_of_tap(const T* dy, const Scratch& s, i64 block, i64 kv, i64 narrow) const {
+    i64 count = 0, seen = 0;
+    const i64 first = blocks_.begin(block);
+    for (i64 b = first; b < blocks_.end(block); b++) {
+      const Rows rows = blocks_.rows.at(b);
+      for (i64 t = rows.t0; t < rows.t1; t++, seen += f_.h.outputs) {
+        const i64 y = f_.v.at(t) + kv * f_.v.stride;
+        if (y < 0 || y >= f_.v.extent) continue;
+        const T* from = narrow ? s.narrow + seen * narrow : dy + (rows.image * f_.total + t * f_.h.outputs) * s_.o;
+        s.rows[count++] = {s.sources[b - first].origin + t * f_.v.step * row(), from, f_.columns(t)};
+      }
+    }
+    return count;
+  }
+
+  // The last columns of dy, which fill no register: with zeros behind them.
+  void copy_narrow(const T* dy, const Scratch& s, i64 block, i64 w, i64 padded) const {
+    T* to = s.narrow;
+    for (i64 b = blocks_.begin(block); b < blocks_.end(block); b++) {
+      const Rows rows = blocks_.rows.at(b);
+      for (i64 t = rows.t0; t < rows.t1; t++) {
+        const T* from = dy + (rows.image * f_.total + t * f_.h.outputs) * s_.o;
+        for (i64 u = 0; u < f_.h.outputs; u++, to += padded) {
+          if (u >= f_.columns(t)) continue;
+          clear(to + padded - kLanes<T>, kLanes<T>);
+          copy(to, from + u * s_.o, w);
+        }
+      }
+    }
+  }
+
+  // ---- from [k][o] to [o][c][kv][kh]
+  void give_unit(T* dw, const Scratch& s, i64 panel, i64 part) const {
+    const i64 from = part * tiles_in_all_ / parts_, to = (part + 1) * tiles_in_all_ / parts_;
+    const i64 taps = f_.v.taps * f_.h.taps, w = width(panel);
+    for (i64 index = from; index < to; index++) {
+      const Tile t = tile(index);
+      for (i64 k = t.k; k < t.k + t.height;) {
+        const i64 tap = k / f_.channels, c = k % f_.channels, n = min(t.k + t.height - k, f_.channels - c);
+        const T* m = s.matrix + k * matrix_row() + panel * kPanel<T>;
+        T* out = dw + panel * kPanel<T> * f_.k() + c * taps + tap;
+        if (taps == 1) {
+          transpose(m, matrix_row(), n, w, out, f_.k());
+        } else {
+          for (i64 j = 0; j < w; j++)
+            for (i64 i = 0; i < n; i++) out[j * f_.k() + i * taps] = m[i * matrix_row() + j];
+        }
+        k += n;
+      }
+    }
+  }
+
+  const Conv2dShape& s_;
+  Group group_;
+  Field f_;
+  PixelBlocks blocks_;
+  Pieces pieces_;
+  TapTiles tiles_;
+  i64 panels_, parts_ = 1, tiles_in_all_ = 0;
+};
 
 }  // namespace
 }  // namespace jt::library

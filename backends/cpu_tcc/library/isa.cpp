@@ -2,6 +2,7 @@
 //   JT_LIBRARY_ISA      generic, avx2 or avx512: names the table that comes out
 //   JT_VECTOR_BYTES     a register
 //   JT_TILE_ROWS, JT_TILE_VECTORS   the tile of C that is held in registers; with its operands it must fit them
+//   JT_TAP_ROWS         the same for convolutions, whose tiles are two registers wide
 // Everything included here lives in an unnamed namespace, so no copy of one ISA is ever taken for another's.
 #include "backends/cpu_tcc/library/conv.h"
 #include "backends/cpu_tcc/library/gemm.h"

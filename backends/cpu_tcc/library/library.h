@@ -39,8 +39,8 @@ struct GemmShape {
   i64 cache_bytes = kUnknownCache;
 };
 
-// x[n,c,h,w], w[o,c/groups,kh,kw], y[n,o,oh,ow]: dense, f32 or f64; groups divides c and o.
-//   y[n,o,i,j] = sum over c,a,b of x[n, c, i*stride_h + a*dilation_h - top, j*stride_w + b*dilation_w - left] * w[o,c,a,b]
+// x[n,h,w,c], w[o,c/groups,kh,kw], y[n,oh,ow,o]: dense, f32 or f64; groups divides c and o.
+//   y[n,i,j,o] = sum over c,a,b of x[n, i*stride_h + a*dilation_h - top, j*stride_w + b*dilation_w - left, c] * w[o,c,a,b]
 // with x = 0 outside of its extents; times an infinite or NaN factor that zero is NaN or left out. oh and ow follow from
 // output_extent.
 struct Conv2dShape {
@@ -54,7 +54,7 @@ struct Conv2dShape {
   i64 cache_bytes = kUnknownCache;
 };
 
-// x[n,c,h,w] -> y[n,c,oh,ow]: dense, f32 or f64. The padding is below every number for max; for average it is 0 and
+// x[n,h,w,c] -> y[n,oh,ow,c]: dense, f32 or f64. The padding is below every number for max; for average it is 0 and
 // counts as elements of the window only with count_include_pad (what lies beyond bottom and right never counts).
 struct Pool2dShape {
   DType dtype = JT_F32;
@@ -109,7 +109,7 @@ struct LibraryKernels {
   void (*conv2d_grad_w)(const Conv2dShape& shape, const void* x, const void* dy, void* dw, void* workspace, i64 begin,
                         i64 end);
 
-  // Pooling: a unit is one [h,w] plane; no workspace. index[n,c,oh,ow] is the winner's place in its plane, row*w + column:
+  // Pooling: no workspace. index[n,oh,ow,c] is the winner's place in its plane, row*w + column:
   // the first of the largest, or the first NaN; -1, and y = -infinity, where the window holds padding alone.
   i64 (*pool2d_units)(const Pool2dShape& shape);
   void (*max_pool2d)(const Pool2dShape& shape, const void* x, void* y, int32_t* index, i64 begin, i64 end);

@@ -1,221 +1,153 @@
-// pool: 2-d pooling, plane by plane.
+// pool: 2-d pooling of images [n,h,w,c]. Loops over a window's taps hold loops over channels, which vectorise. A unit is
+// kPoolChannels channels of an image.
 #pragma once
-#include "backends/cpu_tcc/library/windows.h"
+#include "backends/cpu_tcc/library/taps.h"
 
 namespace jt::library {
 namespace {
 
-template <class T>
-void max_plane(const Pool2dShape& s, i64 oh, i64 ow, const T* x, T* y, int32_t* index) {
-  for (i64 i = 0; i < oh; i++) {
-    const i64 y0 = i * s.stride_h - s.top;
-    const Span rows(y0, s.kh, s.dilation_h, s.h);
-    for (i64 j = 0; j < ow; j++) {
-      const i64 x0 = j * s.stride_w - s.left;
-      const Span columns(x0, s.kw, s.dilation_w, s.w);
-      T best = -T(__builtin_inf());
-      i64 winner = -1;
-      for (i64 a = rows.begin; a < rows.end; a++)
-        for (i64 b = columns.begin; b < columns.end; b++) {
-          const i64 at = (y0 + a * s.dilation_h) * s.w + x0 + b * s.dilation_w;
-          const T value = x[at];
-          const bool wins = winner < 0 || value > best || (value != value && best == best);
-          best = wins ? value : best;
-          winner = wins ? at : winner;
-        }
-      *y++ = best;
-      *index++ = int32_t(winner);
-    }
+constexpr i64 kPoolChannels = 64;
+
+struct PoolUnit {
+  i64 image, channel, channels;
+  PoolUnit(const Pool2dShape& s, i64 unit) {
+    const i64 per_image = ceil_div(s.c, kPoolChannels);
+    image = unit / per_image, channel = unit % per_image * kPoolChannels, channels = min(kPoolChannels, s.c - channel);
   }
-}
+};
+inline i64 pool2d_units(const Pool2dShape& s) { return s.n * ceil_div(s.c, kPoolChannels); }
+
+// The axes of a pooling, and offsets of pixels.
+struct PoolAxes {
+  Axis v, h;
+  explicit PoolAxes(const Pool2dShape& s)
+      : v(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s))),
+        h(forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s))) {}
+  i64 input(const Pool2dShape& s, const PoolUnit& u) const { return u.image * s.h * s.w * s.c + u.channel; }
+  i64 output(const Pool2dShape& s, const PoolUnit& u) const { return u.image * v.outputs * h.outputs * s.c + u.channel; }
+  // tap(place) for each pixel of x, as row * w + column, that window (t, u) holds.
+  template <class Tap>
+  void for_each_tap(i64 t, i64 u, const Tap& tap) const {
+    const Axis::Taps rows = v.taps_of(t), columns = h.taps_of(u);
+    for (i64 a = rows.begin; a < rows.end; a++)
+      for (i64 b = columns.begin; b < columns.end; b++)
+        tap((v.at(t) + a * v.stride) * h.extent + h.at(u) + b * h.stride);
+  }
+};
 
 // Does b take the place of a, which comes before it?
 template <class T>
 inline bool beats(T b, T a) { return (b > a) | ((b != b) & (a == a)); }
 
-// A 2x2 window at stride 2 inside the input: the larger of each column, then of each pair of columns; loops without
-// branches, which vectorise. Equal maxima (and NaNs) go to the smaller position, as the general loop has it.
 template <class T>
-void max_rows_2x2(const T* upper, const T* lower, i64 n, int32_t first, int32_t w, T* y, int32_t* index) {
-  constexpr i64 kColumns = 256;
-  T best[kColumns];
-  int32_t at[kColumns];
-  for (i64 from = 0; from < n; from += kColumns / 2) {
-    const i64 count = min(kColumns / 2, n - from);
-    const T *u = upper + 2 * from, *l = lower + 2 * from;
-    const int32_t corner = first + int32_t(2 * from);
-    for (i64 c = 0; c < 2 * count; c++) {
-      const bool is_lower = beats(l[c], u[c]);
-      best[c] = is_lower ? l[c] : u[c];
-      at[c] = corner + int32_t(c) + (is_lower ? w : 0);
+void max_unit(const Pool2dShape& s, const PoolUnit& unit, const T* x, T* y, int32_t* index) {
+  const PoolAxes axes(s);
+  const i64 n = unit.channels;
+  x += axes.input(s, unit), y += axes.output(s, unit), index += axes.output(s, unit);
+  for (i64 t = 0; t < axes.v.outputs; t++)
+    for (i64 u = 0; u < axes.h.outputs; u++, y += s.c, index += s.c) {
+      bool is_first = true;
+      axes.for_each_tap(t, u, [&](i64 place) {
+        const T* from = x + place * s.c;
+        if (is_first) {
+          for (i64 c = 0; c < n; c++) y[c] = from[c], index[c] = int32_t(place);
+        } else {
+#pragma GCC ivdep
+          for (i64 c = 0; c < n; c++) {
+            const bool wins = beats(from[c], y[c]);
+            y[c] = wins ? from[c] : y[c];
+            index[c] = wins ? int32_t(place) : index[c];
+          }
+        }
+        is_first = false;
+      });
+      if (!is_first) continue;
+      for (i64 c = 0; c < n; c++) y[c] = -T(__builtin_inf()), index[c] = -1;
     }
-    for (i64 j = 0; j < count; j++) {
-      const T a = best[2 * j], b = best[2 * j + 1];
-      const bool ties = (a == b) | ((a != a) & (b != b));
-      const bool is_right = beats(b, a) | (ties & (at[2 * j + 1] < at[2 * j]));
-      y[from + j] = is_right ? b : a;
-      index[from + j] = is_right ? at[2 * j + 1] : at[2 * j];
-    }
-  }
-}
-template <class T>
-void max_plane_2x2(i64 w, i64 oh, i64 ow, const T* x, T* y, int32_t* index) {
-  for (i64 i = 0; i < oh; i++) {
-    const T* upper = x + 2 * i * w;
-    max_rows_2x2(upper, upper + w, ow, int32_t(2 * i * w), int32_t(w), y + i * ow, index + i * ow);
-  }
 }
 
-inline bool is_plain_2x2(const Pool2dShape& s) {
-  return s.kh == 2 && s.kw == 2 && s.stride_h == 2 && s.stride_w == 2 && s.dilation_h == 1 && s.dilation_w == 1 &&
-         s.top == 0 && s.left == 0 && s.bottom <= 0 && s.right <= 0;
+// Clears what a unit has of dx.
+template <class T>
+void clear_pixels(const Pool2dShape& s, i64 channels, T* dx) {
+  for (i64 p = 0; p < s.h * s.w; p++) fill(dx + p * s.c, channels, T(0));
 }
 
 // An index outside the plane counts as none: it came from a tensor that anyone may have made.
 template <class T>
-void max_plane_grad(const Pool2dShape& s, i64 oh, i64 ow, const T* dy, const int32_t* index, T* dx) {
-  fill(dx, s.h * s.w, T(0));
+void max_unit_grad(const Pool2dShape& s, const PoolUnit& unit, const T* dy, const int32_t* index, T* dx) {
+  const PoolAxes axes(s);
   const uint64_t plane = uint64_t(s.h * s.w);
-  for (i64 k = 0; k < oh * ow; k++) {
-    const uint64_t at = uint64_t(i64(index[k]));
-    if (at < plane) dx[at] += dy[k];
-  }
+  dx += axes.input(s, unit), dy += axes.output(s, unit), index += axes.output(s, unit);
+  clear_pixels(s, unit.channels, dx);
+  for (i64 p = 0; p < axes.v.outputs * axes.h.outputs; p++, dy += s.c, index += s.c)
+    for (i64 c = 0; c < unit.channels; c++) {
+      const uint64_t at = uint64_t(i64(index[c]));
+      if (at < plane) dx[i64(at) * s.c + c] += dy[c];
+    }
 }
 
 // Elements that an average divides by along one axis: those inside, or also the padding before and after.
-inline i64 counted(i64 start, i64 window, i64 extent, i64 after, bool include_pad, const Span& inside) {
-  return include_pad ? min(start + window, extent + after) - start : inside.end - inside.begin;
+inline i64 counted(const Axis& axis, i64 t, i64 after, bool include_pad) {
+  const Axis::Taps inside = axis.taps_of(t);
+  return include_pad ? min(axis.at(t) + axis.taps, axis.extent + after) - axis.at(t) : inside.end - inside.begin;
+}
+inline i64 divisor_of(const Pool2dShape& s, const PoolAxes& axes, i64 t, i64 u) {
+  return counted(axes.v, t, s.bottom, s.count_include_pad) * counted(axes.h, u, s.right, s.count_include_pad);
 }
 
-// Calls window(first row, last row, first column, last column, divisor) for each output of a plane.
-template <class Window>
-void for_each_average(const Pool2dShape& s, i64 oh, i64 ow, const Window& window) {
-  for (i64 i = 0; i < oh; i++) {
-    const i64 y0 = i * s.stride_h - s.top;
-    const Span rows(y0, s.kh, 1, s.h);
-    const i64 height = counted(y0, s.kh, s.h, s.bottom, s.count_include_pad, rows);
-    for (i64 j = 0; j < ow; j++) {
-      const i64 x0 = j * s.stride_w - s.left;
-      const Span columns(x0, s.kw, 1, s.w);
-      const i64 width = counted(x0, s.kw, s.w, s.right, s.count_include_pad, columns);
-      window(y0 + rows.begin, y0 + rows.end, x0 + columns.begin, x0 + columns.end, height * width);
-    }
-  }
-}
-
-// Whole windows side by side: no bounds, one divisor. The same order as below.
-inline bool is_tiled(const Pool2dShape& s, i64 oh, i64 ow) {
-  return s.kh == s.stride_h && s.kw == s.stride_w && s.top == 0 && s.left == 0 && oh * s.kh <= s.h && ow * s.kw <= s.w;
-}
 template <class T>
-void avg_plane_tiled(const Pool2dShape& s, i64 oh, i64 ow, const T* x, T* y) {
-  const T divisor = T(s.kh * s.kw);
-  for (i64 i = 0; i < oh; i++)
-    for (i64 j = 0; j < ow; j++) {
-      const T* corner = x + i * s.kh * s.w + j * s.kw;
-      T total = 0;
-      for (i64 a = 0; a < s.kh; a++)
-        for (i64 b = 0; b < s.kw; b++) total += corner[a * s.w + b];
-      *y++ = total / divisor;
-    }
-}
-template <class T>
-void avg_plane_grad_tiled(const Pool2dShape& s, i64 oh, i64 ow, const T* dy, T* dx) {
-  const T divisor = T(s.kh * s.kw);
-  fill(dx, s.h * s.w, T(0));
-  for (i64 i = 0; i < oh; i++)
-    for (i64 j = 0; j < ow; j++) {
-      const T share = *dy++ / divisor;
-      T* corner = dx + i * s.kh * s.w + j * s.kw;
-      for (i64 a = 0; a < s.kh; a++)
-        for (i64 b = 0; b < s.kw; b++) corner[a * s.w + b] = share;
+void avg_unit(const Pool2dShape& s, const PoolUnit& unit, const T* x, T* y) {
+  const PoolAxes axes(s);
+  x += axes.input(s, unit), y += axes.output(s, unit);
+  for (i64 t = 0; t < axes.v.outputs; t++)
+    for (i64 u = 0; u < axes.h.outputs; u++, y += s.c) {
+      const i64 divisor = divisor_of(s, axes, t, u);
+      fill(y, unit.channels, T(0));
+      axes.for_each_tap(t, u, [&](i64 place) { add(y, x + place * s.c, unit.channels); });
+      if (divisor > 0)
+        for (i64 c = 0; c < unit.channels; c++) y[c] /= T(divisor);
     }
 }
 
 template <class T>
-void avg_plane(const Pool2dShape& s, i64 oh, i64 ow, const T* x, T* y) {
-  if (is_tiled(s, oh, ow)) return avg_plane_tiled(s, oh, ow, x, y);
-  for_each_average(s, oh, ow, [&](i64 y0, i64 y1, i64 x0, i64 x1, i64 divisor) {
-    T total = 0;
-    for (i64 r = y0; r < y1; r++)
-      for (i64 c = x0; c < x1; c++) total += x[r * s.w + c];
-    *y++ = divisor > 0 ? total / T(divisor) : T(0);
-  });
+void avg_unit_grad(const Pool2dShape& s, const PoolUnit& unit, const T* dy, T* dx) {
+  const PoolAxes axes(s);
+  dx += axes.input(s, unit), dy += axes.output(s, unit);
+  clear_pixels(s, unit.channels, dx);
+  for (i64 t = 0; t < axes.v.outputs; t++)
+    for (i64 u = 0; u < axes.h.outputs; u++, dy += s.c) {
+      const T divisor = T(divisor_of(s, axes, t, u));
+      T share[kPoolChannels];
+      for (i64 c = 0; c < unit.channels; c++) share[c] = dy[c] / divisor;
+      axes.for_each_tap(t, u, [&](i64 place) { add(dx + place * s.c, share, unit.channels); });
+    }
 }
 
-template <class T>
-void avg_plane_grad(const Pool2dShape& s, i64 oh, i64 ow, const T* dy, T* dx) {
-  if (is_tiled(s, oh, ow)) return avg_plane_grad_tiled(s, oh, ow, dy, dx);
-  fill(dx, s.h * s.w, T(0));
-  for_each_average(s, oh, ow, [&](i64 y0, i64 y1, i64 x0, i64 x1, i64 divisor) {
-    const T share = *dy++ / T(divisor);
-    for (i64 r = y0; r < y1; r++)
-      for (i64 c = x0; c < x1; c++) dx[r * s.w + c] += share;
-  });
-}
+// ---- all units, both dtypes
 
-// ---- all planes, both dtypes
-
-struct PlaneSizes {
-  i64 oh, ow, in, out;
-  explicit PlaneSizes(const Pool2dShape& s)
-      : oh(output_height(s)), ow(output_width(s)), in(s.h * s.w), out(oh * ow) {}
-};
-
-inline i64 pool2d_units(const Pool2dShape& s) { return s.n * s.c; }
-
-template <class T>
-void max_planes(const Pool2dShape& s, const T* x, T* y, int32_t* index, i64 begin, i64 end) {
-  const PlaneSizes size(s);
-  for (i64 p = begin; p < end; p++) {
-    if (is_plain_2x2(s))
-      max_plane_2x2(s.w, size.oh, size.ow, x + p * size.in, y + p * size.out, index + p * size.out);
-    else
-      max_plane(s, size.oh, size.ow, x + p * size.in, y + p * size.out, index + p * size.out);
-  }
-}
 inline void max_pool2d(const Pool2dShape& s, const void* x, void* y, int32_t* index, i64 begin, i64 end) {
-  if (s.dtype == JT_F64)
-    max_planes(s, (const double*)x, (double*)y, index, begin, end);
-  else
-    max_planes(s, (const float*)x, (float*)y, index, begin, end);
-}
-
-template <class T>
-void max_planes_grad(const Pool2dShape& s, const T* dy, const int32_t* index, T* dx, i64 begin, i64 end) {
-  const PlaneSizes size(s);
-  for (i64 p = begin; p < end; p++)
-    max_plane_grad(s, size.oh, size.ow, dy + p * size.out, index + p * size.out, dx + p * size.in);
+  for (i64 unit = begin; unit < end; unit++) {
+    if (s.dtype == JT_F64) max_unit(s, PoolUnit(s, unit), (const double*)x, (double*)y, index);
+    else max_unit(s, PoolUnit(s, unit), (const float*)x, (float*)y, index);
+  }
 }
 inline void max_pool2d_grad(const Pool2dShape& s, const void* dy, const int32_t* index, void* dx, i64 begin, i64 end) {
-  if (s.dtype == JT_F64)
-    max_planes_grad(s, (const double*)dy, index, (double*)dx, begin, end);
-  else
-    max_planes_grad(s, (const float*)dy, index, (float*)dx, begin, end);
-}
-
-template <class T>
-void avg_planes(const Pool2dShape& s, const T* x, T* y, i64 begin, i64 end) {
-  const PlaneSizes size(s);
-  for (i64 p = begin; p < end; p++) avg_plane(s, size.oh, size.ow, x + p * size.in, y + p * size.out);
+  for (i64 unit = begin; unit < end; unit++) {
+    if (s.dtype == JT_F64) max_unit_grad(s, PoolUnit(s, unit), (const double*)dy, index, (double*)dx);
+    else max_unit_grad(s, PoolUnit(s, unit), (const float*)dy, index, (float*)dx);
+  }
 }
 inline void avg_pool2d(const Pool2dShape& s, const void* x, void* y, i64 begin, i64 end) {
-  if (s.dtype == JT_F64)
-    avg_planes(s, (const double*)x, (double*)y, begin, end);
-  else
-    avg_planes(s, (const float*)x, (float*)y, begin, end);
-}
-
-template <class T>
-void avg_planes_grad(const Pool2dShape& s, const T* dy, T* dx, i64 begin, i64 end) {
-  const PlaneSizes size(s);
-  for (i64 p = begin; p < end; p++) avg_plane_grad(s, size.oh, size.ow, dy + p * size.out, dx + p * size.in);
+  for (i64 unit = begin; unit < end; unit++) {
+    if (s.dtype == JT_F64) avg_unit(s, PoolUnit(s, unit), (const double*)x, (double*)y);
+    else avg_unit(s, PoolUnit(s, unit), (const float*)x, (float*)y);
+  }
 }
 inline void avg_pool2d_grad(const Pool2dShape& s, const void* dy, void* dx, i64 begin, i64 end) {
-  if (s.dtype == JT_F64)
-    avg_planes_grad(s, (const double*)dy, (double*)dx, begin, end);
-  else
-    avg_planes_grad(s, (const float*)dy, (float*)dx, begin, end);
+  for (i64 unit = begin; unit < end; unit++) {
+    if (s.dtype == JT_F64) avg_unit_grad(s, PoolUnit(s, unit), (const double*)dy, (double*)dx);
+    else avg_unit_grad(s, PoolUnit(s, unit), (const float*)dy, (float*)dx);
+  }
 }
 
 }  // namespace

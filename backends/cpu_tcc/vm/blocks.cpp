@@ -151,10 +151,10 @@ void transpose_four(void* to, int64_t to_step, const void* from, int64_t from_st
   auto* z = static_cast<int32_t*>(to);
   Row a, b, c, d;
   memcpy(&a, x, 16), memcpy(&b, x + from_step, 16), memcpy(&c, x + 2 * from_step, 16), memcpy(&d, x + 3 * from_step, 16);
-  const Row ab_low = __builtin_shuffle(a, b, Row{0, 4, 1, 5}), ab_high = __builtin_shuffle(a, b, Row{2, 6, 3, 7});
-  const Row cd_low = __builtin_shuffle(c, d, Row{0, 4, 1, 5}), cd_high = __builtin_shuffle(c, d, Row{2, 6, 3, 7});
-  const Row rows[4] = {__builtin_shuffle(ab_low, cd_low, Row{0, 1, 4, 5}), __builtin_shuffle(ab_low, cd_low, Row{2, 3, 6, 7}),
-                       __builtin_shuffle(ab_high, cd_high, Row{0, 1, 4, 5}), __builtin_shuffle(ab_high, cd_high, Row{2, 3, 6, 7})};
+  const Row ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Row cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  const Row rows[4] = {__builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5), __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+                       __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5), __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7)};
   for (int k = 0; k < 4; k++) memcpy(z + k * to_step, &rows[k], 16);
 }
 

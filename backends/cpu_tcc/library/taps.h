@@ -1,0 +1,187 @@
+// taps: how the outputs of a convolution meet its source, axis by axis, and where the source is read.
+//
+// Images are [n,h,w,c]. An output pixel (t, u) of an image is a sum over *taps* (kv, kh): source pixel
+// (t * step + first + kv * stride, the same along w) times a matrix of weights. The forward pass is of this form, and so is
+// the gradient of x: for each phase of the stride, over dy, with the taps turned around.
+//
+// Rows of the source are read in place where no window reaches over their ends; else from a *frame*, a copy of the rows
+// that a block of outputs needs, with zeros beside them. Rows above and below the source are left out of the sums.
+#pragma once
+#include "backends/cpu_tcc/library/blocked.h"
+#include "backends/cpu_tcc/library/library.h"
+
+namespace jt::library {
+namespace {
+
+constexpr i64 ceil_quotient(i64 a, i64 b) { return a >= 0 ? ceil_div(a, b) : -(-a / b); }
+
+struct Axis {
+  i64 outputs = 0;          // of this axis
+  i64 step = 1;             // output t begins at t * step
+  i64 taps = 0;             // tap k lies first + k * stride behind that
+  i64 first = 0, stride = 1;
+  i64 extent = 0;           // of the source
+  i64 weight = 0, weight_step = 1;  // tap k multiplies row (or column) weight + k * weight_step of the window
+  i64 target = 0, target_step = 1;  // output t is element target + t * target_step of the result
+
+  i64 at(i64 t) const { return t * step + first; }
+  i64 reach() const { return (outputs - 1) * step + (taps - 1) * stride + 1; }
+  bool is_inside() const { return first >= 0 && first + reach() <= extent; }
+  // The taps [begin, end) of output t that meet the source.
+  struct Taps { i64 begin, end; };
+  Taps taps_of(i64 t) const {
+    const i64 from = at(t);
+    if (from >= 0 && from + (taps - 1) * stride < extent) return {0, taps};
+    const i64 begin = min(taps, max(0, ceil_quotient(-from, stride)));
+    return {begin, max(begin, min(taps, ceil_quotient(extent - from, stride)))};
+  }
+};
+
+inline Axis forward_axis(i64 extent, i64 window, i64 stride, i64 dilation, i64 before, i64 outputs) {
+  return {outputs, stride, window, -before, dilation, extent, 0, 1, 0, 1};
+}
+
+constexpr i64 greatest_divisor(i64 a, i64 b) { return b ? greatest_divisor(b, a % b) : a; }
+
+// The elements begin, begin + stride, .. of dx, begin < stride: taps k with k * dilation = begin + before modulo stride reach
+// them, from outputs (i + before - k * dilation) / stride.
+inline Axis gradient_axis(i64 extent, i64 window, i64 stride, i64 dilation, i64 before, i64 outputs, i64 begin) {
+  const i64 divisor = greatest_divisor(stride, dilation), every = stride / divisor, apart = dilation / divisor;
+  i64 k = 0;
+  while (k < window && k < every && (begin + before - k * dilation) % stride != 0) k++;
+  const bool is_reached = k < window && k < every;
+  Axis axis;
+  axis.outputs = begin < extent ? (extent - 1 - begin) / stride + 1 : 0;
+  axis.taps = is_reached ? (window - 1 - k) / every + 1 : 0;
+  axis.stride = apart;
+  axis.first = is_reached ? (begin + before - k * dilation) / stride - (axis.taps - 1) * apart : 0;
+  axis.extent = outputs;
+  axis.weight = k + (axis.taps - 1) * every, axis.weight_step = -every;
+  axis.target = begin, axis.target_step = stride;
+  return axis;
+}
+
+// Images as the taps read them. `total`: pixels of an image, where its last row is cut off.
+struct Field {
+  Axis v, h;
+  i64 images = 0, total = 0;
+  i64 channels = 0;          // that are summed over: of a group
+  i64 image = 0, row = 0, pixel = 0;  // strides of the source
+  bool is_flat = false;      // rows are stretches of all pixels, whatever the images' extents
+
+  bool in_place() const { return k() == 0 || h.is_inside(); }
+  i64 columns(i64 t) const { return min(h.outputs, total - t * h.outputs); }
+  i64 k() const { return v.taps * h.taps * channels; }
+  i64 frame_row() const { return h.reach() * channels; }
+  i64 frame_elements(i64 rows) const { return ((rows - 1) * v.step + (v.taps - 1) * v.stride + 1) * frame_row(); }
+  bool is_empty() const { return images == 0 || v.outputs <= 0 || h.outputs <= 0; }
+};
+
+inline Field field(const Axis& v, const Axis& h, i64 images, i64 channels, i64 all_channels) {
+  return {v, h, images, v.outputs * h.outputs, channels, v.extent * h.extent * all_channels, h.extent * all_channels, all_channels};
+}
+
+// Elements of the source that a block of rows reads: about a quarter of a small L2 cache.
+constexpr i64 kBlockElements = i64(1) << 15;
+
+// Single taps without a step meet all pixels in order: rows as long as they like.
+inline bool can_be_flat(const Field& f) {
+  return f.v.taps == 1 && f.h.taps == 1 && f.v.step == 1 && f.h.step == 1 && f.v.first == 0 && f.h.first == 0 &&
+         f.v.outputs == f.v.extent && f.h.outputs == f.h.extent && f.h.target_step == 1 && f.v.target_step == 1;
+}
+inline Field flattened(Field f) {
+  if (!can_be_flat(f) || f.is_empty()) return f;
+  f.is_flat = true;
+  const i64 columns = max(56, min(112, kBlockElements / max(1, f.channels) / 14 * 14));
+  f.total *= f.images;
+  f.images = 1;
+  f.h.outputs = f.h.extent = min(columns, f.total);
+  f.v.outputs = f.v.extent = ceil_div(f.total, columns);
+  f.row = f.h.outputs * f.pixel;
+  return f;
+}
+
+// A block: output rows [t0, t1) of an image.
+struct Rows {
+  i64 image, t0, t1;
+};
+struct RowBlocks {
+  i64 outputs, step, per_image, count;
+  RowBlocks(const Field& f, i64 most_elements) : outputs(f.v.outputs), step(1), per_image(0), count(0) {
+    if (f.is_empty()) return;
+    while (step < outputs && f.frame_elements(step + 1) <= most_elements) step++;
+    per_image = ceil_div(outputs, step);
+    step = ceil_div(outputs, per_image);
+    per_image = ceil_div(outputs, step);
+    count = per_image * f.images;
+  }
+  Rows at(i64 block) const {
+    const i64 t0 = block % per_image * step;
+    return {block / per_image, t0, min(outputs, t0 + step)};
+  }
+};
+
+// Where pixel (t, u) of a block lies: origin + t * step * row + u * step * pixel; a tap, a fixed distance behind it.
+template <class T>
+struct Source {
+  const T* origin;
+  i64 row, pixel;
+};
+template <class T>
+inline Source<T> source_in_place(const Field& f, const T* x, i64 image) {
+  return {x + image * f.image, f.row, f.pixel};
+}
+
+// Copies what `rows` need into `frame`, zeros where the source has no columns; rows that it lacks are never read.
+template <class T>
+Source<T> source_in_frame(const Field& f, const T* x, const Rows& rows, T* frame) {
+  const i64 y0 = f.v.at(rows.t0), y1 = f.v.at(rows.t1 - 1) + (f.v.taps - 1) * f.v.stride + 1;
+  const i64 reach = f.h.reach(), left = min(reach, max(0, -f.h.first)), first = f.h.first + left;
+  const i64 inside = max(0, min(reach - left, f.h.extent - first));
+  for (i64 y = max(0, y0); y < min(f.v.extent, y1); y++) {
+    const T* from = x + rows.image * f.image + y * f.row + first * f.pixel;
+    T* to = frame + (y - y0) * f.frame_row();
+    clear(to, left * f.channels);
+    to += left * f.channels;
+    if (f.channels == f.pixel) {
+      copy(to, from, inside * f.channels);
+    } else {
+      for (i64 p = 0; p < inside; p++) copy(to + p * f.channels, from + p * f.pixel, f.channels);
+    }
+    clear(to + inside * f.channels, (reach - left - inside) * f.channels);
+  }
+  return {frame - y0 * f.frame_row() - f.h.first * f.channels, f.frame_row(), f.channels};
+}
+
+// A stretch of the sum over k whose source elements lie side by side for one pixel.
+struct Piece {
+  i64 source;  // distance from the pixel
+  i64 length;
+  i64 k;       // its first row of the weights: k runs over (kv, kh, channel)
+};
+
+// All pieces of a field, tap row by tap row, none longer than `most`.
+struct Pieces {
+  i64 runs, parts;  // per tap row; per run
+  Pieces(const Field& f, i64 pixel, i64 most) {
+    is_dense = f.h.stride == 1 && pixel == f.channels;
+    runs = is_dense ? 1 : f.h.taps;
+    length = is_dense ? f.h.taps * f.channels : f.channels;
+    parts = max(1, ceil_div(length, most));
+  }
+  i64 per_tap_row() const { return runs * parts; }
+  void write(const Field& f, i64 row, i64 pixel, Piece* out) const {
+    for (i64 kv = 0; kv < f.v.taps; kv++)
+      for (i64 r = 0; r < runs; r++)
+        for (i64 p = 0; p < parts; p++) {
+          const i64 from = p * length / parts, to = (p + 1) * length / parts;
+          const i64 offset = (f.v.first + kv * f.v.stride) * row + (f.h.first + r * f.h.stride) * pixel;
+          *out++ = {offset + from, to - from, (kv * f.h.taps + r) * f.channels + from};
+        }
+  }
+  bool is_dense;
+  i64 length;
+};
+
+}  // namespace
+}  // namespace jt::library

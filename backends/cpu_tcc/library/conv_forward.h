@@ -32,7 +32,7 @@ class TapProduct {
   TapProduct(const Field& field, const Target& target, i64 columns)
       : f_(field), target_(target), columns_(columns), panels_(ceil_div(columns, kPanel<T>)),
         blocks_(field, kBlockElements),
-        pieces_(field, field.in_place() ? field.pixel : field.channels, kChunkK) {
+        pieces_(field, field.in_place() ? field.pixel : field.frame_pixel(), kChunkK) {
     const i64 frames = f_.in_place() ? 0 : f_.images * f_.frame_elements(f_.v.outputs);
     const i64 source = f_.in_place() ? f_.images * f_.image : frames;
     by_panels_ = panels_ > 1 && f_.k() * columns > source && frames <= kMostFrames;
@@ -50,7 +50,7 @@ class TapProduct {
   Scratch scratch(Workspace& memory) const {
     Scratch s;
     s.pieces = memory.take<Piece>(f_.v.taps * pieces_.per_tap_row());
-    s.panels = memory.take<T>(by_panels_ ? f_.k() * kPanel<T> : f_.k() * round_up(columns_, kLanes<T>));
+    s.panels = memory.take<T>(by_panels_ ? f_.k() * kPanel<T> : f_.k() * round_up(columns_, kHalf<T>));
     i64 frame = 0;
     if (!f_.in_place() && !f_.is_empty())
       frame = by_panels_ ? f_.images * f_.frame_elements(f_.v.outputs) : f_.frame_elements(blocks_.step);
@@ -60,7 +60,7 @@ class TapProduct {
 
   void run(const T* x, const TapWeights<T>& weights, T* y, const Scratch& s, i64 begin, i64 end) const {
     if (begin >= end) return;
-    const i64 row = f_.in_place() ? f_.row : f_.frame_row(), pixel = f_.in_place() ? f_.pixel : f_.channels;
+    const i64 row = f_.in_place() ? f_.row : f_.frame_row(), pixel = f_.in_place() ? f_.pixel : f_.frame_pixel();
     pieces_.write(f_, row, pixel, s.pieces);
     by_panels_ ? run_by_panels(x, weights, y, s, begin, end) : run_by_rows(x, weights, y, s, begin, end);
   }
@@ -91,7 +91,7 @@ class TapProduct {
       const Source<T> source = f_.in_place() ? source_in_place(f_, x, rows.image) : source_in_frame(f_, x, rows, s.frames);
       for_each_chunk(s.pieces, [&](i64 p, i64 q) {
         for (i64 j = 0; j < panels_; j++)
-          panel(rows, source, s.pieces, p, q, s.panels + j * panel_elements(), y + j * kPanel<T>, weights.width(j));
+          panel(rows, source, s.pieces, p, q, s.panels + j * panel_elements(), y + j * kPanel<T>, weights.width(j), j == 0);
       });
     }
   }
@@ -106,17 +106,22 @@ class TapProduct {
           const Rows rows{image, 0, f_.v.outputs};
           Source<T> source = source_in_place(f_, x, image);
           if (!f_.in_place())
-            source = {s.frames + image * frame - f_.v.first * f_.frame_row() - f_.h.first * f_.channels, f_.frame_row(), f_.channels};
-          panel(rows, source, s.pieces, p, q, s.panels, y + j * kPanel<T>, weights.width(j));
+            source = {s.frames + image * frame - f_.v.first * f_.frame_row() - f_.h.first * f_.frame_pixel(), f_.frame_row(), f_.frame_pixel()};
+          panel(rows, source, s.pieces, p, q, s.panels, y + j * kPanel<T>, weights.width(j), false);
         }
       });
     }
   }
 
+  // The next block of pixels, which lie one behind another: more streams than the hardware follows read them.
+  static void fetch_ahead(const T* from, i64 count) {
+    for (i64 i = 0; i < count; i += 64 / i64(sizeof(T))) __builtin_prefetch(from + i, 0, 2);
+  }
+
   // The pieces [p, q) of k for some rows and one panel.
-  void panel(const Rows& rows, const Source<T>& source, const Piece* all, i64 p, i64 q, const T* packed, T* y, i64 width) const {
-    const i64 vectors = TapWeights<T>::vectors(width), per = pieces_.per_tap_row();
-    const bool whole = width == vectors * kLanes<T>;
+  void panel(const Rows& rows, const Source<T>& source, const Piece* all, i64 p, i64 q, const T* packed, T* y, i64 width,
+             bool is_first) const {
+    const i64 halves = TapWeights<T>::halves(width), padded = halves * kHalf<T>, per = pieces_.per_tap_row();
     for (i64 t = rows.t0; t < rows.t1; t++) {
       const Axis::Taps taps = f_.v.taps_of(t);
       const i64 first = max(p, taps.begin * per), count = max(0, min(q, taps.end * per) - first);
@@ -125,16 +130,17 @@ class TapProduct {
         const i64 u = tiles.begin(tile), height = tiles.begin(tile + 1) - u;
         const T* a = source.origin + t * f_.v.step * source.row + u * f_.h.step * source.pixel;
         T* c = y + target_.first + rows.image * target_.image + t * target_.row + u * target_.pixel;
-        const TapKernel<T> kernel = tap_kernel<T>(height, vectors);
-        if (whole) {
+        const TapKernel<T> kernel = tap_kernel<T>(height, halves);
+        if (is_first && f_.is_flat && f_.in_place()) fetch_ahead(a + (rows.t1 - rows.t0) * source.row, height * source.pixel);
+        if (width == padded) {
           kernel(all + first, count, a, f_.h.step * source.pixel, packed, c, target_.pixel, p > 0);
           continue;
         }
         alignas(64) T out[kTapRows * kPanel<T>];
-        kernel(all + first, count, a, f_.h.step * source.pixel, packed, out, vectors * kLanes<T>, false);
+        kernel(all + first, count, a, f_.h.step * source.pixel, packed, out, padded, false);
         for (i64 i = 0; i < height; i++) {
-          if (p > 0) add(c + i * target_.pixel, out + i * vectors * kLanes<T>, width);
-          else copy(c + i * target_.pixel, out + i * vectors * kLanes<T>, width);
+          if (p > 0) add(c + i * target_.pixel, out + i * padded, width);
+          else copy(c + i * target_.pixel, out + i * padded, width);
         }
       }
     }
@@ -164,7 +170,7 @@ struct Forward {
   explicit Forward(const Conv2dShape& s)
       : group(s),
         f(flattened(field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s)),
-                          forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)), s.n, group.c, s.c))),
+                          forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)), s.n, group.c, s.c), sizeof(T), 4096)),
         product(f, target_of(f, output_width(s), output_height(s), s.o), group.o) {}
 
   i64 units() const { return group.groups * product.units(); }

@@ -27,7 +27,7 @@ class GradW {
   explicit GradW(const Conv2dShape& s)
       : s_(s), group_(s),
         f_(flattened(field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s)),
-                           forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)), s.n, group_.c, s.c))),
+                           forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)), s.n, group_.c, s.c), sizeof(T), 2048)),
         blocks_(f_), pieces_(f_, pixel(), INT64_MAX), tiles_(pieces_.length),
         panels_(ceil_div(group_.o, kPanel<T>)) {
     const i64 tiles = f_.v.taps * pieces_.runs * tiles_.count;
@@ -56,7 +56,7 @@ class GradW {
 
  private:
   i64 units_of_group() const { return f_.k() == 0 ? 0 : panels_ * parts_; }
-  i64 pixel() const { return f_.in_place() ? f_.pixel : f_.channels; }
+  i64 pixel() const { return f_.in_place() ? f_.pixel : f_.frame_pixel(); }
   i64 row() const { return f_.in_place() ? f_.row : f_.frame_row(); }
   i64 frame() const { return f_.in_place() ? 0 : f_.frame_elements(blocks_.rows.step); }
   i64 width(i64 panel) const { return min(kPanel<T>, group_.o - panel * kPanel<T>); }
@@ -101,14 +101,14 @@ class GradW {
   }
 
   void add_unit(const T* dy, const Scratch& s, i64 block, i64 panel, i64 part, bool is_first) const {
-    const i64 w = width(panel), vectors = ceil_div(w, kLanes<T>);
-    const bool is_narrow = w != vectors * kLanes<T>;
-    if (is_narrow && (is_first || part == 0)) copy_narrow(dy + panel * kPanel<T>, s, block, w, vectors * kLanes<T>);
+    const i64 w = width(panel), halves = TapWeights<T>::halves(w), padded = halves * kHalf<T>;
+    const bool is_aliased = s_.o * i64(sizeof(T)) % 2048 == 0 && tiles_in_all_ / parts_ >= 4, is_narrow = w != padded || is_aliased;
+    if (is_narrow && (is_first || part == 0)) copy_narrow(dy + panel * kPanel<T>, s, block, w, padded);
     i64 kv = -1, count = 0;
     for (i64 index = part * tiles_in_all_ / parts_; index < (part + 1) * tiles_in_all_ / parts_; index++) {
       const Tile t = tile(index);
-      if (t.kv != kv) count = rows_of_tap(dy + panel * kPanel<T>, s, block, kv = t.kv, is_narrow ? vectors * kLanes<T> : 0);
-      weight_kernel<T>(t.height, vectors)(s.rows, count, t.offset, f_.h.step * pixel(), is_narrow ? vectors * kLanes<T> : s_.o,
+      if (t.kv != kv) count = rows_of_tap(dy + panel * kPanel<T>, s, block, kv = t.kv, is_narrow ? padded : 0);
+      weight_kernel<T>(t.height, halves)(s.rows, count, t.offset, f_.h.step * pixel(), is_narrow ? padded : s_.o,
                                           s.matrix + t.k * matrix_row() + panel * kPanel<T>, matrix_row(), block > 0);
     }
   }
@@ -129,7 +129,8 @@ class GradW {
     return count;
   }
 
-  // The last columns of dy, which fill no register: with zeros behind them.
+  // A panel of dy side by side: where its pixels would meet in few sets of the cache, or fill no half register; then with zeros
+  // behind it.
   void copy_narrow(const T* dy, const Scratch& s, i64 block, i64 w, i64 padded) const {
     T* to = s.narrow;
     for (i64 b = blocks_.begin(block); b < blocks_.end(block); b++) {
@@ -138,7 +139,7 @@ class GradW {
         const T* from = dy + (rows.image * f_.total + t * f_.h.outputs) * s_.o;
         for (i64 u = 0; u < f_.h.outputs; u++, to += padded) {
           if (u >= f_.columns(t)) continue;
-          clear(to + padded - kLanes<T>, kLanes<T>);
+          if (w < padded) fill(to + padded - kHalf<T>, kHalf<T>, T(0));
           copy(to, from + u * s_.o, w);
         }
       }

@@ -1,5 +1,5 @@
 // conv_weights: w[o, c, kh, kw] of one group -> panels [k][columns], as tiles of taps read them: k runs over (kv, kh, source
-// channel), columns over target channels, kPanel at a time, the last as narrow as whole registers allow.
+// channel), columns over target channels, kPanel at a time, the last as narrow as half registers allow.
 #pragma once
 #include "backends/cpu_tcc/library/tap_micro.h"
 
@@ -17,8 +17,8 @@ struct TapWeights {
   const Field& f;
 
   i64 columns() const { return by_outputs ? outputs : inputs; }
-  static i64 vectors(i64 width) { return ceil_div(width, kLanes<T>); }
-  static i64 padded(i64 width) { return vectors(width) * kLanes<T>; }
+  static i64 halves(i64 width) { return ceil_div(width, kHalf<T>); }
+  static i64 padded(i64 width) { return halves(width) * kHalf<T>; }
   i64 panels() const { return ceil_div(columns(), kPanel<T>); }
   i64 width(i64 panel) const { return min(kPanel<T>, columns() - panel * kPanel<T>); }
 
@@ -70,6 +70,10 @@ struct TapWeights {
   // Every tap, the last one first.
   void pack_turned(i64 j0, i64 n, i64 row, T* out) const {
     T* const last = out + (taps() - 1) * outputs * row;
+    if (taps() == 1) {
+      for (i64 o = 0; o < outputs; o++) copy(out + o * row, w + o * inputs + j0, n);
+      return;
+    }
     for (i64 o = 0; o < outputs; o++)
       transpose(w + (o * inputs + j0) * taps(), taps(), n, taps(), last + o * row, -outputs * row);
   }

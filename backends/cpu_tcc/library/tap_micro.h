@@ -1,7 +1,8 @@
 // tap_micro: the innermost loops of convolutions: one tile of results held in registers while the taps pass.
 //
 // Tiles are high and narrow, up to kTapRows pixels by two registers of channels: rows of images have 7, 14, 28 pixels, and a
-// factor is loaded once for two products. Weights are packed panels [k][vectors * lanes].
+// factor is loaded once for two products. Widths count in half registers, which cost half of a whole one on some CPUs.
+// Weights are packed panels [k][width].
 #pragma once
 #include "backends/cpu_tcc/library/taps.h"
 
@@ -9,9 +10,11 @@ namespace jt::library {
 namespace {
 
 constexpr int kTapRows = JT_TAP_ROWS;
-constexpr int kTapVectors = 2;
+constexpr int kTapHalves = 4;  // of a panel
 template <class T>
-constexpr i64 kPanel = kTapVectors * kLanes<T>;
+constexpr i64 kHalf = kLanes<T> / 2;
+template <class T>
+constexpr i64 kPanel = kTapHalves * kHalf<T>;
 
 // Equal tiles of at most kTapRows.
 struct TapTiles {
@@ -20,47 +23,82 @@ struct TapTiles {
   i64 begin(i64 tile) const { return tile * rows / count; }
 };
 
+// rows x halves of sums.
+template <class T, int rows, int halves>
+struct TapSums {
+  static constexpr int kWhole = halves / 2;
+  static constexpr bool kHasHalf = halves % 2;
+  static constexpr int L = kLanes<T>;
+  Vec<T> whole[rows][kWhole ? kWhole : 1] = {};
+  HalfVec<T> half[rows] = {};
+
+  // sums[i, j] += factor(i) * b[j]
+  template <class Factor>
+  [[gnu::always_inline]] inline void add(const Factor& factor, const T* b) {
+    Vec<T> b_whole[kWhole ? kWhole : 1];
+    HalfVec<T> b_half;
+#pragma GCC unroll 2
+    for (int j = 0; j < kWhole; j++) b_whole[j] = load<Vec<T>>(b + j * L);
+    if constexpr (kHasHalf) b_half = load<HalfVec<T>>(b + kWhole * L);
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) {
+      const T f = factor(i);
+#pragma GCC unroll 2
+      for (int j = 0; j < kWhole; j++) whole[i][j] += f * b_whole[j];
+      if constexpr (kHasHalf) half[i] += f * b_half;
+    }
+  }
+  [[gnu::always_inline]] inline void give(T* c, i64 c_row, bool accumulate) {
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) {
+      T* to = c + i * c_row;
+#pragma GCC unroll 2
+      for (int j = 0; j < kWhole; j++) store(to + j * L, accumulate ? load<Vec<T>>(to + j * L) + whole[i][j] : whole[i][j]);
+      if constexpr (kHasHalf) store(to + kWhole * L, accumulate ? load<HalfVec<T>>(to + kWhole * L) + half[i] : half[i]);
+    }
+  }
+};
+
 // c[i, j] (+)= sum over the pieces, over k of a[source + k + i * a_row] * panel[k, j]
 template <class T>
 using TapKernel = void (*)(const Piece* pieces, i64 count, const T* a, i64 a_row, const T* panel, T* c, i64 c_row, bool accumulate);
 
-template <class T, int rows, int vectors>
+template <class T, int rows, int halves>
 void tap_micro(const Piece* pieces, i64 count, const T* a, i64 a_row, const T* panel, T* c, i64 c_row, bool accumulate) {
-  constexpr int L = kLanes<T>;
-  Vec<T> sums[rows][vectors] = {};
+  constexpr i64 kWidth = halves * kHalf<T>;
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++) {  // on their way while k runs
+    __builtin_prefetch(c + i * c_row, 1);
+    if constexpr (kWidth * sizeof(T) > 64) __builtin_prefetch(c + i * c_row + 64 / sizeof(T), 1);
+  }
+  TapSums<T, rows, halves> sums;
   for (i64 p = 0; p < count; p++) {
     const T* from = a + pieces[p].source;
-    const T* b = panel + pieces[p].k * (vectors * L);
+    const T* b = panel + pieces[p].k * kWidth;
     const T* const end = from + pieces[p].length;
-    for (; from != end; from++, b += vectors * L) {
-      Vec<T> b_row[vectors];
-#pragma GCC unroll 2
-      for (int j = 0; j < vectors; j++) b_row[j] = load<Vec<T>>(b + j * L);
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; i++) {
-        const T factor = from[i * a_row];
-#pragma GCC unroll 2
-        for (int j = 0; j < vectors; j++) sums[i][j] += factor * b_row[j];
-      }
-    }
+    for (; from != end; from++, b += kWidth) sums.add([&](int i) { return from[i * a_row]; }, b);
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < rows; i++)
-#pragma GCC unroll 2
-    for (int j = 0; j < vectors; j++) {
-      T* to = c + i * c_row + j * L;
-      store(to, accumulate ? load<Vec<T>>(to) + sums[i][j] : sums[i][j]);
-    }
+  sums.give(c, c_row, accumulate);
 }
 
-template <class T, int... index>
-inline TapKernel<T> tap_kernel(i64 rows, i64 vectors, std::integer_sequence<int, index...>) {
-  static constexpr TapKernel<T> kKernels[] = {tap_micro<T, index / kTapVectors + 1, index % kTapVectors + 1>...};
-  return kKernels[(rows - 1) * kTapVectors + vectors - 1];
+// The kernel of a family for a tile of rows x halves.
+template <class Kernel, template <int, int> class Family, int... index>
+inline Kernel of_family(i64 rows, i64 halves, std::integer_sequence<int, index...>) {
+  static constexpr Kernel kKernels[] = {Family<index / kTapHalves + 1, index % kTapHalves + 1>::kernel...};
+  return kKernels[(rows - 1) * kTapHalves + halves - 1];
 }
+constexpr auto kAllTiles = std::make_integer_sequence<int, kTapRows * kTapHalves>();
+
 template <class T>
-inline TapKernel<T> tap_kernel(i64 rows, i64 vectors) {
-  return tap_kernel<T>(rows, vectors, std::make_integer_sequence<int, kTapRows * kTapVectors>());
+struct TapKernels {
+  template <int rows, int halves>
+  struct Of {
+    static constexpr TapKernel<T> kernel = tap_micro<T, rows, halves>;
+  };
+};
+template <class T>
+inline TapKernel<T> tap_kernel(i64 rows, i64 halves) {
+  return of_family<TapKernel<T>, TapKernels<T>::template Of>(rows, halves, kAllTiles);
 }
 
 // A row of outputs that a gradient of weights sums over: what x its first window meets, and how many windows there are.
@@ -74,42 +112,27 @@ struct PixelRow {
 template <class T>
 using WeightKernel = void (*)(const PixelRow<T>* rows, i64 count, i64 offset, i64 x_step, i64 dy_step, T* c, i64 c_row, bool accumulate);
 
-template <class T, int rows, int vectors>
+template <class T, int rows, int halves>
 void weight_micro(const PixelRow<T>* pixel_rows, i64 count, i64 offset, i64 x_step, i64 dy_step, T* c, i64 c_row, bool accumulate) {
-  constexpr int L = kLanes<T>;
-  Vec<T> sums[rows][vectors] = {};
+  TapSums<T, rows, halves> sums;
   for (i64 p = 0; p < count; p++) {
     const T* x = pixel_rows[p].x + offset;
     const T* dy = pixel_rows[p].dy;
-    for (i64 u = pixel_rows[p].pixels; u > 0; u--, x += x_step, dy += dy_step) {
-      Vec<T> b_row[vectors];
-#pragma GCC unroll 2
-      for (int j = 0; j < vectors; j++) b_row[j] = load<Vec<T>>(dy + j * L);
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; i++) {
-        const T factor = x[i];
-#pragma GCC unroll 2
-        for (int j = 0; j < vectors; j++) sums[i][j] += factor * b_row[j];
-      }
-    }
+    for (i64 u = pixel_rows[p].pixels; u > 0; u--, x += x_step, dy += dy_step) sums.add([&](int i) { return x[i]; }, dy);
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < rows; i++)
-#pragma GCC unroll 2
-    for (int j = 0; j < vectors; j++) {
-      T* to = c + i * c_row + j * L;
-      store(to, accumulate ? load<Vec<T>>(to) + sums[i][j] : sums[i][j]);
-    }
+  sums.give(c, c_row, accumulate);
 }
 
-template <class T, int... index>
-inline WeightKernel<T> weight_kernel(i64 rows, i64 vectors, std::integer_sequence<int, index...>) {
-  static constexpr WeightKernel<T> kKernels[] = {weight_micro<T, index / kTapVectors + 1, index % kTapVectors + 1>...};
-  return kKernels[(rows - 1) * kTapVectors + vectors - 1];
-}
 template <class T>
-inline WeightKernel<T> weight_kernel(i64 rows, i64 vectors) {
-  return weight_kernel<T>(rows, vectors, std::make_integer_sequence<int, kTapRows * kTapVectors>());
+struct WeightKernels {
+  template <int rows, int halves>
+  struct Of {
+    static constexpr WeightKernel<T> kernel = weight_micro<T, rows, halves>;
+  };
+};
+template <class T>
+inline WeightKernel<T> weight_kernel(i64 rows, i64 halves) {
+  return of_family<WeightKernel<T>, WeightKernels<T>::template Of>(rows, halves, kAllTiles);
 }
 
 }  // namespace

@@ -68,11 +68,13 @@ struct Field {
   i64 channels = 0;          // that are summed over: of a group
   i64 image = 0, row = 0, pixel = 0;  // strides of the source
   bool is_flat = false;      // rows are stretches of all pixels, whatever the images' extents
+  bool is_aliased = false;   // pixels lie a power of two apart: a tile's would all meet in few sets of the cache
 
-  bool in_place() const { return k() == 0 || h.is_inside(); }
+  bool in_place() const { return k() == 0 || (h.is_inside() && !is_aliased); }
+  i64 frame_pixel() const { return channels + (is_aliased ? 16 : 0); }
   i64 columns(i64 t) const { return min(h.outputs, total - t * h.outputs); }
   i64 k() const { return v.taps * h.taps * channels; }
-  i64 frame_row() const { return h.reach() * channels; }
+  i64 frame_row() const { return h.reach() * frame_pixel(); }
   i64 frame_elements(i64 rows) const { return ((rows - 1) * v.step + (v.taps - 1) * v.stride + 1) * frame_row(); }
   bool is_empty() const { return images == 0 || v.outputs <= 0 || h.outputs <= 0; }
 };
@@ -89,9 +91,11 @@ inline bool can_be_flat(const Field& f) {
   return f.v.taps == 1 && f.h.taps == 1 && f.v.step == 1 && f.h.step == 1 && f.v.first == 0 && f.h.first == 0 &&
          f.v.outputs == f.v.extent && f.h.outputs == f.h.extent && f.h.target_step == 1 && f.v.target_step == 1;
 }
-inline Field flattened(Field f) {
+// alias: pixels that many bytes apart (or a multiple) are copied apart.
+inline Field flattened(Field f, i64 element_bytes, i64 alias) {
   if (!can_be_flat(f) || f.is_empty()) return f;
   f.is_flat = true;
+  f.is_aliased = f.pixel * element_bytes % alias == 0 && f.channels == f.pixel;
   const i64 columns = max(56, min(112, kBlockElements / max(1, f.channels) / 14 * 14));
   f.total *= f.images;
   f.images = 1;
@@ -141,16 +145,17 @@ Source<T> source_in_frame(const Field& f, const T* x, const Rows& rows, T* frame
   for (i64 y = max(0, y0); y < min(f.v.extent, y1); y++) {
     const T* from = x + rows.image * f.image + y * f.row + first * f.pixel;
     T* to = frame + (y - y0) * f.frame_row();
-    clear(to, left * f.channels);
-    to += left * f.channels;
-    if (f.channels == f.pixel) {
-      copy(to, from, inside * f.channels);
+    const i64 pixel = f.frame_pixel(), columns = f.is_flat ? f.columns(y) : inside;
+    clear(to, left * pixel);
+    to += left * pixel;
+    if (pixel == f.pixel) {
+      copy(to, from, columns * pixel);
     } else {
-      for (i64 p = 0; p < inside; p++) copy(to + p * f.channels, from + p * f.pixel, f.channels);
+      for (i64 p = 0; p < columns; p++) copy(to + p * pixel, from + p * f.pixel, f.channels);
     }
-    clear(to + inside * f.channels, (reach - left - inside) * f.channels);
+    clear(to + inside * pixel, (reach - left - inside) * pixel);
   }
-  return {frame - y0 * f.frame_row() - f.h.first * f.channels, f.frame_row(), f.channels};
+  return {frame - y0 * f.frame_row() - f.h.first * f.frame_pixel(), f.frame_row(), f.frame_pixel()};
 }
 
 // A stretch of the sum over k whose source elements lie side by side for one pixel.

@@ -97,7 +97,8 @@ TEST(Conv2d, equals_the_definition_on_well_known_shapes) {
   const Conv2dShape shapes[] = {
       square(3, 1, 28, 20, 5),      square(3, 20, 12, 50, 5),       square(2, 3, 31, 16, 7, 2, 3), square(2, 16, 14, 20, 3, 1, 1),
       square(5, 32, 7, 24, 3, 1, 1), square(2, 33, 9, 70, 1),        square(2, 16, 9, 16, 1, 2),    square(2, 12, 15, 12, 3, 1, 1, 12),
-      square(2, 12, 15, 24, 3, 2, 1, 12), square(2, 8, 10, 12, 3, 1, 1, 4), square(9, 6, 1, 5, 1),   square(4, 4, 5, 6, 5)};
+      square(2, 12, 15, 24, 3, 2, 1, 12), square(2, 8, 10, 12, 3, 1, 1, 4), square(9, 6, 1, 5, 1),   square(4, 4, 5, 6, 5),
+      square(9, 5, 12, 50, 5), square(17, 20, 7, 33, 3, 2), square(8, 3, 6, 40, 1)};
   for (auto* kernels : every_isa())
     for (const Conv2dShape& s : shapes) {
       check<float>(kernels, s, random, 2);
@@ -117,6 +118,7 @@ TEST(Conv2d, equals_the_definition_on_random_shapes) {
       s.n = any(round % 20 == 0 ? 0 : 1, 4);
       s.c = s.groups * any(round % 20 == 1 ? 0 : 1, 9);
       s.o = s.groups * any(round % 20 == 2 ? 0 : 1, 9);
+      if (round % 25 == 7) s.n = any(7, 30), s.o = s.groups * any(32, 40);  // many images
       s.h = any(round % 20 == 3 ? 0 : 1, 20), s.w = any(round % 20 == 4 ? 0 : 1, 40);
       s.kh = any(1, 4), s.kw = any(1, 5);
       s.stride_h = any(1, 3), s.stride_w = any(1, 3);

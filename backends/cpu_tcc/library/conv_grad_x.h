@@ -1,7 +1,8 @@
 // conv_grad_x: the gradient of x as one product of taps over dy for each phase of the strides: the elements of dx that
-// lie stride apart are reached by the same taps. Units are those of one phase of one group after another.
+// lie stride apart are reached by the same taps. Units are those of one phase of one group after another. Where it is
+// better, as a scatter of dy.
 #pragma once
-#include "backends/cpu_tcc/library/conv_forward.h"
+#include "backends/cpu_tcc/library/conv_scatter.h"
 
 namespace jt::library {
 namespace {
@@ -23,6 +24,7 @@ struct Phase {
 
 template <class T>
 i64 grad_x_units(const Conv2dShape& s) {
+  if (Scatter<T>::is_better(s)) return Scatter<T>(s).units();
   const Group group(s);
   i64 units = 0;
   for (i64 phase = 0; phase < phases(s); phase++) units += Phase<T>(s, group, phase).product.units();
@@ -30,6 +32,11 @@ i64 grad_x_units(const Conv2dShape& s) {
 }
 template <class T>
 size_t grad_x_workspace(const Conv2dShape& s) {
+  if (Scatter<T>::is_better(s)) {
+    Workspace memory(nullptr);
+    Scatter<T>(s).scratch(memory);
+    return memory.measured();
+  }
   const Group group(s);
   size_t most = 0;
   for (i64 phase = 0; phase < phases(s); phase++) {
@@ -41,6 +48,11 @@ size_t grad_x_workspace(const Conv2dShape& s) {
 }
 template <class T>
 void grad_x(const Conv2dShape& s, const T* dy, const T* w, T* dx, void* workspace, i64 begin, i64 end) {
+  if (Scatter<T>::is_better(s)) {
+    Workspace memory(workspace);
+    const Scatter<T> scatter(s);
+    return scatter.run(dy, w, dx, scatter.scratch(memory), begin, end);
+  }
   const Group group(s);
   i64 first = 0;
   for (i64 g = 0; g < group.groups && first < end; g++)

@@ -98,6 +98,7 @@ TEST(Conv2d, equals_the_definition_on_well_known_shapes) {
       square(3, 1, 28, 20, 5),      square(3, 20, 12, 50, 5),       square(2, 3, 31, 16, 7, 2, 3), square(2, 16, 14, 20, 3, 1, 1),
       square(5, 32, 7, 24, 3, 1, 1), square(2, 33, 9, 70, 1),        square(2, 16, 9, 16, 1, 2),    square(2, 12, 15, 12, 3, 1, 1, 12),
       square(2, 12, 15, 24, 3, 2, 1, 12), square(2, 8, 10, 12, 3, 1, 1, 4), square(9, 6, 1, 5, 1),   square(4, 4, 5, 6, 5),
+      square(2, 40, 11, 40, 3, 1, 1, 40), square(2, 72, 9, 72, 3, 2, 1, 36), square(2, 64, 10, 64, 5, 3, 2, 16),
       square(9, 5, 12, 50, 5), square(17, 20, 7, 33, 3, 2), square(8, 3, 6, 40, 1)};
   for (auto* kernels : every_isa())
     for (const Conv2dShape& s : shapes) {
@@ -118,6 +119,7 @@ TEST(Conv2d, equals_the_definition_on_random_shapes) {
       s.n = any(round % 20 == 0 ? 0 : 1, 4);
       s.c = s.groups * any(round % 20 == 1 ? 0 : 1, 9);
       s.o = s.groups * any(round % 20 == 2 ? 0 : 1, 9);
+      if (round % 25 == 8) s.groups = any(5, 12), s.c = s.o = s.groups << any(0, 2);  // groups side by side in a register
       if (round % 25 == 7) s.n = any(7, 30), s.o = s.groups * any(32, 40);  // many images
       s.h = any(round % 20 == 3 ? 0 : 1, 20), s.w = any(round % 20 == 4 ? 0 : 1, 40);
       s.kh = any(1, 4), s.kw = any(1, 5);
@@ -140,7 +142,8 @@ TEST(Conv2d, keeps_infinity_and_nan_to_the_windows_that_hold_them) {
   // Every path, with rows that are no whole registers, so that lanes beyond a row meet its neighbours' values.
   const Conv2dShape shapes[] = {square(2, 1, 23, 6, 5),           square(2, 3, 21, 5, 3, 1, 1),  square(2, 12, 13, 12, 3, 1, 1, 12),
                                 square(2, 6, 29, 6, 3, 2, 1, 6),  square(2, 20, 12, 50, 5),      square(2, 16, 14, 20, 3, 2, 1),
-                                square(2, 16, 9, 70, 1),          square(2, 8, 10, 8, 3, 1, 1, 2)};
+                                square(2, 16, 9, 70, 1),          square(2, 8, 10, 8, 3, 1, 1, 2),
+                                square(2, 20, 9, 20, 3, 1, 1, 20), square(2, 36, 9, 36, 3, 2, 1, 9)};
   for (auto* kernels : every_isa())
     for (const Conv2dShape& s : shapes)
       for (int strange : {1, 2, 5}) {
@@ -173,7 +176,7 @@ TEST(Conv2d, gives_the_same_bits_however_its_units_are_split) {
   std::uniform_real_distribution<float> real(-1, 1);
   for (auto* kernels : every_isa())
     for (const Conv2dShape& s : {square(5, 20, 12, 50, 5), square(9, 5, 6, 7, 3, 1, 1), square(3, 4, 11, 6, 3, 2, 1, 2), square(3, 1, 40, 20, 5),
-                                 square(3, 8, 19, 8, 3, 1, 1, 8), square(2, 64, 9, 30, 1), square(2, 60, 17, 210, 3, 1, 1)}) {
+                                 square(3, 8, 19, 8, 3, 1, 1, 8), square(2, 64, 9, 30, 1), square(3, 36, 7, 36, 3, 1, 1, 18), square(2, 60, 17, 210, 3, 1, 1)}) {
       const i64 y_count = s.n * s.o * output_height(s) * output_width(s), x_count = s.n * s.c * s.h * s.w;
       std::vector<float> x(x_count), w(s.o * s.c / s.groups * s.kh * s.kw), dy(y_count);
       for (auto* array : {&x, &w, &dy})

@@ -1,37 +1,37 @@
-// conv: the three passes of a convolution over images [n,h,w,c], for both dtypes: depthwise ones by themselves, the others
-// as products of taps (conv_forward, conv_grad_x, conv_grad_w).
+// conv: the three passes of a convolution over images [n,h,w,c], for both dtypes: depthwise ones and those of small groups by
+// lanes, the others as products of taps (conv_forward, conv_grad_x, conv_grad_w).
 #pragma once
 #include "backends/cpu_tcc/library/conv_grad_w.h"
 #include "backends/cpu_tcc/library/conv_grad_x.h"
-#include "backends/cpu_tcc/library/depthwise.h"
+#include "backends/cpu_tcc/library/conv_lanes.h"
 
 namespace jt::library {
 namespace {
 
 template <class T>
 struct Convolution {
-  static size_t workspace(const Conv2dShape& s) { return is_depthwise(s) ? depthwise_workspace<T>(s) : Forward<T>(s).workspace(); }
-  static i64 units(const Conv2dShape& s) { return is_depthwise(s) ? depthwise_units(s) : Forward<T>(s).units(); }
+  static size_t workspace(const Conv2dShape& s) { return fits_lanes<T>(s) ? lanes_workspace<T>(s) : Forward<T>(s).workspace(); }
+  static i64 units(const Conv2dShape& s) { return fits_lanes<T>(s) ? lane_forward<T>(s).units() : Forward<T>(s).units(); }
   static void run(const Conv2dShape& s, const void* x, const void* w, void* y, void* memory, i64 begin, i64 end) {
-    if (is_depthwise(s)) return depthwise(s, (const T*)x, (const T*)w, (T*)y, memory, begin, end);
+    if (fits_lanes<T>(s)) return lanes_forward(s, (const T*)x, (const T*)w, (T*)y, memory, begin, end);
     Forward<T>(s).run(s, (const T*)x, (const T*)w, (T*)y, memory, begin, end);
   }
 
   static size_t grad_x_workspace(const Conv2dShape& s) {
-    return is_depthwise(s) ? depthwise_workspace<T>(s) : library::grad_x_workspace<T>(s);
+    return fits_lanes<T>(s) ? lanes_workspace<T>(s) : library::grad_x_workspace<T>(s);
   }
-  static i64 grad_x_units(const Conv2dShape& s) { return is_depthwise(s) ? depthwise_grad_x_units(s) : library::grad_x_units<T>(s); }
+  static i64 grad_x_units(const Conv2dShape& s) { return fits_lanes<T>(s) ? lanes_grad_x_units<T>(s) : library::grad_x_units<T>(s); }
   static void grad_x(const Conv2dShape& s, const void* dy, const void* w, void* dx, void* memory, i64 begin, i64 end) {
-    if (is_depthwise(s)) return depthwise_grad_x(s, (const T*)dy, (const T*)w, (T*)dx, memory, begin, end);
+    if (fits_lanes<T>(s)) return lanes_grad_x(s, (const T*)dy, (const T*)w, (T*)dx, memory, begin, end);
     library::grad_x(s, (const T*)dy, (const T*)w, (T*)dx, memory, begin, end);
   }
 
-  static size_t grad_w_workspace(const Conv2dShape& s) {
-    return is_depthwise(s) ? depthwise_workspace<T>(s) : GradW<T>(s).workspace();
+  static size_t grad_w_workspace(const Conv2dShape& s) { return fits_lanes<T>(s) ? lanes_workspace<T>(s) : GradW<T>(s).workspace(); }
+  static i64 grad_w_units(const Conv2dShape& s) {
+    return fits_lanes<T>(s) ? LaneChannels<T>{s.c}.count() : GradW<T>(s).units();
   }
-  static i64 grad_w_units(const Conv2dShape& s) { return is_depthwise(s) ? depthwise_grad_w_units(s) : GradW<T>(s).units(); }
   static void grad_w(const Conv2dShape& s, const void* x, const void* dy, void* dw, void* memory, i64 begin, i64 end) {
-    if (is_depthwise(s)) return depthwise_grad_w(s, (const T*)x, (const T*)dy, (T*)dw, memory, begin, end);
+    if (fits_lanes<T>(s)) return lanes_grad_w(s, (const T*)x, (const T*)dy, (T*)dw, memory, begin, end);
     GradW<T>(s).run((const T*)x, (const T*)dy, (T*)dw, memory, begin, end);
   }
 };

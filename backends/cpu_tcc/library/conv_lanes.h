@@ -1,0 +1,313 @@
+// conv_lanes: convolutions of few channels a group, as many in as out: lanes are channels of several groups, and each factor
+// is a register of x whose lanes hold, within each group, one of its channels. Depthwise convolutions are groups of one.
+//
+// Nothing but the weights is packed: for each register of channels [tap][channel of the group][lane]. Pixels whose windows
+// lie inside a row go in tiles, the others one by one with the taps that meet the source.
+#pragma once
+#include "backends/cpu_tcc/library/conv_forward.h"
+
+namespace jt::library {
+namespace {
+
+constexpr int kLaneRows = 6;
+
+// Lane l of channel(x): x[l / group * group + q].
+template <class T, int group, int q, int... lane>
+inline Vec<T> channel_of_groups(Vec<T> x, std::integer_sequence<int, lane...>) {
+  if constexpr (group == 1) return x;
+  else return __builtin_shufflevector(x, x, (lane / group * group + q)...);
+}
+template <class T, int group, int... q>
+[[gnu::always_inline]] inline void add_groups(Vec<T>& sum, Vec<T> x, const Vec<T>* weights, std::integer_sequence<int, q...>) {
+  ((sum += channel_of_groups<T, group, q>(x, std::make_integer_sequence<int, kLanes<T>>()) * weights[q]), ...);
+}
+
+// Taps of a tile: rows and columns of them, steps between them in the source and in the packed weights.
+struct LaneTaps {
+  i64 rows, columns, row_step, column_step, row_weights, column_weights;
+};
+template <class T>
+using LaneKernel = void (*)(const LaneTaps& taps, const T* x, i64 x_step, const T* weights, T* y, i64 y_step);
+
+template <class T, int group, int rows>
+void lane_micro(const LaneTaps& taps, const T* x, i64 x_step, const T* weights, T* y, i64 y_step) {
+  constexpr int L = kLanes<T>;
+  Vec<T> sums[rows] = {};
+  for (i64 a = 0; a < taps.rows; a++)
+    for (i64 b = 0; b < taps.columns; b++) {
+      const T* from = x + a * taps.row_step + b * taps.column_step;
+      const T* w = weights + a * taps.row_weights + b * taps.column_weights;
+      Vec<T> factors[group];
+#pragma GCC unroll 8
+      for (int q = 0; q < group; q++) factors[q] = load<Vec<T>>(w + q * L);
+#pragma GCC unroll 8
+      for (int i = 0; i < rows; i++)
+        add_groups<T, group>(sums[i], load<Vec<T>>(from + i * x_step), factors, std::make_integer_sequence<int, group>());
+    }
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; i++) store(y + i * y_step, sums[i]);
+}
+
+template <class T, int group, int... rows>
+inline LaneKernel<T> lane_kernel(i64 n, std::integer_sequence<int, rows...>) {
+  static constexpr LaneKernel<T> kKernels[] = {lane_micro<T, group, rows + 1>...};
+  return kKernels[n - 1];
+}
+template <class T>
+inline LaneKernel<T> lane_kernel(i64 group, i64 rows) {
+  constexpr auto kAll = std::make_integer_sequence<int, kLaneRows>();
+  switch (group) {
+    case 1: return lane_kernel<T, 1>(rows, kAll);
+    case 2: return lane_kernel<T, 2>(rows, kAll);
+    default: return lane_kernel<T, 4>(rows, kAll);
+  }
+}
+
+template <class T>
+bool fits_lanes(const Conv2dShape& s) {
+  const i64 group = s.groups ? s.c / s.groups : 0;
+  return s.groups > 1 && s.o == s.c && (group == 1 || group == 2 || group == 4) && kLanes<T> % group == 0 && s.c >= kLanes<T>;
+}
+
+// Registers of channels; the last one overlaps the one before.
+template <class T>
+struct LaneChannels {
+  i64 channels;
+  i64 count() const { return ceil_div(channels, kLanes<T>); }
+  i64 at(i64 register_) const { return min(register_ * kLanes<T>, channels - kLanes<T>); }
+};
+
+// One field (of all channels): the forward pass, or a phase of the gradient of x.
+template <class T>
+struct LaneProduct {
+  Field f;
+  Target target;
+  i64 group, kh, kw;
+  bool by_outputs;  // results are outputs o; else channels c, and the sums run over o
+
+  LaneChannels<T> lanes() const { return {f.pixel}; }
+  i64 units() const { return f.is_empty() ? 0 : f.images * f.v.outputs; }
+  i64 register_weights() const { return f.v.taps * f.h.taps * group * kLanes<T>; }
+
+  void pack(const T* w, T* out) const {
+    for (i64 r = 0; r < lanes().count(); r++)
+      for (i64 kv = 0; kv < f.v.taps; kv++)
+        for (i64 k = 0; k < f.h.taps; k++) {
+          const i64 tap = (f.v.weight + kv * f.v.weight_step) * kw + f.h.weight + k * f.h.weight_step;
+          for (i64 q = 0; q < group; q++)
+            for (i64 l = 0; l < kLanes<T>; l++) {
+              const i64 result = lanes().at(r) + l, in_group = result % group, first = result - in_group;
+              const i64 o = by_outputs ? result : first + q, c = by_outputs ? q : in_group;
+              *out++ = w[(o * group + c) * kh * kw + tap];
+            }
+        }
+  }
+
+  void run(const T* x, const T* weights, T* y, i64 begin, i64 end) const {
+    // Windows of outputs [inner, outer) lie inside the rows of the source.
+    const i64 inner = min(f.h.outputs, max(0, ceil_quotient(-f.h.first, f.h.step)));
+    const i64 room = f.h.extent - f.h.first - (f.h.taps - 1) * f.h.stride;
+    const i64 outer = f.h.taps == 0 ? inner : max(inner, min(f.h.outputs, ceil_quotient(room, f.h.step)));
+    for (i64 unit = begin; unit < end; unit++) {
+      const i64 image = unit / f.v.outputs, t = unit % f.v.outputs;
+      const Axis::Taps rows = f.v.taps_of(t);
+      const T* from = x + image * f.image + (f.v.at(t) + rows.begin * f.v.stride) * f.row;
+      T* to = y + target.first + image * target.image + t * target.row;
+      const T* w = weights + rows.begin * f.h.taps * group * kLanes<T>;
+      for (i64 u = 0; u < f.h.outputs;) {
+        const bool is_inside = u >= inner && u < outer;
+        const i64 count = is_inside ? min(kLaneRows, outer - u) : 1;
+        tile(rows, is_inside ? Axis::Taps{0, f.h.taps} : f.h.taps_of(u), from, u, count, w, to + u * target.pixel);
+        u += count;
+      }
+    }
+  }
+
+ private:
+  void tile(const Axis::Taps& rows, const Axis::Taps& columns, const T* from, i64 u, i64 count, const T* w, T* y) const {
+    const i64 tap = group * kLanes<T>;
+    const LaneTaps taps{rows.end - rows.begin, columns.end - columns.begin, f.v.stride * f.row, f.h.stride * f.pixel, f.h.taps * tap, tap};
+    const T* x = from + (f.h.at(u) + columns.begin * f.h.stride) * f.pixel;
+    // The source row below is needed next; the results' pixels come register by register, which no hardware foresees.
+    const i64 below = (rows.end - rows.begin) * taps.row_step, line = 64 / i64(sizeof(T));
+    for (i64 i = 0; i < count * f.h.step * f.pixel; i += line) __builtin_prefetch(x + below + i, 0, 2);
+    for (i64 i = 0; i < count * target.pixel; i += line) __builtin_prefetch(y + count * target.pixel + i, 1, 2);
+    const LaneKernel<T> kernel = lane_kernel<T>(group, count);
+    for (i64 r = 0; r < lanes().count(); r++)
+      kernel(taps, x + lanes().at(r), f.h.step * f.pixel, w + columns.begin * tap + r * register_weights(), y + lanes().at(r), target.pixel);
+  }
+};
+
+template <class T>
+LaneProduct<T> lane_forward(const Conv2dShape& s) {
+  const i64 oh = output_height(s), ow = output_width(s);
+  const Field f = field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, oh), forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, ow), s.n,
+                        s.c / s.groups, s.c);
+  return {f, target_of(f, ow, oh, s.o), s.c / s.groups, s.kh, s.kw, true};
+}
+template <class T>
+LaneProduct<T> lane_grad_x(const Conv2dShape& s, i64 begin_h, i64 begin_w) {
+  const i64 oh = output_height(s), ow = output_width(s);
+  const Field f = field(gradient_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, oh, begin_h),
+                        gradient_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, ow, begin_w), s.n, s.o / s.groups, s.o);
+  return {f, target_of(f, s.w, s.h, s.c), s.c / s.groups, s.kh, s.kw, false};
+}
+
+// Room for the weights of any field, and for sums of as many.
+template <class T>
+T* lane_weights(const Conv2dShape& s, Workspace& memory) {
+  return memory.take<T>(s.kh * s.kw * s.c / s.groups * round_up(s.c, kLanes<T>));
+}
+template <class T>
+size_t lanes_workspace(const Conv2dShape& s) {
+  Workspace memory(nullptr);
+  lane_weights<T>(s, memory);
+  return memory.measured();
+}
+
+template <class T>
+void lanes_forward(const Conv2dShape& s, const T* x, const T* w, T* y, void* workspace, i64 begin, i64 end) {
+  if (begin >= end) return;
+  Workspace memory(workspace);
+  T* weights = lane_weights<T>(s, memory);
+  const LaneProduct<T> product = lane_forward<T>(s);
+  product.pack(w, weights);
+  product.run(x, weights, y, begin, end);
+}
+
+// body(phase) for each phase of the strides.
+template <class T, class Body>
+void for_each_lane_phase(const Conv2dShape& s, const Body& body) {
+  for (i64 i = 0; i < min(s.stride_h, s.h); i++)
+    for (i64 j = 0; j < min(s.stride_w, s.w); j++) body(lane_grad_x<T>(s, i, j));
+}
+template <class T>
+i64 lanes_grad_x_units(const Conv2dShape& s) {
+  i64 units = 0;
+  for_each_lane_phase<T>(s, [&](const LaneProduct<T>& phase) { units += phase.units(); });
+  return units;
+}
+template <class T>
+void lanes_grad_x(const Conv2dShape& s, const T* dy, const T* w, T* dx, void* workspace, i64 begin, i64 end) {
+  Workspace memory(workspace);
+  T* weights = lane_weights<T>(s, memory);
+  i64 first = 0;
+  for_each_lane_phase<T>(s, [&](const LaneProduct<T>& phase) {
+    const i64 from = max(0, begin - first), to = min(phase.units(), end - first);
+    first += phase.units();
+    if (from >= to) return;
+    phase.pack(w, weights);
+    phase.run(dy, weights, dx, from, to);
+  });
+}
+
+// ---- the gradient of w: units are registers of channels; sums [tap][channel of the group][lane], row by row of dy.
+
+constexpr int kLaneTaps = 3;  // of a row, and rows of them, that are summed in one walk
+
+// Where a walk over pixels of a row of dy finds x, and where the sums lie.
+struct LaneWalk {
+  i64 x_step, row_step, tap_step, dy_step, pixels;
+  i64 row_sums;
+};
+// sums[row][tap][q][lane] += over pixels of channel q of x at the tap * dy
+template <class T, int group, int rows, int taps>
+void lane_sums(const LaneWalk& walk, const T* x, const T* dy, T* sums) {
+  constexpr int L = kLanes<T>;
+  Vec<T> total[rows][taps][group] = {};
+  for (i64 u = 0; u < walk.pixels; u++, x += walk.x_step, dy += walk.dy_step) {
+    const Vec<T> factor = load<Vec<T>>(dy);
+#pragma GCC unroll 3
+    for (int row = 0; row < rows; row++)
+#pragma GCC unroll 3
+      for (int tap = 0; tap < taps; tap++) {
+        const Vec<T> value = load<Vec<T>>(x + row * walk.row_step + tap * walk.tap_step);
+        [&]<int... q>(std::integer_sequence<int, q...>) {
+          ((total[row][tap][q] += channel_of_groups<T, group, q>(value, std::make_integer_sequence<int, L>()) * factor), ...);
+        }(std::make_integer_sequence<int, group>());
+      }
+  }
+#pragma GCC unroll 3
+  for (int row = 0; row < rows; row++)
+#pragma GCC unroll 3
+    for (int tap = 0; tap < taps; tap++)
+#pragma GCC unroll 4
+      for (int q = 0; q < group; q++) {
+        T* to = sums + row * walk.row_sums + (tap * group + q) * L;
+        store(to, load<Vec<T>>(to) + total[row][tap][q]);
+      }
+}
+
+// What row t of dy of an image adds to the sums of one register: dy is at the row, x at the image.
+template <class T, int group>
+class LaneRow {
+ public:
+  static void add(const Field& f, i64 t, const T* x, const T* dy, i64 dy_step, T* sums) {
+    const LaneRow row{f, x + f.v.at(t) * f.row, dy, dy_step, sums};
+    const Axis::Taps rows = f.v.taps_of(t);
+    i64 kv = rows.begin;
+    if constexpr (group == 1)
+      for (; kv + kLaneTaps <= rows.end; kv += kLaneTaps) row.template add_taps<kLaneTaps>(kv);
+    for (; kv < rows.end; kv++) row.template add_taps<1>(kv);
+  }
+
+  const Field& f;
+  const T *x, *dy;
+  i64 dy_step;
+  T* sums;
+
+ private:
+  // Pixels [from(k), to(k)) meet column k of the taps.
+  i64 from(i64 k) const { return min(f.h.outputs, max(0, ceil_quotient(-f.h.first - k * f.h.stride, f.h.step))); }
+  i64 to(i64 k) const {
+    return max(from(k), min(f.h.outputs, ceil_quotient(f.h.extent - f.h.first - k * f.h.stride, f.h.step)));
+  }
+  template <int rows, int taps>
+  void add_pixels(i64 kv, i64 k, i64 u0, i64 u1) const {
+    constexpr i64 kTap = group * kLanes<T>;
+    if (u0 >= u1) return;
+    const LaneWalk walk{f.h.step * f.pixel, f.v.stride * f.row, f.h.stride * f.pixel, dy_step, u1 - u0, f.h.taps * kTap};
+    lane_sums<T, group, rows, taps>(walk, x + kv * f.v.stride * f.row + (f.h.at(u0) + k * f.h.stride) * f.pixel, dy + u0 * dy_step,
+                                    sums + (kv * f.h.taps + k) * kTap);
+  }
+  template <int rows>
+  void add_taps(i64 kv) const {
+    i64 k = 0;
+    for (; k + kLaneTaps <= f.h.taps; k += kLaneTaps) {
+      const i64 u0 = from(k), u1 = max(u0, to(k + kLaneTaps - 1));  // the pixels that meet them all
+      add_pixels<rows, kLaneTaps>(kv, k, u0, u1);
+      for (i64 i = k; i < k + kLaneTaps; i++) {
+        add_pixels<rows, 1>(kv, i, from(i), min(u0, to(i)));
+        add_pixels<rows, 1>(kv, i, max(u1, from(i)), to(i));
+      }
+    }
+    for (; k < f.h.taps; k++) add_pixels<rows, 1>(kv, k, from(k), to(k));
+  }
+};
+
+template <class T>
+void lanes_grad_w(const Conv2dShape& s, const T* x, const T* dy, T* dw, void* workspace, i64 begin, i64 end) {
+  Workspace memory(workspace);
+  T* sums = lane_weights<T>(s, memory);
+  const LaneProduct<T> product = lane_forward<T>(s);
+  const Field& f = product.f;
+  const i64 group = product.group, taps = s.kh * s.kw, per_register = product.register_weights();
+  const auto add_row = group == 1 ? LaneRow<T, 1>::add : group == 2 ? LaneRow<T, 2>::add : LaneRow<T, 4>::add;
+  fill(sums, (end - begin) * per_register, T(0));
+  for (i64 image = 0; image < f.images; image++)
+    for (i64 t = 0; t < f.v.outputs; t++)
+      for (i64 r = begin; r < end; r++) {
+        const i64 c0 = product.lanes().at(r);
+        add_row(f, t, x + image * f.image + c0, dy + (image * f.v.outputs + t) * f.h.outputs * s.o + c0, s.o, sums + (r - begin) * per_register);
+      }
+  for (i64 r = begin; r < end; r++) {
+    const i64 c0 = product.lanes().at(r);
+    const T* from = sums + (r - begin) * per_register;
+    for (i64 l = r * kLanes<T> - c0; l < kLanes<T>; l++)  // what overlaps belongs to the register before
+      for (i64 q = 0; q < group; q++)
+        for (i64 tap = 0; tap < taps; tap++) dw[((c0 + l) * group + q) * taps + tap] = from[(tap * group + q) * kLanes<T> + l];
+  }
+}
+
+}  // namespace
+}  // namespace jt::library

@@ -41,8 +41,8 @@ Context::Entry::Entry(Context& context) : context_(context) {
     inside = 0;
   }
   if (!outermost_ && (inside & ~kMail) != me) fail(JT_E_BUSY, "the context is in use by another thread");
-  if (!outermost_ && context.recorder_.in_custom)
-    fail(JT_E_BUSY, "the context is evaluating a custom op, whose forward function must not use it");
+  if (!outermost_ && context.recorder_.in_callback)
+    fail(JT_E_BUSY, "the context is evaluating, and the functions that this calls, like a custom op's, must not use it");
 }
 
 Context::Entry::~Entry() {
@@ -245,6 +245,8 @@ void Context::flush() {
     planner_->flush();
     kept_bytes_ = 0;
     flush_at_ = kMaxPending;
+  } catch (const Interrupted&) {
+    throw;
   } catch (const std::exception&) {
     // What lacks memory is still pending: to try at every op would be slow and help nobody.
     flush_at_ = std::max(kMaxPending, 2 * recorder_.pending_count());
@@ -257,6 +259,10 @@ Buffer* Context::read(Ref value) {
   if (!r.buffer) eval({&value, 1});
   if (!r.buffer) fail(JT_E_INTERNAL, "eval: ", name(value.node->op), " did not run");
   return r.buffer;
+}
+
+void Context::set_watch(jt_status (*function)(void*, int64_t, int64_t), void* user) {
+  planner_->watch = {function, user, &recorder_.in_callback};
 }
 
 std::string Context::show(std::span<const Ref> asked, char stage) { return planner_->show(asked, stage); }
@@ -297,6 +303,10 @@ void Context::backward(Ref loss, uint32_t flags) {
     if (c->grad && !c->grad->value.ref().node->has_run()) sums.push_back(c->grad->value);
   if (!sums.empty()) eval(sums);
   auto grads = gradients(recorder_, loss, {}, wrt, options);
+  if (std::none_of(grads.begin(), grads.end(), [](const Value& g) { return bool(g); })) {
+    if (options.consume) unconsume(recorder_, loss);
+    fail(JT_E_INVALID, "backward: the loss depends on no tensor that requires a gradient, or only through what has none");
+  }
   // Everything that can fail comes before the first handle changes.
   std::vector<std::pair<Cell*, Value>> next;
   next.reserve(cells.size());

@@ -88,7 +88,10 @@ class Context {
   std::string show(std::span<const Ref> asked, char stage);
   // Hands the text of these stages of every new plan to `sink`.
   void set_dump(std::string stages, std::function<void(char stage, std::string_view text)> sink);
-  // Called after recording: a loop that looks at nothing runs all the same. What fails then tells when it is read.
+  // Called during evaluations; see jt_runtime.h. Null: nobody.
+  void set_watch(jt_status (*function)(void* user, int64_t compiled, int64_t to_compile), void* user);
+  // Called before recording: a loop that looks at nothing runs all the same. What fails then tells when it is read; throws
+  // only where the program's watch ends the evaluation.
   void flush_if_large() {
     bool is_large = recorder_.pending_count() > flush_at_ || kept_bytes_ > kMaxKeptBytes;
     if (is_large && flush_limit_) [[unlikely]] flush();

@@ -2,7 +2,8 @@
 //
 // Each round takes the custom ops that no other pending one stands before: one plan for all their operands, then their
 // functions in program order. What that plan computes on the way and others will need is kept, so nothing is computed
-// twice. A function that fails poisons its node and goes no further; a plan that fails throws and has changed nothing.
+// twice. A function that fails poisons its node and goes no further; one that says JT_E_CANCELLED ends the evaluation, and
+// its node stays pending; a plan that fails throws and has changed nothing.
 #include "core/ir/custom.h"
 #include "core/planner.h"
 
@@ -82,18 +83,10 @@ std::vector<Ref> roots_of(Recorder& recorder, std::span<Node* const> customs, st
   return roots;
 }
 
-class InCustom {
- public:
-  explicit InCustom(Recorder& recorder) : recorder_(recorder) { recorder.in_custom = true; }
-  ~InCustom() { recorder_.in_custom = false; }
-
- private:
-  Recorder& recorder_;
-};
-
 }  // namespace
 
-// The function, on buffers: its outputs belong to the node afterwards. Throws only before the function was called.
+// The function, on buffers: its outputs belong to the node afterwards. Throws only before the function was called, or what it threw to
+// end the evaluation.
 void Planner::call(Node* node) {
   std::vector<HostView> in, out;
   for (Ref r : node->ins()) in.push_back({&r.type(), r.node->results()[r.result].buffer->data});
@@ -110,10 +103,11 @@ void Planner::call(Node* node) {
   }
   int64_t begin = runtime_.trace.is_on() ? Trace::now_ns() : 0;
   try {
-    InCustom inside(recorder_);
+    InCallback inside(recorder_.in_callback);
     node->custom->forward(in, out);
   } catch (...) {
     Error error = caught();
+    if (error.code() == JT_E_CANCELLED) throw Interrupted(error);  // nothing is wrong with it: it stays pending
     recorder_.poison(node, error);
     if (!of_custom_) of_custom_ = std::move(error);
     return;
@@ -137,8 +131,10 @@ bool Planner::run_first_customs(std::span<const Ref> asked, bool also_held) {
   std::vector<Value> held;  // functions may let go of handles
   for (Node* custom : customs) held.push_back(Ref{custom, 0});
   if (!roots.empty()) run_plan_of(roots, false);
-  for (Node* custom : customs)
+  for (Node* custom : customs) {
+    watch.look();
     if (custom->has(kPending)) call(custom);
+  }
   return true;
 }
 

@@ -41,6 +41,8 @@ void Planner::flush() {
   if (values.empty() || values.size() > kMostValues) return eval({});
   try {
     run(values, false);
+  } catch (const Interrupted&) {
+    throw;
   } catch (...) {
     salvage(values);
   }

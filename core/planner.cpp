@@ -1,5 +1,7 @@
 #include "core/planner.h"
 
+#include <algorithm>
+
 #include "core/base/hash.h"
 #include "core/ir/rules.h"
 
@@ -27,6 +29,7 @@ class Words {
 
 // Everything one walk over the pending nodes finds.
 struct Planner::Walk {
+  std::vector<const Node*> asked;   // in order of address
   std::vector<Node*> nodes;         // needed, in program order
   std::vector<Ref> leaves;          // operands that have run
   std::vector<char> dies;           // by leaf
@@ -41,7 +44,7 @@ struct Planner::Walk {
   std::vector<Buffer*> outputs, of_results;  // of the run
   std::vector<char> is_given;       // by output: a result has its count
   void clear() {
-    outputs.clear(), of_results.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(), scalars.clear();
+    outputs.clear(), of_results.clear(), asked.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(), scalars.clear();
     wheres.clear(), results.clear(), key.clear();
   }
   std::vector<bool> dying() const { return {dies.begin(), dies.end()}; }
@@ -60,17 +63,13 @@ bool is_stored_for_gradient(const Node* node) {
   Kind k = kind(node);
   return keeps_for_gradient(node) && (k == Kind::library || k == Kind::reduce || k == Kind::index);
 }
-// What an eval runs: what was asked for and, unless that failed before, every value that has a handle.
+// What an eval runs: what was asked for, in order of address, and, unless that failed before, every value that has a handle.
 struct Roots {
-  std::span<const Ref> asked;
+  std::span<const Node* const> asked;
   bool also_held = true;
 };
 
-bool is_asked(const Node* node, std::span<const Ref> asked) {
-  for (Ref r : asked)
-    if (r.node == node) return true;
-  return false;
-}
+bool is_asked(const Node* node, std::span<const Node* const> asked) { return std::ranges::binary_search(asked, node); }
 
 // A pending node is a root if someone may look at it. Constants are written in the program: they run only when asked for,
 // so that a graph looks the same whether they were looked at or not.
@@ -199,7 +198,9 @@ void Planner::find_uses_that_end(Walk& w, int32_t n_values) {
 
 void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w) {
   w.clear();
-  Roots roots{asked, also_held};
+  for (Ref r : asked) w.asked.push_back(r.node);
+  std::ranges::sort(w.asked);
+  Roots roots{w.asked, also_held};
   uint32_t mark = recorder_.next_mark();
   mark_needed(recorder_, roots, mark, w.nodes);
 
@@ -268,6 +269,8 @@ void Planner::eval(std::span<const Ref> asked) {
   of_custom_.reset();
   try {
     run(asked, true);
+  } catch (const Interrupted&) {
+    throw;
   } catch (...) {
     salvage(asked);
   }
@@ -284,7 +287,7 @@ void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
   Walk& w = *scratch_;
   walk(asked, also_held, w);
   bool anything = false;
-  for (Node* n : w.nodes) anything |= n->op != Op::constant || is_asked(n, asked);
+  for (Node* n : w.nodes) anything |= n->op != Op::constant || is_asked(n, w.asked);
   if (!anything) return;
   stats_.evals.add(1);
   Plan& plan = find_or_make(w);
@@ -293,7 +296,7 @@ void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
   w.is_given.assign(plan.output_bytes.size(), false);
   int64_t launches = 0, calls = 0;
   ThreadPool::Rest rest(runtime_.threads);
-  run_plan(plan, {w.params, w.scalars, w.wheres, runtime_.timing}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
+  run_plan(plan, {w.params, w.scalars, w.wheres, runtime_.timing, &watch}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
   stats_.launches.add(launches), stats_.library_calls.add(calls);
   // Buffers of results, in order; an alias of an operand shares its buffer.
   for (size_t i = 0; i < w.results.size(); i++) {
@@ -324,7 +327,7 @@ Plan& Planner::find_or_make(Walk& w) {
       return *it->plan;
     }
   Dump* seen = dump.stages.empty() ? nullptr : &dump;
-  auto plan = compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dying(), seen);
+  auto plan = compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dying(), seen, watch);
   stats_.plans_made.add(1);
   keep({{key.begin(), key.end()}, hash, plan});
   return *plan;

@@ -35,7 +35,8 @@ class Planner {
   int64_t plans() const { return int64_t(plans_.size()); }
   // What a stage makes of the graph behind `asked`; runs nothing.
   std::string show(std::span<const Ref> asked, char stage);
-  Dump dump;  // of every plan made
+  Dump dump;    // of every plan made
+  Watch watch;  // of every evaluation; an end that it calls for is thrown as Interrupted, and nothing is salvaged
 
  private:
   struct Walk;
@@ -71,6 +72,7 @@ class Planner {
 Error caught();
 
 // Simplify, fuse, lower, plan: the story from a captured graph to something that runs. See docs/ARCHITECTURE.md.
-std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump);
+std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump,
+                              const Watch& watch = {});
 
 }  // namespace jt

@@ -3,6 +3,7 @@
 // The values asked for run first, then the held ones in program order, in halves down to single values. One that fails by
 // itself is poisoned: reading it repeats the error, so do values that depend on it, and it is no longer pending. What only
 // lacked memory or time stays pending instead: nothing is wrong with it, and it may come when it is asked for again.
+// Where the program's watch ended the evaluation nothing is salvaged: everything stays as it is.
 #include "core/planner.h"
 
 namespace jt {
@@ -56,6 +57,8 @@ void Planner::bring(std::span<const Value> roots, std::optional<Error>& first) {
   if (pending.empty()) return;
   try {
     return run(pending, false);
+  } catch (const Interrupted&) {
+    throw;
   } catch (...) {
     if (pending.size() == 1) {
       Error error = caught();
@@ -88,11 +91,17 @@ void Planner::eval_together(std::span<const Ref> asked, const std::function<void
   };
   try {
     return run_together({}, true);
+  } catch (const Interrupted&) {
+    undo();
+    throw;
   } catch (...) {
   }
   std::optional<Error> of_asked, of_held;
   try {
     run_together(asked, false);
+  } catch (const Interrupted&) {
+    undo();
+    throw;
   } catch (...) {
     of_asked = caught();
     undo();

@@ -187,6 +187,10 @@ jt_status cpu_compile(jt_be_device* device, const jt_be_source* source, jt_be_ke
 
 void cpu_kernel_release(jt_be_device*, jt_be_kernel* kernel) { delete kernel; }
 
+void cpu_kernel_prepare(jt_be_device*, jt_be_kernel* kernel) {
+  if (kernel) kernel->prepare();
+}
+
 void check_launch(const jt_be_kernel* kernel, const jt_be_launch* launch) {
   demand(kernel && launch && launch->args, "launch: no kernel or no arguments");
   const Program& p = kernel->program();
@@ -296,6 +300,7 @@ constexpr jt_backend_api kTable = {
     .op_run = cpu_op_run,
     .op_compile = cpu_op_compile,
     .kernel_text = cpu_kernel_text,
+    .kernel_prepare = cpu_kernel_prepare,
 };
 
 }  // namespace

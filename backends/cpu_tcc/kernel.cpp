@@ -36,6 +36,10 @@ void Kernel::run(const int64_t* args, int64_t begin, int64_t end, char* scratch,
   });
 }
 
+void Kernel::prepare() const noexcept {
+  if (better_) gxx_->prepare(*better_);
+}
+
 std::string Kernel::source() const {
   const Program* programs[] = {&program_};
   if (better_ && better_->code()) return render_gxx(programs, isa_);

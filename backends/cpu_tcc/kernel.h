@@ -25,6 +25,9 @@ class Kernel {
   // Outer elements [begin, end), over whatever lanes there are; see VmCode::run. Any number of threads.
   void run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const Lanes& lanes) const noexcept;
 
+  // Waits for what the first run would wait for.
+  void prepare() const noexcept;
+
   const char* tier() const;    // static text
   std::string source() const;  // what it was compiled from; empty: interpreted
   int64_t compile_ns() const { return compile_ns_ + (better_ ? better_->compile_ns() : 0); }

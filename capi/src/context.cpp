@@ -26,6 +26,10 @@ extern "C" jt_status jt_context_set_line(jt_context* ctx, uint32_t line) {
   return guarded("jt_context_set_line", ctx, [&](Context& c) { c.recorder().line = line; });
 }
 
+extern "C" jt_status jt_context_set_watch(jt_context* ctx, jt_status (*watch)(void*, int64_t, int64_t), void* user) {
+  return guarded("jt_context_set_watch", ctx, [&](Context& c) { c.set_watch(watch, user); });
+}
+
 extern "C" jt_status jt_sync(jt_context* ctx) {
   return guarded("jt_sync", ctx, [](Context& c) { c.eval_all(); });
 }

@@ -141,12 +141,12 @@ extern "C" jt_status jt_custom(jt_context* ctx, const jt_custom_desc* desc, jt_t
     if (!d.forward) fail(JT_E_INVALID, "desc->forward is NULL");
     std::string name = name_of(d.name, d.name_len, "custom");
     std::vector<Type> types = types_of(name, d.outputs, d.outputs_len);
+    c.flush_if_large();
     Call call(c, name, inputs, inputs_len, outputs, outputs_len, types.size());
     auto* op = new HostOp(std::move(name), d, c);
     Value made = c.recorder().custom(op, call.inputs, types);
     give(c, made, outputs, outputs_len);
     op->owe(d.release);
-    c.flush_if_large();
   });
 }
 
@@ -172,8 +172,8 @@ extern "C" jt_status jt_code(jt_context* ctx, const jt_code_desc* desc, jt_tenso
       t.data_values.push_back(d.data_values[i]);
     }
     std::vector<Type> types = types_of(name, d.outputs, d.outputs_len);
+    c.flush_if_large();
     Call call(c, name, inputs, inputs_len, outputs, outputs_len, types.size());
     give(c, record_code(c.recorder(), c.runtime(), name, std::move(t), call.inputs, types), outputs, outputs_len);
-    c.flush_if_large();
   });
 }

@@ -133,10 +133,10 @@ static void give_results(Context& c, Ref first, std::span<jt_tensor** const> out
 
 static void call_on(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, std::span<jt_tensor** const> outs,
                     Ref* refs) {
+  c.flush_if_large();
   for (size_t i = 0; i < inputs.size(); i++)
     if (inputs[i]) refs[i] = c.operand(name(op), unwrap(inputs[i]));
   Value first = c.recorder().build(op, {refs, inputs.size()}, std::move(attrs));
-  c.flush_if_large();
   give_results(c, first, outs);
 }
 

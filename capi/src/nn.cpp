@@ -165,6 +165,7 @@ extern "C" jt_status jt_module_forward(jt_context* ctx, jt_module* module, jt_te
     for (size_t i = 0; i < inputs_len; i++)
       if (inputs[i]) values[i] = operand(c, kind, inputs[i]);
     if (inputs_len && !values[0]) fail(JT_E_INVALID, kind, ": inputs[0] is NULL");
+    c.flush_if_large();
     Forward pass{c};
     std::vector<Value> results = pass.run(m, values, 1);
     if (outputs_len > results.size()) fail(JT_E_INVALID, kind, ": gives ", results.size(), " results, not ", outputs_len);
@@ -176,8 +177,6 @@ extern "C" jt_status jt_module_forward(jt_context* ctx, jt_module* module, jt_te
     }
     pass.draws.keep();
     for (Forward::Update& u : pass.updates) c.assign(*u.cell, u.value);
-    results.clear(), pass.updates.clear();
-    c.flush_if_large();
   });
 }
 

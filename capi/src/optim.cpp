@@ -140,6 +140,8 @@ extern "C" jt_status jt_optimizer_step(jt_context* ctx, jt_optimizer* optimizer,
       options.consume = true;
       std::vector<Value> grads = gradients(c.recorder(), from, {}, wrt, options);
       has_consumed = true;
+      bool any = wrt.empty() || std::any_of(grads.begin(), grads.end(), [](const Value& g) { return bool(g); });
+      if (!any) fail(JT_E_INVALID, "the loss depends on no param, or only through what has no gradient");
       return grads;
     };
     take_step(c, o, gradients_of, {&from, 1}, [&] {

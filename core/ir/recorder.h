@@ -66,7 +66,7 @@ class Recorder {
   uint32_t next_mark();       // a fresh Node::mark
   uint32_t last_mark() const { return mark_; }
   bool may_hold_customs = false;  // a custom node may be pending
-  bool in_custom = false;         // a custom op's function is running: nothing may be recorded or run
+  bool in_callback = false;       // a function of the host runs inside an evaluation: nothing may be recorded or run
   bool lists_pending = true;  // false for recorders of blocks
   bool grad_mode = true;
   uint32_t line = 0;          // given to every node recorded from now on

@@ -73,6 +73,8 @@ void Device::repeat_error(jt_status status, std::string_view what) const {
 // Whether the backend's table reaches as far as this field.
 #define JT_HAS(api, field) ((api).struct_size >= offsetof(jt_backend_api, field) + sizeof (api).field && (api).field)
 
+bool Device::prepares() const { return JT_HAS(*api_, kernel_prepare); }
+
 std::string Device::text_of(jt_be_kernel* kernel) const {
   std::string out;
   if (!JT_HAS(*api_, kernel_text)) return out;
@@ -150,6 +152,11 @@ std::shared_ptr<LibraryOp> KernelCache::code(const std::string& who, const std::
 size_t KernelCache::count() {
   std::lock_guard lock(mutex_);
   return kernels_.size();
+}
+
+bool KernelCache::has(const std::string& text) {
+  std::lock_guard lock(mutex_);
+  return kernels_.contains(text);
 }
 
 void KernelCache::reset_counts() {

@@ -34,6 +34,9 @@ class Device {
   void check(jt_status status, std::string_view what) const {
     if (status != JT_OK) [[unlikely]] repeat_error(status, what);
   }
+  // Whether there is anything to prepare at all; see kernel_prepare in jt_backend.h.
+  bool prepares() const;
+  void prepare(jt_be_kernel* kernel) const { api_->kernel_prepare(device_, kernel); }
   // What a kernel was compiled from; empty: interpreted, or the backend does not tell.
   std::string text_of(jt_be_kernel* kernel) const;
 
@@ -94,6 +97,8 @@ class KernelCache {
   int64_t compiled() const { return compiled_; }
   int64_t from_disk() const { return from_disk_; }
   size_t count();
+  bool has(const std::string& text);  // of a program
+  const Device& device() const { return device_; }
   void reset_counts();
   void each(const std::function<void(const CompiledKernel&)>& visit);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "core/base/buffer.h"
 #include "core/base/status.h"
@@ -16,7 +17,7 @@ namespace {
 
 class PlanMaker {
  public:
-  PlanMaker(const Block& block, KernelCache& cache) : block_(block), cache_(cache) {}
+  PlanMaker(const Block& block, KernelCache& cache, const Watch& watch) : block_(block), cache_(cache), watch_(watch) {}
 
   std::shared_ptr<Plan> run(const std::vector<bool>& dies, const Dump* dump) {
     schedule_ = fuse(block_);
@@ -28,7 +29,7 @@ class PlanMaker {
     memory_ = plan_memory(block_, schedule_, kernels_, dies);
     if (dump && dump->wants('m')) dump->show('m', to_text(memory_, block_, schedule_));
     if (dump && (dump->wants('c') || dump->wants('k'))) kernel_dump_ = dump;
-    for (size_t s = 0; s < schedule_.steps.size(); s++) add_step(s);
+    add_steps();
     plan_->scalars = block_.scalars;
     for (size_t i = 0; i < block_.scalars.size(); i++) {
       Op fold = block_.scalars[i].fold;
@@ -41,6 +42,7 @@ class PlanMaker {
     plan_->result_output = memory_.result_output;
     plan_->result_input = memory_.result_input;
     plan_->arena_bytes = memory_.arena_bytes;
+    plan_->can_end_before = first_overwrite();
     return plan_;
   }
 
@@ -54,6 +56,41 @@ class PlanMaker {
       Ref result = block_.results[i];
       if (output >= 0) plan_->output_uses[size_t(output)] = {name(result.node->op), result.dtype(), result.shape()};
     }
+  }
+
+  void add_steps() {
+    // Where compiling goes on in prepare(), several kernels may come of one compiler run: then all are known before.
+    bool prepares = cache_.device().prepares();
+    std::vector<bool> is_new = watch_.function ? new_kernels() : std::vector<bool>(kernels_.size());
+    int64_t to_compile = std::count(is_new.begin(), is_new.end(), true), compiled = 0;
+    std::vector<jt_be_kernel*> to_prepare;
+    for (size_t s = 0; s < schedule_.steps.size(); s++) {
+      if (is_new[s] && !prepares) watch_.look(compiled++, to_compile);
+      add_step(s);
+      if (is_new[s] && prepares) to_prepare.push_back(plan_->steps.back().compiled->kernel);
+    }
+    for (jt_be_kernel* kernel : to_prepare) {
+      watch_.look(compiled++, to_compile);
+      cache_.device().prepare(kernel);
+    }
+    if (to_compile) watch_.look(compiled, to_compile);
+  }
+  std::vector<bool> new_kernels() {
+    std::vector<bool> out(kernels_.size());
+    std::set<std::string> seen;
+    for (size_t s = 0; s < kernels_.size(); s++) {
+      if (schedule_.steps[s].node || kernels_[s].outer == 0) continue;
+      std::string key = to_text(kernels_[s].program);
+      out[s] = !cache_.has(key) && seen.insert(std::move(key)).second;
+    }
+    return out;
+  }
+  size_t first_overwrite() const {
+    auto overwrites = [&](const PlanStep::Pointer& p) {
+      return p.at.where == Where::output && plan_->output_from[size_t(p.at.index)] >= 0;
+    };
+    auto is_first = [&](const PlanStep& step) { return std::ranges::any_of(step.pointers, overwrites); };
+    return size_t(std::ranges::find_if(plan_->steps, is_first) - plan_->steps.begin());
   }
 
   void add_step(size_t s) {
@@ -202,6 +239,7 @@ class PlanMaker {
 
   const Block& block_;
   KernelCache& cache_;
+  const Watch& watch_;
   Schedule schedule_;
   std::vector<Kernel> kernels_;
   MemoryPlan memory_;
@@ -211,11 +249,21 @@ class PlanMaker {
 
 }  // namespace
 
-std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const std::vector<bool>& dies, const Dump* dump) {
-  return PlanMaker(block, kernels).run(dies, dump);
+std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const std::vector<bool>& dies, const Dump* dump,
+                                const Watch& watch) {
+  return PlanMaker(block, kernels, watch).run(dies, dump);
 }
 
 // ---- running ---------------------------------------------------------------------------------------------------------
+
+void Watch::call(int64_t compiled, int64_t to_compile) const {
+  jt_status status;
+  {
+    InCallback inside(*in_callback);
+    status = function(user, compiled, to_compile);
+  }
+  if (status != JT_OK) throw Interrupted(status, "the program ended the evaluation");
+}
 
 bool Workspace::clear() {
   bool had_any = arena || scratch;
@@ -267,7 +315,9 @@ class Run {
   }
 
   void launch_all(int64_t* launches, int64_t* library_calls) {
-    for (PlanStep& step : plan_.steps) {
+    for (size_t i = 0; i < plan_.steps.size(); i++) {
+      PlanStep& step = plan_.steps[i];
+      if (in_.watch && i && i <= plan_.can_end_before) in_.watch->look();
       bool timed = trace_.is_on() || timing_;
       int64_t begin = timed ? Trace::now_ns() : 0;
       (step.kind == PlanStep::library ? *library_calls : *launches)++;

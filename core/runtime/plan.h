@@ -1,13 +1,15 @@
 // plan: a value that runs a piece of graph again and again without it: steps in order, each a kernel, a library call,
 // a copy or a fill with its arguments; where every value lies; what changes from run to run.
 //
-// A run prepares (outputs and arena allocated: may fail, changes nothing), then goes.
+// A run prepares (outputs and arena allocated: may fail, changes nothing), then goes. Until it first overwrites a param's
+// buffer the program may end it, and nothing has changed.
 #pragma once
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/base/status.h"
 #include "core/runtime/device.h"
 #include "core/kernel/memory.h"
 
@@ -44,6 +46,7 @@ struct Plan {
   std::vector<BufferUse> output_uses;  // for errors
   std::vector<int32_t> output_from, result_output, result_input;
   int64_t arena_bytes = 0, scratch_bytes = 0;
+  size_t can_end_before = 0;           // steps before this one write into no buffer of a param
   std::string text;                    // JT_DUMP=m
 };
 
@@ -57,8 +60,40 @@ struct Dump {
   bool wants(char stage) const { return stages.find(stage) != stages.npos; }
 };
 
+// While it lives, a function of the host runs inside an evaluation.
+class InCallback {
+ public:
+  explicit InCallback(bool& flag) : flag_(flag) { flag_ = true; }
+  ~InCallback() { flag_ = false; }
+  InCallback(const InCallback&) = delete;
+
+ private:
+  bool& flag_;
+};
+
+// An evaluation that the program itself ended: nothing failed, and what did not run is still pending.
+class Interrupted : public Error {
+ public:
+  using Error::Error;
+  explicit Interrupted(const Error& e) : Error(e) {}
+};
+
+// The program's function that looks on while a context evaluates, and may end that; see jt_context_set_watch.
+struct Watch {
+  jt_status (*function)(void* user, int64_t compiled, int64_t to_compile) = nullptr;
+  void* user = nullptr;
+  bool* in_callback = nullptr;
+  void look(int64_t compiled = 0, int64_t to_compile = 0) const {
+    if (function) [[unlikely]] call(compiled, to_compile);
+  }
+
+ private:
+  void call(int64_t compiled, int64_t to_compile) const;
+};
+
 // Makes a plan of a simplified block; `dies` as in memory.h; dump may be null.
-std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const std::vector<bool>& dies, const Dump* dump);
+std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const std::vector<bool>& dies, const Dump* dump,
+                                const Watch& watch);
 
 // Memory that runs of a context share, grown to the largest plan's need.
 struct Workspace {
@@ -75,6 +110,7 @@ struct RunInputs {
   std::span<const int64_t> scalars;
   std::span<const int64_t> wheres;
   bool timing = false;  // adds the time of every launch to its kernel
+  const Watch* watch = nullptr;
 };
 class Trace;
 void run_plan(Plan& plan, const RunInputs& inputs, Workspace& workspace, BufferPool& pool, Trace& trace,

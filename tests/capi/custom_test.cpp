@@ -229,7 +229,7 @@ TEST(Custom, MayNotUseItsContextButAnother) {
     EXPECT_EQ(sum, nullptr);
     EXPECT_EQ(jt_sync(s.ctx), JT_E_BUSY);
     EXPECT_EQ(read_status(s, y), JT_E_BUSY);
-    EXPECT_NE(last_message().find("forward function must not use it"), std::string::npos) << last_message();
+    EXPECT_NE(last_message().find("must not use it"), std::string::npos) << last_message();
     y = Tensor();  // letting go is fine
     out(c, 0)[0] = float(other.item(other.make(jt_exp, other.scalar(0)))) + in(c, 0)[0];
     return JT_OK;

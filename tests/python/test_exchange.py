@@ -140,15 +140,140 @@ def test_numpy_leaves_operators_to_us(np):
     assert jt.array([np.ones(2), np.zeros(2)]).shape == (2, 2)
 
 
-def test_torch(np):
+class Torch:
+    """PyTorch as the tests below use it."""
+    names = [*DTYPES[:6], "float16", "bfloat16", "float32", "float64"]  # others lack ops there
+
+    def __init__(self):
+        self.it = pytest.importorskip("torch")
+
+    def make(self, values, dtype, shape):
+        return self.it.tensor(values, dtype=getattr(self.it, dtype)).reshape(shape)
+
+    def dtype(self, t):
+        return str(t.dtype).replace("torch.", "")
+
+    def address(self, t):
+        return t.data_ptr()
+
+    def take(self, x):
+        return self.it.from_dlpack(x)
+
+
+class Jax:
+    """JAX likewise; its arrays never change, so what it gives is read-only."""
+    names = [*DTYPES[:10], "bfloat16", "float32", "float64"]
+
+    def __init__(self):
+        self.it = pytest.importorskip("jax")
+        self.it.config.update("jax_enable_x64", True)
+        self.np = pytest.importorskip("jax.numpy")
+
+    def make(self, values, dtype, shape):
+        return self.np.array(values, dtype=dtype).reshape(shape)
+
+    def dtype(self, t):
+        return str(t.dtype)
+
+    def address(self, t):
+        return t.unsafe_buffer_pointer()
+
+    def take(self, x):
+        return self.np.from_dlpack(x)
+
+
+@pytest.fixture(params=[Torch, Jax])
+def peer(request):
+    return request.param()
+
+
+def values_of(dtype, shape):
+    count = 1
+    for extent in shape:
+        count *= extent
+    return [bool(i % 2) if dtype == "bool" else i % 100 for i in range(count)]
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 3), (2, 3, 4), (1, 1), (64, 1)], ids=str)
+def test_peers_there_and_back(peer, shape):
+    for dtype in peer.names:
+        theirs = peer.make(values_of(dtype, shape), dtype, shape)
+        ours = jt.from_dlpack(theirs)
+        assert ours.dtype == dtype and ours.shape == shape and ours.tolist() == theirs.tolist(), dtype
+        back = peer.take(ours)
+        assert peer.dtype(back) == dtype and tuple(back.shape) == shape and back.tolist() == theirs.tolist(), dtype
+        computed = peer.take((ours.cast("float32") + 1).cast("int32"))
+        assert computed.tolist() == [v + 1 for v in theirs.reshape(-1).tolist()] if len(shape) == 1 else computed.shape == theirs.shape
+
+
+def test_peers_share_memory(peer):
+    theirs = peer.make(values_of("float32", (64, 32)), "float32", (64, 32))
+    ours = jt.from_dlpack(theirs)
+    assert ours.numpy(copy=False).ctypes.data == peer.address(theirs)
+    made = (ours + 1).sync()
+    assert peer.address(peer.take(made)) == made.numpy(copy=False).ctypes.data
+
+
+def test_peers_may_go_first(peer):
+    theirs = peer.make(values_of("float32", (5000,)), "float32", (5000,))
+    wanted = theirs.tolist()
+    ours = jt.from_dlpack(theirs)
+    del theirs
+    gc.collect()
+    junk = [peer.make([7.0] * 5000, "float32", (5000,)) for _ in range(20)]
+    assert ours.tolist() == wanted and junk
+    made = (ours * 2).sync()
+    back = peer.take(made)
+    del made, ours
+    gc.collect()
+    junk = [(jt.zeros((5000,)) + i).sync() for i in range(20)]
+    assert back.tolist() == [2 * v for v in wanted]
+
+
+def test_peers_see_no_assignment_to_what_they_borrowed(peer):
+    x = jt.arange(1000).float() + 0
+    view = peer.take(x)
+    x += 1
+    assert x.tolist() == list(range(1, 1001)) and view.tolist() == list(range(1000))
+
+
+def test_strided_torch():
     torch = pytest.importorskip("torch")
-    t = torch.arange(6, dtype=torch.float32).reshape(2, 3)
+    t = torch.arange(60, dtype=torch.float32).reshape(3, 4, 5)
+    for cut in (t.T if t.ndim == 2 else t.permute(2, 0, 1), t[:, ::2], t[1:, :, 3], t[..., None, ::2], t.expand(2, 3, 4, 5), t[:0], t.flip(0)):
+        assert jt.from_dlpack(cut).tolist() == cut.tolist()
+    assert jt.array(t.numpy()).tolist() == t.tolist()
+
+
+def test_torch_writes_are_seen_and_gradients_are_refused():
+    torch = pytest.importorskip("torch")
+    t = torch.zeros(4)
     x = jt.from_dlpack(t)
-    assert x.tolist() == t.tolist() and jt.from_dlpack(t.T).tolist() == t.T.tolist()
-    assert torch.from_dlpack(x).data_ptr() == t.data_ptr()
-    half = torch.tensor([1.5], dtype=torch.bfloat16)
-    assert jt.from_dlpack(half).dtype is jt.bfloat16 and torch.from_dlpack(jt.from_dlpack(half)).dtype == torch.bfloat16
+    t += 3  # shared, and not yet read
+    assert x.tolist() == [3, 3, 3, 3]
+    w = torch.ones(2, requires_grad=True)
+    with pytest.raises((BufferError, RuntimeError)):
+        jt.from_dlpack(w)
+    assert jt.from_dlpack(w.detach()).tolist() == [1, 1]
     assert jt.zeros((1,), dtype=torch.float64).dtype is jt.float64
+    weights = {"w": jt.from_dlpack(torch.full((2, 2), 0.5))}
+    assert torch.equal(torch.from_dlpack(weights["w"]), torch.full((2, 2), 0.5))
+
+
+def test_what_peers_have_and_we_lack():
+    torch = pytest.importorskip("torch")
+    for wrong in (torch.zeros(2, dtype=torch.complex64), torch.zeros((1,) * 9), torch.zeros(2).to_sparse()):
+        with pytest.raises((jt.DTypeError, jt.ShapeError, BufferError, TypeError, ValueError, RuntimeError)):
+            jt.from_dlpack(wrong)
+
+
+def test_jax_arrays_are_read_only():
+    jax_numpy = pytest.importorskip("jax.numpy")
+    a = jax_numpy.arange(6, dtype="float32")
+    x = jt.from_dlpack(a)
+    x += 1
+    x.data[0] = 9
+    assert a.tolist() == [0, 1, 2, 3, 4, 5] and x.tolist() == [9, 2, 3, 4, 5, 6]
 
 
 def test_a_simple_buffer_has_one_axis(np):

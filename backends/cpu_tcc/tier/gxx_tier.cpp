@@ -304,9 +304,13 @@ GxxTier::~GxxTier() { service_->close(); }
 
 std::shared_ptr<GxxKernel> GxxTier::enroll(const Program& program, std::string_view key) { return service_->enroll(program, key); }
 
+void GxxTier::prepare(GxxKernel& kernel) {
+  if (service_->is_foreground() && kernel.state_ == GxxKernel::waiting) service_->settle(kernel);
+}
+
 bool GxxTier::before_lower_run(GxxKernel& kernel) {
   if (service_->is_foreground()) {
-    if (kernel.state_ == GxxKernel::waiting) service_->settle(kernel);
+    prepare(kernel);
     return false;
   }
   if (kernel.state_.load(std::memory_order_relaxed) != GxxKernel::resting) return false;

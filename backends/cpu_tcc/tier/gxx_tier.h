@@ -76,6 +76,9 @@ class GxxTier {
   // key: the program's text. Null: it will never have better code.
   std::shared_ptr<GxxKernel> enroll(const Program& program, std::string_view key);
 
+  // Compiles the kernel now, if its first run would have to wait for that.
+  void prepare(GxxKernel& kernel);
+
   // Called around a run of the lower tier. before: whether to tell after() how long it takes.
   bool before_lower_run(GxxKernel& kernel);
   void after_lower_run(GxxKernel& kernel, int64_t nanoseconds);

@@ -1,4 +1,5 @@
-"""progress: a bar for loops, in the style of tqdm; plain lines where the output is no terminal."""
+"""progress: a bar for loops, in the style of tqdm, and a line while kernels compile; plain lines where the output is no
+terminal."""
 from __future__ import annotations
 
 import sys
@@ -12,6 +13,23 @@ def _clock(seconds: float) -> str:
     minutes, seconds = divmod(int(seconds + 0.5), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes:02d}:{seconds:02d}"
+
+
+def compiling(done: int, total: int, seconds: float) -> None:
+    """Tells on stderr how compiling gets on; called by evaluations that compile for long, the last time when done == total."""
+    file = sys.stderr
+    if file is None:
+        return
+    left = _clock(seconds / done * (total - done)) if done else "?"
+    line = f"Compiling kernels ({done}/{total}) used {_clock(seconds)} eta {left}"
+    try:
+        if file.isatty():
+            file.write("\r\x1b[K" + line + ("\n" if done == total else ""))
+        elif done == total:
+            file.write(line + "\n")
+        file.flush()
+    except (OSError, ValueError):
+        pass
 
 
 class progress(Generic[T]):

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from . import _C, dtypes, errors
 from .dtypes import DType
+from .progress import compiling
 
 _GRAD_RETAIN, _GRAD_CREATE, _GRAD_ALLOW_UNUSED = 1, 2, 4
 
@@ -443,5 +444,6 @@ def _index_set(x: Tensor, key: Any, value: Any) -> None:
 
 
 _C.set_up({"error": errors.from_status, "dtype_error": errors.DTypeError, "dtype_code": dtypes.code_of,
-           "folder": os.path.join(os.path.dirname(__file__), ""), "index_get": _index_get, "index_set": _index_set, "as_array": array, "from_dlpack": from_dlpack},
+           "folder": os.path.join(os.path.dirname(__file__), ""), "index_get": _index_get, "index_set": _index_set, "as_array": array, "from_dlpack": from_dlpack,
+           "compiling": compiling},
           dtypes.by_code, Tensor)

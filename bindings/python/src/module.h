@@ -279,6 +279,7 @@ static int jp_start(PyTypeObject* base, PyMethodDef* methods, const char* const*
   if (PyType_Ready(&jp_writable_type) < 0 || jp_add_methods(methods, method_names)) return -1;
   status = jt_runtime_create(&desc, &jp_rt);
   if (status == JT_OK) status = jt_context_create(jp_rt, &jp_ctx);
+  if (status == JT_OK) status = jt_context_set_watch(jp_ctx, jp_watch, NULL);
   if (status != JT_OK) return PyErr_Format(PyExc_ImportError, "jt: %s", jt_last_error_message()), -1;
   pthread_atfork(NULL, NULL, jp_after_fork);
   return 0;

@@ -107,6 +107,40 @@ static PyObject* jp_raise(jt_status status) {
   return NULL;
 }
 
+/* ---- while an evaluation runs ------------------------------------------------------------------------------------- */
+
+static int64_t jp_milliseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Runs handlers of signals that came, and tells how compiling gets on once it takes long. An exception that either raises,
+ * like Ctrl-C's, ends the evaluation and stays set. Only one evaluation runs at a time. */
+static jt_status jp_watch(void* user, int64_t compiled, int64_t to_compile) {
+  enum { BETWEEN_SIGNALS = 10, BETWEEN_LINES = 100, LONG = 2000 }; /* milliseconds */
+  static int64_t looked, began, told;
+  int64_t now = jp_milliseconds();
+  PyGILState_STATE gil;
+  int tells, raised;
+  (void)user;
+  if (to_compile && !compiled) began = now, told = 0;
+  tells = to_compile && (now - began >= LONG || told) && (now - told >= BETWEEN_LINES || compiled == to_compile);
+  if (!tells && now - looked < BETWEEN_SIGNALS) return JT_OK;
+  looked = now;
+  gil = PyGILState_Ensure();
+  raised = PyErr_CheckSignals();
+  if (tells && !raised) {
+    PyObject* hook = jp_hook("compiling");
+    PyObject* out = hook ? PyObject_CallFunction(hook, "LLd", (long long)compiled, (long long)to_compile, (double)(now - began) / 1e3) : NULL;
+    raised = !out;
+    told = now;
+    Py_XDECREF(out);
+  }
+  PyGILState_Release(gil);
+  return raised ? JT_E_CANCELLED : JT_OK;
+}
+
 /* ---- handles as objects ------------------------------------------------------------------------------------------- */
 
 static PyTypeObject* jp_base_class; /* what SWIG made of jt_tensor; jp_tensor_class derives from it */

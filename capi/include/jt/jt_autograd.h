@@ -36,7 +36,7 @@ JT_API jt_bool jt_tensor_requires_grad(const jt_tensor* tensor);
 JT_API jt_status jt_grad(jt_context* ctx, jt_tensor* y, jt_tensor* const* inputs, size_t inputs_len, jt_tensor* dy,
     uint32_t flags, jt_tensor** outputs, size_t outputs_len);
 /* Adds the gradient of loss, which has one element, to the gradient of every tensor that requires one and that loss
- * depends on. Errors: as jt_grad. Threads: the context's. */
+ * depends on. Errors: as jt_grad; JT_E_INVALID where it depends on none. Threads: the context's. */
 JT_API jt_status jt_backward(jt_context* ctx, jt_tensor* loss, uint32_t flags);
 /* The gradient that jt_backward has gathered for tensor; *out is NULL, with JT_OK, when there is none.
  * Owns: *out has one count. Errors: JT_E_INVALID (a NULL), JT_E_WRONG_CONTEXT, JT_E_BUSY. Threads: the context's. */

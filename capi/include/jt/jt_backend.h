@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 #define JT_BACKEND_ABI_MAJOR 1
-#define JT_BACKEND_ABI_MINOR 1
+#define JT_BACKEND_ABI_MINOR 2
 
 typedef struct jt_be_device jt_be_device; /* defined by the backend */
 typedef struct jt_be_kernel jt_be_kernel;
@@ -123,6 +123,9 @@ typedef struct jt_backend_api {
    * interpreted. May be NULL. */
   jt_status (*kernel_text)(jt_be_device* device, jt_be_kernel* kernel, void* user,
       void (*take)(void* user, const char* text, size_t text_len));
+  /* Since minor 2. Does now what the first launch would have to wait for: the host calls it where it can tell how long that
+   * takes and be called off. May be NULL. */
+  void (*kernel_prepare)(jt_be_device* device, jt_be_kernel* kernel);
 } jt_backend_api;
 
 /* The one symbol of a backend library. host_minor: the host's JT_BACKEND_ABI_MINOR. */

@@ -60,7 +60,8 @@ typedef struct jt_custom_grad {
 } jt_custom_grad;
 
 /* An op made of functions of the host. They get `user`, run on the thread that evaluates or differentiates, and must not
- * throw. A status other than JT_OK is an error with the text in `message`; it is passed on as it is. */
+ * throw. A status other than JT_OK is an error with the text in `message`; it is passed on as it is. JT_E_CANCELLED from
+ * `forward` ends the evaluation, and what it computes stays pending; any other error stays with the outputs. */
 typedef struct jt_custom_desc {
   uint32_t struct_size; /* sizeof(jt_custom_desc) */
   uint32_t flags;       /* 0 */

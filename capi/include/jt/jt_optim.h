@@ -29,7 +29,7 @@ JT_API void jt_optimizer_release(jt_optimizer* optimizer);
 /* Records the gradients of loss, which has one element, and one update of every param that loss depends on; then runs
  * what was recorded, so that the next step begins with values. loss keeps its value; gradients gathered by
  * jt_backward are not touched.
- * Errors: JT_E_INVALID (a NULL), those of jt_grad and of jt_eval. After a failure no step was taken: params, states and
+ * Errors: JT_E_INVALID (a NULL, loss depends on no param), those of jt_grad and of jt_eval. After a failure no step was taken: params, states and
  * the step count are as before, and if loss can be had at all the call may be repeated. Threads: the context's. */
 JT_API jt_status jt_optimizer_step(jt_context* ctx, jt_optimizer* optimizer, jt_tensor* loss);
 /* The same with gradients of the caller's: grads_len == number of params, in their order; NULL leaves one as it is.

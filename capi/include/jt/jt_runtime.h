@@ -124,6 +124,14 @@ JT_API jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode, jt
  * back to a line, so that each round of a loop is evaluated alike.
  * Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_context_set_line(jt_context* ctx, uint32_t line);
+/* Sets the function that looks on while a call evaluates, on the calling thread; NULL: none, as at first. It is called before
+ * each kernel that is compiled, with how many of those that the plan at hand needs are compiled, and once more when all are;
+ * and with 0, 0 between kernels that run, as long as no value that a tensor holds has been overwritten. It must be quick and
+ * must not use the context (JT_E_BUSY). JT_OK: go on. Any other status ends the evaluation, and the call returns it: what did
+ * not run stays pending, so that a later evaluation goes on, and an optimiser took no step. `user` is passed to it.
+ * Errors: JT_E_INVALID (ctx NULL), JT_E_BUSY. Threads: the context's. */
+JT_API jt_status jt_context_set_watch(jt_context* ctx, jt_status (*watch)(void* user, int64_t compiled, int64_t to_compile),
+                                      void* user);
 /* Evaluates everything that is pending in the context and waits for it.
  * Errors: JT_E_INVALID (NULL), JT_E_BUSY, and those of jt_eval. Threads: the context's. */
 JT_API jt_status jt_sync(jt_context* ctx);

@@ -1,5 +1,6 @@
 """Lifetimes: nothing grows, threads and forks, the end of the interpreter, interrupts."""
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -206,3 +207,13 @@ def test_without_numpy():
             print("good", "tolist" in str(e))
     """)
     assert done.stdout.split() == ["good", "True"], done.stderr
+
+
+def test_the_environment_s_reports_come_at_exit(tmp_path):
+    trace = tmp_path / "trace.json"
+    program = "import jt; x = (jt.ones((3,)) * 5).sync(); keep = [x]; keep.append(keep)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "JT_TRACE": str(trace), "JT_STATS": "1", "JT_CACHE_DIR": "off"})
+    assert done.returncode == 0 and "launches 1" in done.stderr
+    events = json.loads(trace.read_text())["traceEvents"]
+    assert any(event["cat"] == "kernel" for event in events)

@@ -266,6 +266,12 @@ static int jp_add_methods(PyMethodDef* methods, const char* const* names) {
   PyType_Modified(jp_base_class);
   return 0;
 }
+/* When the interpreter is gone: what JT_TRACE and JT_STATS ask for. Tensors may outlive it; they keep what they need. */
+static void jp_at_exit(void) {
+  jt_trace_stop(jp_rt); /* fails where there is none */
+  jt_runtime_release(jp_rt);
+}
+
 static int jp_start(PyTypeObject* base, PyMethodDef* methods, const char* const* method_names) {
   jt_runtime_desc desc;
   jt_status status;
@@ -282,6 +288,7 @@ static int jp_start(PyTypeObject* base, PyMethodDef* methods, const char* const*
   if (status == JT_OK) status = jt_context_set_watch(jp_ctx, jp_watch, NULL);
   if (status != JT_OK) return PyErr_Format(PyExc_ImportError, "jt: %s", jt_last_error_message()), -1;
   pthread_atfork(NULL, NULL, jp_after_fork);
+  Py_AtExit(jp_at_exit); /* no room for it: no trace */
   return 0;
 }
 #endif

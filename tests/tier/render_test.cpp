@@ -137,12 +137,44 @@ TEST(RenderC, Columns) {
   EXPECT_EQ(rendered(m.p), R"(typedef long long i64;
 typedef void element(char *, char *, char *, char *, i64);
 typedef void block(char *, char *, i64);
+typedef void repeat(char *, char *, i64, i64);
 typedef char *map_load(char *, char *, char *, i64, i64, i64, int, char *);
 typedef void reduce_begin(char *, i64);
 typedef i64 state_bytes(int, i64, i64);
 typedef i64 column_width(i64, i64);
 typedef void direct_map(char *, int, i64, i64);
-void k(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
+typedef void swapped_map(char *, char *, i64, i64);
+static void bands(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
+  i64 O = A[0];
+  i64 I = A[1];
+  i64 w = 64;
+  while (w * O > 512) w /= 2;
+  char *t0 = s + 17024;
+  char *t1 = t0 + ((state_bytes *)P[.])(0, O, I);
+  char *r0;
+  char *r1 = s + 4096;
+  char *r2 = s + 8192;
+  char *r3 = s + 12288;
+  ((swapped_map *)P[.])(s + 16448, 0, O, I);
+  i64 o = 0;
+  i64 n = O;
+  {
+    ((reduce_begin *)P[.])(t0, n);
+    ((reduce_begin *)P[.])(t1, n);
+    for (i64 i = 0; i < I; i += w) {
+      i64 m = (I - i < w ? I - i : w) * n;
+      i64 at = i * n;
+      r0 = ((map_load *)P[.])(s + 0, (char *)A[2], s + 16448, at, 0, m, 2, 0);  // r0 = load @0 f32
+      ((repeat *)P[.])(t0, r0, n, m / n);  // r1 = reduce.sum f32 r0
+      ((repeat *)P[.])(t1, r0, n, m / n);  // r2 = reduce.max f32 r0
+    }
+    ((block *)P[.])(t0, r1, n);
+    ((block *)P[.])(t1, r2, n);
+    ((element *)P[.])(r3, r2, r1, 0, n);  // r3 = sub f32 r2 r1
+    ((block *)P[.])((char *)A[4] + o * 2, r3, n);  // store @1 f32 r3
+  }
+}
+static void column(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
   i64 O = A[0];
   i64 I = A[1];
   i64 w = ((column_width *)P[.])(8, I);
@@ -167,6 +199,12 @@ void k(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
     ((element *)P[.])(r3, r2, r1, 0, n);  // r3 = sub f32 r2 r1
     ((block *)P[.])((char *)A[4] + o * 2, r3, n);  // store @1 f32 r3
   }
+}
+void k(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
+  if (A[0] > 0 && A[0] <= 256 && begin == 0 && end == A[0])
+    bands(A, begin, end, s, P);
+  else
+    column(A, begin, end, s, P);
 }
 )");
 }

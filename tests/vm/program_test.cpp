@@ -115,7 +115,7 @@ TEST_P(ProgramTest, ColumnSumThroughAMap) {
   int16_t sum = m.reduce(Reduction::sum, m.load(x));
   m.stage(Level::outer);
   m.store(z, sum);
-  for (int64_t outer : {1, 17, 600})
+  for (int64_t outer : {1, 17, 64, 256, 257, 600})
     for (int64_t inner : {1, 10, 100, 4200}) {
       std::vector<float> a = numbers(outer * inner), out(outer);
       IndexMap map{1, 1, 0, 0, {outer, inner}, {1, outer}, {}, {}};

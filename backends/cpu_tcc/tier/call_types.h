@@ -21,6 +21,7 @@ constexpr struct CallType {
     {"state_bytes", "i64 state_bytes(int, i64, i64)"},
     {"column_width", "i64 column_width(i64, i64)"},
     {"direct_map", "void direct_map(char *, int, i64, i64)"},
+    {"swapped_map", "void swapped_map(char *, char *, i64, i64)"},
     {"copy", "char *copy(char *, char *, i64)"},
 };
 constexpr size_t kTypes = std::size(kCallTypes);

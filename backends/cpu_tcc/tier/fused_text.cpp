@@ -97,7 +97,7 @@ std::string FusedText::where(const Op& op) const {
   if (op.operand_level == Level::uniform) return say("0", "0", kAlongBoth);
   if (op.operand_level == Level::outer) return say("o", "0", kAlongOuter);
   if (plan.layout == Layout::row) return say("o", "i", kAlongInner);
-  if (plan.layout == Layout::rows) return say("at", "0", kAlongBoth);
+  if (plan.layout == Layout::rows || plan.layout == Layout::bands) return say("at", "0", kAlongBoth);
   return say("o", "i", kAlongOuter);
 }
 
@@ -205,7 +205,7 @@ void FusedText::render_call(const Op& op) {
   bool moves = op.dst >= 0 && slots.is_elsewhere(op.dst);
   if (op.kind == OpKind::element_out) line("r", op.dst, " = ", here(op), ";");
   std::string to = op.kind == OpKind::load_mapped ? text("b + ", slots.home_of(op.dst)) : op.dst >= 0 ? address(op.dst) : "";
-  if (op.kind == OpKind::reduce_row || op.kind == OpKind::reduce_column) to.clear();
+  if (op.kind == OpKind::reduce_row || op.kind == OpKind::reduce_column || op.kind == OpKind::reduce_bands) to.clear();
   render_call(op, to, moves);
 }
 
@@ -236,6 +236,7 @@ void FusedText::render_call(const Op& op, const std::string& to, bool moves) {
       return;
     }
     case OpKind::repeat: return line(call("repeat", op.primitive, text(to, ", ", a, ", n, I")), origin(op));
+    case OpKind::tile: return line(call("repeat", op.primitive, text(to, ", ", a, ", n, w")), origin(op));
     case OpKind::store_mapped:
       return line(call("map_store", op.primitive, text(base, ", ", a, ", ", map_of(op), ", ", where(op))), origin(op));
     case OpKind::index: return line(call("map_index", op.primitive, text(to, ", ", map_of(op), ", ", where(op))), origin(op));
@@ -247,6 +248,8 @@ void FusedText::render_call(const Op& op, const std::string& to, bool moves) {
       return line(call("block", op.primitive, text("t", op.reduction, ", ", a, ", ", n)), origin(op));
     case OpKind::reduce_column:
       return line(call("block", op.primitive + 2, text("t", op.reduction, ", ", a, ", ", n)), origin(op));
+    case OpKind::reduce_bands:
+      return line(call("repeat", op.primitive + 5, text("t", op.reduction, ", ", a, ", n, m / n")), origin(op));
     case OpKind::reduce_rows: return line(call("repeat", op.primitive + 4, text(to, ", ", a, ", n, I")), origin(op));
     default: fail(JT_E_INTERNAL, "internal: no call for ", to_text(instr(op)));
   }

@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kParameters = "(const i64 *A, i64 begin, i64 end, char *s, char *const *P)";
 
 // One layout of a program as one C function. Names in it: O, I extents; o, i first elements of the block; n, m elements of
-// an outer and an inner block; at: o * I + i; w: columns or short rows at once; r3: where register 3 is; t0: state of reduction 0.
+// an outer and an inner block; at: o * I + i, in bands i * O + o; w: columns, short rows, or inner indices of a band at once; r3: where register 3 is; t0: state of reduction 0.
 class LayoutRenderer {
  public:
   LayoutRenderer(const Program& program, const VmPlan& plan, bool (&used)[kTypes])
@@ -34,7 +34,7 @@ class LayoutRenderer {
     out_ += '\n';
   }
   void open(std::string_view heading) {
-    line(heading, " {");
+    line(heading, heading.empty() ? "{" : " {");
     depth_++;
   }
   void close() {
@@ -70,7 +70,7 @@ class LayoutRenderer {
     if (op.operand_level == Level::uniform) return say("0", "0", kAlongBoth);
     if (op.operand_level == Level::outer) return say("o", "0", kAlongOuter);
     if (plan_.layout == Layout::row) return say("o", "i", kAlongInner);
-    if (plan_.layout == Layout::rows) return say("at", "0", kAlongBoth);
+    if (plan_.layout == Layout::rows || plan_.layout == Layout::bands) return say("at", "0", kAlongBoth);
     return say("o", "i", kAlongOuter);
   }
   std::string call(std::string_view type, int number, const std::string& arguments) {
@@ -91,7 +91,8 @@ class LayoutRenderer {
     std::string lines = "  i64 O = A[0];\n  i64 I = A[1];\n";
     if (plan_.layout == Layout::column)
       lines += text("  i64 w = ", call("column_width", kColumnWidth, text(plan_.lane_bytes(), ", I")), "\n");
-    const char* width = plan_.layout == Layout::column ? "w" : "1";
+    if (plan_.layout == Layout::bands) lines += text("  i64 w = ", kLanes, ";\n  while (w * O > ", kBlock, ") w /= 2;\n");
+    const char* width = plan_.layout == Layout::column ? "w" : plan_.layout == Layout::bands ? "O" : "1";
     for (size_t k = 0; k < plan_.reductions.size(); k++) {
       const PlanReduction& r = plan_.reductions[k];
       if (k == 0) lines += text("  char *t0 = ", scratch(plan_.states_at()), ";\n");
@@ -106,9 +107,7 @@ class LayoutRenderer {
   std::string render_uniform() {
     depth_ = 1;
     for (size_t k = 0; k < plan_.synthetic_maps.size(); k++)
-      line(call("direct_map", kDirectMap,
-                text(scratch(plan_.maps_at() + int64_t(k * sizeof(IndexMap))), ", ",
-                     int(plan_.synthetic_maps[k] == Level::inner), ", O, I")));
+      line(synthetic_map(plan_.synthetic_maps[k], scratch(plan_.maps_at() + int64_t(k * sizeof(IndexMap)))));
     for (const PlanStage& stage : plan_.stages)
       if (stage.level == Level::uniform) render_ops(stage.ops);
     for (const Op& op : plan_.broadcasts) {
@@ -116,6 +115,11 @@ class LayoutRenderer {
       line(call("block", op.primitive, text(reg(op.dst), ", ", reg(op.a), ", ", kBlock)), origin(op));
     }
     return take();
+  }
+
+  std::string synthetic_map(const SyntheticMap& map, const std::string& to) {
+    if (!map.is_swapped) return call("direct_map", kDirectMap, text(to, ", ", int(map.level == Level::inner), ", O, I"));
+    return call("swapped_map", kSwappedMap, text(to, ", ", map.word < 0 ? "0" : pointer(map.word), ", O, I"));
   }
 
   void open_blocks(const std::string& width) {
@@ -127,6 +131,11 @@ class LayoutRenderer {
     switch (plan_.layout) {
       case Layout::flat: open_blocks(text(kBlock)); break;
       case Layout::column: open_blocks("w"); break;
+      case Layout::bands:
+        line("i64 o = 0;");
+        line("i64 n = O;");
+        open("");
+        break;
       case Layout::rows:
         line("i64 w = ", kBlock, " / I;");
         open_blocks("w");
@@ -155,12 +164,17 @@ class LayoutRenderer {
       render_ops(stage.before);
       return render_ops(stage.ops);
     }
-    bool columns = plan_.layout == Layout::column;
+    bool bands = plan_.layout == Layout::bands, columns = plan_.layout == Layout::column || bands;
     if (!columns && !stage.before.empty()) line("m = I < ", kBlock, " ? I : ", kBlock, ";");
     render_ops(stage.before);
     for (int r : stage.reduces)
       line(call("reduce_begin", kReduceBegin, text("t", r, ", ", columns ? "n" : "1")));
-    open(columns ? text("for (i64 i = 0; i < I; i++)") : text("for (i64 i = 0; i < I; i += ", kBlock, ")"));
+    if (bands) open("for (i64 i = 0; i < I; i += w)");
+    else open(columns ? text("for (i64 i = 0; i < I; i++)") : text("for (i64 i = 0; i < I; i += ", kBlock, ")"));
+    if (bands) {
+      line("i64 m = (I - i < w ? I - i : w) * n;");
+      line("i64 at = i * n;");
+    }
     if (!columns) {
       line("m = I - i < ", kBlock, " ? I - i : ", kBlock, ";");
       line("i64 at = o * I + i;");
@@ -205,6 +219,9 @@ class LayoutRenderer {
       case OpKind::repeat:
         fix(op.dst, scratch(op.home));
         return line(call("repeat", op.primitive, text(reg(op.dst), ", ", reg(op.a), ", n, I")), origin(op));
+      case OpKind::tile:
+        fix(op.dst, scratch(op.home));
+        return line(call("repeat", op.primitive, text(reg(op.dst), ", ", reg(op.a), ", n, w")), origin(op));
       case OpKind::store_block:
         if (op.stream >= 0) line("if (q", op.stream, ") ", stream(op, reg(op.a), n));
         return line(op.stream < 0 ? "" : "else ", call("block", op.primitive, text(here(op), ", ", reg(op.a), ", ", n)), origin(op));
@@ -225,6 +242,8 @@ class LayoutRenderer {
         return line(call("block", op.primitive, text("t", op.reduction, ", ", reg(op.a), ", ", n)), origin(op));
       case OpKind::reduce_column:
         return line(call("block", op.primitive + 2, text("t", op.reduction, ", ", reg(op.a), ", ", n)), origin(op));
+      case OpKind::reduce_bands:
+        return line(call("repeat", op.primitive + 5, text("t", op.reduction, ", ", reg(op.a), ", n, m / n")), origin(op));
       case OpKind::reduce_rows:
         fix(op.dst, scratch(op.home));
         return line(call("repeat", op.primitive + 4, text(reg(op.dst), ", ", reg(op.a), ", n, I")), origin(op));
@@ -300,7 +319,11 @@ std::string render_c(const Program& program) {
   std::string body;
   switch (program.mode) {
     case Mode::flat: body = layout(Layout::flat, "void k"); break;
-    case Mode::column: body = layout(Layout::column, "void k"); break;
+    case Mode::column:
+      body = layout(Layout::bands, "static void bands") + layout(Layout::column, "static void column");
+      body += text("void k", kParameters, " {\n  if (A[0] > 0 && A[0] <= ", kNarrow, " && begin == 0 && end == A[0])\n",
+                   "    bands(A, begin, end, s, P);\n  else\n    column(A, begin, end, s, P);\n}\n");
+      break;
     case Mode::row:
       body = layout(Layout::rows, "static void rows") + layout(Layout::row, "static void row");
       body += text("void k", kParameters, " {\n  if (A[1] > 0 && A[1] <= ", kShortRow, ")\n",

@@ -105,10 +105,11 @@ class FunctionRenderer {
     std::string lines = "  i64 O = A[0], I = A[1];\n";
     if (plan_.layout == Layout::column)
       lines += text("  i64 w = ", out_.call("column_width", kColumnWidth, text(plan_.lane_bytes(), ", I")), "\n");
+    if (plan_.layout == Layout::bands) lines += text("  i64 w = ", kLanes, ";\n  while (w * O > ", kBlock, ") w /= 2;\n");
     if (slots_.home_bytes())
       lines += text("  char b[", slots_.home_bytes(), "] __attribute__((aligned(64)));\n");
     if (slots_.has_states()) {
-      const char* width = plan_.layout == Layout::column ? "w" : "1";
+      const char* width = plan_.layout == Layout::column ? "w" : plan_.layout == Layout::bands ? "O" : "1";
       for (size_t k = 0; k < plan_.reductions.size(); k++) {
         if (k == 0) lines += text("  char *t0 = s + ", plan_.states_at(), ";\n");
         if (k + 1 == plan_.reductions.size()) break;
@@ -128,10 +129,12 @@ class FunctionRenderer {
   }
 
   std::string render_uniform() {
-    for (size_t k = 0; k < plan_.synthetic_maps.size(); k++)
-      out_.line(out_.call("direct_map", kDirectMap,
-                          text("s + ", plan_.maps_at() + int64_t(k * sizeof(IndexMap)), ", ",
-                               int(plan_.synthetic_maps[k] == Level::inner), ", O, I")));
+    for (size_t k = 0; k < plan_.synthetic_maps.size(); k++) {
+      const SyntheticMap& map = plan_.synthetic_maps[k];
+      std::string to = text("s + ", plan_.maps_at() + int64_t(k * sizeof(IndexMap))), own = map.word < 0 ? "0" : text("(char *)A[", map.word, "]");
+      if (map.is_swapped) out_.line(out_.call("swapped_map", kSwappedMap, text(to, ", ", own, ", O, I")));
+      else out_.line(out_.call("direct_map", kDirectMap, text(to, ", ", int(map.level == Level::inner), ", O, I")));
+    }
     for (const FusedStage& stage : slots_.stages())
       if (stage.level == Level::uniform) out_.render(stage.items);
     out_.render(slots_.broadcasts());
@@ -164,6 +167,10 @@ class FunctionRenderer {
         }
         break;
       case Layout::column: open_blocks("w"); break;
+      case Layout::bands:
+        out_.line("i64 o = 0, n = O;");
+        out_.open("");
+        break;
       case Layout::rows:
         out_.line("i64 w = ", kBlock, " / I;");
         open_blocks("w");
@@ -183,11 +190,14 @@ class FunctionRenderer {
 
   // The inner space of an outer block, index by index or block by block.
   void render_walk(const FusedStage& stage) {
-    bool columns = plan_.layout == Layout::column;
+    bool bands = plan_.layout == Layout::bands, columns = plan_.layout == Layout::column || bands;
     out_.open("");
     for (int r : stage.reduces) out_.begin_reduction(r, columns ? "n" : "1");
     int64_t block = stage.needs_blocks ? kBlock : kReduceBlock;
-    out_.open(columns ? text("for (i64 i = 0; i < I; i++)") : text("for (i64 i = 0; i < I; i += ", block, ")"));
+    out_.open(bands     ? text("for (i64 i = 0; i < I; i += w)")
+              : columns ? text("for (i64 i = 0; i < I; i++)")
+                        : text("for (i64 i = 0; i < I; i += ", block, ")"));
+    if (bands) out_.line("i64 m = (I - i < w ? I - i : w) * n, at = i * n;");
     if (!columns) out_.line("i64 m = I - i < ", block, " ? I - i : ", block, ", at = o * I + i;");
     out_.render(stage.items);
     for (int r : stage.reduces) out_.end_reduction_block(r);
@@ -207,7 +217,12 @@ std::string render_kernel(const Program& program, const std::string& number, Fil
     FunctionRenderer flat(program, Layout::flat, file);
     return flat.may_stream() ? flat.render_streaming(heading, number) : flat.render(heading);
   }
-  if (program.mode == Mode::column) return FunctionRenderer(program, Layout::column, file).render(heading);
+  if (program.mode == Mode::column) {
+    std::string out = FunctionRenderer(program, Layout::bands, file).render("static void bands" + number);
+    out += FunctionRenderer(program, Layout::column, file).render("static void column" + number);
+    return out + text(heading, kParameters, " {\n  if (A[0] > 0 && A[0] <= ", kNarrow, " && begin == 0 && end == A[0])\n    bands", number,
+                      "(A, begin, end, s, P);\n  else\n    column", number, "(A, begin, end, s, P);\n}\n");
+  }
   FunctionRenderer rows(program, Layout::rows, file), row(program, Layout::row, file);
   int64_t turned = row.is_free_of_scratch() ? kTurnedRows : kShortRow;
   std::string out = rows.render("static void rows" + number);

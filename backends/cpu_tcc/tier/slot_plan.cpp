@@ -19,7 +19,8 @@ bool writes_memory(const Op& op) {
   return op.kind == OpKind::element_out || op.kind == OpKind::store_block || op.kind == OpKind::store_mapped || op.kind == OpKind::scatter;
 }
 bool is_reduction(const Op& op) {
-  return op.kind == OpKind::reduce_row || op.kind == OpKind::reduce_rows || op.kind == OpKind::reduce_column;
+  return op.kind == OpKind::reduce_row || op.kind == OpKind::reduce_rows || op.kind == OpKind::reduce_column ||
+         op.kind == OpKind::reduce_bands;
 }
 bool is_splat(const Op& op) { return op.kind == OpKind::block && op.instr < 0; }
 
@@ -115,7 +116,7 @@ void SlotPlan::arrange(const std::vector<Op>& ops, std::vector<FusedItem>& items
 void SlotPlan::note_def(const Op& op, int item, int stage, bool in_loop) {
   if (op.dst < 0) return;
   Slot& slot = slots_[size_t(op.dst)];
-  bool is_reduced_later = op.kind == OpKind::reduce_row || op.kind == OpKind::reduce_column;
+  bool is_reduced_later = is_reduction(op) && op.kind != OpKind::reduce_rows;
   if (!is_reduction(op) && slot.is_one != is_one_element(op.space)) fail(JT_E_UNSUPPORTED, "kernel: a value of another level than its place");
   slot.item = item;
   slot.is_made_by_loop = in_loop && !is_reduced_later;

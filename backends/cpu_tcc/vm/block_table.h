@@ -32,13 +32,15 @@ using RepeatFn = void (*)(void* dst, const void* src, int64_t count, int64_t tim
 
 // A reduction of one row: begin(state, 1), add blocks in order (each but the last a multiple of kLanes), end.
 // Of w columns at once: begin(state, w), column_add once per inner index, column_end. Of short rows that lie one after
-// another: rows, without a state.
+// another: rows, without a state. Of w columns at `indices` inner indices, one band of w after another: bands; all but the
+// last have the same number of indices, which divides kLanes.
 struct ReduceFns {
   void (*add)(void* state, const void* a, int64_t n);
   void (*end)(void* state, void* dst);
   void (*column_add)(void* state, const void* a, int64_t n);
   void (*column_end)(void* state, void* dst, int64_t n);
   void (*rows)(void* dst, const void* a, int64_t rows, int64_t length);  // length 1..kBlock
+  void (*bands)(void* state, const void* a, int64_t n, int64_t indices);
 };
 constexpr int kReductions = 8, kCombines = 5;
 
@@ -49,6 +51,8 @@ void reduce_begin(void* state, int64_t width);
 int64_t column_width(int64_t lane_bytes, int64_t inner);
 // The map of a direct operand of level outer, or inner.
 void direct_map(IndexMap* map, bool has_inner, int64_t outer, int64_t inner);
+// The map of an operand of level inner with its inner axes first; from: its own, null if it is direct.
+void swapped_map(IndexMap* map, const IndexMap* from, int64_t outer, int64_t inner);
 
 struct BlockPrimitives {
   BlockFn load[kDTypes + 1];              // stored dtype -> its compute type
@@ -58,6 +62,7 @@ struct BlockPrimitives {
   BlockFn splat[kCTypes];                 // one element -> a block
   BlockFn stream;                         // a copy of n bytes past the caches, visible to other threads after a store fence
   RepeatFn repeat[kCTypes];               // each of count elements, `times` times
+  RepeatFn tile[kCTypes];                 // count elements, all of them `times` times
   MapLoadFn map_load[kDTypes + 1];
   MapStoreFn map_store[kDTypes + 1];
   MapIndexFn map_index;                   // -1 where the map masks

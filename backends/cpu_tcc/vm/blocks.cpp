@@ -126,6 +126,14 @@ void stream(void* dst, const void* src, int64_t n) {
 }
 
 template <class T>
+void tile(void* dst, const void* src, int64_t count, int64_t times) {
+  auto* z = static_cast<T*>(dst);
+  auto* x = static_cast<const T*>(src);
+  for (; times > 0; times--)
+    for (int64_t i = 0; i < count; i++) *z++ = x[i];
+}
+
+template <class T>
 void repeat(void* dst, const void* src, int64_t count, int64_t times) {
   auto* z = static_cast<T*>(dst);
   auto* x = static_cast<const T*>(src);
@@ -334,6 +342,7 @@ void random_bits(void* dst, const void* a, const void* b, const void* c, int64_t
 #define JT_MIN(d) scatter<d, Min>
 #define JT_SPLAT(t) splat<t>
 #define JT_REPEAT(t) repeat<t>
+#define JT_TILE(t) tile<t>
 #define JT_TO_F32(t) convert<float, t>
 #define JT_TO_F64(t) convert<double, t>
 #define JT_TO_I32(t) convert<int32_t, t>
@@ -351,6 +360,7 @@ const BlockPrimitives JT_NAME(blocks_, JT_ISA) = {
     JT_PER_CTYPE(JT_SPLAT),
     stream,
     JT_PER_CTYPE(JT_REPEAT),
+    JT_PER_CTYPE(JT_TILE),
     JT_PER_DTYPE(JT_MAP_LOAD),
     JT_PER_DTYPE(JT_MAP_STORE),
     map_index,

@@ -88,7 +88,7 @@ void run_split(const InnerSplit& split, Machine& machine, const PlanStage& stage
     }
   });
   int64_t whole = chunks.extent / chunks.length;
-  int64_t columns = machine.plan.layout == Layout::column ? machine.count[int(Level::outer)] : 1;
+  int64_t columns = machine.has_columns() ? machine.count[int(Level::outer)] : 1;
   for (int r : stage.reduces) {
     const PlanReduction& reduction = machine.plan.reductions[size_t(r)];
     int64_t size = size_of(reduction.type);

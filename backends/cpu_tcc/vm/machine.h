@@ -5,8 +5,9 @@
 namespace jt::vm {
 
 // How many columns a reduction's state holds.
-inline int64_t reduction_width(const VmPlan& plan, int64_t inner) {
-  return plan.layout == Layout::column ? column_width(plan.lane_bytes(), inner) : 1;
+inline int64_t reduction_width(const VmPlan& plan, const int64_t* args) {
+  if (plan.layout == Layout::bands) return args[kArgOuter];
+  return plan.layout == Layout::column ? column_width(plan.lane_bytes(), args[kArgInner]) : 1;
 }
 
 // Lives on the stack; the arrays it points to are in scratch.
@@ -18,6 +19,7 @@ struct Machine {
   IndexMap* maps;
   char* states;
   int64_t width, inner_extent;
+  int64_t indices = kBlock;      // inner indices in a full inner block
   uint32_t streaming = 0;        // outputs, by bit
   int64_t outer = 0, inner = 0;  // first element of the current block
   int64_t count[3] = {1, 0, 0};  // elements of a block, by Level
@@ -55,8 +57,11 @@ struct Machine {
     if (level == Level::outer) return {outer, 0, kAlongOuter};
     if (plan.layout == Layout::row) return {outer, inner, kAlongInner};
     if (plan.layout == Layout::rows) return {outer * inner_extent, 0, kAlongBoth};
+    if (plan.layout == Layout::bands) return {inner * count[int(Level::outer)], 0, kAlongBoth};
     return {outer, inner, kAlongOuter};
   }
+
+  bool has_columns() const { return plan.layout == Layout::column || plan.layout == Layout::bands; }
 
   void run_ops(const std::vector<Op>& ops);
   void load_here(const Op& op, int64_t n);

@@ -79,6 +79,21 @@ void direct_map(IndexMap* map, bool has_inner, int64_t outer, int64_t inner) {
   map->stride[1] = 1;
 }
 
+void swapped_map(IndexMap* map, const IndexMap* from, int64_t outer, int64_t inner) {
+  IndexMap direct;
+  if (!from) direct_map(&direct, true, outer, inner), from = &direct;
+  int n = from->outer_rank, m = from->inner_rank;
+  map->outer_rank = m + n;
+  map->inner_rank = 0;
+  map->masked = 0;
+  map->offset = from->offset;
+  for (int k = 0; k < m + n; k++) {
+    int of = k < m ? n + k : k - m;
+    map->extent[k] = from->extent[of], map->stride[k] = from->stride[of], map->lo[k] = from->lo[of], map->hi[k] = from->hi[of];
+    map->masked |= (from->masked >> of & 1) << k;
+  }
+}
+
 int number_of(const Primitives& p, const void* entry) {
   // Distance in entries from the first of a table; wraps to a large number if it lies before it.
   auto place_in = [entry](const void* table) {
@@ -105,6 +120,7 @@ std::vector<const void*> by_number(const Primitives& p) {
   all[kColumnWidth] = address(&column_width);
   all[kDirectMap] = address(&direct_map);
   all[kCopy] = address(&memcpy);
+  all[kSwappedMap] = address(&swapped_map);
   return all;
 }
 

@@ -30,8 +30,9 @@ constexpr int kBlockNumbers = int(sizeof(BlockPrimitives) / sizeof(void*));
 constexpr int kReduceBegin = kElementNumbers + kBlockNumbers;
 constexpr int kReduceStateBytes = kReduceBegin + 1, kColumnWidth = kReduceBegin + 2, kDirectMap = kReduceBegin + 3;
 constexpr int kCopy = kReduceBegin + 4;  // memcpy
+constexpr int kSwappedMap = kReduceBegin + 5;
 constexpr int kStream = kElementNumbers + int(offsetof(BlockPrimitives, stream) / sizeof(void*));
-constexpr int kPrimitives = kReduceBegin + 5;
+constexpr int kPrimitives = kReduceBegin + 6;
 
 int number_of(const Primitives& p, const void* entry);    // entry: its address in one of the tables
 std::vector<const void*> by_number(const Primitives& p);  // null where there is none

@@ -151,16 +151,16 @@ void fold_columns(State* s, int64_t used) {
   }
 }
 
+// Adds n elements for `indices` inner indices, whose lanes follow one another.
 template <class T, class Op>
-void column_add(void* state, const void* a, int64_t n) {
-  State* s = static_cast<State*>(state);
+void add_to_columns(State* s, const void* a, int64_t n, int64_t indices) {
   int64_t in_block = s->count % kReduceBlock;
   T* lane = s->lanes<T>() + in_block % kLanes * s->width;
   if (in_block < kLanes)
     memcpy(lane, a, n * sizeof(T));
   else
     combine_rows<T, Op>(lane, static_cast<const T*>(a), n);
-  s->count++;
+  s->count += indices;
   if (s->count % kReduceBlock) return;
   fold_columns<T, Op>(s, kLanes);
   T* value = s->lanes<T>();
@@ -172,6 +172,15 @@ void column_add(void* state, const void* a, int64_t n) {
     value = partial;
   }
   memcpy(s->partial<T>(level), value, s->width * sizeof(T));
+}
+
+template <class T, class Op>
+void column_add(void* state, const void* a, int64_t n) {
+  add_to_columns<T, Op>(static_cast<State*>(state), a, n, 1);
+}
+template <class T, class Op>
+void bands_add(void* state, const void* a, int64_t n, int64_t indices) {
+  add_to_columns<T, Op>(static_cast<State*>(state), a, n * indices, indices);
 }
 
 template <class T, class Op>
@@ -289,6 +298,11 @@ void column_arg_add(void* state, const void* a, int64_t n) {
 }
 
 template <class T, class Op>
+void bands_arg_add(void* state, const void* a, int64_t n, int64_t indices) {
+  for (int64_t i = 0; i < indices; i++) column_arg_add<T, Op>(state, static_cast<const T*>(a) + i * n, n);
+}
+
+template <class T, class Op>
 void column_arg_end(void* state, void* dst, int64_t n) {
   State* s = static_cast<State*>(state);
   if (s->count)
@@ -309,8 +323,9 @@ void arg_rows(void* dst, const void* a, int64_t rows, int64_t length) {
   }
 }
 
-#define JT_REDUCE(T, Op) {row_add<T, Op>, row_end<T, Op>, column_add<T, Op>, column_end<T, Op>, short_rows<T, Op>}
-#define JT_ARG(T, Op) {row_arg_add<T, Op>, row_arg_end<T, Op>, column_arg_add<T, Op>, column_arg_end<T, Op>, arg_rows<T, Op>}
+#define JT_REDUCE(T, Op) {row_add<T, Op>, row_end<T, Op>, column_add<T, Op>, column_end<T, Op>, short_rows<T, Op>, bands_add<T, Op>}
+#define JT_ARG(T, Op) \
+  {row_arg_add<T, Op>, row_arg_end<T, Op>, column_arg_add<T, Op>, column_arg_end<T, Op>, arg_rows<T, Op>, bands_arg_add<T, Op>}
 #define JT_REDUCE_NUMBERS(Op) \
   {JT_REDUCE(float, Op), JT_REDUCE(double, Op), JT_REDUCE(int32_t, Op), JT_REDUCE(int64_t, Op), JT_REDUCE(uint64_t, Op), {}}
 #define JT_REDUCE_ALL(Op)                                                                                  \

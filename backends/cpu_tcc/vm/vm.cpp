@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <algorithm>
 #include <new>
 
 #include "backends/cpu_tcc/vm/inner_split.h"
@@ -55,6 +56,7 @@ void Machine::run_ops(const std::vector<Op>& ops) {
       case OpKind::load_mapped: load_mapped(op, n); break;
       case OpKind::block: op.block(scratch + op.home, a, n); slots[op.dst] = scratch + op.home; break;
       case OpKind::repeat: op.repeat(take_home(op), a, count[int(Level::outer)], inner_extent); break;
+      case OpKind::tile: op.repeat(take_home(op), a, count[int(Level::outer)], indices); break;
       case OpKind::store_block:
         if (is_streamed(op)) plan.stream(here(op), a, n * op.size);
         else op.block(here(op), a, n);
@@ -78,6 +80,11 @@ void Machine::run_ops(const std::vector<Op>& ops) {
         break;
       case OpKind::reduce_row: op.reduce->add(state_of(op.reduction), a, n); break;
       case OpKind::reduce_column: op.reduce->column_add(state_of(op.reduction), a, n); break;
+      case OpKind::reduce_bands: {
+        int64_t columns = count[int(Level::outer)];
+        op.reduce->bands(state_of(op.reduction), a, columns, n / columns);
+        break;
+      }
       case OpKind::reduce_rows:
         op.reduce->rows(scratch + op.home, a, count[int(Level::outer)], inner_extent);
         slots[op.dst] = scratch + op.home;
@@ -89,7 +96,7 @@ void Machine::run_ops(const std::vector<Op>& ops) {
 // What a walk of the inner space needs once: its broadcasts.
 void Machine::begin_inner_stage(const PlanStage& stage) {
   int64_t& n = count[int(Level::inner)];
-  n = plan.layout == Layout::column ? count[int(Level::outer)] : inner_extent < kBlock ? inner_extent : kBlock;
+  n = std::min(indices, inner_extent) * (has_columns() ? count[int(Level::outer)] : 1);
   if (plan.layout == Layout::rows) n = count[int(Level::outer)] * inner_extent;
   run_ops(stage.before);
 }
@@ -97,10 +104,10 @@ void Machine::begin_inner_stage(const PlanStage& stage) {
 // Walks a part of the inner space of the current outer block, with reductions that begin there.
 void Machine::walk_inner(const PlanStage& stage, int64_t from, int64_t to) {
   int64_t& n = count[int(Level::inner)];
-  bool columns = plan.layout == Layout::column;
-  for (int r : stage.reduces) reduce_begin(state_of(r), columns ? count[int(Level::outer)] : 1);
-  for (inner = from; inner < to; inner += columns ? 1 : kBlock) {
-    if (!columns) n = to - inner < kBlock ? to - inner : kBlock;
+  int64_t columns = has_columns() ? count[int(Level::outer)] : 1;
+  for (int r : stage.reduces) reduce_begin(state_of(r), columns);
+  for (inner = from; inner < to; inner += indices) {
+    n = std::min(indices, to - inner) * columns;
     run_ops(stage.ops);
   }
   inner = 0;
@@ -108,7 +115,7 @@ void Machine::walk_inner(const PlanStage& stage, int64_t from, int64_t to) {
 
 void Machine::end_reduction(int reduction, char* to) const {
   const ReduceFns& fns = *plan.reductions[reduction].fns;
-  if (plan.layout == Layout::column) fns.column_end(state_of(reduction), to, count[int(Level::outer)]);
+  if (has_columns()) fns.column_end(state_of(reduction), to, count[int(Level::outer)]);
   else fns.end(state_of(reduction), to);
 }
 
@@ -136,8 +143,12 @@ void Machine::run_block() {
 }
 
 void Machine::make_maps() {
-  for (size_t k = 0; k < plan.synthetic_maps.size(); k++)
-    direct_map(maps + k, plan.synthetic_maps[k] == Level::inner, args[kArgOuter], inner_extent);
+  for (size_t k = 0; k < plan.synthetic_maps.size(); k++) {
+    const SyntheticMap& map = plan.synthetic_maps[k];
+    const auto* own = map.word < 0 ? nullptr : reinterpret_cast<const IndexMap*>(args[map.word]);
+    if (map.is_swapped) swapped_map(maps + k, own, args[kArgOuter], inner_extent);
+    else direct_map(maps + k, map.level == Level::inner, args[kArgOuter], inner_extent);
+  }
 }
 
 static int64_t block_step(const Machine& m) {
@@ -145,7 +156,8 @@ static int64_t block_step(const Machine& m) {
     case Layout::flat: return kBlock;
     case Layout::row: return 1;
     case Layout::rows: return kBlock / m.inner_extent;
-    case Layout::column: return m.width;
+    case Layout::column:
+    case Layout::bands: return m.width;
   }
   return 1;
 }
@@ -159,7 +171,8 @@ static bool has(const Program& program, Code code, uint8_t sub) {
 VmCode::VmCode(const Program& program, const Primitives& primitives) {
   Layout layout = program.mode == Mode::flat ? Layout::flat : program.mode == Mode::row ? Layout::row : Layout::column;
   plan_ = std::make_unique<VmPlan>(make_plan(program, primitives, layout));
-  if (layout == Layout::row) short_rows_ = std::make_unique<VmPlan>(make_plan(program, primitives, Layout::rows));
+  if (layout == Layout::row) few_ = std::make_unique<VmPlan>(make_plan(program, primitives, Layout::rows));
+  if (layout == Layout::column) few_ = std::make_unique<VmPlan>(make_plan(program, primitives, Layout::bands));
   // Where the greatest element is cannot be told from where it is in each part.
   finds_places_ = has(program, Code::reduce, uint8_t(Reduction::argmax)) || has(program, Code::reduce, uint8_t(Reduction::argmin));
 }
@@ -167,15 +180,21 @@ VmCode::~VmCode() = default;
 VmCode::VmCode(VmCode&&) noexcept = default;
 VmCode& VmCode::operator=(VmCode&&) noexcept = default;
 
-const VmPlan& VmCode::plan_for(const int64_t* args) const {
-  int64_t inner = args[kArgInner];
-  return short_rows_ && inner > 0 && inner <= kShortRow ? *short_rows_ : *plan_;
+const VmPlan& VmCode::plan_for(const int64_t* args, int64_t begin, int64_t end) const {
+  if (!few_) return *plan_;
+  int64_t outer = args[kArgOuter], inner = args[kArgInner];
+  bool are_few = few_->layout == Layout::rows ? inner > 0 && inner <= kShortRow : is_narrow(outer) && begin == 0 && end == outer;
+  return are_few ? *few_ : *plan_;
 }
+const VmPlan& VmCode::plan_for(const int64_t* args) const { return plan_for(args, 0, args[kArgOuter]); }
 
+// A range of few columns is not walked in bands: it needs what columns need.
 int64_t VmCode::scratch_bytes(const int64_t* args) const {
-  const VmPlan& plan = plan_for(args);
+  return std::max(scratch_bytes(plan_for(args), args), scratch_bytes(plan_for(args, 0, 0), args));
+}
+int64_t VmCode::scratch_bytes(const VmPlan& plan, const int64_t* args) {
   int64_t bytes = plan.states_at();
-  int64_t width = reduction_width(plan, args[kArgInner]);
+  int64_t width = reduction_width(plan, args);
   for (const PlanReduction& r : plan.reductions) bytes += reduce_state_bytes(r.type, width, args[kArgInner]);
   return VmPlan::aligned(bytes);
 }
@@ -187,25 +206,27 @@ int64_t VmCode::outer_step(const int64_t* args) const {
     case Layout::row: return 1;
     case Layout::rows: return kBlock / args[kArgInner];
     case Layout::column: return kColumns;
+    case Layout::bands: return args[kArgOuter];
   }
   return 1;
 }
 
 int64_t VmCode::inner_chunks(const int64_t* args) const {
   Layout layout = plan_for(args).layout;
-  bool walks_inner = layout == Layout::row || layout == Layout::column;
+  bool walks_inner = layout == Layout::row || layout == Layout::column || layout == Layout::bands;
   return walks_inner && !finds_places_ ? InnerChunks(args[kArgInner]).count : 1;
 }
 
 int64_t VmCode::split_scratch_bytes(const int64_t* args, int64_t lanes) const {
   const VmPlan& plan = plan_for(args);
-  return (lanes + 1) * scratch_bytes(args) + partial_bytes(plan, InnerChunks(args[kArgInner]), reduction_width(plan, args[kArgInner]));
+  int64_t width = std::max(reduction_width(plan, args), reduction_width(plan_for(args, 0, 0), args));
+  return (lanes + 1) * scratch_bytes(args) + partial_bytes(plan, InnerChunks(args[kArgInner]), width);
 }
 
 Machine VmCode::machine(const VmPlan& plan, const int64_t* args, char* scratch) {
-  int64_t inner = args[kArgInner];
+  int64_t indices = plan.layout == Layout::column ? 1 : plan.layout == Layout::bands ? band_indices(args[kArgOuter]) : kBlock;
   return {plan, args, scratch, reinterpret_cast<char**>(scratch + plan.slots_at()),
-          reinterpret_cast<IndexMap*>(scratch + plan.maps_at()), scratch + plan.states_at(), reduction_width(plan, inner), inner};
+          reinterpret_cast<IndexMap*>(scratch + plan.maps_at()), scratch + plan.states_at(), reduction_width(plan, args), args[kArgInner], indices};
 }
 
 void VmCode::run(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
@@ -220,7 +241,7 @@ void VmCode::run_split(const int64_t* args, int64_t begin, int64_t end, char* sc
 }
 
 void VmCode::run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const InnerSplit* split) const noexcept {
-  const VmPlan& plan = plan_for(args);
+  const VmPlan& plan = plan_for(args, begin, end);
   Machine m = machine(plan, args, scratch);
   m.split = split;
   m.streaming = split ? 0 : plan.streaming(args);  // a lane of a split does not end with a fence

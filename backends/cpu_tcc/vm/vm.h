@@ -40,10 +40,12 @@ class VmCode {
   void run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const InnerSplit* split) const noexcept;
   static Machine machine(const VmPlan& plan, const int64_t* args, char* scratch);
 
-  std::unique_ptr<VmPlan> plan_;        // flat, column, or one row at a time
-  std::unique_ptr<VmPlan> short_rows_;  // row mode only: as many whole rows at a time as fit a block
-  bool finds_places_ = false;           // argmax, argmin
-  const VmPlan& plan_for(const int64_t* args) const;
+  std::unique_ptr<VmPlan> plan_;  // flat, column, or one row at a time
+  std::unique_ptr<VmPlan> few_;   // row mode: as many short rows at a time as fit a block; column mode: a few columns at several indices
+  bool finds_places_ = false;     // argmax, argmin
+  const VmPlan& plan_for(const int64_t* args) const;  // for a run over all of the outer space
+  const VmPlan& plan_for(const int64_t* args, int64_t begin, int64_t end) const;
+  static int64_t scratch_bytes(const VmPlan& plan, const int64_t* args);
 };
 
 // For tests and one-off runs: decodes, allocates, runs all of the outer space.

@@ -99,12 +99,14 @@ class Decoder {
     plan_.streams.push_back({o.word, o.operand_level, o.size});
   }
   bool needs_map(const Operand& o) const {
-    return o.access == Access::mapped || (plan_.layout == Layout::column && o.level == Level::inner);
+    bool turns = plan_.layout == Layout::column || plan_.layout == Layout::bands;
+    return o.access == Access::mapped || (turns && o.level == Level::inner);
   }
   void map(Op& o, const Operand& target) {
-    if (target.access == Access::mapped) return;
+    bool swaps = plan_.layout == Layout::bands && target.level == Level::inner, has_own = target.access == Access::mapped;
+    if (has_own && !swaps) return;
     o.map = int16_t(plan_.synthetic_maps.size());
-    plan_.synthetic_maps.push_back(target.level);
+    plan_.synthetic_maps.push_back({target.level, swaps, has_own ? o.word + 1 : -1});
   }
 
   // The register as a block of `space`; a broadcast is made where it is not one.
@@ -115,12 +117,14 @@ class Decoder {
     for (const Broadcast& b : broadcasts_)
       if (b.source == r && b.space == space) return b.slot;
     bool repeats = plan_.layout == Layout::rows && source.level == Level::outer;
-    Op o(repeats ? OpKind::repeat : OpKind::block, space);
+    bool tiles = plan_.layout == Layout::bands && source.level == Level::outer;
+    Op o(repeats ? OpKind::repeat : tiles ? OpKind::tile : OpKind::block, space);
     o.a = r;
     o.dst = int16_t(plan_.slots++);
     o.home = plan_.register_bytes;
     plan_.register_bytes += kBlock * size_of(source.type);
     if (repeats) o.repeat = use(o, block_.repeat[int(source.type)]);
+    else if (tiles) o.repeat = use(o, block_.tile[int(source.type)]);
     else o.block = use(o, block_.splat[int(source.type)]);
     (source.level == Level::uniform ? plan_.broadcasts : stage_->before).push_back(o);
     broadcasts_.push_back({r, space, o.dst});
@@ -255,9 +259,10 @@ class Decoder {
   void reduce(const Instr& i) {
     CType type = reg(i.a).type;
     const ReduceFns* fns = &block_.reduce[i.sub][int(type)];
-    OpKind kind = plan_.layout == Layout::row    ? OpKind::reduce_row
-                  : plan_.layout == Layout::rows ? OpKind::reduce_rows
-                                                 : OpKind::reduce_column;
+    OpKind kind = plan_.layout == Layout::row     ? OpKind::reduce_row
+                  : plan_.layout == Layout::rows  ? OpKind::reduce_rows
+                  : plan_.layout == Layout::bands ? OpKind::reduce_bands
+                                                  : OpKind::reduce_column;
     Op o = op(kind, Level::inner, i);
     o.a = as_block(i.a, Level::inner);
     o.reduce = fns;

@@ -6,11 +6,21 @@
 
 namespace jt::vm {
 
-// How blocks lie: Mode, with row mode split in two.
+// How blocks lie: Mode, with row and column mode split in two.
 //   row   one outer element at a time, inner blocks of up to kBlock
 //   rows  R whole rows at a time, R * I <= kBlock: outer blocks of R, inner blocks of R * I elements
-enum class Layout : uint8_t { flat, row, rows, column };
+//   bands the whole outer space, O <= kNarrow, at up to R consecutive inner indices: inner blocks of R * O elements, all columns
+//         of one inner index before those of the next. Maps of inner operands are swapped for that.
+enum class Layout : uint8_t { flat, row, rows, column, bands };
 constexpr int64_t kShortRow = kBlock / 2;  // rows up to this length go several at a time
+constexpr int64_t kNarrow = kBlock / 2;    // so many columns at several inner indices at a time
+inline bool is_narrow(int64_t outer) { return outer > 0 && outer <= kNarrow; }
+// Inner indices in a band: a power of two up to kLanes, so that their lanes of a reduction follow one another.
+inline int64_t band_indices(int64_t outer) {
+  int64_t indices = kLanes;
+  while (indices * outer > kBlock) indices /= 2;
+  return indices;
+}
 
 enum class OpKind : uint8_t {
   scalar,         // slot points into the arguments
@@ -21,6 +31,7 @@ enum class OpKind : uint8_t {
   element_out,    // the same, straight into a direct output
   block,          // BlockFn from slot a: narrow, convert, splat
   repeat,
+  tile,
   store_block,    // direct
   store_mapped,
   index,
@@ -29,6 +40,7 @@ enum class OpKind : uint8_t {
   reduce_row,
   reduce_rows,
   reduce_column,
+  reduce_bands,
 };
 
 struct Op {
@@ -40,7 +52,7 @@ struct Op {
   uint8_t dst_size = 0;  // bytes of a computed element, where copies are made
   int16_t dst = -1, a = -1, b = -1, c = -1;
   int16_t operand = -1;
-  int16_t map = -1;      // number of the synthetic map that stands for a direct operand; -1: the operand's own
+  int16_t map = -1;      // number of the synthetic map in its place; -1: the operand's own
   int32_t word = 0;      // first argument word of the operand or scalar
   int64_t home = 0;      // of dst, in scratch
   union {
@@ -86,6 +98,13 @@ struct StreamedOutput {
 constexpr int64_t kStreamBytes = 16 << 20;  // outputs larger than this
 constexpr size_t kMostStreams = 32;
 
+// A map made for a run: of a direct operand of that level; or, swapped, of an inner operand.
+struct SyntheticMap {
+  Level level;
+  bool is_swapped;
+  int32_t word;  // of the address of the operand's own map; -1: it is direct
+};
+
 struct VmPlan {
   Layout layout;
   std::vector<PlanStage> stages;
@@ -95,7 +114,7 @@ struct VmPlan {
   std::vector<StreamedOutput> streams;
   BlockFn stream = nullptr;          // writes them
   std::vector<int> input_words;      // argument words of operands that are read
-  std::vector<Level> synthetic_maps; // of direct operands of that level
+  std::vector<SyntheticMap> synthetic_maps;
   int slots = 0;
   int64_t register_bytes = 0;  // including slots for broadcasts
 

@@ -504,6 +504,47 @@ jt_status jt_avg_pool2d_grad(jt_context* ctx, jt_tensor* dz, const int64_t* shap
         .add(channels_last != 0);
     });
 }
+jt_status jt_conv3d(jt_context* ctx, jt_tensor* x, jt_tensor* w, const int64_t* stride, size_t stride_len,
+    const int64_t* padding, size_t padding_len, const int64_t* dilation, size_t dilation_len, int64_t groups,
+    jt_tensor** out) {
+  return op_function("jt_conv3d", ctx, Op::conv3d, {x, w}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("stride", stride, stride_len))
+        .add_ints(ints("padding", padding, padding_len))
+        .add_ints(ints("dilation", dilation, dilation_len))
+        .add(groups);
+    });
+}
+jt_status jt_conv3d_grad_x(jt_context* ctx, jt_tensor* dz, jt_tensor* w, const int64_t* shape,
+    size_t shape_len, const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len,
+    const int64_t* dilation, size_t dilation_len, int64_t groups, jt_tensor** out) {
+  return op_function("jt_conv3d_grad_x", ctx, Op::conv3d_grad_x, {dz, w}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shape", shape, shape_len))
+        .add_ints(ints("stride", stride, stride_len))
+        .add_ints(ints("padding", padding, padding_len))
+        .add_ints(ints("dilation", dilation, dilation_len))
+        .add(groups);
+    });
+}
+jt_status jt_max_pool3d(jt_context* ctx, jt_tensor* x, const int64_t* size, size_t size_len,
+    const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len, jt_tensor** out) {
+  return op_function("jt_max_pool3d", ctx, Op::max_pool3d, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("size", size, size_len))
+        .add_ints(ints("stride", stride, stride_len))
+        .add_ints(ints("padding", padding, padding_len));
+    });
+}
+jt_status jt_avg_pool3d(jt_context* ctx, jt_tensor* x, const int64_t* size, size_t size_len,
+    const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len, jt_tensor** out) {
+  return op_function("jt_avg_pool3d", ctx, Op::avg_pool3d, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("size", size, size_len))
+        .add_ints(ints("stride", stride, stride_len))
+        .add_ints(ints("padding", padding, padding_len));
+    });
+}
 jt_status jt_mean(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
     jt_tensor** out) {
   return op_function("jt_mean", ctx, Op::mean, {x}, {out},

@@ -26,6 +26,102 @@ JT_BODY(mean) {
   return cast(sum(x, attrs.ints(0), attrs.integer(1)) / count(r, x.dtype(), n), result.dtype);
 }
 
+// ---- volumes -----------------------------------------------------------------------------------------------------------
+
+// A convolution of volumes is one of images: an image for each depth of the result, whose channels are those of the slices
+// under the window, [N * OD, C * KD, H, W].
+struct VolumeConv {
+  std::span<const int64_t> stride, padding, dilation;
+  int64_t groups, channels, kd, depth, out_depth;
+  Shape x;  // [N,C,D,H,W]
+  VolumeConv(const Attrs& attrs, int first, const Shape& volume, const Shape& w)
+      : stride(attrs.ints(first)), padding(attrs.ints(first + 1)), dilation(attrs.ints(first + 2)), groups(attrs.integer(first + 3)),
+        channels(volume[1]), kd(w[2]), depth(volume[2] + padding[0] + padding[3]),
+        out_depth((depth - dilation[0] * (kd - 1) - 1) / stride[0] + 1), x(volume) {}
+
+  int64_t reach() const { return (out_depth - 1) * stride[0] + 1; }  // of the slices that one tap meets
+  Shape images() const { return {x[0] * out_depth, channels * kd, x[3], x[4]}; }
+  Attrs image_attrs(Attrs attrs) const {
+    int64_t around[] = {padding[1], padding[2], padding[4], padding[5]};
+    return attrs.add_ints(stride.subspan(1)).add_ints(around).add_ints(dilation.subspan(1)).add(groups);
+  }
+  static Value image_weights(Ref w) {
+    const Shape& s = w.shape();
+    return reshape(w, Shape{s[0], s[1] * s[2], s[3], s[4]});
+  }
+  Value to_images(Recorder& r, Ref volume) const {
+    int64_t before[] = {0, 0, padding[0], 0, 0}, after[] = {0, 0, padding[3], 0, 0};
+    Value padded = call(Op::pad, {volume}, Attrs().add_ints(before).add_ints(after).add_real(0));
+    std::vector<Value> taps;
+    for (int64_t k = 0; k < kd; k++) {
+      int64_t from[] = {0, 0, k * dilation[0], 0, 0}, to[] = {x[0], x[1], k * dilation[0] + reach(), x[3], x[4]};
+      int64_t step[] = {1, 1, stride[0], 1, 1};
+      taps.push_back(reshape(slice(padded, from, to, step), Shape{x[0], x[1], 1, out_depth, x[3], x[4]}));
+    }
+    std::vector<Ref> refs(taps.begin(), taps.end());
+    Value all = r.build(Op::concat, refs, Attrs().add(2));
+    int64_t order[] = {0, 3, 1, 2, 4, 5};
+    return reshape(transpose(all, order), images());
+  }
+  // The adjoint: each slice goes back to the depths it came from.
+  Value from_images(const Value& images) const {
+    int64_t order[] = {0, 2, 3, 1, 4, 5};
+    Value taps = transpose(reshape(images, Shape{x[0], out_depth, channels, kd, x[3], x[4]}), order), sum;
+    for (int64_t k = 0; k < kd; k++) {
+      int64_t from[] = {0, 0, k, 0, 0, 0}, to[] = {x[0], channels, k + 1, out_depth, x[3], x[4]};
+      Value part = reshape(slice(taps, from, to), Shape{x[0], channels, out_depth, 1, x[3], x[4]});
+      int64_t none[] = {0, 0, 0, 0, 0, 0}, gap[] = {0, 0, 0, stride[0] - 1, 0, 0};
+      part = call(Op::pad, {part}, Attrs().add_ints(none).add_ints(gap).add_real(0));
+      part = reshape(part, Shape{x[0], channels, out_depth * stride[0], x[3], x[4]});
+      int64_t begin[] = {0, 0, 0, 0, 0}, end[] = {x[0], channels, reach(), x[3], x[4]};
+      part = slice(part, begin, end);
+      int64_t before[] = {0, 0, k * dilation[0], 0, 0}, after[] = {0, 0, depth - k * dilation[0] - reach(), 0, 0};
+      part = call(Op::pad, {part}, Attrs().add_ints(before).add_ints(after).add_real(0));
+      sum = k ? sum + part : part;
+    }
+    int64_t begin[] = {0, 0, padding[0], 0, 0}, end[] = {x[0], channels, padding[0] + x[2], x[3], x[4]};
+    return slice(sum, begin, end);
+  }
+};
+
+JT_BODY(conv3d) {
+  JT_UNUSED;
+  VolumeConv v(attrs, 0, in[0].shape(), in[1].shape());
+  Value z = call(Op::conv2d, {v.to_images(r, in[0]), VolumeConv::image_weights(in[1])}, v.image_attrs({}));
+  const Shape& s = result.shape;
+  int64_t order[] = {0, 2, 1, 3, 4};
+  return transpose(reshape(z, Shape{s[0], s[2], s[1], s[3], s[4]}), order);
+}
+
+JT_BODY(conv3d_grad_x) {
+  JT_UNUSED;
+  VolumeConv v(attrs, 1, result.shape, in[1].shape());
+  const Shape& s = in[0].shape();
+  int64_t order[] = {0, 2, 1, 3, 4};
+  Value dz = reshape(transpose(in[0], order), Shape{s[0] * s[2], s[1], s[3], s[4]});
+  return v.from_images(call(Op::conv2d_grad_x, {dz, VolumeConv::image_weights(in[1])}, v.image_attrs(Attrs().add_ints(v.images().extents()))));
+}
+
+// Windows of each slice, then of the depths: for maxima and for means the same as both at once.
+static Value pooled(Op op, Ref x, const Attrs& attrs, const Shape& out) {
+  auto size = attrs.ints(0), stride = attrs.ints(1), pad = attrs.ints(2);
+  const Shape& s = x.shape();
+  int64_t around[] = {pad[1], pad[2], pad[4], pad[5]};
+  Value z = call(op, {reshape(x, Shape{s[0], s[1] * s[2], s[3], s[4]})},
+                 Attrs().add_ints(size.subspan(1)).add_ints(stride.subspan(1)).add_ints(around));
+  int64_t tall[] = {size[0], 1}, steps[] = {stride[0], 1}, ends[] = {pad[0], 0, pad[3], 0};
+  z = call(op, {reshape(z, Shape{s[0], s[1], s[2], out[3] * out[4]})}, Attrs().add_ints(tall).add_ints(steps).add_ints(ends));
+  return reshape(z, out);
+}
+JT_BODY(max_pool3d) {
+  JT_UNUSED;
+  return pooled(Op::max_pool2d, in[0], attrs, result.shape);
+}
+JT_BODY(avg_pool3d) {
+  JT_UNUSED;
+  return pooled(Op::avg_pool2d, in[0], attrs, result.shape);
+}
+
 // Of no elements there is no maximum, and nothing to centre.
 static Value centred(Ref x, int64_t axis) {
   if (!x.shape()[int(axis)]) return x;

@@ -489,13 +489,15 @@ static int64_t windows_along(std::string_view who, int64_t extent, int64_t size,
   return (padded - reach - 1) / stride + 1;
 }
 
-static void padding_list(TypeRule& r, int attr) {
+// Paddings before each axis, then behind each; given once, they are the same on both sides.
+static void padding_list(TypeRule& r, int attr, size_t axes = 2) {
   auto given = std::as_const(r.attrs).ints(attr);
-  if (given.size() == 2) {
-    int64_t full[4] = {given[0], given[1], given[0], given[1]};
+  if (given.size() == axes) {
+    std::vector<int64_t> full(given.begin(), given.end());
+    full.insert(full.end(), given.begin(), given.end());
     r.attrs.set_ints(attr, full);
   }
-  for (int64_t p : list_of(r, attr, 4, 0))
+  for (int64_t p : list_of(r, attr, 2 * axes, 0))
     if (p < 0 || p > kMaxStep)
       fail(JT_E_INVALID, r.op.name, ": padding ", p, " is ", p < 0 ? "negative" : "too large");
 }
@@ -517,6 +519,26 @@ static Shape conv2d_shape(TypeRule& r, const Shape& images, const Shape& w, int 
   Shape out{x[0], w[0], windows_along(r.op.name, x[2], w[2], pad[0], pad[2], stride[0], dilation[0]),
             windows_along(r.op.name, x[3], w[3], pad[1], pad[3], stride[1], dilation[1])};
   return from_first(out, last);
+}
+
+// The same over volumes, for composite rows; padding is [front,top,left,back,bottom,right].
+static Shape conv3d_shape(TypeRule& r, const Shape& x, const Shape& w, int first_attr) {
+  positive_list(r, first_attr, 3, 1);
+  padding_list(r, first_attr + 1, 3);
+  positive_list(r, first_attr + 2, 3, 1);
+  auto stride = std::as_const(r.attrs).ints(first_attr), pad = std::as_const(r.attrs).ints(first_attr + 1),
+       dilation = std::as_const(r.attrs).ints(first_attr + 2);
+  int64_t groups = r.attrs.integer(first_attr + 3);
+  if (groups < 1 || x[1] % groups || w[0] % groups)
+    fail(JT_E_SHAPE, r.op.name, ": ", groups, " groups do not divide channels ", x[1], " and ", w[0]);
+  if (w[1] * groups != x[1])
+    fail(JT_E_SHAPE, r.op.name, ": input has ", x[1], " channels, the weights ", w, " expect ", w[1] * groups);
+  Shape out{x[0], w[0]};
+  for (int i = 0; i < 3; i++) {
+    if (w[i + 2] < 1) fail(JT_E_SHAPE, r.op.name, ": window of ", w[2], "x", w[3], "x", w[4], " is empty");
+    out.push(windows_along(r.op.name, x[i + 2], w[i + 2], pad[size_t(i)], pad[size_t(i) + 3], stride[size_t(i)], dilation[size_t(i)]));
+  }
+  return out;
 }
 
 static void check_real(const TypeRule& r) {  // f32 or f64: what the library kernels compute in
@@ -544,6 +566,36 @@ void conv2d_grad_w_type(TypeRule& r) {
   Shape z = conv2d_shape(r, r.inputs[1].shape(), w, 1);
   if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, "conv2d_grad_w: dz is ", r.inputs[0].shape(), ", not ", z);
   r.results[0] = {r.inputs[0].dtype(), w};
+}
+
+void conv3d_type(TypeRule& r) {
+  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1);
+  r.results[0] = {r.inputs[0].dtype(), conv3d_shape(r, r.inputs[0].shape(), r.inputs[1].shape(), 0)};
+}
+void conv3d_grad_x_type(TypeRule& r) {
+  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1);
+  Shape x = shape_attr(r, 0);
+  if (x.rank != 5) fail(JT_E_SHAPE, "conv3d_grad_x: shape ", x, " needs 5 axes");
+  Shape z = conv3d_shape(r, x, r.inputs[1].shape(), 1);
+  if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, "conv3d_grad_x: dz is ", r.inputs[0].shape(), ", not ", z);
+  r.results[0] = {r.inputs[0].dtype(), x};
+}
+void pool3d_type(TypeRule& r) {
+  check_rank(r, 0, 5), check_real(r);
+  positive_list(r, 0, 3, 1);
+  std::vector<int64_t> size(std::as_const(r.attrs).ints(0).begin(), std::as_const(r.attrs).ints(0).end());
+  if (r.attrs.ints(1).empty()) r.attrs.set_ints(1, size);
+  positive_list(r, 1, 3, 1);
+  padding_list(r, 2, 3);
+  auto stride = std::as_const(r.attrs).ints(1), pad = std::as_const(r.attrs).ints(2);
+  const Shape& x = r.inputs[0].shape();
+  Shape out{x[0], x[1]};
+  for (size_t i = 0; i < 3; i++) {
+    if (std::max(pad[i], pad[i + 3]) >= size[i])
+      fail(JT_E_INVALID, r.op.name, ": padding ", pad, " reaches a whole window of ", size[0], "x", size[1], "x", size[2]);
+    out.push(windows_along(r.op.name, x[int(i) + 2], size[i], pad[i], pad[i + 3], stride[i], 1));
+  }
+  r.results[0] = {r.inputs[0].dtype(), out};
 }
 
 static Shape pool2d_shape(TypeRule& r, const Shape& images, int first_attr) {

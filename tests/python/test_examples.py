@@ -57,6 +57,14 @@ def test_lenet_gives_the_bits_of_the_c_example(tmp_path):
     assert accuracies == [line for line in c.stdout.replace("\r", "\n").splitlines() if "test accuracy" in line]
 
 
+def test_the_network_with_batch_norm_learns(tmp_path):
+    write_digits(tmp_path)
+    done = subprocess.run([sys.executable, str(EXAMPLES / "batch_norm.py"), "--data", str(tmp_path), "--epochs", "3"],
+                          capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[-2]) > 90, done.stdout
+
+
 def test_pictures_are_written(tmp_path):
     write_digits(tmp_path)
     done = mnist("--data", tmp_path, "--epochs", 1, "--steps", 2, "--pictures", tmp_path / "out")

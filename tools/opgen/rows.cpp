@@ -33,6 +33,9 @@ struct DtypeFact {
 };
 static constexpr DtypeFact kDtypeFacts[] = {
     {"concat_type", "every dtype; operands are converted to their promoted dtype", "the promoted dtype"},
+    {"conv3d_type", "float dtypes, the same for all", "x's dtype"},
+    {"conv3d_grad_x_type", "float dtypes, the same for all", "dz's dtype"},
+    {"pool3d_type", "float dtypes", "x's dtype"},
     {"matmul_type", "every dtype but bool; operands are converted to their promoted dtype", "the promoted dtype"},
     {"random_bits_type", "", "i64"},
     {"uniform_type", "", "the attribute dtype, a float dtype"},
@@ -77,6 +80,9 @@ static constexpr ShapeFact kShapeFacts[] = {
     {"conv2d_type", "x [N,C,H,W], w [O,C/groups,KH,KW] -> [N,O,OH,OW], OH = (H + top + bottom - dilation * (KH - 1) - 1) / stride + 1"},
     {"conv2d_grad_x_type", "dz [N,O,OH,OW], w [O,C/groups,KH,KW] -> shape [N,C,H,W]"},
     {"conv2d_grad_w_type", "dz [N,O,OH,OW], x [N,C,H,W] -> shape [O,C/groups,KH,KW]"},
+    {"conv3d_type", "x [N,C,D,H,W], w [O,C/groups,KD,KH,KW] -> [N,O,OD,OH,OW]; extents as of conv2d"},
+    {"conv3d_grad_x_type", "dz [N,O,OD,OH,OW], w [O,C/groups,KD,KH,KW] -> shape [N,C,D,H,W]"},
+    {"pool3d_type", "x [N,C,D,H,W] -> [N,C,OD,OH,OW]; extents as of max_pool2d"},
     {"max_pool2d_type", "x [N,C,H,W] -> z and index [N,C,OH,OW], OH = (H + top + bottom - size) / stride + 1"},
     {"max_pool2d_grad_type", "dz and index [N,C,OH,OW] -> shape [N,C,H,W]"},
     {"avg_pool2d_type", "x [N,C,H,W] -> [N,C,OH,OW], OH = (H + top + bottom - size) / stride + 1"},

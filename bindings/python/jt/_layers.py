@@ -15,13 +15,19 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "Conv",
+    "Conv3d",
+    "Conv3D",
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose",
+    "ConvTranspose3d",
+    "ConvTranspose3D",
     "MaxPool1d",
     "MaxPool2d",
+    "MaxPool3d",
     "AvgPool1d",
     "AvgPool2d",
+    "AvgPool3d",
     "Pool",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -243,6 +249,32 @@ class Conv2d(Layer):
         return self._run(x)  # type: ignore[no-any-return]
 
 
+class Conv3d(Layer):
+    """Cross-correlation of x [N,C,D,H,W] with weight, + bias.
+
+    in_channels: at least 1.
+    out_channels: at least 1.
+    kernel_size: 3 integers or one for all, at least 1.
+    stride: 3 integers or one for all, at least 1.
+    padding: 3 integers or one for all, at least 0.
+    dilation: 3 integers or one for all, at least 1.
+    groups: at least 1.
+    weight [out_channels,in_channels/groups,kernel_size]: a parameter.
+    bias [out_channels]: a parameter, with bias.
+    Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
+    """
+
+    _tensors = ("weight", "bias")
+    weight: Tensor
+    bias: Optional[Tensor]
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Ints, stride: Ints = 1, padding: Ints = 0, dilation: Ints = 1, groups: int = 1, bias: bool = True, *, dtype: DTypeLike = "float32") -> None:
+        super().__init__(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, groups=groups, bias=bias, dtype=dtype)
+
+    def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return self._run(x)  # type: ignore[no-any-return]
+
+
 class ConvTranspose1d(Layer):
     """The adjoint of Conv1d, + bias; output_padding is added at one end.
 
@@ -297,6 +329,33 @@ class ConvTranspose2d(Layer):
         return self._run(x)  # type: ignore[no-any-return]
 
 
+class ConvTranspose3d(Layer):
+    """The adjoint of Conv3d, + bias; output_padding is added at one end of each axis.
+
+    in_channels: at least 1.
+    out_channels: at least 1.
+    kernel_size: 3 integers or one for all, at least 1.
+    stride: 3 integers or one for all, at least 1.
+    padding: 3 integers or one for all, at least 0.
+    output_padding: 3 integers or one for all, at least 0.
+    groups: at least 1.
+    dilation: 3 integers or one for all, at least 1.
+    weight [in_channels,out_channels/groups,kernel_size]: a parameter.
+    bias [out_channels]: a parameter, with bias.
+    Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
+    """
+
+    _tensors = ("weight", "bias")
+    weight: Tensor
+    bias: Optional[Tensor]
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Ints, stride: Ints = 1, padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, bias: bool = True, dilation: Ints = 1, *, dtype: DTypeLike = "float32") -> None:
+        super().__init__(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride, padding=padding, output_padding=output_padding, groups=groups, bias=bias, dilation=dilation, dtype=dtype)
+
+    def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return self._run(x)  # type: ignore[no-any-return]
+
+
 class MaxPool1d(Layer):
     """Maximum of each window of x [N,C,L].
 
@@ -329,6 +388,22 @@ class MaxPool2d(Layer):
         return self._run(x)  # type: ignore[no-any-return]
 
 
+class MaxPool3d(Layer):
+    """Maximum of each window of x [N,C,D,H,W].
+
+    kernel_size: 3 integers or one for all, at least 1.
+    stride: 3 integers or one for all, at least 1.
+    padding: 3 integers or one for all, at least 0.
+    Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
+    """
+
+    def __init__(self, kernel_size: Ints, stride: Optional[Ints] = None, padding: Ints = 0, ceil_mode: bool = False, *, dtype: DTypeLike = "float32") -> None:
+        super().__init__(kernel_size=kernel_size, stride=stride, padding=padding, ceil_mode=ceil_mode, dtype=dtype)
+
+    def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return self._run(x)  # type: ignore[no-any-return]
+
+
 class AvgPool1d(Layer):
     """Mean of each window of x [N,C,L].
 
@@ -351,6 +426,23 @@ class AvgPool2d(Layer):
     kernel_size: 2 integers or one for all, at least 1.
     stride: 2 integers or one for all, at least 1.
     padding: 2 integers or one for all, at least 0.
+    divisor_override: at least 1.
+    Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
+    """
+
+    def __init__(self, kernel_size: Ints, stride: Optional[Ints] = None, padding: Ints = 0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Optional[int] = None, *, dtype: DTypeLike = "float32") -> None:
+        super().__init__(kernel_size=kernel_size, stride=stride, padding=padding, ceil_mode=ceil_mode, count_include_pad=count_include_pad, divisor_override=divisor_override, dtype=dtype)
+
+    def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return self._run(x)  # type: ignore[no-any-return]
+
+
+class AvgPool3d(Layer):
+    """Mean of each window of x [N,C,D,H,W].
+
+    kernel_size: 3 integers or one for all, at least 1.
+    stride: 3 integers or one for all, at least 1.
+    padding: 3 integers or one for all, at least 0.
     divisor_override: at least 1.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
@@ -1357,7 +1449,9 @@ class GRUCell(Layer):
 
 
 Conv = Conv2d
+Conv3D = Conv3d
 ConvTranspose = ConvTranspose2d
+ConvTranspose3D = ConvTranspose3d
 BatchNorm = BatchNorm2d
 InstanceNorm = InstanceNorm2d
 Swish = SiLU

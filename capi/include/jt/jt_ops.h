@@ -540,6 +540,33 @@ JT_API jt_status jt_avg_pool2d_grad(jt_context* ctx, jt_tensor* dz, const int64_
     const int64_t* size, size_t size_len, const int64_t* stride, size_t stride_len,
     const int64_t* padding, size_t padding_len, jt_bool channels_last, jt_tensor** out);
 
+/* Cross-correlation of x[N,C,D,H,W] with w[O,C/groups,KD,KH,KW]; padding is
+ * [front,top,left,back,bottom,right].
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. Defaults elsewhere: groups 1. Gradient: yes.
+ * Since 0.1. */
+JT_API jt_status jt_conv3d(jt_context* ctx, jt_tensor* x, jt_tensor* w, const int64_t* stride,
+    size_t stride_len, const int64_t* padding, size_t padding_len, const int64_t* dilation,
+    size_t dilation_len, int64_t groups, jt_tensor** out);
+
+/* Gradient of conv3d with respect to x of the given shape.
+ * Dtypes: float dtypes, the same for all. Result: dz's dtype. Defaults elsewhere: groups 1. Gradient: yes.
+ * Since 0.1. */
+JT_API jt_status jt_conv3d_grad_x(jt_context* ctx, jt_tensor* dz, jt_tensor* w, const int64_t* shape,
+    size_t shape_len, const int64_t* stride, size_t stride_len, const int64_t* padding,
+    size_t padding_len, const int64_t* dilation, size_t dilation_len, int64_t groups, jt_tensor** out);
+
+/* Maximum of each window of x[N,C,D,H,W]; padding has no elements; stride empty: size.
+ * Dtypes: float dtypes. Result: x's dtype. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_max_pool3d(jt_context* ctx, jt_tensor* x, const int64_t* size, size_t size_len,
+    const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len,
+    jt_tensor** out);
+
+/* Mean of each window of x[N,C,D,H,W]; padding counts as zeros; stride empty: size.
+ * Dtypes: float dtypes. Result: x's dtype. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_avg_pool3d(jt_context* ctx, jt_tensor* x, const int64_t* size, size_t size_len,
+    const int64_t* stride, size_t stride_len, const int64_t* padding, size_t padding_len,
+    jt_tensor** out);
+
 /* Arithmetic mean over axes; integers become f32.
  * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
  * elsewhere: keepdims 0. Gradient: yes. Since 0.1. */

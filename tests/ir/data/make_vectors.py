@@ -432,3 +432,34 @@ with np.errstate(divide="ignore", invalid="ignore"):
     z = np.where(y > 0, y * (np.log(y.astype(np.float64)) - d), 0 * d)
 case("kl_div", "kl_div %0 %1", [x, y], [z.astype(np.float32)], 1e-6)
 case("kl_div of logarithms", "kl_div %0 %1 {log_target=true}", [x, y], [(np.exp(y.astype(np.float64)) * (y - d)).astype(np.float32)], 1e-6)
+
+# Volumes, window by window, after everything else that draws numbers.
+def conv3(x, w, stride, padding, dilation, groups):
+    p = np.pad(x.astype(np.float64), ((0, 0), (0, 0), *((padding[i], padding[i + 3]) for i in range(3))))
+    o, ig, *k = w.shape
+    size = tuple(dilation[i] * (k[i] - 1) + 1 for i in range(3))
+    win = np.lib.stride_tricks.sliding_window_view(p, size, axis=(2, 3, 4))
+    win = win[:, :, ::stride[0], ::stride[1], ::stride[2], ::dilation[0], ::dilation[1], ::dilation[2]]
+    out = [np.einsum("ncdhwijk,ocijk->nodhw", win[:, g * ig:(g + 1) * ig], w[g * o // groups:(g + 1) * o // groups].astype(np.float64))
+           for g in range(groups)]
+    return np.concatenate(out, 1)
+
+
+for name, args, (x, w) in (("", ((1, 1, 1), (0,) * 6, (1, 1, 1), 1), (floats(2, 2, 3, 4, 3), floats(3, 2, 2, 3, 2))),
+                           (" strided", ((2, 1, 2), (1, 0, 1, 2, 1, 0), (2, 1, 1), 1), (floats(1, 2, 5, 3, 4), floats(2, 2, 2, 2, 3))),
+                           (" grouped", ((1, 2, 1), (1, 1, 0, 1, 1, 0), (1, 1, 2), 2), (floats(1, 4, 2, 3, 4), floats(4, 2, 3, 2, 2)))):
+    s, p, d, g = args
+    text = "stride={}, padding={}, dilation={}, groups={}".format(*(str(list(v)).replace(" ", "") for v in (s, p, d)), g)
+    z = conv3(x, w, *args).astype(np.float32)
+    case("conv3d" + name, f"conv3d %0 %1 {{{text}}}", [x, w], [z], 1e-5)
+    dz = floats(*z.shape)
+    case("conv3d_grad_x" + name, f"conv3d_grad_x %0 %1 {{{shape(x)}{text}}}", [dz, w], [by_basis(lambda e: conv3(e, w, *args), x, dz)], 1e-5)
+
+x = floats(1, 2, 5, 4, 3)
+text = "size=[3,2,2], stride=[2,1,2], padding=[1,1,0,1,0,1]"
+for name, fill, fold in (("max", -np.inf, np.max), ("avg", 0, np.mean)):
+    p = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 0), (0, 1)), constant_values=fill)
+    win = np.lib.stride_tricks.sliding_window_view(p, (3, 2, 2), axis=(2, 3, 4))[:, :, ::2, ::1, ::2]
+    case(name + "_pool3d", f"{name}_pool3d %0 {{{text}}}", [x], [fold(win, axis=(-1, -2, -3)).astype(np.float32)], 1e-6)
+    win = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), (2, 2, 3), axis=(2, 3, 4))[:, :, ::2, ::2, ::3]
+    case(name + "_pool3d of neighbours", f"{name}_pool3d %0 {{size=[2,2,3]}}", [x], [fold(win, axis=(-1, -2, -3)).astype(np.float32)], 1e-6)

@@ -296,7 +296,7 @@ void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
   w.is_given.assign(plan.output_bytes.size(), false);
   int64_t launches = 0, calls = 0;
   ThreadPool::Rest rest(runtime_.threads);
-  run_plan(plan, {w.params, w.scalars, w.wheres, runtime_.timing, &watch}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
+  run_plan(plan, {w.params, w.scalars, w.wheres, runtime_.timing, &watch, &runtime_.device}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
   stats_.launches.add(launches), stats_.library_calls.add(calls);
   // Buffers of results, in order; an alias of an operand shares its buffer.
   for (size_t i = 0; i < w.results.size(); i++) {

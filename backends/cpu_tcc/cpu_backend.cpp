@@ -8,6 +8,7 @@
 
 #include "backends/cpu_tcc/kernel.h"
 #include "backends/cpu_tcc/library_ops.h"
+#include "backends/cpu_tcc/pack_cache.h"
 #include "core/base/status.h"
 
 using namespace jt;
@@ -22,6 +23,7 @@ struct jt_be_device {
   std::unique_ptr<cpu::GxxTier> gxx{};   // null: cpu.tier is vm or tcc
   bool compiles_kernels_with_tcc = true;  // else only C source of the user
   int64_t cache_bytes = library::cache_of_a_core();
+  std::unique_ptr<cpu::PackCache> packs{};
 };
 
 struct jt_be_kernel : cpu::Kernel {
@@ -71,6 +73,15 @@ void demand(bool claim, const char* otherwise) {
 std::string_view setting(const jt_host_api* host, const char* name, std::string_view absent) {
   const char* value = host->setting ? host->setting(host->host, name) : nullptr;
   return value && *value ? std::string_view(value) : absent;
+}
+
+int64_t pack_bytes_of(const jt_host_api* host) {
+  std::string_view text = setting(host, "cpu.pack.bytes", "268435456");
+  int64_t bytes = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  if (error != std::errc() || end != text.data() + text.size() || bytes < 0)
+    fail(JT_E_INVALID, "cpu.pack.bytes: `", text, "` is no number of bytes");
+  return bytes;
 }
 
 double grain_of(const jt_host_api* host) {
@@ -157,6 +168,7 @@ jt_status cpu_open(const jt_host_api* host, jt_be_device** out) {
     auto device = std::make_unique<jt_be_device>(jt_be_device{host, nullptr, nullptr, {*host, grain_of(host)}});
     choose_isa(*device);
     device->numbered = vm::by_number(*device->primitives);
+    device->packs = std::make_unique<cpu::PackCache>(*host, pack_bytes_of(host));
     choose_tiers(*device);
     *out = device.release();
   });
@@ -256,18 +268,27 @@ jt_status cpu_op_create(jt_be_device* device, const char* name, const int64_t* p
 
 void cpu_op_release(jt_be_device*, jt_be_op* op) { delete op; }
 
-jt_status cpu_op_run(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len, void* workspace) {
+jt_status cpu_op_run_known(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents, size_t pointers_len,
+                           void* workspace) {
   return guarded(device, [&] {
     demand(op && (pointers || !pointers_len), "op_run: an argument is null");
     if (op->code.entry) return reinterpret_cast<void (*)(void* const*)>(op->code.entry)(pointers);
     std::span<void* const> at{pointers, pointers_len};
     library::check_run(op->op, at, workspace);
+    std::shared_ptr<void> packed;
+    if (contents && op->op.packed_bytes)
+      packed = device->packs->get(contents[1], op->op.packed_form, op->op.packed_bytes, [&](void* to) { library::pack(op->op, at[1], to); });
     device->lanes.each(op->work, op->lanes, [&](int64_t begin, int64_t end, int64_t lane) {
       void* own = workspace ? static_cast<char*>(workspace) + lane * op->lane_bytes : nullptr;
-      library::run_units(op->op, at, own, begin, end);
+      library::run_units(op->op, at, own, packed.get(), begin, end);
     });
   });
 }
+jt_status cpu_op_run(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len, void* workspace) {
+  return cpu_op_run_known(device, op, pointers, nullptr, pointers_len, workspace);
+}
+
+int64_t cpu_trim(jt_be_device* device, int64_t most_bytes) { return device ? device->packs->trim(most_bytes) : 0; }
 
 jt_status cpu_op_compile(jt_be_device* device, const char* text, size_t text_len, jt_be_op** out) {
   if (out) *out = nullptr;
@@ -301,6 +322,8 @@ constexpr jt_backend_api kTable = {
     .op_compile = cpu_op_compile,
     .kernel_text = cpu_kernel_text,
     .kernel_prepare = cpu_kernel_prepare,
+    .op_run_known = cpu_op_run_known,
+    .trim = cpu_trim,
 };
 
 }  // namespace

@@ -84,6 +84,8 @@ void read_matmul(LibraryOp& op, Params& p) {
   op.workspace_bytes = op.kernels->gemm_workspace(s);
   op.units = op.kernels->gemm_units(s);
   op.ns = ns_of_products(double(s.batch) * double(s.m) * double(s.n) * double(s.k));
+  op.packed_bytes = op.kernels->gemm_packed_bytes(s);
+  op.packed_form = {1, s.dtype, s.k, s.n, s.ldb};
 }
 
 // Padding, checked so that output_extent cannot overflow.
@@ -128,6 +130,9 @@ void read_conv2d(LibraryOp& op, Params& p) {
   op.workspace_bytes = op.kernels->conv2d_workspace(op.conv);
   op.units = op.kernels->conv2d_units(op.conv);
   op.ns = conv_ns(op.conv);
+  const Conv2dShape& s = op.conv;
+  op.packed_bytes = op.kernels->conv2d_packed_bytes(s);
+  op.packed_form = {2, s.dtype, s.o, s.c, s.kh, s.kw, s.groups};
 }
 void read_conv2d_grad_x(LibraryOp& op, Params& p) {
   ConvSizes size = read_conv(op, p);
@@ -182,30 +187,30 @@ void read_avg_pool2d_grad(LibraryOp& op, Params& p) {
 
 using Pointers = std::span<void* const>;
 
-void run_matmul(const LibraryOp& op, Pointers at, void* workspace, int64_t begin, int64_t end) {
-  op.kernels->gemm(op.gemm, at[0], at[1], at[2], workspace, begin, end);
+void run_matmul(const LibraryOp& op, Pointers at, void* workspace, const void* packed, int64_t begin, int64_t end) {
+  op.kernels->gemm(op.gemm, at[0], at[1], at[2], workspace, packed, begin, end);
 }
-void run_conv2d(const LibraryOp& op, Pointers at, void* workspace, int64_t begin, int64_t end) {
-  op.kernels->conv2d(op.conv, at[0], at[1], at[2], workspace, begin, end);
+void run_conv2d(const LibraryOp& op, Pointers at, void* workspace, const void* packed, int64_t begin, int64_t end) {
+  op.kernels->conv2d(op.conv, at[0], at[1], at[2], workspace, packed, begin, end);
 }
-void run_conv2d_grad_x(const LibraryOp& op, Pointers at, void* workspace, int64_t begin, int64_t end) {
+void run_conv2d_grad_x(const LibraryOp& op, Pointers at, void* workspace, const void*, int64_t begin, int64_t end) {
   op.kernels->conv2d_grad_x(op.conv, at[0], at[1], at[2], workspace, begin, end);
 }
 // The table has dz first, as every gradient; the kernel x.
-void run_conv2d_grad_w(const LibraryOp& op, Pointers at, void* workspace, int64_t begin, int64_t end) {
+void run_conv2d_grad_w(const LibraryOp& op, Pointers at, void* workspace, const void*, int64_t begin, int64_t end) {
   op.kernels->conv2d_grad_w(op.conv, at[1], at[0], at[2], workspace, begin, end);
 }
 
-void run_max_pool2d(const LibraryOp& op, Pointers at, void*, int64_t begin, int64_t end) {
+void run_max_pool2d(const LibraryOp& op, Pointers at, void*, const void*, int64_t begin, int64_t end) {
   op.kernels->max_pool2d(op.pool, at[0], at[1], static_cast<int32_t*>(at[2]), begin, end);
 }
-void run_max_pool2d_grad(const LibraryOp& op, Pointers at, void*, int64_t begin, int64_t end) {
+void run_max_pool2d_grad(const LibraryOp& op, Pointers at, void*, const void*, int64_t begin, int64_t end) {
   op.kernels->max_pool2d_grad(op.pool, at[0], static_cast<const int32_t*>(at[1]), at[2], begin, end);
 }
-void run_avg_pool2d(const LibraryOp& op, Pointers at, void*, int64_t begin, int64_t end) {
+void run_avg_pool2d(const LibraryOp& op, Pointers at, void*, const void*, int64_t begin, int64_t end) {
   op.kernels->avg_pool2d(op.pool, at[0], at[1], begin, end);
 }
-void run_avg_pool2d_grad(const LibraryOp& op, Pointers at, void*, int64_t begin, int64_t end) {
+void run_avg_pool2d_grad(const LibraryOp& op, Pointers at, void*, const void*, int64_t begin, int64_t end) {
   op.kernels->avg_pool2d_grad(op.pool, at[0], at[1], begin, end);
 }
 
@@ -215,7 +220,7 @@ struct OpRow {
   std::string_view name;
   size_t params, pointers;
   void (*read)(LibraryOp& op, Params& params);
-  void (*run)(const LibraryOp& op, Pointers pointers, void* workspace, int64_t begin, int64_t end);
+  void (*run)(const LibraryOp& op, Pointers pointers, void* workspace, const void* packed, int64_t begin, int64_t end);
 };
 
 static constexpr OpRow kOps[] = {
@@ -261,8 +266,13 @@ void check_run(const LibraryOp& op, std::span<void* const> pointers, const void*
     if (!pointers[k] && op.elements[k]) fail(JT_E_INVALID, row.name, ": pointer ", k, " is null");
   if (!workspace && op.workspace_bytes) fail(JT_E_INVALID, row.name, ": no workspace");
 }
-void run_units(const LibraryOp& op, std::span<void* const> pointers, void* workspace, int64_t begin, int64_t end) noexcept {
-  op.row->run(op, pointers, workspace, begin, end);
+void run_units(const LibraryOp& op, std::span<void* const> pointers, void* workspace, const void* packed, int64_t begin,
+               int64_t end) noexcept {
+  op.row->run(op, pointers, workspace, packed, begin, end);
+}
+void pack(const LibraryOp& op, const void* operand, void* packed) noexcept {
+  if (op.row->run == run_matmul) op.kernels->gemm_pack(op.gemm, operand, packed);
+  else op.kernels->conv2d_pack(op.conv, operand, packed);
 }
 
 }  // namespace jt::library

@@ -2,6 +2,7 @@
 //
 // The rows of library_ops.cpp are the ops; docs/ADD-A-BACKEND.md lists the same parameters for readers.
 #pragma once
+#include <array>
 #include <span>
 #include <string_view>
 
@@ -23,6 +24,8 @@ struct LibraryOp {
   int64_t elements[kOpPointers] = {};  // of each array; a pointer may be null where there are none
   size_t workspace_bytes = 0;          // of one call of run_units
   int64_t units = 0;                   // independent pieces; their number changes no bit
+  size_t packed_bytes = 0;             // of pointer 1 packed, where that is of use; else 0
+  std::array<int64_t, 8> packed_form{};  // equal ones: the same bytes are packed the same
   double ns = 0;                       // about what one thread takes for all of them
 };
 
@@ -31,6 +34,9 @@ LibraryOp make_library_op(const LibraryKernels& kernels, std::string_view name, 
                           int64_t cache_bytes = kUnknownCache);
 cpu::Work work_of(const LibraryOp& op);
 void check_run(const LibraryOp& op, std::span<void* const> pointers, const void* workspace);  // JT_E_INVALID
-void run_units(const LibraryOp& op, std::span<void* const> pointers, void* workspace, int64_t begin, int64_t end) noexcept;
+// packed: pointer 1 packed, or null.
+void run_units(const LibraryOp& op, std::span<void* const> pointers, void* workspace, const void* packed, int64_t begin,
+               int64_t end) noexcept;
+void pack(const LibraryOp& op, const void* operand, void* packed) noexcept;
 
 }  // namespace jt::library

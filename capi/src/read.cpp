@@ -128,6 +128,7 @@ extern "C" jt_status jt_tensor_map_write(jt_context* ctx, jt_tensor* tensor, jt_
     Buffer* buffer = c.read(cell.value);
     if (!is_alone(cell, *buffer)) c.assign(cell, c.data(cell.type, buffer->data));
     map(c, inout, cell.value, true);
+    static_cast<Mapped*>(inout->state)->buffer->content = next_content();
   });
 }
 extern "C" void jt_tensor_unmap(jt_mapping* inout) {

@@ -136,7 +136,8 @@ extern "C" jt_status jt_runtime_memory_info(jt_runtime* rt, jt_memory_info* inou
     require(rt, "rt"), require(inout, "inout");
     PoolStats s = rt->shared->pool->stats();
     jt_memory_info info{};
-    info.live_bytes = s.live_bytes, info.peak_bytes = s.peak_bytes, info.cached_bytes = s.cached_bytes;
+    info.live_bytes = s.live_bytes, info.peak_bytes = s.peak_bytes;
+    info.cached_bytes = s.cached_bytes + rt->shared->device.kept_bytes();
     info.allocator_calls = s.allocator_calls, info.limit_bytes = rt->shared->pool->limit();
     fill_sized("inout", inout, info);
   });
@@ -151,6 +152,7 @@ extern "C" jt_status jt_runtime_trim(jt_runtime* rt) {
   return guarded("jt_runtime_trim", [&] {
     require(rt, "rt");
     rt->shared->pool->trim();
+    rt->shared->device.trim();
   });
 }
 

@@ -91,6 +91,11 @@ void* BufferPool::memory(size_t bytes, size_t asked, const BufferUse& use) {
   return data;
 }
 
+uint64_t next_content() {
+  static std::atomic<uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 Buffer* BufferPool::allocate(size_t bytes, const BufferUse& use) {
   int size_class = class_of(bytes);
   std::lock_guard lock(mutex_);
@@ -114,6 +119,7 @@ Buffer* BufferPool::allocate(size_t bytes, const BufferUse& use) {
     buffer->data = data;
   }
   buffer->bytes = bytes;
+  buffer->content = next_content();
   buffer->use = use;
   list(buffer);
   stats_.live_bytes += int64_t(rounded);

@@ -41,8 +41,15 @@ struct Buffer {
   void* release_user = nullptr;
   Buffer* next_free = nullptr;  // in its pool's list of its class
   Buffer *next_live = nullptr, *previous_live = nullptr;  // in its pool's list of those that someone holds
+  uint64_t content = 0;  // another number whenever the bytes may have become others
   BufferUse use;
 };
+
+uint64_t next_content();  // a number that no buffer has had
+// A number that stands for the bytes as they are: equal ones, equal bytes. 0: they may change without us.
+inline uint64_t content_of(const Buffer* buffer) {
+  return buffer->pool && !buffer->writers.load(std::memory_order_acquire) ? buffer->content : 0;
+}
 
 inline void retain(Buffer* buffer) { buffer->refs.fetch_add(1, std::memory_order_relaxed); }
 void release(Buffer* buffer);

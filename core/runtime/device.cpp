@@ -73,6 +73,15 @@ void Device::repeat_error(jt_status status, std::string_view what) const {
 // Whether the backend's table reaches as far as this field.
 #define JT_HAS(api, field) ((api).struct_size >= offsetof(jt_backend_api, field) + sizeof (api).field && (api).field)
 
+void Device::run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, void* workspace, std::string_view what) const {
+  jt_status status = JT_HAS(*api_, op_run_known)
+                         ? api_->op_run_known(device_, op, pointers.data(), contents, pointers.size(), workspace)
+                         : api_->op_run(device_, op, pointers.data(), pointers.size(), workspace);
+  check(status, what);
+}
+
+int64_t Device::keep(int64_t most_bytes) const { return JT_HAS(*api_, trim) ? api_->trim(device_, most_bytes) : 0; }
+
 bool Device::prepares() const { return JT_HAS(*api_, kernel_prepare); }
 
 std::string Device::text_of(jt_be_kernel* kernel) const {

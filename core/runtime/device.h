@@ -34,6 +34,10 @@ class Device {
   void check(jt_status status, std::string_view what) const {
     if (status != JT_OK) [[unlikely]] repeat_error(status, what);
   }
+  void run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, void* workspace, std::string_view what) const;
+  // Memory that the backend keeps for speed alone.
+  int64_t kept_bytes() const { return keep(INT64_MAX); }
+  void trim() const { keep(0); }
   // Whether there is anything to prepare at all; see kernel_prepare in jt_backend.h.
   bool prepares() const;
   void prepare(jt_be_kernel* kernel) const { api_->kernel_prepare(device_, kernel); }
@@ -41,6 +45,7 @@ class Device {
   std::string text_of(jt_be_kernel* kernel) const;
 
  private:
+  int64_t keep(int64_t most_bytes) const;
   [[noreturn]] void repeat_error(jt_status status, std::string_view what) const;
   static void set_error(void* host, jt_status, int64_t native, const char* message, size_t length);
   static void log(void* host, int32_t level, const char* domain, const char* message, size_t length);

@@ -290,13 +290,20 @@ class Run {
     try {
       if (!prepared()) prepare();
       launch_all(launches, library_calls);
+      name_overwritten();
     } catch (...) {
+      name_overwritten();
       release_outputs();
       throw;
     }
   }
 
  private:
+  // Buffers that were taken over hold other bytes now.
+  void name_overwritten() {
+    for (size_t i = 0; i < outputs_.size(); i++)
+      if (plan_.output_from[i] >= 0) outputs_[i]->content = next_content();
+  }
   void release_outputs() {
     for (Buffer* b : outputs_) release(b);
     outputs_.clear();
@@ -309,7 +316,8 @@ class Run {
     } catch (const Error& e) {
       if (e.code() != JT_E_NOMEM) throw;
       release_outputs();
-      if (!workspace_.clear()) throw;
+      if (in_.device) in_.device->trim();
+      if (!workspace_.clear() && !in_.device) throw;
       return false;
     }
   }
@@ -393,10 +401,13 @@ class Run {
       }
       case PlanStep::library: {
         void* pointers[8];
-        for (size_t i = 0; i < step.pointers.size(); i++) pointers[i] = address(step.pointers[i].at);
-        Device& d = step.op->device;
-        d.check(d.api().op_run(d.handle(), step.op->op, pointers, step.pointers.size(), scratch), step.what);
-        return;
+        uint64_t contents[8];
+        for (size_t i = 0; i < step.pointers.size(); i++) {
+          Location at = step.pointers[i].at;
+          pointers[i] = address(at);
+          contents[i] = at.where == Where::input ? content_of(in_.params[size_t(at.index)]) : 0;
+        }
+        return step.op->device.run(step.op->op, {pointers, step.pointers.size()}, contents, scratch, step.what);
       }
       case PlanStep::copy: std::memcpy(address(step.pointers[0].at), address(step.pointers[1].at), size_t(step.bytes)); return;
       case PlanStep::fill: {

@@ -111,6 +111,7 @@ struct RunInputs {
   std::span<const int64_t> wheres;
   bool timing = false;  // adds the time of every launch to its kernel
   const Watch* watch = nullptr;
+  const Device* device = nullptr;  // gives back what it keeps for speed where memory is short
 };
 class Trace;
 void run_plan(Plan& plan, const RunInputs& inputs, Workspace& workspace, BufferPool& pool, Trace& trace,

@@ -95,7 +95,7 @@ static void measure(const Case& l, Pass pass, int argc, char** argv) {
   std::vector<char> memory(std::max({kernels->conv2d_workspace(s), kernels->conv2d_grad_x_workspace(s), kernels->conv2d_grad_w_workspace(s)}));
 
   Contender jt{[&] {
-    if (pass == Pass::forward) kernels->conv2d(s, x.data(), w.data(), result.data(), memory.data(), 0, kernels->conv2d_units(s));
+    if (pass == Pass::forward) kernels->conv2d(s, x.data(), w.data(), result.data(), memory.data(), nullptr, 0, kernels->conv2d_units(s));
     if (pass == Pass::grad_x) kernels->conv2d_grad_x(s, y.data(), w.data(), result.data(), memory.data(), 0, kernels->conv2d_grad_x_units(s));
     if (pass == Pass::grad_w) kernels->conv2d_grad_w(s, x.data(), y.data(), result.data(), memory.data(), 0, kernels->conv2d_grad_w_units(s));
   }};

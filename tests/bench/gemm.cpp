@@ -33,7 +33,7 @@ static void measure(DType dtype, const char* letters, int64_t m, int64_t n, int6
   std::vector<char> memory(kernels->gemm_workspace(s));
   const std::string what = std::string(name(dtype)) + " " + letters + " " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
 
-  Contender jt{[&] { kernels->gemm(s, a.data(), b.data(), c.data(), memory.data(), 0, kernels->gemm_units(s)); }};
+  Contender jt{[&] { kernels->gemm(s, a.data(), b.data(), c.data(), memory.data(), nullptr, 0, kernels->gemm_units(s)); }};
   Contender peak{[&] { peak_operations(kernels->isa); }};
   Contender reading, peer;
   const bool is_memory_bound = m == 1 || n == 1;

@@ -68,9 +68,18 @@ void check(const LibraryKernels* kernels, const Conv2dShape& s, std::mt19937& ra
     want_dw[at_w] += double(dy.as<T>()[at_y]) * x.as<T>()[at_x];
   });
   run_in_pieces(kernels->conv2d_units(s), pieces, kernels->conv2d_workspace(s), [&](void* memory, i64 begin, i64 end) {
-    kernels->conv2d(s, x.bytes(), w.bytes(), y.bytes(), memory, begin, end);
+    kernels->conv2d(s, x.bytes(), w.bytes(), y.bytes(), memory, nullptr, begin, end);
   });
   expect_equal<T>("y", y, want_y);
+  if (const size_t bytes = kernels->conv2d_packed_bytes(s)) {
+    Guarded packed(bytes, 64), again(size_t(y_count) * sizeof(T), sizeof(T));
+    kernels->conv2d_pack(s, w.bytes(), packed.bytes());
+    run_in_pieces(kernels->conv2d_units(s), pieces, kernels->conv2d_workspace(s), [&](void* memory, i64 begin, i64 end) {
+      kernels->conv2d(s, x.bytes(), w.bytes(), again.bytes(), memory, packed.bytes(), begin, end);
+    });
+    EXPECT_TRUE(packed.is_intact()) << "packed overrun";
+    expect_equal<T>("y from packed weights", again, want_y);
+  }
   run_in_pieces(kernels->conv2d_grad_x_units(s), pieces, kernels->conv2d_grad_x_workspace(s),
                 [&](void* memory, i64 begin, i64 end) {
                   kernels->conv2d_grad_x(s, dy.bytes(), w.bytes(), dx.bytes(), memory, begin, end);
@@ -189,7 +198,7 @@ TEST(Conv2d, gives_the_same_bits_however_its_units_are_split) {
         EXPECT_EQ(0, memcmp(whole.data(), split.data(), count * 4)) << what << " " << text(kernels, s);
       };
       expect_same("y", kernels->conv2d_units(s), kernels->conv2d_workspace(s), dy.size(), [&](float* to, void* memory, i64 begin, i64 end) {
-        kernels->conv2d(s, x.data(), w.data(), to, memory, begin, end);
+        kernels->conv2d(s, x.data(), w.data(), to, memory, nullptr, begin, end);
       });
       expect_same("dx", kernels->conv2d_grad_x_units(s), kernels->conv2d_grad_x_workspace(s), x.size(),
                   [&](float* to, void* memory, i64 begin, i64 end) { kernels->conv2d_grad_x(s, dy.data(), w.data(), to, memory, begin, end); });

@@ -56,10 +56,25 @@ void check(const LibraryKernels* kernels, const GemmShape& s, std::mt19937& rand
         to = total;
       }
   run_in_pieces(kernels->gemm_units(s), pieces, kernels->gemm_workspace(s), [&](void* memory, i64 begin, i64 end) {
-    kernels->gemm(s, a.bytes(), b.bytes(), c.bytes(), memory, begin, end);
+    kernels->gemm(s, a.bytes(), b.bytes(), c.bytes(), memory, nullptr, begin, end);
   });
   ASSERT_TRUE(c.is_intact()) << "result overrun";
   for (i64 i = 0; i < c_count; i++) ASSERT_EQ(c.as<T>()[i], want[i]) << "at " << i;
+  const size_t packed_bytes = kernels->gemm_packed_bytes(s);
+  if (!packed_bytes || s.accumulate) return;
+  Guarded packed(packed_bytes, 64);
+  kernels->gemm_pack(s, b.bytes(), packed.bytes());
+  for (i64 i = 0; i < c_count; i++) c.as<T>()[i] = T(7);
+  run_in_pieces(kernels->gemm_units(s), pieces, kernels->gemm_workspace(s), [&](void* memory, i64 begin, i64 end) {
+    kernels->gemm(s, a.bytes(), b.bytes(), c.bytes(), memory, packed.bytes(), begin, end);
+  });
+  ASSERT_TRUE(packed.is_intact() && c.is_intact()) << "packed overrun";
+  for (i64 g = 0; g < s.batch; g++)
+    for (i64 i = 0; i < s.m; i++)
+      for (i64 j = 0; j < s.n; j++) {
+        const i64 at = g * s.batch_stride_c + i * s.ldc + j;
+        ASSERT_EQ(c.as<T>()[at], want[at]) << "packed, at " << at;
+      }
 }
 
 TEST(Gemm, equals_the_naive_sum_for_every_small_extent_and_transposition) {
@@ -108,8 +123,8 @@ TEST(Gemm, gives_the_same_bits_however_its_units_are_split) {
         for (float& v : b) v = real(random);
         std::vector<char> memory(kernels->gemm_workspace(s));
         const i64 units = kernels->gemm_units(s);
-        kernels->gemm(s, a.data(), b.data(), whole.data(), memory.data(), 0, units);
-        for (i64 u = 0; u < units; u++) kernels->gemm(s, a.data(), b.data(), split.data(), memory.data(), u, u + 1);
+        kernels->gemm(s, a.data(), b.data(), whole.data(), memory.data(), nullptr, 0, units);
+        for (i64 u = 0; u < units; u++) kernels->gemm(s, a.data(), b.data(), split.data(), memory.data(), nullptr, u, u + 1);
         EXPECT_EQ(0, memcmp(whole.data(), split.data(), whole.size() * 4)) << text(kernels, s);
       }
 }
@@ -123,7 +138,7 @@ TEST(Gemm, wraps_integers) {
       std::vector<uint32_t> a(m * k), b(k * n), c(m * n);
       for (auto& v : a) v = random();
       for (auto& v : b) v = random();
-      kernels->gemm(s, a.data(), b.data(), c.data(), nullptr, 0, kernels->gemm_units(s));
+      kernels->gemm(s, a.data(), b.data(), c.data(), nullptr, nullptr, 0, kernels->gemm_units(s));
       for (i64 i = 0; i < m; i++)
         for (i64 j = 0; j < n; j++) {
           uint32_t want = 0;
@@ -132,7 +147,7 @@ TEST(Gemm, wraps_integers) {
         }
       s.dtype = JT_U16;  // 65535 * 65535 = 1 modulo 2^16
       std::vector<uint16_t> ones(k * n, 65535), result(m * n);
-      kernels->gemm(s, ones.data(), ones.data(), result.data(), nullptr, 0, kernels->gemm_units(s));
+      kernels->gemm(s, ones.data(), ones.data(), result.data(), nullptr, nullptr, 0, kernels->gemm_units(s));
       for (uint16_t v : result) ASSERT_EQ(v, k);
       check<int64_t>(kernels, shape_of(JT_I64, 5, 70, 9, t & 1, t & 2, 1, 2, true), random, 2);
       check<int8_t>(kernels, shape_of(JT_I8, 5, 70, 9, t & 1, t & 2, 1, 2, true), random, 2);
@@ -153,7 +168,7 @@ TEST(Gemm, sums_halves_in_f32_and_rounds_once) {
           for (i64 p = 0; p < k; p++) a[s.transpose_a ? p * m + i : i * k + p] = is_f16 ? f16[p] : bf16[p];
         Guarded c(m * n * 2, 2);
         run_in_pieces(kernels->gemm_units(s), 3, kernels->gemm_workspace(s), [&](void* memory, i64 begin, i64 end) {
-          kernels->gemm(s, a.data(), b.data(), c.bytes(), memory, begin, end);
+          kernels->gemm(s, a.data(), b.data(), c.bytes(), memory, nullptr, begin, end);
         });
         ASSERT_TRUE(c.is_intact());
         for (i64 i = 0; i < m * n; i++) ASSERT_EQ(c.as<uint16_t>()[i], is_f16 ? f16_want : bf16_want) << text(kernels, s);
@@ -188,7 +203,7 @@ TEST(Gemm, rounds_halves_to_nearest_even) {
       const uint16_t a[] = {c.x, c.z}, b[] = {c.y, c.one};
       uint16_t out = 0;
       std::vector<char> memory(kernels->gemm_workspace(s));
-      kernels->gemm(s, a, b, &out, memory.data(), 0, kernels->gemm_units(s));
+      kernels->gemm(s, a, b, &out, memory.data(), nullptr, 0, kernels->gemm_units(s));
       EXPECT_EQ(out, c.want) << kernels->name << ": " << c.what;
     }
 }
@@ -201,7 +216,7 @@ TEST(Gemm, propagates_nan_past_zero_factors) {
       b[7 * 20 + 3] = std::numeric_limits<float>::infinity();
       b[9 * 20 + 4] = std::numeric_limits<float>::quiet_NaN();
       std::vector<char> memory(kernels->gemm_workspace(s));
-      kernels->gemm(s, a.data(), b.data(), c.data(), memory.data(), 0, kernels->gemm_units(s));
+      kernels->gemm(s, a.data(), b.data(), c.data(), memory.data(), nullptr, 0, kernels->gemm_units(s));
       for (i64 i = 0; i < m; i++)
         for (i64 j = 0; j < 20; j++) EXPECT_EQ(std::isnan(c[i * 20 + j]), j == 3 || j == 4);
     }

@@ -6,6 +6,7 @@
 //   A: View rows(i0, count, k0, kc, scratch)           rows i0.. of A, packed into scratch if that is better
 //   B: in_place(j0, width), at(k0, j0), step()         a panel whose rows can be read where they lie
 //      pack(k0, kc, j0, width, padded, out)            out[kc][padded]; after width, and kLanes past its end, anything
+//      ready(k0, kc, j0)                               a panel that was packed before; null: none was
 //   C: direct(j0, width), at(i, j), row()              columns that a tile may be written to
 //      store(i, rows, j0, width, tile, accumulate)     the rest, from tile[rows][kTileColumns]
 //
@@ -125,8 +126,10 @@ struct BlockedProduct {
   void panel(const View<T>& view, i64 i0, i64 count, i64 j, i64 width, i64 k0, i64 kc, T* panel, bool is_first,
              bool is_last, bool accumulate) const {
     const Tiles tiles(count);
-    const bool in_place = is_first && width == padded(width) && b.in_place(j, width);
-    if (is_first && !in_place) b.pack(k0, kc, j, width, padded(width), panel);
+    const T* const ready = b.ready(k0, kc, j);
+    const bool in_place = !ready && is_first && width == padded(width) && b.in_place(j, width);
+    if (ready) panel = const_cast<T*>(ready);  // only a panel that is kept is written
+    else if (is_first && !in_place) b.pack(k0, kc, j, width, padded(width), panel);
     for (i64 t = 0; t < tiles.count; t++) {
       const i64 first = tiles.begin(t), rows = tiles.begin(t + 1) - first;
       TileOperands<T> from{view.at + (view.tile ? t * view.tile : first * view.row), view.row, view.step, panel, 0, panel};

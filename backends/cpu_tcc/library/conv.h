@@ -12,10 +12,12 @@ template <class T>
 struct Convolution {
   static size_t workspace(const Conv2dShape& s) { return fits_lanes<T>(s) ? lanes_workspace<T>(s) : Forward<T>(s).workspace(); }
   static i64 units(const Conv2dShape& s) { return fits_lanes<T>(s) ? lane_forward<T>(s).units() : Forward<T>(s).units(); }
-  static void run(const Conv2dShape& s, const void* x, const void* w, void* y, void* memory, i64 begin, i64 end) {
+  static void run(const Conv2dShape& s, const void* x, const void* w, void* y, void* memory, const void* packed, i64 begin, i64 end) {
     if (fits_lanes<T>(s)) return lanes_forward(s, (const T*)x, (const T*)w, (T*)y, memory, begin, end);
-    Forward<T>(s).run(s, (const T*)x, (const T*)w, (T*)y, memory, begin, end);
+    Forward<T>(s).run(s, (const T*)x, (const T*)w, (T*)y, memory, (const T*)packed, begin, end);
   }
+  static size_t packed_bytes(const Conv2dShape& s) { return fits_lanes<T>(s) ? 0 : Forward<T>(s).packed_bytes(s); }
+  static void pack(const Conv2dShape& s, const void* w, void* packed) { Forward<T>(s).pack(s, (const T*)w, (T*)packed); }
 
   static size_t grad_x_workspace(const Conv2dShape& s) {
     return fits_lanes<T>(s) ? lanes_workspace<T>(s) : library::grad_x_workspace<T>(s);
@@ -48,8 +50,14 @@ inline size_t conv2d_workspace(const Conv2dShape& s) {
 inline i64 conv2d_units(const Conv2dShape& s) {
   return by_dtype(s, [&](auto c) { return c.units(s); });
 }
-inline void conv2d(const Conv2dShape& s, const void* x, const void* w, void* y, void* memory, i64 begin, i64 end) {
-  by_dtype(s, [&](auto c) { c.run(s, x, w, y, memory, begin, end); });
+inline void conv2d(const Conv2dShape& s, const void* x, const void* w, void* y, void* memory, const void* packed, i64 begin, i64 end) {
+  by_dtype(s, [&](auto c) { c.run(s, x, w, y, memory, packed, begin, end); });
+}
+inline size_t conv2d_packed_bytes(const Conv2dShape& s) {
+  return by_dtype(s, [&](auto c) { return c.packed_bytes(s); });
+}
+inline void conv2d_pack(const Conv2dShape& s, const void* w, void* packed) {
+  by_dtype(s, [&](auto c) { c.pack(s, w, packed); });
 }
 inline size_t conv2d_grad_x_workspace(const Conv2dShape& s) {
   return by_dtype(s, [&](auto c) { return c.grad_x_workspace(s); });

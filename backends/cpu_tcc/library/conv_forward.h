@@ -43,6 +43,11 @@ class TapProduct {
     return by_panels_ ? panels_ : blocks_.count;
   }
 
+  i64 packed_elements() const { return f_.k() * round_up(columns_, kHalf<T>); }
+  void pack(const TapWeights<T>& weights, T* out) const {
+    for (i64 j = 0; j < panels_; j++) weights.pack(j, out + j * panel_elements());
+  }
+
   struct Scratch {
     Piece* pieces;
     T *panels, *frames;
@@ -50,7 +55,7 @@ class TapProduct {
   Scratch scratch(Workspace& memory) const {
     Scratch s;
     s.pieces = memory.take<Piece>(f_.v.taps * pieces_.per_tap_row());
-    s.panels = memory.take<T>(by_panels_ ? f_.k() * kPanel<T> : f_.k() * round_up(columns_, kHalf<T>));
+    s.panels = memory.take<T>(by_panels_ ? f_.k() * kPanel<T> : packed_elements());
     i64 frame = 0;
     if (!f_.in_place() && !f_.is_empty())
       frame = by_panels_ ? f_.images * f_.frame_elements(f_.v.outputs) : f_.frame_elements(blocks_.step);
@@ -58,11 +63,12 @@ class TapProduct {
     return s;
   }
 
-  void run(const T* x, const TapWeights<T>& weights, T* y, const Scratch& s, i64 begin, i64 end) const {
+  // packed: all panels, by pack; null: they are packed here.
+  void run(const T* x, const TapWeights<T>& weights, const T* packed, T* y, const Scratch& s, i64 begin, i64 end) const {
     if (begin >= end) return;
     const i64 row = f_.in_place() ? f_.row : f_.frame_row(), pixel = f_.in_place() ? f_.pixel : f_.frame_pixel();
     pieces_.write(f_, row, pixel, s.pieces);
-    by_panels_ ? run_by_panels(x, weights, y, s, begin, end) : run_by_rows(x, weights, y, s, begin, end);
+    by_panels_ ? run_by_panels(x, weights, packed, y, s, begin, end) : run_by_rows(x, weights, packed, y, s, begin, end);
   }
 
  private:
@@ -84,30 +90,31 @@ class TapProduct {
   }
   i64 panel_elements() const { return f_.k() * kPanel<T>; }
 
-  void run_by_rows(const T* x, const TapWeights<T>& weights, T* y, const Scratch& s, i64 begin, i64 end) const {
-    for (i64 j = 0; j < panels_; j++) weights.pack(j, s.panels + j * panel_elements());
+  void run_by_rows(const T* x, const TapWeights<T>& weights, const T* packed, T* y, const Scratch& s, i64 begin, i64 end) const {
+    if (!packed) pack(weights, s.panels), packed = s.panels;
     for (i64 unit = begin; unit < end; unit++) {
       const Rows rows = blocks_.at(unit);
       const Source<T> source = f_.in_place() ? source_in_place(f_, x, rows.image) : source_in_frame(f_, x, rows, s.frames);
       for_each_chunk(s.pieces, [&](i64 p, i64 q) {
         for (i64 j = 0; j < panels_; j++)
-          panel(rows, source, s.pieces, p, q, s.panels + j * panel_elements(), y + j * kPanel<T>, weights.width(j), j == 0);
+          panel(rows, source, s.pieces, p, q, packed + j * panel_elements(), y + j * kPanel<T>, weights.width(j), j == 0);
       });
     }
   }
-  void run_by_panels(const T* x, const TapWeights<T>& weights, T* y, const Scratch& s, i64 begin, i64 end) const {
+  void run_by_panels(const T* x, const TapWeights<T>& weights, const T* packed, T* y, const Scratch& s, i64 begin, i64 end) const {
     const i64 frame = f_.frame_elements(f_.v.outputs);
     if (!f_.in_place())
       for (i64 image = 0; image < f_.images; image++) source_in_frame(f_, x, {image, 0, f_.v.outputs}, s.frames + image * frame);
     for (i64 j = begin; j < end; j++) {
-      weights.pack(j, s.panels);
+      const T* const ready = packed ? packed + j * panel_elements() : s.panels;
+      if (!packed) weights.pack(j, s.panels);
       for_each_chunk(s.pieces, [&](i64 p, i64 q) {
         for (i64 image = 0; image < f_.images; image++) {
           const Rows rows{image, 0, f_.v.outputs};
           Source<T> source = source_in_place(f_, x, image);
           if (!f_.in_place())
             source = {s.frames + image * frame - f_.v.first * f_.frame_row() - f_.h.first * f_.frame_pixel(), f_.frame_row(), f_.frame_pixel()};
-          panel(rows, source, s.pieces, p, q, s.panels, y + j * kPanel<T>, weights.width(j), false);
+          panel(rows, source, s.pieces, p, q, ready, y + j * kPanel<T>, weights.width(j), false);
         }
       });
     }
@@ -179,14 +186,26 @@ struct Forward {
     product.scratch(memory);
     return memory.measured();
   }
-  void run(const Conv2dShape& s, const T* x, const T* w, T* y, void* workspace, i64 begin, i64 end) const {
+  TapWeights<T> weights(const Conv2dShape& s, const T* w, i64 g) const {
+    return {w + g * group.o * group.c * s.kh * s.kw, group.o, group.c, s.kh, s.kw, true, f};
+  }
+  // Weights for many pixels make up for their packing, which is then done for each range of them.
+  size_t packed_bytes(const Conv2dShape& s) const {
+    constexpr i64 kManyPixels = 8192;
+    if (!units() || s.n * output_height(s) * output_width(s) > kManyPixels) return 0;
+    return size_t(group.groups * product.packed_elements() + kLanes<T>) * sizeof(T);
+  }
+  void pack(const Conv2dShape& s, const T* w, T* packed) const {
+    for (i64 g = 0; g < group.groups; g++) product.pack(weights(s, w, g), packed + g * product.packed_elements());
+  }
+  void run(const Conv2dShape& s, const T* x, const T* w, T* y, void* workspace, const T* packed, i64 begin, i64 end) const {
     Workspace memory(workspace);
     const auto scratch = product.scratch(memory);
     const i64 per_group = product.units();
     while (begin < end) {
       const i64 g = begin / per_group, from = begin % per_group, to = min(per_group, from + end - begin);
-      const TapWeights<T> weights{w + g * group.o * group.c * s.kh * s.kw, group.o, group.c, s.kh, s.kw, true, f};
-      product.run(x + g * group.c, weights, y + g * group.o, scratch, from, to);
+      const T* const ready = packed ? packed + g * product.packed_elements() : nullptr;
+      product.run(x + g * group.c, weights(s, w, g), ready, y + g * group.o, scratch, from, to);
       begin += to - from;
     }
   }

@@ -63,7 +63,7 @@ void grad_x(const Conv2dShape& s, const T* dy, const T* w, T* dx, void* workspac
       if (from >= to) continue;
       Workspace memory(workspace);
       const TapWeights<T> weights{w + g * group.o * group.c * s.kh * s.kw, group.o, group.c, s.kh, s.kw, false, phase.f};
-      phase.product.run(dy + g * group.o, weights, dx + g * group.c, phase.product.scratch(memory), from, to);
+      phase.product.run(dy + g * group.o, weights, nullptr, dx + g * group.c, phase.product.scratch(memory), from, to);
     }
 }
 

@@ -110,9 +110,25 @@ template <class T>
 struct StridedColumns {
   const T* b;
   i64 b_step, b_column;
+  const T* packed = nullptr;  // by pack_all
+  i64 n = 0;
   bool in_place(i64, i64) const { return b_column == 1; }
   const T* at(i64 k0, i64 j) const { return b + k0 * b_step + j; }
   i64 step() const { return b_step; }
+
+  // All panels: block of k after block, each panel after panel.
+  static i64 packed_row(i64 n) { return n / kTileColumns<T> * kTileColumns<T> + round_up(n % kTileColumns<T>, kLanes<T>); }
+  const T* ready(i64 k0, i64 kc, i64 j) const { return packed ? packed + k0 * packed_row(n) + j * kc : nullptr; }
+  void pack_all(i64 k, T* out) const {
+    for (i64 k0 = 0; k0 < k;) {
+      const i64 kc = next_block(k - k0, min(k, kBlockK<T>));
+      for (i64 j = 0; j < n; j += kTileColumns<T>) {
+        const i64 width = min(kTileColumns<T>, n - j);
+        pack(k0, kc, j, width, round_up(width, kLanes<T>), out + k0 * packed_row(n) + j * kc);
+      }
+      k0 += kc;
+    }
+  }
 
   void pack(i64 k0, i64 kc, i64 j0, i64 width, i64 padded, T* out) const {
     const T* from = b + k0 * b_step + j0 * b_column;
@@ -163,26 +179,26 @@ struct GemmScratch {
 };
 
 template <class T>
-void product(const GemmShape& s, Path path, const Matrices<T>& x, const Area& area, const GemmScratch<T>& scratch) {
+void product(const GemmShape& s, Path path, const Matrices<T>& x, const Area& area, const GemmScratch<T>& scratch, const T* packed) {
   if (path == Path::dot) {
     dot_product(x, area, s.k, s.accumulate);
     return;
   }
   const i64 rows = area.i1 - area.i0;
   StridedRows<T> a{x.a + area.i0 * x.a_row, x.a_row, x.a_step, path == Path::blocked && packs_a<T>(s), s.m - area.i0};
-  StridedColumns<T> b{x.b, x.b_step, x.b_column};
+  StridedColumns<T> b{x.b, x.b_step, x.b_column, packed, s.n};
   PlainResult<T> c{x.c + area.i0 * x.c_row, x.c_row};
   BlockedProduct<T, decltype(a), decltype(b), decltype(c)>{a, b, c, scratch.a, scratch.b}.run(
       rows, area.j0, area.j1, s.k, scratch.most, s.accumulate);
 }
 
 template <class T>
-void gemm_float(const GemmShape& s, const void* a, const void* b, void* c, void* workspace, i64 begin, i64 end) {
+void gemm_float(const GemmShape& s, const void* a, const void* b, void* c, void* workspace, const void* packed, i64 begin, i64 end) {
   const Path path = path_of<T>(s);
   Workspace memory(workspace);
   GemmScratch<T> scratch(s, path, memory);
   for_each_area(Slices(s, kTileColumns<T>), begin, end, [&](const Area& area) {
-    product(s, path, Matrices<T>(s, (const T*)a, (const T*)b, (T*)c, area.batch), area, scratch);
+    product(s, path, Matrices<T>(s, (const T*)a, (const T*)b, (T*)c, area.batch), area, scratch, (const T*)packed);
   });
 }
 
@@ -232,7 +248,7 @@ void gemm_half(const GemmShape& s, const void* a, const void* b, void* c, void* 
     widen(a0, s.lda, s.transpose_a ? s.k : m, part.lda, scratch.a);
     widen(b0, s.ldb, s.transpose_b ? n : s.k, part.ldb, scratch.b);
     if (s.accumulate) widen(c0, s.ldc, m, n, scratch.c);
-    product(part, path, Matrices<float>(part, scratch.a, scratch.b, scratch.c, 0), {0, 0, m, 0, n}, scratch.inner);
+    product(part, path, Matrices<float>(part, scratch.a, scratch.b, scratch.c, 0), {0, 0, m, 0, n}, scratch.inner, (const float*)nullptr);
     for (i64 i = 0; i < m; i++)
       for (i64 j = 0; j < n; j++) c0[i * s.ldc + j] = from_f32(scratch.c[i * n + j], c0);
   });
@@ -288,7 +304,32 @@ inline size_t gemm_workspace(const GemmShape& shape) {
   }
 }
 
-inline void gemm(const GemmShape& shape, const void* a, const void* b, void* c, void* workspace, i64 begin, i64 end) {
+// A transposed B costs its packing, which few rows do not make up for. One that lies along its rows is packed as it is read.
+inline bool gemm_packs(const GemmShape& s) {
+  constexpr i64 kManyRows = 1024;
+  if (s.batch != 1 || s.m > kManyRows || !s.transpose_b || s.ldb == 1 || is_one_dense_column(s)) return false;
+  if (s.dtype == JT_F32) return path_of<float>(s) == Path::blocked;
+  return s.dtype == JT_F64 && path_of<double>(s) == Path::blocked;
+}
+template <class T>
+size_t packed_bytes(const GemmShape& s) {
+  return size_t(s.k * StridedColumns<T>::packed_row(s.n) + kLanes<T>) * sizeof(T);
+}
+inline size_t gemm_packed_bytes(const GemmShape& shape) {
+  const GemmShape s = simplified(shape);
+  if (!gemm_packs(s)) return 0;
+  return s.dtype == JT_F64 ? packed_bytes<double>(s) : packed_bytes<float>(s);
+}
+template <class T>
+void pack_b(const GemmShape& s, const void* b, void* packed) {
+  StridedColumns<T>{(const T*)b, 1, s.ldb, nullptr, s.n}.pack_all(s.k, (T*)packed);
+}
+inline void gemm_pack(const GemmShape& shape, const void* b, void* packed) {
+  const GemmShape s = simplified(shape);
+  s.dtype == JT_F64 ? pack_b<double>(s, b, packed) : pack_b<float>(s, b, packed);
+}
+
+inline void gemm(const GemmShape& shape, const void* a, const void* b, void* c, void* workspace, const void* packed, i64 begin, i64 end) {
   GemmShape s = simplified(shape);
   if (is_one_dense_column(s)) {
     s = swapped(s);
@@ -297,8 +338,8 @@ inline void gemm(const GemmShape& shape, const void* a, const void* b, void* c, 
     b = t;
   }
   switch (s.dtype) {
-    case JT_F32: return gemm_float<float>(s, a, b, c, workspace, begin, end);
-    case JT_F64: return gemm_float<double>(s, a, b, c, workspace, begin, end);
+    case JT_F32: return gemm_float<float>(s, a, b, c, workspace, packed, begin, end);
+    case JT_F64: return gemm_float<double>(s, a, b, c, workspace, packed, begin, end);
     case JT_F16: return gemm_half<F16>(s, a, b, c, workspace, begin, end);
     case JT_BF16: return gemm_half<BF16>(s, a, b, c, workspace, begin, end);
     case JT_I8:

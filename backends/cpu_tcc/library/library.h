@@ -90,12 +90,19 @@ struct LibraryKernels {
   bool (*gemm_offers)(DType dtype);
   size_t (*gemm_workspace)(const GemmShape& shape);
   i64 (*gemm_units)(const GemmShape& shape);
-  void (*gemm)(const GemmShape& shape, const void* a, const void* b, void* c, void* workspace, i64 begin, i64 end);
+  // packed: what gemm_pack made of b, or null; the same bits.
+  void (*gemm)(const GemmShape& shape, const void* a, const void* b, void* c, void* workspace, const void* packed, i64 begin, i64 end);
+  // Operands that do not change may be packed once: bytes, aligned to 64; 0 where that would be of no use.
+  size_t (*gemm_packed_bytes)(const GemmShape& shape);
+  void (*gemm_pack)(const GemmShape& shape, const void* b, void* packed);
 
   // y = conv(x, w)
   size_t (*conv2d_workspace)(const Conv2dShape& shape);
   i64 (*conv2d_units)(const Conv2dShape& shape);
-  void (*conv2d)(const Conv2dShape& shape, const void* x, const void* w, void* y, void* workspace, i64 begin, i64 end);
+  void (*conv2d)(const Conv2dShape& shape, const void* x, const void* w, void* y, void* workspace, const void* packed, i64 begin,
+                 i64 end);
+  size_t (*conv2d_packed_bytes)(const Conv2dShape& shape);  // of w; as gemm_packed_bytes
+  void (*conv2d_pack)(const Conv2dShape& shape, const void* w, void* packed);
 
   // dx = d(sum of y*dy)/dx
   size_t (*conv2d_grad_x_workspace)(const Conv2dShape& shape);

@@ -126,6 +126,14 @@ typedef struct jt_backend_api {
   /* Since minor 2. Does now what the first launch would have to wait for: the host calls it where it can tell how long that
    * takes and be called off. May be NULL. */
   void (*kernel_prepare)(jt_be_device* device, jt_be_kernel* kernel);
+  /* Since minor 2. As op_run; contents[i], for each pointer, is a number that stands for the bytes there: the same number, the
+   * same bytes, at any time. 0: unknown. What a backend makes of operands that stay the same, such as weights in another
+   * order, it may keep. May be NULL: op_run is called. */
+  jt_status (*op_run_known)(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents,
+      size_t pointers_len, void* workspace);
+  /* Since minor 2. Gives back memory that is only kept for speed until at most so many bytes are left; returns how many are.
+   * May be NULL. */
+  int64_t (*trim)(jt_be_device* device, int64_t most_bytes);
 } jt_backend_api;
 
 /* The one symbol of a backend library. host_minor: the host's JT_BACKEND_ABI_MINOR. */

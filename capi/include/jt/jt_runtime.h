@@ -81,7 +81,7 @@ typedef struct jt_memory_info {
   uint32_t reserved;
   int64_t live_bytes;      /* in values that someone holds */
   int64_t peak_bytes;      /* the most live_bytes has been since jt_runtime_reset_peak */
-  int64_t cached_bytes;    /* kept for reuse; jt_runtime_trim gives them back */
+  int64_t cached_bytes;    /* kept for reuse or for speed; jt_runtime_trim gives them back */
   int64_t allocator_calls; /* requests that reached the allocator */
   int64_t limit_bytes;     /* most that live_bytes may be; 0: any */
 } jt_memory_info;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 
+#include "backends/cpu_tcc/joined.h"
 #include "backends/cpu_tcc/kernel.h"
 #include "backends/cpu_tcc/library_ops.h"
 #include "backends/cpu_tcc/pack_cache.h"
@@ -276,7 +277,7 @@ jt_status cpu_op_run_known(jt_be_device* device, jt_be_op* op, void* const* poin
     std::span<void* const> at{pointers, pointers_len};
     library::check_run(op->op, at, workspace);
     std::shared_ptr<void> packed;
-    if (contents && op->op.packed_bytes)
+    if (contents && op->op.keeps_packed)
       packed = device->packs->get(contents[1], op->op.packed_form, op->op.packed_bytes, [&](void* to) { library::pack(op->op, at[1], to); });
     device->lanes.each(op->work, op->lanes, [&](int64_t begin, int64_t end, int64_t lane) {
       void* own = workspace ? static_cast<char*>(workspace) + lane * op->lane_bytes : nullptr;
@@ -286,6 +287,58 @@ jt_status cpu_op_run_known(jt_be_device* device, jt_be_op* op, void* const* poin
 }
 jt_status cpu_op_run(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len, void* workspace) {
   return cpu_op_run_known(device, op, pointers, nullptr, pointers_len, workspace);
+}
+
+// ---- an op and a kernel as one. The workspace: the op's, its packed operand, the kernel's scratch memory for each lane.
+struct JoinedWorkspace {
+  int64_t packed_at, scratch_at, lane_scratch, bytes;
+  JoinedWorkspace(const jt_be_op& op, const jt_be_kernel& kernel, const int64_t* args) {
+    auto aligned = [](int64_t n) { return (n + 63) / 64 * 64; };
+    packed_at = op.lanes * int64_t(op.lane_bytes);
+    scratch_at = packed_at + aligned(int64_t(op.op.packed_bytes));
+    lane_scratch = aligned(kernel.run_here_bytes(args));
+    bytes = scratch_at + op.lanes * lane_scratch;
+  }
+};
+
+void check_joined(const jt_be_op* op, const jt_be_kernel* kernel, const jt_be_launch* launch) {
+  demand(op, "op_run_joined: an argument is null");
+  check_launch(kernel, launch);
+  bool may = op->op.is_in_order && op->lanes <= cpu::JoinedRun::kMostLanes && kernel->program().mode == Mode::flat && launch->begin == 0 &&
+             launch->end == op->op.elements[2] && launch->end == launch->args[kArgOuter];
+  if (!may) fail(JT_E_UNSUPPORTED, "op_run_joined: the op's units are no stretches of what the kernel walks");
+}
+
+jt_status cpu_join_workspace(jt_be_device* device, jt_be_op* op, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out) {
+  return guarded(device, [&] {
+    demand(out, "join_workspace: no result");
+    check_joined(op, kernel, launch);
+    *out = size_t(JoinedWorkspace(*op, *kernel, launch->args).bytes);
+  });
+}
+
+jt_status cpu_op_run_joined(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents, size_t pointers_len,
+                            jt_be_kernel* kernel, const jt_be_launch* launch, void* workspace) {
+  return guarded(device, [&] {
+    check_joined(op, kernel, launch);
+    std::span<void* const> at{pointers, pointers_len};
+    demand(pointers && workspace, "op_run_joined: an argument is null");
+    library::check_run(op->op, at, workspace);
+    const JoinedWorkspace parts(*op, *kernel, launch->args);
+    char* const memory = static_cast<char*>(workspace);
+    std::shared_ptr<void> kept;
+    if (contents && op->op.keeps_packed)
+      kept = device->packs->get(contents[1], op->op.packed_form, op->op.packed_bytes, [&](void* to) { library::pack(op->op, at[1], to); });
+    void* packed = kept.get();
+    if (!packed && op->op.packed_bytes) library::pack(op->op, at[1], packed = memory + parts.packed_at);
+    cpu::JoinedRun joined(op->op, *kernel, launch->args);
+    device->lanes.each(op->work, op->lanes, [&](int64_t begin, int64_t end, int64_t lane) {
+      joined.range(begin, end, memory + parts.scratch_at + lane * parts.lane_scratch, [&](int64_t from, int64_t to) {
+        library::run_units(op->op, at, memory + lane * int64_t(op->lane_bytes), packed, from, to);
+      });
+    });
+    joined.finish(memory + parts.scratch_at);
+  });
 }
 
 int64_t cpu_trim(jt_be_device* device, int64_t most_bytes) { return device ? device->packs->trim(most_bytes) : 0; }
@@ -323,6 +376,8 @@ constexpr jt_backend_api kTable = {
     .kernel_text = cpu_kernel_text,
     .kernel_prepare = cpu_kernel_prepare,
     .op_run_known = cpu_op_run_known,
+    .join_workspace = cpu_join_workspace,
+    .op_run_joined = cpu_op_run_joined,
     .trim = cpu_trim,
 };
 

@@ -25,6 +25,10 @@ class Kernel {
   // Outer elements [begin, end), over whatever lanes there are; see VmCode::run. Any number of threads.
   void run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const Lanes& lanes) const noexcept;
 
+  // The same on this thread alone, with run_here_bytes() of scratch memory.
+  void run_here(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept { run_range(args, begin, end, scratch); }
+  int64_t run_here_bytes(const int64_t* args) const { return vm_.scratch_bytes(args); }
+
   // Waits for what the first run would wait for.
   void prepare() const noexcept;
 

@@ -85,7 +85,10 @@ void read_matmul(LibraryOp& op, Params& p) {
   op.units = op.kernels->gemm_units(s);
   op.ns = ns_of_products(double(s.batch) * double(s.m) * double(s.n) * double(s.k));
   op.packed_bytes = op.kernels->gemm_packed_bytes(s);
+  op.element_bytes = int64_t(size_of(s.dtype));
   op.packed_form = {1, s.dtype, s.k, s.n, s.ldb};
+  op.keeps_packed = op.packed_bytes != 0;
+  op.is_in_order = op.units && op.kernels->gemm_unit_begin(s, 0) == 0 && (!s.transpose_b || op.packed_bytes);
 }
 
 // Padding, checked so that output_extent cannot overflow.
@@ -132,7 +135,11 @@ void read_conv2d(LibraryOp& op, Params& p) {
   op.ns = conv_ns(op.conv);
   const Conv2dShape& s = op.conv;
   op.packed_bytes = op.kernels->conv2d_packed_bytes(s);
+  op.element_bytes = int64_t(size_of(s.dtype));
   op.packed_form = {2, s.dtype, s.o, s.c, s.kh, s.kw, s.groups};
+  constexpr int64_t kManyPixels = 8192;
+  op.keeps_packed = s.n * output_height(s) * output_width(s) <= kManyPixels;
+  op.is_in_order = op.units && op.kernels->conv2d_unit_begin(s, 0) == 0;
 }
 void read_conv2d_grad_x(LibraryOp& op, Params& p) {
   ConvSizes size = read_conv(op, p);
@@ -269,6 +276,10 @@ void check_run(const LibraryOp& op, std::span<void* const> pointers, const void*
 void run_units(const LibraryOp& op, std::span<void* const> pointers, void* workspace, const void* packed, int64_t begin,
                int64_t end) noexcept {
   op.row->run(op, pointers, workspace, packed, begin, end);
+}
+int64_t unit_begin(const LibraryOp& op, int64_t unit) {
+  if (unit >= op.units) return op.elements[2];
+  return op.row->run == run_matmul ? op.kernels->gemm_unit_begin(op.gemm, unit) : op.kernels->conv2d_unit_begin(op.conv, unit);
 }
 void pack(const LibraryOp& op, const void* operand, void* packed) noexcept {
   if (op.row->run == run_matmul) op.kernels->gemm_pack(op.gemm, operand, packed);

@@ -23,8 +23,11 @@ struct LibraryOp {
   Pool2dShape pool;    // *_pool2d*
   int64_t elements[kOpPointers] = {};  // of each array; a pointer may be null where there are none
   size_t workspace_bytes = 0;          // of one call of run_units
+  int64_t element_bytes = 0;           // of the result: matmul, conv2d
   int64_t units = 0;                   // independent pieces; their number changes no bit
-  size_t packed_bytes = 0;             // of pointer 1 packed, where that is of use; else 0
+  size_t packed_bytes = 0;             // of pointer 1 packed; 0: it is not
+  bool keeps_packed = false;           // worth keeping for later calls: few rows do not make up for the packing
+  bool is_in_order = false;            // units are stretches of the result, one behind another
   std::array<int64_t, 8> packed_form{};  // equal ones: the same bytes are packed the same
   double ns = 0;                       // about what one thread takes for all of them
 };
@@ -37,6 +40,7 @@ void check_run(const LibraryOp& op, std::span<void* const> pointers, const void*
 // packed: pointer 1 packed, or null.
 void run_units(const LibraryOp& op, std::span<void* const> pointers, void* workspace, const void* packed, int64_t begin,
                int64_t end) noexcept;
+int64_t unit_begin(const LibraryOp& op, int64_t unit);  // where is_in_order: its first element, of all units: their count
 void pack(const LibraryOp& op, const void* operand, void* packed) noexcept;
 
 }  // namespace jt::library

@@ -80,6 +80,19 @@ void Device::run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* 
   check(status, what);
 }
 
+int64_t Device::join_workspace(jt_be_op* op, jt_be_kernel* kernel, const jt_be_launch& launch) const {
+  size_t bytes = 0;
+  if (!JT_HAS(*api_, join_workspace)) return -1;
+  jt_status status = api_->join_workspace(device_, op, kernel, &launch, &bytes);
+  if (status == JT_E_UNSUPPORTED) return -1;
+  check(status, "join_workspace");
+  return int64_t(bytes);
+}
+void Device::run_joined(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, jt_be_kernel* kernel,
+                        const jt_be_launch& launch, void* workspace, std::string_view what) const {
+  check(api_->op_run_joined(device_, op, pointers.data(), contents, pointers.size(), kernel, &launch, workspace), what);
+}
+
 int64_t Device::keep(int64_t most_bytes) const { return JT_HAS(*api_, trim) ? api_->trim(device_, most_bytes) : 0; }
 
 bool Device::prepares() const { return JT_HAS(*api_, kernel_prepare); }

@@ -107,12 +107,50 @@ class PlanMaker {
     }
     if (step.fills) add_fill(step);
     if (k.outer == 0) return;
+    bool joins = s && !step.fills && !memory_.copies_base[s] && may_join(schedule_.steps[s - 1], k);
+    if (joins) plan_->steps.back().may_join = true;
     PlanStep out;
     out.what = describe(step);
     out.compiled = kernel_dump_ ? shown(k.program, out.what) : cache_.get(k.program, out.what);
     out.outer = k.outer;
     fill_words(out, k);
     plan_->steps.push_back(std::move(out));
+  }
+
+  // Whether the kernel behind a library op reads its result element by element, and leaves alone what the op reads.
+  bool may_join(const Step& before, const Kernel& k) const {
+    if (!before.node || (before.node->op != Op::matmul && before.node->op != Op::conv2d)) return false;
+    Ref result{before.node, 0};
+    if (k.program.mode != Mode::flat || k.is_sequential || k.outer != result.shape().count()) return false;
+    bool reads = false;
+    for (size_t i = 0; i < k.operands.size(); i++) {
+      const Operand& operand = k.program.operands[i];
+      const OperandRecipe& r = k.operands[i];
+      if (!r.value) continue;
+      Piece piece = piece_of(r.value);
+      if (overlap(piece, piece_of(result))) {
+        bool is_same = same_place(at(r.value), at(result)) && r.offset.is_fixed() && r.offset.base == 0;
+        if (!is_same || operand.access != Access::direct || operand.level != Level::outer) return false;
+        reads |= !operand.is_output;
+      }
+      if (!operand.is_output) continue;
+      for (Ref in : before.operands)
+        if (overlap(piece, piece_of(in))) return false;
+    }
+    return reads;
+  }
+  struct Piece { Location at; int64_t bytes; };
+  Piece piece_of(Ref r) const { return {at(r), int64_t(r.type().bytes())}; }
+  static bool same_place(Location a, Location b) { return a.where == b.where && a.index == b.index && a.offset == b.offset; }
+  bool overlap(const Piece& a, const Piece& b) const {
+    if (a.at.where == Where::arena && b.at.where == Where::arena)
+      return a.at.offset < b.at.offset + b.bytes && b.at.offset < a.at.offset + a.bytes;
+    auto buffer = [&](Location l) -> int64_t {  // an output that takes over a param's is that param's
+      if (l.where == Where::arena) return -1;
+      int32_t from = l.where == Where::output ? memory_.output_from[size_t(l.index)] : l.index;
+      return from >= 0 ? from : (int64_t(1) << 32) + l.index;
+    };
+    return buffer(a.at) == buffer(b.at) && buffer(a.at) >= 0;
   }
 
   std::shared_ptr<CompiledKernel> shown(const Program& program, std::string_view what) {
@@ -329,11 +367,18 @@ class Run {
       bool timed = trace_.is_on() || timing_;
       int64_t begin = timed ? Trace::now_ns() : 0;
       (step.kind == PlanStep::library ? *library_calls : *launches)++;
-      run(step);
+      bool is_joined = step.may_join && step.joined >= 0;
+      if (is_joined) {
+        run_joined(step, plan_.steps[++i]);
+        (*launches)++;
+      } else {
+        run(step);
+      }
       if (!timed) continue;
       int64_t end = Trace::now_ns();
       if (step.compiled) step.compiled->time_ns += end - begin;
-      if (trace_.is_on()) trace_.add(step.what, step.kind == PlanStep::library ? "library" : "kernel", begin, end);
+      if (!trace_.is_on()) continue;
+      trace_.add(is_joined ? text(step.what, " + ", plan_.steps[i].what) : step.what, step.kind == PlanStep::library ? "library" : "kernel", begin, end);
     }
   }
 
@@ -348,20 +393,29 @@ class Run {
     }
     grow(workspace_.arena, plan_.arena_bytes, pool_, "the temporaries of an evaluation");
     int64_t scratch = plan_.scratch_bytes;
+    PlanStep* before = nullptr;
     for (PlanStep& step : plan_.steps) {
+      PlanStep* library = std::exchange(before, &step);
       if (step.kind != PlanStep::kernel) continue;
       patch(step);
       if (step.scratch < 0) ask_scratch(step);
       scratch = std::max(scratch, step.scratch);
+      if (!library || !library->may_join) continue;
+      if (library->joined == PlanStep::kUnasked) ask_join(*library, step);
+      scratch = std::max(scratch, library->joined);
     }
     grow(workspace_.scratch, scratch, pool_, "the workspace of kernels");
   }
   static void ask_scratch(PlanStep& step) {
-    jt_be_launch launch{step.words.data(), step.words.size(), 0, step.outer};
+    jt_be_launch launch = whole(step);
     size_t bytes = 0;
     Device& d = step.compiled->device;
     d.check(d.api().scratch_bytes(d.handle(), step.compiled->kernel, &launch, &bytes), "scratch_bytes");
     step.scratch = int64_t(bytes);
+  }
+  static jt_be_launch whole(const PlanStep& step) { return {step.words.data(), step.words.size(), 0, step.outer}; }
+  static void ask_join(PlanStep& library, const PlanStep& kernel) {
+    library.joined = library.op->device.join_workspace(library.op->op, kernel.compiled->kernel, whole(kernel));
   }
   void set_scalars() {
     for (size_t i = 0; i < plan_.written.size(); i++) plan_.scalars[size_t(plan_.written[i])].bits = in_.scalars[i];
@@ -392,22 +446,15 @@ class Run {
     void* scratch = workspace_.scratch ? workspace_.scratch->data : nullptr;
     switch (step.kind) {
       case PlanStep::kernel: {
-        jt_be_launch launch{step.words.data(), step.words.size(), 0, step.outer};
+        jt_be_launch launch = whole(step);
         Device& d = step.compiled->device;
         d.check(d.api().launch(d.handle(), step.compiled->kernel, &launch, scratch), "launch");
-        step.compiled->launches.fetch_add(1, std::memory_order_relaxed);
-        step.compiled->bytes.fetch_add(step.bytes, std::memory_order_relaxed);
+        count_launch(step);
         return;
       }
       case PlanStep::library: {
-        void* pointers[8];
-        uint64_t contents[8];
-        for (size_t i = 0; i < step.pointers.size(); i++) {
-          Location at = step.pointers[i].at;
-          pointers[i] = address(at);
-          contents[i] = at.where == Where::input ? content_of(in_.params[size_t(at.index)]) : 0;
-        }
-        return step.op->device.run(step.op->op, {pointers, step.pointers.size()}, contents, scratch, step.what);
+        Operands at(*this, step);
+        return step.op->device.run(step.op->op, at.all(), at.contents, scratch, step.what);
       }
       case PlanStep::copy: std::memcpy(address(step.pointers[0].at), address(step.pointers[1].at), size_t(step.bytes)); return;
       case PlanStep::fill: {
@@ -416,6 +463,31 @@ class Run {
       }
     }
   }
+
+  static void count_launch(PlanStep& step) {
+    step.compiled->launches.fetch_add(1, std::memory_order_relaxed);
+    step.compiled->bytes.fetch_add(step.bytes, std::memory_order_relaxed);
+  }
+  void run_joined(PlanStep& library, PlanStep& kernel) {
+    Operands at(*this, library);
+    library.op->device.run_joined(library.op->op, at.all(), at.contents, kernel.compiled->kernel, whole(kernel), workspace_.scratch->data,
+                                  library.what);
+    count_launch(kernel);
+  }
+  // The arrays of a library op, and the numbers of their bytes.
+  struct Operands {
+    void* pointers[8];
+    uint64_t contents[8];
+    size_t count;
+    Operands(const Run& run, const PlanStep& step) : count(step.pointers.size()) {
+      for (size_t i = 0; i < count; i++) {
+        Location at = step.pointers[i].at;
+        pointers[i] = run.address(at);
+        contents[i] = at.where == Where::input ? content_of(run.in_.params[size_t(at.index)]) : 0;
+      }
+    }
+    std::span<void* const> all() const { return {pointers, count}; }
+  };
 
   Plan& plan_;
   const RunInputs& in_;

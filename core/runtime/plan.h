@@ -31,6 +31,9 @@ struct PlanStep {
   std::vector<MapPatch> map_patches;
   std::vector<ScalarPatch> scalars;
   std::vector<std::pair<int32_t, int32_t>> map_words;  // word <- address of map
+  bool may_join = false;               // library: the next step, a kernel, may run over what this one has finished
+  int64_t joined = kUnasked;           // and the workspace of both then; -1: nothing is gained
+  static constexpr int64_t kUnasked = -2;
   int64_t outer = 0;
   int64_t bytes = 0;                   // kernel: of its operands and results; copy, fill: to write
   int64_t item = 0, pattern = 0;       // fill: element size and bits

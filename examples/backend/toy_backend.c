@@ -253,7 +253,7 @@ const jt_backend_api* jt_backend_entry_v1(uint32_t host_minor) {
       NULL, NULL, /* the host's memory will do */
       toy_compile, toy_kernel_release, toy_scratch_bytes, toy_launch, toy_kernel_info,
       toy_op_create, toy_op_release, toy_op_run,
-      NULL, NULL, NULL, NULL, NULL, /* no C compiler, nothing to prepare or to keep */
+      NULL, NULL, NULL, NULL, NULL, NULL, NULL, /* no C compiler, nothing to prepare, to join or to keep */
   };
   (void)host_minor; /* functions are only ever added at the table's end */
   return &table;

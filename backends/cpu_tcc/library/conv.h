@@ -16,7 +16,8 @@ struct Convolution {
     if (fits_lanes<T>(s)) return lanes_forward(s, (const T*)x, (const T*)w, (T*)y, memory, begin, end);
     Forward<T>(s).run(s, (const T*)x, (const T*)w, (T*)y, memory, (const T*)packed, begin, end);
   }
-  static size_t packed_bytes(const Conv2dShape& s) { return fits_lanes<T>(s) ? 0 : Forward<T>(s).packed_bytes(s); }
+  static size_t packed_bytes(const Conv2dShape& s) { return fits_lanes<T>(s) ? 0 : Forward<T>(s).packed_bytes(); }
+  static i64 unit_begin(const Conv2dShape& s, i64 unit) { return fits_lanes<T>(s) ? -1 : Forward<T>(s).unit_begin(unit); }
   static void pack(const Conv2dShape& s, const void* w, void* packed) { Forward<T>(s).pack(s, (const T*)w, (T*)packed); }
 
   static size_t grad_x_workspace(const Conv2dShape& s) {
@@ -55,6 +56,9 @@ inline void conv2d(const Conv2dShape& s, const void* x, const void* w, void* y, 
 }
 inline size_t conv2d_packed_bytes(const Conv2dShape& s) {
   return by_dtype(s, [&](auto c) { return c.packed_bytes(s); });
+}
+inline i64 conv2d_unit_begin(const Conv2dShape& s, i64 unit) {
+  return by_dtype(s, [&](auto c) { return c.unit_begin(s, unit); });
 }
 inline void conv2d_pack(const Conv2dShape& s, const void* w, void* packed) {
   by_dtype(s, [&](auto c) { c.pack(s, w, packed); });

@@ -43,6 +43,12 @@ class TapProduct {
     return by_panels_ ? panels_ : blocks_.count;
   }
 
+  // The element of the target at which a unit begins; -1: units are not stretches of it.
+  i64 unit_begin(i64 unit) const {
+    if (by_panels_ || target_.first || (target_.pixel != columns_)) return -1;
+    const Rows rows = blocks_.at(unit);
+    return rows.image * target_.image + rows.t0 * target_.row;
+  }
   i64 packed_elements() const { return f_.k() * round_up(columns_, kHalf<T>); }
   void pack(const TapWeights<T>& weights, T* out) const {
     for (i64 j = 0; j < panels_; j++) weights.pack(j, out + j * panel_elements());
@@ -189,12 +195,11 @@ struct Forward {
   TapWeights<T> weights(const Conv2dShape& s, const T* w, i64 g) const {
     return {w + g * group.o * group.c * s.kh * s.kw, group.o, group.c, s.kh, s.kw, true, f};
   }
-  // Weights for many pixels make up for their packing, which is then done for each range of them.
-  size_t packed_bytes(const Conv2dShape& s) const {
-    constexpr i64 kManyPixels = 8192;
-    if (!units() || s.n * output_height(s) * output_width(s) > kManyPixels) return 0;
+  size_t packed_bytes() const {
+    if (!units()) return 0;
     return size_t(group.groups * product.packed_elements() + kLanes<T>) * sizeof(T);
   }
+  i64 unit_begin(i64 unit) const { return group.groups == 1 && units() ? product.unit_begin(unit) : -1; }
   void pack(const Conv2dShape& s, const T* w, T* packed) const {
     for (i64 g = 0; g < group.groups; g++) product.pack(weights(s, w, g), packed + g * product.packed_elements());
   }

@@ -329,6 +329,14 @@ inline void gemm_pack(const GemmShape& shape, const void* b, void* packed) {
   s.dtype == JT_F64 ? pack_b<double>(s, b, packed) : pack_b<float>(s, b, packed);
 }
 
+inline i64 gemm_unit_begin(const GemmShape& shape, i64 unit) {
+  const GemmShape s = simplified(shape);
+  const Slices slices(s, s.dtype == JT_F64 ? kTileColumns<double> : kMostTileColumns);
+  const bool is_dense = s.ldc == s.n && (s.batch == 1 || s.batch_stride_c == s.m * s.n);
+  if (!is_float(s.dtype) || !slices.of_rows || !is_dense || s.accumulate || is_one_dense_column(s) || s.k == 0) return -1;
+  return unit / slices.per_batch * s.m * s.n + min(s.m, unit % slices.per_batch * slices.step) * s.n;
+}
+
 inline void gemm(const GemmShape& shape, const void* a, const void* b, void* c, void* workspace, const void* packed, i64 begin, i64 end) {
   GemmShape s = simplified(shape);
   if (is_one_dense_column(s)) {

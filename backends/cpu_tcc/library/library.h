@@ -95,6 +95,8 @@ struct LibraryKernels {
   // Operands that do not change may be packed once: bytes, aligned to 64; 0 where that would be of no use.
   size_t (*gemm_packed_bytes)(const GemmShape& shape);
   void (*gemm_pack)(const GemmShape& shape, const void* b, void* packed);
+  // The element of c, which is dense, at which those of a unit begin, where units are stretches of it in order; else -1.
+  i64 (*gemm_unit_begin)(const GemmShape& shape, i64 unit);
 
   // y = conv(x, w)
   size_t (*conv2d_workspace)(const Conv2dShape& shape);
@@ -103,6 +105,7 @@ struct LibraryKernels {
                  i64 end);
   size_t (*conv2d_packed_bytes)(const Conv2dShape& shape);  // of w; as gemm_packed_bytes
   void (*conv2d_pack)(const Conv2dShape& shape, const void* w, void* packed);
+  i64 (*conv2d_unit_begin)(const Conv2dShape& shape, i64 unit);  // of y; as gemm_unit_begin
 
   // dx = d(sum of y*dy)/dx
   size_t (*conv2d_grad_x_workspace)(const Conv2dShape& shape);

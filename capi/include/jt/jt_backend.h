@@ -131,6 +131,13 @@ typedef struct jt_backend_api {
    * order, it may keep. May be NULL: op_run is called. */
   jt_status (*op_run_known)(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents,
       size_t pointers_len, void* workspace);
+  /* Since minor 2. An op and, behind it, a launch of a kernel whose outer element e reads element e of the op's last pointer and no
+   * other of it, and which writes nothing that the op reads: as one call, so that the kernel runs over what the op has finished
+   * while that is near. join_workspace: the bytes that takes in all; JT_E_UNSUPPORTED where nothing is gained. It may depend on
+   * extents, as scratch_bytes. Both may be NULL. */
+  jt_status (*join_workspace)(jt_be_device* device, jt_be_op* op, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out);
+  jt_status (*op_run_joined)(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents,
+      size_t pointers_len, jt_be_kernel* kernel, const jt_be_launch* launch, void* workspace);
   /* Since minor 2. Gives back memory that is only kept for speed until at most so many bytes are left; returns how many are.
    * May be NULL. */
   int64_t (*trim)(jt_be_device* device, int64_t most_bytes);

@@ -13,8 +13,30 @@ namespace jt {
 
 namespace {
 
-constexpr int64_t kToLast[4] = {0, 2, 3, 1}, kToFirst[4] = {0, 3, 1, 2};  // axes of a transpose
-constexpr int kLastAxis[4] = {0, 3, 1, 2};                                // where axis i of [N,C,H,W] is, channels last
+// Images are [N,C,H,W]; one-dimensional ones come as [N,C,L] between reshapes that add and take away an axis of one row.
+bool may_be_images(const Shape& s) { return s.rank == 3 || s.rank == 4; }
+
+// Where an axis is, channels last; and the axes of the transposes there and back.
+int64_t last_axis(int64_t axis, int rank) { return axis == 0 ? 0 : axis == 1 ? rank - 1 : axis - 1; }
+std::vector<int64_t> to_last(int rank) {
+  std::vector<int64_t> axes{0};
+  for (int axis = 2; axis < rank; axis++) axes.push_back(axis);
+  axes.push_back(1);
+  return axes;
+}
+std::vector<int64_t> to_first(int rank) {
+  std::vector<int64_t> axes{0, rank - 1};
+  for (int axis = 1; axis + 1 < rank; axis++) axes.push_back(axis);
+  return axes;
+}
+
+// [N,C,L] and [N,C,1,L], in this order or the other.
+bool adds_or_takes_a_row(const Node* node) {
+  if (node->op != Op::reshape) return false;
+  const Shape &x = node->inputs()[0].shape(), &z = node->results()[0].type.shape;
+  const Shape &flat = x.rank < z.rank ? x : z, &image = x.rank < z.rank ? z : x;
+  return flat.rank == 3 && image.rank == 4 && image[0] == flat[0] && image[1] == flat[1] && image[2] == 1 && image[3] == flat[2];
+}
 
 // Of a row over images: which attribute says channels_last, which one is a shape of images, which operands are images.
 struct ImageRow {
@@ -61,7 +83,7 @@ class Layout {
     for (int i = 0; i < node->n_results; i++) node->results()[i].number = int32_t(forms_.size()), forms_.emplace_back();
   }
   Forms& forms(Ref x) { return forms_[size_t(x.node->results()[x.result].number)]; }
-  bool prefers_last(Ref x) { return x.shape().rank == 4 && forms(x).prefers_last; }
+  bool prefers_last(Ref x) { return may_be_images(x.shape()) && forms(x).prefers_last; }
 
   Value add(Value made) {
     nodes_.push_back(Ref{made.ref().node, 0});
@@ -70,17 +92,17 @@ class Layout {
   Value record(Op op, std::span<const Ref> inputs, Attrs attrs) { return add(recorder_.record(op, inputs, attrs)); }
 
   // ---- forms ----
-  Value transposed(Ref x, const int64_t (&axes)[4]) {
+  Value transposed(Ref x, const std::vector<int64_t>& axes) {
     return record(Op::transpose, {&x, 1}, Attrs().add_ints(axes));
   }
   Value first(Ref x) {
     Forms& f = forms(x);
-    if (!f.first) f.first = transposed(f.last, kToFirst);
+    if (!f.first) f.first = transposed(f.last, to_first(x.shape().rank));
     return f.first;
   }
   Value last(Ref x) {
     Forms& f = forms(x);
-    if (!f.last) f.last = transposed(f.first, kToLast);
+    if (!f.last) f.last = transposed(f.first, to_last(x.shape().rank));
     return f.last;
   }
   void keep(Node* node, const Value& made) {
@@ -102,6 +124,7 @@ class Layout {
     if (is_one_by_one && std::any_of(node->ins().begin(), node->ins().end(), [this](Ref x) { return prefers_last(x); }))
       return visit_one_by_one(node);
     if (kind(node) == Kind::reduce && prefers_last(node->inputs()[0]) && keeps_order(node)) return visit_reduce(node);
+    if (adds_or_takes_a_row(node) && prefers_last(node->inputs()[0])) return visit_row(node);
     visit_other(value);
   }
 
@@ -122,33 +145,42 @@ class Layout {
   // Element rows, casts, concat.
   void visit_one_by_one(Node* node) {
     std::vector<Value> inputs;
-    for (Ref in : node->ins()) inputs.push_back(in.shape().rank == 4 ? last(in) : first(in));
+    int rank = node->results()[0].type.shape.rank;
+    for (Ref in : node->ins()) inputs.push_back(in.shape().rank == rank ? last(in) : first(in));
     Attrs attrs = node->attrs();
-    if (node->op == Op::concat) attrs.ints(0)[0] = kLastAxis[attrs.integer(0)];
+    if (node->op == Op::concat) attrs.ints(0)[0] = last_axis(attrs.integer(0), rank);
     keep_last(node, record(node->op, refs(inputs), attrs));
+  }
+
+  void visit_row(Node* node) {
+    Ref in = last(node->inputs()[0]);
+    const Shape& to = node->results()[0].type.shape;
+    Shape out;
+    for (int64_t axis : to_last(to.rank)) out.push(to[int(axis)]);
+    keep_last(node, record(Op::reshape, {&in, 1}, Attrs().add_ints(out.extents())));
   }
 
   // Channels come after height and width now: a reduction over both, or over them and kept channels, would change order.
   static bool keeps_order(const Node* node) {
-    uint32_t axes = axis_set(node->ints(0)), planes = axes & 0b1100;
+    uint32_t axes = axis_set(node->ints(0)), planes = axes & ~0b0011u;
     return !(axes & 0b0010) || !planes;
   }
   void visit_reduce(Node* node) {
     Value x = last(node->inputs()[0]);
     Ref in = x;
     Attrs attrs = node->attrs();
-    for (int64_t& axis : attrs.ints(0)) axis = kLastAxis[axis];
+    for (int64_t& axis : attrs.ints(0)) axis = last_axis(axis, in.shape().rank);
     Value made = record(node->op, {&in, 1}, attrs);
     if (node->integer(1)) return keep_last(node, made);
-    keep(node, in_order(made, axis_set(node->ints(0))));
+    keep(node, in_order(made, axis_set(node->ints(0)), in.shape().rank));
   }
   // What a reduction of [N,H,W,C] without keepdims gives, with its axes in the order of [N,C,H,W].
-  Value in_order(const Value& made, uint32_t reduced) {
+  Value in_order(const Value& made, uint32_t reduced, int rank) {
     int64_t axes[4];
     int n = 0, place[4], places = 0;
-    for (int64_t axis : kToLast)
+    for (int64_t axis : to_last(rank))
       if (!(reduced >> axis & 1)) place[axis] = places++;
-    for (int axis = 0; axis < 4; axis++)
+    for (int axis = 0; axis < rank; axis++)
       if (!(reduced >> axis & 1)) axes[n++] = place[axis];
     if (std::is_sorted(axes, axes + n)) return made;
     Ref in = made;

@@ -16,9 +16,10 @@ std::shared_ptr<void> PackCache::memory(size_t bytes) const {
 
 std::shared_ptr<void> PackCache::find(uint64_t content, const PackForm& form, bool& is_known) {
   std::lock_guard lock(mutex_);
+  uses_++;
   for (Entry& e : entries_) {
     if (e.content != content || e.form != form) continue;
-    e.used = ++uses_;
+    e.used = uses_;
     return e.memory;
   }
   uint64_t hash = hash_bytes(form.data(), sizeof form) + content * 0x9E3779B97F4A7C15u;
@@ -32,9 +33,24 @@ void PackCache::keep(uint64_t content, const PackForm& form, std::shared_ptr<voi
   std::lock_guard lock(mutex_);
   for (const Entry& e : entries_)
     if (e.content == content && e.form == form) return;  // another thread was first
-  shrink(most_bytes_ - bytes);
-  entries_.push_back({content, form, std::move(made), bytes, ++uses_});
+  entries_.push_back({content, form, std::move(made), bytes, uses_});
   bytes_ += bytes;
+}
+
+bool PackCache::make_room(int64_t bytes) {
+  constexpr uint64_t kLong = 4096;  // uses of others
+  std::lock_guard lock(mutex_);
+  auto is_old = [&](const Entry& e) { return e.used + kLong < uses_; };
+  for (size_t i = 0; i < entries_.size() && bytes_ + bytes > most_bytes_;) {
+    if (!is_old(entries_[i])) {
+      i++;
+      continue;
+    }
+    bytes_ -= entries_[i].bytes;
+    entries_[i] = std::move(entries_.back());
+    entries_.pop_back();
+  }
+  return bytes_ + bytes <= most_bytes_;
 }
 
 void PackCache::shrink(int64_t most) {

@@ -1,8 +1,8 @@
 // pack_cache: operands that do not change, such as the weights of a network that infers, in the order in which kernels read them.
 //
 // The host names the bytes of an operand by a number. What is seen once may be seen no more, as weights that are trained: so the
-// first time a number is only remembered, the second time its bytes are packed and kept, up to a limit; then what was not
-// used for longest goes. Locks inside.
+// first time a number is only remembered, the second time its bytes are packed and kept, up to a limit. Then only what has not been
+// used for long makes room: weights beyond the limit, all used in turn, would else push each other out. Locks inside.
 #pragma once
 #include <jt/jt_backend.h>
 
@@ -27,7 +27,7 @@ class PackCache {
   std::shared_ptr<void> get(uint64_t content, const PackForm& form, size_t bytes, const Pack& pack) {
     if (!content || int64_t(bytes) > most_bytes_) return nullptr;
     bool is_known = false;
-    if (std::shared_ptr<void> found = find(content, form, is_known); found || !is_known) return found;
+    if (std::shared_ptr<void> found = find(content, form, is_known); found || !is_known || !make_room(int64_t(bytes))) return found;
     std::shared_ptr<void> made = memory(bytes);
     if (!made) return nullptr;
     pack(made.get());
@@ -48,6 +48,7 @@ class PackCache {
   std::shared_ptr<void> find(uint64_t content, const PackForm& form, bool& is_known);
   std::shared_ptr<void> memory(size_t bytes) const;
   void keep(uint64_t content, const PackForm& form, std::shared_ptr<void> made, int64_t bytes);
+  bool make_room(int64_t bytes);
   void shrink(int64_t most);  // the mutex is held
 
   const jt_host_api& host_;

@@ -16,6 +16,9 @@ jt_runtime* runtime_on(const char* backend) {
   must(jt_runtime_create(&desc, &rt));
   return rt;
 }
+struct OnBackend : Session {
+  explicit OnBackend(const char* backend) : Session(runtime_on(backend)) { jt_runtime_release(rt); }
+};
 std::string refusal(const char* backend, jt_status expected) {
   jt_runtime_desc desc{};
   desc.struct_size = sizeof desc;
@@ -34,7 +37,7 @@ void has(const std::string& text, const std::string& part) { EXPECT_NE(text.find
 }  // namespace
 
 TEST(BackendLibrary, ComputesWhatItCan) {
-  Session s(runtime_on(JT_TOY_BACKEND));
+  OnBackend s(JT_TOY_BACKEND);
   Tensor x = s.floats({5}, {-2, -1, 0, 1, NAN}), y = s.make(jt_relu, s.make(jt_mul, x, s.scalar(3)));
   Tensor z = s.make(jt_add, y, x);
   Floats got = s.read(z);
@@ -47,7 +50,7 @@ TEST(BackendLibrary, ComputesWhatItCan) {
   EXPECT_EQ(s.read(s.make(jt_neg, s.zeros({0}))), Floats());
 }
 TEST(BackendLibrary, SaysWhatItCannotAndTheRestComes) {
-  Session s(runtime_on(JT_TOY_BACKEND));
+  OnBackend s(JT_TOY_BACKEND);
   Tensor x = s.floats({2, 2}, {1, 2, 3, 4}), product = s.make(jt_matmul, x, x), sum = s.sum(x);
   Tensor fine = s.make(jt_add, x, x), root = s.make(jt_cbrt, fine);
   EXPECT_EQ(s.read(fine), Floats({2, 4, 6, 8}));
@@ -68,17 +71,16 @@ TEST(BackendLibrary, SaysWhatItCannotAndTheRestComes) {
   has(last_message(), "code: backend toy compiles no C");
 }
 TEST(BackendLibrary, LivesAsLongAsATensorOfIt) {
-  jt_runtime* rt = runtime_on(JT_TOY_BACKEND);
   Tensor z;
   {
-    Session s(rt);
+    OnBackend s(JT_TOY_BACKEND);
     z = s.make(jt_neg, s.floats({1}, {3}));
     s.read(z);
   }
   EXPECT_EQ(jt_tensor_count(z), 1);
 }
 TEST(BackendLibrary, IsNamedWhenItIsBuiltIn) {
-  Session s(runtime_on("cpu"));
+  OnBackend s("cpu");
   EXPECT_EQ(s.read(s.make(jt_exp, s.zeros({1}))), Floats({1}));
   has(refusal("gpu", JT_E_NOT_FOUND), "no backend is called 'gpu'; built in: cpu");
 }

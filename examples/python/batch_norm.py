@@ -1,6 +1,6 @@
 """batch_norm: the network of the Jittor tutorial on MNIST, two convolutions with batch norm, trained by SGD with momentum.
 
-One epoch gives more than 98.5 % at the default rate of 0.01, and more than 93 % at 0.1.
+One epoch gives about 98.5 % at the default rate of 0.01 (seeds 1 to 5: 98.4 to 98.7 %), and more than 93 % at 0.1.
 usage: batch_norm.py [--data DIR] [--epochs 1] [--lr 0.01] [--seed 1] [--steps 0]"""
 import argparse
 import ctypes
@@ -24,6 +24,7 @@ class Net(jt.Module):
         self.relu = nn.ReLU()
 
     def execute(self, x):
+        x = (x - 0.1307) / 0.3081  # mean and deviation of the training pictures
         x = self.relu(self.conv1(x))
         x = self.relu(self.bn(self.conv2(x)))
         x = self.pool(x).reshape(x.shape[0], -1)

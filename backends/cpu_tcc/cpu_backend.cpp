@@ -76,23 +76,16 @@ std::string_view setting(const jt_host_api* host, const char* name, std::string_
   return value && *value ? std::string_view(value) : absent;
 }
 
-int64_t pack_bytes_of(const jt_host_api* host) {
-  std::string_view text = setting(host, "cpu.pack.bytes", "268435456");
-  int64_t bytes = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
-  if (error != std::errc() || end != text.data() + text.size() || bytes < 0)
-    fail(JT_E_INVALID, "cpu.pack.bytes: `", text, "` is no number of bytes");
-  return bytes;
+int64_t number_of(const jt_host_api* host, const char* name, std::string_view absent, const char* of_what) {
+  std::string_view text = setting(host, name, absent);
+  int64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 0)
+    fail(JT_E_INVALID, name, ": `", text, "` is no number of ", of_what);
+  return number;
 }
-
-double grain_of(const jt_host_api* host) {
-  std::string_view text = setting(host, "cpu.grain", "5000");
-  int64_t ns = 0;
-  auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), ns);
-  if (wrong != std::errc() || end != text.data() + text.size() || ns < 0)
-    fail(JT_E_INVALID, "cpu.grain: `", text, "` is no number of nanoseconds");
-  return double(ns);
-}
+int64_t pack_bytes_of(const jt_host_api* host) { return number_of(host, "cpu.pack.bytes", "268435456", "bytes"); }
+double grain_of(const jt_host_api* host) { return double(number_of(host, "cpu.grain", "5000", "nanoseconds")); }
 
 struct IsaRow {
   std::string_view name;
@@ -269,6 +262,12 @@ jt_status cpu_op_create(jt_be_device* device, const char* name, const int64_t* p
 
 void cpu_op_release(jt_be_device*, jt_be_op* op) { delete op; }
 
+// Pointer 1 packed, if it is one that came before; else null.
+std::shared_ptr<void> kept_pack(jt_be_device& device, const library::LibraryOp& op, std::span<void* const> at, const uint64_t* contents) {
+  if (!contents || !op.keeps_packed) return nullptr;
+  return device.packs->get(contents[1], op.packed_form, op.packed_bytes, [&](void* to) { library::pack(op, at[1], to); });
+}
+
 jt_status cpu_op_run_known(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents, size_t pointers_len,
                            void* workspace) {
   return guarded(device, [&] {
@@ -276,9 +275,7 @@ jt_status cpu_op_run_known(jt_be_device* device, jt_be_op* op, void* const* poin
     if (op->code.entry) return reinterpret_cast<void (*)(void* const*)>(op->code.entry)(pointers);
     std::span<void* const> at{pointers, pointers_len};
     library::check_run(op->op, at, workspace);
-    std::shared_ptr<void> packed;
-    if (contents && op->op.keeps_packed)
-      packed = device->packs->get(contents[1], op->op.packed_form, op->op.packed_bytes, [&](void* to) { library::pack(op->op, at[1], to); });
+    std::shared_ptr<void> packed = kept_pack(*device, op->op, at, contents);
     device->lanes.each(op->work, op->lanes, [&](int64_t begin, int64_t end, int64_t lane) {
       void* own = workspace ? static_cast<char*>(workspace) + lane * op->lane_bytes : nullptr;
       library::run_units(op->op, at, own, packed.get(), begin, end);
@@ -326,9 +323,7 @@ jt_status cpu_op_run_joined(jt_be_device* device, jt_be_op* op, void* const* poi
     library::check_run(op->op, at, workspace);
     const JoinedWorkspace parts(*op, *kernel, launch->args);
     char* const memory = static_cast<char*>(workspace);
-    std::shared_ptr<void> kept;
-    if (contents && op->op.keeps_packed)
-      kept = device->packs->get(contents[1], op->op.packed_form, op->op.packed_bytes, [&](void* to) { library::pack(op->op, at[1], to); });
+    std::shared_ptr<void> kept = kept_pack(*device, op->op, at, contents);
     void* packed = kept.get();
     if (!packed && op->op.packed_bytes) library::pack(op->op, at[1], packed = memory + parts.packed_at);
     cpu::JoinedRun joined(op->op, *kernel, launch->args);

@@ -489,6 +489,13 @@ static int64_t windows_along(std::string_view who, int64_t extent, int64_t size,
   return (padded - reach - 1) / stride + 1;
 }
 
+// 3x2, for messages.
+static std::string by(std::span<const int64_t> extents) {
+  std::string out;
+  for (int64_t extent : extents) append(out, text(out.empty() ? "" : "x", extent));
+  return out;
+}
+
 // Paddings before each axis, then behind each; given once, they are the same on both sides.
 static void padding_list(TypeRule& r, int attr, size_t axes = 2) {
   auto given = std::as_const(r.attrs).ints(attr);
@@ -502,30 +509,12 @@ static void padding_list(TypeRule& r, int attr, size_t axes = 2) {
       fail(JT_E_INVALID, r.op.name, ": padding ", p, " is ", p < 0 ? "negative" : "too large");
 }
 
-static Shape conv2d_shape(TypeRule& r, const Shape& images, const Shape& w, int first_attr) {
-  bool last = channels_last(r, first_attr + 4);
-  Shape x = to_first(images, last);
-  positive_list(r, first_attr, 2, 1);
-  padding_list(r, first_attr + 1);
-  positive_list(r, first_attr + 2, 2, 1);
-  auto stride = std::as_const(r.attrs).ints(first_attr), pad = std::as_const(r.attrs).ints(first_attr + 1),
-       dilation = std::as_const(r.attrs).ints(first_attr + 2);
-  int64_t groups = r.attrs.integer(first_attr + 3);
-  if (groups < 1 || x[1] % groups || w[0] % groups)
-    fail(JT_E_SHAPE, r.op.name, ": ", groups, " groups do not divide channels ", x[1], " and ", w[0]);
-  if (w[1] * groups != x[1])
-    fail(JT_E_SHAPE, r.op.name, ": input has ", x[1], " channels, the weights ", w, " expect ", w[1] * groups);
-  if (w[2] < 1 || w[3] < 1) fail(JT_E_SHAPE, r.op.name, ": window of ", w[2], "x", w[3], " is empty");
-  Shape out{x[0], w[0], windows_along(r.op.name, x[2], w[2], pad[0], pad[2], stride[0], dilation[0]),
-            windows_along(r.op.name, x[3], w[3], pad[1], pad[3], stride[1], dilation[1])};
-  return from_first(out, last);
-}
-
-// The same over volumes, for composite rows; padding is [front,top,left,back,bottom,right].
-static Shape conv3d_shape(TypeRule& r, const Shape& x, const Shape& w, int first_attr) {
-  positive_list(r, first_attr, 3, 1);
-  padding_list(r, first_attr + 1, 3);
-  positive_list(r, first_attr + 2, 3, 1);
+// Over planes, x is [N,C,H,W] and w [O,C/groups,KH,KW]; over volumes they have a depth before the height.
+static Shape conv_shape(TypeRule& r, const Shape& x, const Shape& w, int first_attr) {
+  size_t axes = size_t(x.rank) - 2;
+  positive_list(r, first_attr, axes, 1);
+  padding_list(r, first_attr + 1, axes);
+  positive_list(r, first_attr + 2, axes, 1);
   auto stride = std::as_const(r.attrs).ints(first_attr), pad = std::as_const(r.attrs).ints(first_attr + 1),
        dilation = std::as_const(r.attrs).ints(first_attr + 2);
   int64_t groups = r.attrs.integer(first_attr + 3);
@@ -534,11 +523,15 @@ static Shape conv3d_shape(TypeRule& r, const Shape& x, const Shape& w, int first
   if (w[1] * groups != x[1])
     fail(JT_E_SHAPE, r.op.name, ": input has ", x[1], " channels, the weights ", w, " expect ", w[1] * groups);
   Shape out{x[0], w[0]};
-  for (int i = 0; i < 3; i++) {
-    if (w[i + 2] < 1) fail(JT_E_SHAPE, r.op.name, ": window of ", w[2], "x", w[3], "x", w[4], " is empty");
-    out.push(windows_along(r.op.name, x[i + 2], w[i + 2], pad[size_t(i)], pad[size_t(i) + 3], stride[size_t(i)], dilation[size_t(i)]));
-  }
+  for (size_t i = 0; i < axes; i++)
+    if (w[int(i) + 2] < 1) fail(JT_E_SHAPE, r.op.name, ": window of ", by(w.extents().subspan(2)), " is empty");
+  for (size_t i = 0; i < axes; i++)
+    out.push(windows_along(r.op.name, x[int(i) + 2], w[int(i) + 2], pad[i], pad[i + axes], stride[i], dilation[i]));
   return out;
+}
+static Shape conv2d_shape(TypeRule& r, const Shape& images, const Shape& w, int first_attr) {
+  bool last = channels_last(r, first_attr + 4);
+  return from_first(conv_shape(r, to_first(images, last), w, first_attr), last);
 }
 
 static void check_real(const TypeRule& r) {  // f32 or f64: what the library kernels compute in
@@ -570,51 +563,39 @@ void conv2d_grad_w_type(TypeRule& r) {
 
 void conv3d_type(TypeRule& r) {
   check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1);
-  r.results[0] = {r.inputs[0].dtype(), conv3d_shape(r, r.inputs[0].shape(), r.inputs[1].shape(), 0)};
+  r.results[0] = {r.inputs[0].dtype(), conv_shape(r, r.inputs[0].shape(), r.inputs[1].shape(), 0)};
 }
 void conv3d_grad_x_type(TypeRule& r) {
   check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1);
   Shape x = shape_attr(r, 0);
   if (x.rank != 5) fail(JT_E_SHAPE, "conv3d_grad_x: shape ", x, " needs 5 axes");
-  Shape z = conv3d_shape(r, x, r.inputs[1].shape(), 1);
+  Shape z = conv_shape(r, x, r.inputs[1].shape(), 1);
   if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, "conv3d_grad_x: dz is ", r.inputs[0].shape(), ", not ", z);
   r.results[0] = {r.inputs[0].dtype(), x};
 }
-void pool3d_type(TypeRule& r) {
-  check_rank(r, 0, 5), check_real(r);
-  positive_list(r, 0, 3, 1);
-  std::vector<int64_t> size(std::as_const(r.attrs).ints(0).begin(), std::as_const(r.attrs).ints(0).end());
-  if (r.attrs.ints(1).empty()) r.attrs.set_ints(1, size);
-  positive_list(r, 1, 3, 1);
-  padding_list(r, 2, 3);
-  auto stride = std::as_const(r.attrs).ints(1), pad = std::as_const(r.attrs).ints(2);
-  const Shape& x = r.inputs[0].shape();
+// Likewise; an empty stride is the size.
+static Shape pool_shape(TypeRule& r, const Shape& x, int first_attr) {
+  size_t axes = size_t(x.rank) - 2;
+  auto given = positive_list(r, first_attr, axes, 1);
+  std::vector<int64_t> size(given.begin(), given.end());
+  if (r.attrs.ints(first_attr + 1).empty()) r.attrs.set_ints(first_attr + 1, size);
+  positive_list(r, first_attr + 1, axes, 1);
+  padding_list(r, first_attr + 2, axes);
+  auto stride = std::as_const(r.attrs).ints(first_attr + 1), pad = std::as_const(r.attrs).ints(first_attr + 2);
+  for (size_t i = 0; i < axes; i++)
+    if (std::max(pad[i], pad[i + axes]) >= size[i])
+      fail(JT_E_INVALID, r.op.name, ": padding ", pad, " reaches a whole window of ", by(size));
   Shape out{x[0], x[1]};
-  for (size_t i = 0; i < 3; i++) {
-    if (std::max(pad[i], pad[i + 3]) >= size[i])
-      fail(JT_E_INVALID, r.op.name, ": padding ", pad, " reaches a whole window of ", size[0], "x", size[1], "x", size[2]);
-    out.push(windows_along(r.op.name, x[int(i) + 2], size[i], pad[i], pad[i + 3], stride[i], 1));
-  }
-  r.results[0] = {r.inputs[0].dtype(), out};
+  for (size_t i = 0; i < axes; i++) out.push(windows_along(r.op.name, x[int(i) + 2], size[i], pad[i], pad[i + axes], stride[i], 1));
+  return out;
 }
-
 static Shape pool2d_shape(TypeRule& r, const Shape& images, int first_attr) {
   bool last = channels_last(r, first_attr + 3);
-  Shape x = to_first(images, last);
-  auto size = positive_list(r, first_attr, 2, 1);
-  int64_t kh = size[0], kw = size[1];
-  if (r.attrs.ints(first_attr + 1).empty()) {
-    int64_t same[2] = {kh, kw};
-    r.attrs.set_ints(first_attr + 1, same);
-  }
-  positive_list(r, first_attr + 1, 2, 1);
-  padding_list(r, first_attr + 2);
-  auto stride = std::as_const(r.attrs).ints(first_attr + 1), pad = std::as_const(r.attrs).ints(first_attr + 2);
-  if (std::max(pad[0], pad[2]) >= kh || std::max(pad[1], pad[3]) >= kw)
-    fail(JT_E_INVALID, r.op.name, ": padding ", pad, " reaches a whole window of ", kh, "x", kw);
-  Shape out{x[0], x[1], windows_along(r.op.name, x[2], kh, pad[0], pad[2], stride[0], 1),
-            windows_along(r.op.name, x[3], kw, pad[1], pad[3], stride[1], 1)};
-  return from_first(out, last);
+  return from_first(pool_shape(r, to_first(images, last), first_attr), last);
+}
+void pool3d_type(TypeRule& r) {
+  check_rank(r, 0, 5), check_real(r);
+  r.results[0] = {r.inputs[0].dtype(), pool_shape(r, r.inputs[0].shape(), 0)};
 }
 
 void max_pool2d_type(TypeRule& r) {

@@ -79,6 +79,12 @@ void choose_backend(RuntimeOptions& o, std::string_view wanted) {
   fail(JT_E_NOT_FOUND, "no backend is called '", wanted, "'; built in: ", known, "; a library is named by a path with a slash");
 }
 
+// What is kept for speed beside the values is a small part of what they may take.
+void limit_packs(RuntimeOptions& o) {
+  int64_t most = o.memory_limit / 8;
+  if (o.memory_limit && integer("JT_CPU_PACK_BYTES", o.flags.cpu_pack_bytes) > most) o.flags.cpu_pack_bytes = std::to_string(most);
+}
+
 RuntimeOptions options_of(jt_runtime& rt) {
   const jt_runtime_desc& d = rt.desc;
   RuntimeOptions o;
@@ -94,6 +100,7 @@ RuntimeOptions options_of(jt_runtime& rt) {
   else if (!o.flags.log.empty()) o.log = {log_to_stderr, nullptr, level_named(o.flags.log)};
   if (d.alloc) o.allocator = {d.alloc, d.free, d.alloc_user};
   o.memory_limit = memory_limit_of(d, o.flags.memory_limit);
+  limit_packs(o);
   o.threads = threads_of(d, o.flags.threads);
   o.parallel_for = {d.parallel_for, d.parallel_user};
   choose_backend(o, d.backend ? str("backend", d.backend, d.backend_len) : std::string_view());

@@ -24,7 +24,7 @@ struct Layer {
   Session s;
   Floats numbers_x = numbers(40 * 64, 1), numbers_w = numbers(48 * 64, 2);
   Tensor x = s.floats({40, 64}, numbers_x), w = s.floats({48, 64}, numbers_w);
-  explicit Layer(uint32_t flags = JT_RT_NO_DISK_CACHE) : s(flags) {}
+  explicit Layer(uint32_t flags = JT_RT_NO_DISK_CACHE, int64_t memory_limit = 0) : s(flags, nullptr, memory_limit) {}
   Tensor product(jt_tensor* a, jt_tensor* b) {
     const int64_t order[] = {1, 0};
     return s.make(jt_matmul, a, s.make(jt_transpose, b, order, size_t(2)));
@@ -115,6 +115,17 @@ TEST(Packs, OfConvolutionsServeEveryBatchAndSize) {
             ASSERT_EQ(out[size_t(((i * 20 + c) * o + a) * o + b)], sum) << round;
           }
   }
+}
+
+TEST(Packs, TakeLittleBesideAMemoryLimit) {
+  auto kept_with = [](int64_t limit) {
+    Layer l(JT_RT_NO_DISK_CACHE, limit);
+    for (int i = 0; i < 4; i++) EXPECT_EQ(l.run(), l.wanted());
+    return l.kept();
+  };
+  int64_t without = kept_with(0);
+  EXPECT_EQ(kept_with(1 << 20), without);             // an eighth is room enough
+  EXPECT_LE(kept_with(90000), without - 48 * 64 * 4);  // is not
 }
 
 TEST(Packs, StayBelowTheirLimit) {

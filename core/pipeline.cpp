@@ -11,7 +11,8 @@ static void show(const Dump* dump, char stage, const Block& block) {
   if (dump && dump->wants(stage)) dump->show(stage, stage == 'v' ? dot(block) : print(block));
 }
 
-std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump, const Watch& watch) {
+std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump, const Watch& watch,
+                              int64_t budget) {
   int64_t begin = Trace::now_ns();
   show(dump, 'g', block);
   show(dump, 'v', block);
@@ -20,7 +21,8 @@ std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<b
   show(dump, 's', block);
   // Where a launch may fail, what was there before the run must outlive it.
   bool may_overwrite = runtime.device.api().flags & JT_BE_SURE_LAUNCHES;
-  auto plan = make_plan(block, runtime.kernels, may_overwrite ? dies : std::vector<bool>(dies.size(), false), dump, watch);
+  auto plan = make_plan(block, runtime.kernels, may_overwrite ? dies : std::vector<bool>(dies.size(), false), dump, watch, budget);
+  if (!plan) return nullptr;
   if (runtime.trace.is_on()) runtime.trace.add("compile", "plan", begin, Trace::now_ns());
   runtime.log(LogLevel::debug, "plan", block.nodes.size(), " nodes become ", plan->steps.size(), " steps, arena ", plan->arena_bytes,
               " bytes");

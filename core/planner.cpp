@@ -290,13 +290,24 @@ void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
   for (Node* n : w.nodes) anything |= n->op != Op::constant || is_asked(n, w.asked);
   if (!anything) return;
   stats_.evals.add(1);
-  Plan& plan = find_or_make(w);
-  // Nothing can fail between a run and what it leaves behind.
-  w.of_results.reserve(w.results.size());
-  w.is_given.assign(plan.output_bytes.size(), false);
+  std::shared_ptr<Plan> made = find_or_make(w);
   int64_t launches = 0, calls = 0;
   ThreadPool::Rest rest(runtime_.threads);
-  run_plan(plan, {w.params, w.scalars, w.wheres, runtime_.timing, &watch, &runtime_.device}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
+  for (;;) {
+    // Nothing can fail between a run and what it leaves behind.
+    w.of_results.reserve(w.results.size());
+    w.is_given.assign(made->output_bytes.size(), false);
+    try {
+      run_plan(*made, {w.params, w.scalars, w.wheres, runtime_.timing, &watch, &runtime_.device}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
+      break;
+    } catch (const Error& e) {
+      if (e.code() != JT_E_NOMEM) throw;
+      made = with_less_memory(w, *made);
+      if (!made) throw;
+    }
+  }
+  Plan& plan = *made;
+  plans_.front().plan = made;
   stats_.launches.add(launches), stats_.library_calls.add(calls);
   // Buffers of results, in order; an alias of an operand shares its buffer.
   for (size_t i = 0; i < w.results.size(); i++) {
@@ -311,12 +322,12 @@ void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
   settle(w);
 }
 
-Plan& Planner::find_or_make(Walk& w) {
+std::shared_ptr<Plan> Planner::find_or_make(Walk& w) {
   std::span<const uint64_t> key = w.key.all();
   auto is_it = [&](const CachedPlan& p) { return std::ranges::equal(p.key, key); };
   if (!plans_.empty() && is_it(plans_.front())) {
     stats_.plans_reused.add(1);
-    return *plans_.front().plan;
+    return plans_.front().plan;
   }
   uint64_t hash = hash_bytes(key.data(), key.size_bytes());
   if (auto same = by_hash_.find(hash); same != by_hash_.end())
@@ -324,13 +335,30 @@ Plan& Planner::find_or_make(Walk& w) {
       if (!is_it(*it)) continue;
       plans_.splice(plans_.begin(), plans_, it);
       stats_.plans_reused.add(1);
-      return *it->plan;
+      return it->plan;
     }
   Dump* seen = dump.stages.empty() ? nullptr : &dump;
   auto plan = compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dying(), seen, watch);
+  if (runtime_.flags.recompute == "1")
+    while (auto less = with_less_memory(w, *plan)) plan = less;
   stats_.plans_made.add(1);
   keep({{key.begin(), key.end()}, hash, plan});
-  return *plan;
+  return plan;
+}
+
+// A plan of the same graph whose temporaries take less, as it computes some of them again. Null if there is none.
+// Smaller budgets are tried until one pays.
+std::shared_ptr<Plan> Planner::with_less_memory(const Walk& w, const Plan& plan) {
+  int64_t budget = plan.budget == kAnyMemory ? plan.arena_bytes : plan.budget;
+  for (budget -= budget / 8; budget > 0; budget -= budget / 8 + 1) {
+    auto made = compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dying(), nullptr, watch, budget);
+    if (!made) return nullptr;
+    if (made->arena_bytes >= plan.arena_bytes) continue;
+    runtime_.log(LogLevel::info, "plan", "computes again: ", made->steps.size(), " steps instead of ", plan.steps.size(),
+                 ", temporaries of ", made->arena_bytes, " bytes instead of ", plan.arena_bytes);
+    return made;
+  }
+  return nullptr;
 }
 
 void Planner::keep(CachedPlan made) {

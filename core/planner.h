@@ -54,7 +54,8 @@ class Planner {
     std::shared_ptr<Plan> plan;
   };
   static void find_uses_that_end(Walk& walk, int32_t n_values);
-  Plan& find_or_make(Walk& walk);
+  std::shared_ptr<Plan> find_or_make(Walk& walk);
+  std::shared_ptr<Plan> with_less_memory(const Walk& walk, const Plan& plan);
   void keep(CachedPlan made);
   void settle(Walk& walk);
 
@@ -71,8 +72,9 @@ class Planner {
 // The exception that is being handled, as an Error.
 Error caught();
 
-// Simplify, fuse, lower, plan: the story from a captured graph to something that runs. See docs/ARCHITECTURE.md.
+// Simplify, fuse, lower, plan: the story from a captured graph to something that runs. See docs/ARCHITECTURE.md. Null only
+// where no plan fits the budget: see make_plan.
 std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump,
-                              const Watch& watch = {});
+                              const Watch& watch = {}, int64_t budget = kAnyMemory);
 
 }  // namespace jt

@@ -2,13 +2,13 @@
 
 namespace jt {
 
-static std::vector<int64_t> matmul_params(const Node* node, std::span<const Ref> operands) {
+static std::vector<int64_t> matmul_params(const Node* node, uint32_t transposed) {
   const Shape& z = node->results()[0].type.shape;
   const Shape& x = node->inputs()[0].shape();
   int rank = z.rank;
   int64_t m = z[rank - 2], n = z[rank - 1], k = x[rank - 1], batch = 1;
   for (int i = 0; i < rank - 2; i++) batch *= z[i];
-  bool ta = !(operands[0] == node->inputs()[0]), tb = !(operands[1] == node->inputs()[1]);
+  bool ta = transposed & 1, tb = transposed & 2;
   return {node->results()[0].type.dtype, m, n, k, ta, tb, ta ? m : k, tb ? k : n, n, batch, m * k, k * n, m * n};
 }
 
@@ -40,10 +40,10 @@ static std::vector<int64_t> pool_params(const Node* node, const Shape& x, int fi
   return p;
 }
 
-std::vector<int64_t> library_params(const Node* node, std::span<const Ref> operands) {
+std::vector<int64_t> library_params(const Node* node, uint32_t transposed) {
   const Shape &a = node->inputs()[0].shape(), &result = node->results()[0].type.shape;
   switch (node->op) {
-    case Op::matmul: return matmul_params(node, operands);
+    case Op::matmul: return matmul_params(node, transposed);
     case Op::conv2d: return conv_params(node, a, node->inputs()[1].shape(), 0);
     case Op::conv2d_grad_x: return conv_params(node, result, node->inputs()[1].shape(), 1);
     case Op::conv2d_grad_w: return conv_params(node, node->inputs()[1].shape(), result, 1);

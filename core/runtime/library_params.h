@@ -4,7 +4,7 @@
 
 namespace jt {
 
-// operands: what the call reads; a matmul operand that is the input of node's transposed operand is read transposed.
-std::vector<int64_t> library_params(const Node* node, std::span<const Ref> operands);
+// transposed: bits of a matmul's operands that are stored with their last two axes swapped.
+std::vector<int64_t> library_params(const Node* node, uint32_t transposed);
 
 }  // namespace jt

@@ -10,6 +10,7 @@
 #include "core/rewrite/simplify.h"
 #include "core/runtime/library_params.h"
 #include "core/runtime/trace.h"
+#include "core/schedule/recompute.h"
 
 namespace jt {
 
@@ -17,10 +18,15 @@ namespace {
 
 class PlanMaker {
  public:
-  PlanMaker(const Block& block, KernelCache& cache, const Watch& watch) : block_(block), cache_(cache), watch_(watch) {}
+  PlanMaker(Block& block, KernelCache& cache, const Watch& watch) : block_(block), cache_(cache), watch_(watch) {}
 
-  std::shared_ptr<Plan> run(const std::vector<bool>& dies, const Dump* dump) {
+  std::shared_ptr<Plan> run(const std::vector<bool>& dies, const Dump* dump, int64_t budget) {
     schedule_ = fuse(block_);
+    if (plan_->budget = budget; budget != kAnyMemory) {
+      auto smaller = recompute(block_, schedule_, budget);
+      if (!smaller) return nullptr;
+      schedule_ = std::move(*smaller);
+    }
     if (dump && dump->wants('f')) dump->show('f', to_text(schedule_, block_));
     for (const Step& s : schedule_.steps) kernels_.push_back(s.node ? Kernel{} : lower(s.group, block_));
     if (dump && dump->wants('l'))
@@ -256,7 +262,7 @@ class PlanMaker {
     PlanStep out;
     out.kind = PlanStep::library;
     out.what = name(step.node->op);
-    out.op = cache_.library(name(step.node->op), library_params(step.node, step.operands));
+    out.op = cache_.library(name(step.node->op), library_params(step.node, step.transposed));
     plan_->scratch_bytes = std::max(plan_->scratch_bytes, int64_t(out.op->workspace));
     for (Ref r : step.operands) out.pointers.push_back({0, at(r), 1, {}});
     for (int i = 0; i < step.node->n_results; i++) out.pointers.push_back({0, at({step.node, uint32_t(i)}), 1, {}});
@@ -275,7 +281,7 @@ class PlanMaker {
     return out.empty() ? "copy" : out;
   }
 
-  const Block& block_;
+  Block& block_;
   KernelCache& cache_;
   const Watch& watch_;
   Schedule schedule_;
@@ -287,9 +293,9 @@ class PlanMaker {
 
 }  // namespace
 
-std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const std::vector<bool>& dies, const Dump* dump,
-                                const Watch& watch) {
-  return PlanMaker(block, kernels, watch).run(dies, dump);
+std::shared_ptr<Plan> make_plan(Block& block, KernelCache& kernels, const std::vector<bool>& dies, const Dump* dump,
+                                const Watch& watch, int64_t budget) {
+  return PlanMaker(block, kernels, watch).run(dies, dump, budget);
 }
 
 // ---- running ---------------------------------------------------------------------------------------------------------

@@ -40,6 +40,8 @@ struct PlanStep {
   int64_t scratch = -1;                // kernel: bytes, -1 until it was asked for
 };
 
+constexpr int64_t kAnyMemory = -1;
+
 struct Plan {
   std::vector<PlanStep> steps;
   std::vector<Scalar> scalars;         // as last set; the written ones come first, in program order
@@ -49,6 +51,7 @@ struct Plan {
   std::vector<BufferUse> output_uses;  // for errors
   std::vector<int32_t> output_from, result_output, result_input;
   int64_t arena_bytes = 0, scratch_bytes = 0;
+  int64_t budget = kAnyMemory;         // of bytes in the arena, that it was made for
   size_t can_end_before = 0;           // steps before this one write into no buffer of a param
   std::string text;                    // JT_DUMP=m
 };
@@ -94,9 +97,10 @@ struct Watch {
   void call(int64_t compiled, int64_t to_compile) const;
 };
 
-// Makes a plan of a simplified block; `dies` as in memory.h; dump may be null.
-std::shared_ptr<Plan> make_plan(const Block& block, KernelCache& kernels, const std::vector<bool>& dies, const Dump* dump,
-                                const Watch& watch);
+// Makes a plan of a simplified block; `dies` as in memory.h; dump may be null. Under a budget, in bytes, it computes values
+// again instead of keeping them (schedule/recompute.h): null where that does not help; it adds nodes to the block.
+std::shared_ptr<Plan> make_plan(Block& block, KernelCache& kernels, const std::vector<bool>& dies, const Dump* dump,
+                                const Watch& watch, int64_t budget);
 
 // Memory that runs of a context share, grown to the largest plan's need.
 struct Workspace {

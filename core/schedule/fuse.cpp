@@ -145,7 +145,11 @@ class Fuser {
       info({node, uint32_t(i)}).step = s;
       load_all({node, uint32_t(i)});
     }
-    for (Ref in : node->ins()) read_whole(s, library_operand(node, in));
+    for (int i = 0; i < node->n_inputs; i++) {
+      Ref in = node->inputs()[i], read = library_operand(node, in);
+      if (!(read == in)) steps_[size_t(s)].transposed |= 1u << i;
+      read_whole(s, read);
+    }
   }
   // matmul reads a transposed matrix in place.
   static Ref library_operand(const Node* node, Ref in) {

@@ -52,7 +52,8 @@ struct Group {
 
 struct Step {
   Node* node = nullptr;            // library call; else null
-  std::vector<Ref> operands;       // library: values read; empty for groups
+  std::vector<Ref> operands;       // values read whole: of a library call; of a group, by its index ops and as its base
+  uint32_t transposed = 0;         // library: of these operands the last two axes are swapped first
   Group group;
   int position = 0;                // in program order
   Ref base;                        // value that the (only) output begins as: copied unless it dies here

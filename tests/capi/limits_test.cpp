@@ -142,4 +142,84 @@ TEST(Memory, PeakIsTheMostThatWasHeldAtOnce) {
   EXPECT_EQ(s.memory().peak_bytes, before + 4 * kMiB);
 }
 
+// Layers of tanh(x w + b), and a few steps of Adam: what the backward pass reads again is most of what
+// such a step needs.
+struct Deep {
+  static constexpr int64_t kRows = 2048, kWidth = 32, kLayers = 16;
+  Session s;
+  std::vector<Tensor> params;
+  Tensor x, y;
+  explicit Deep(int64_t limit = 0) : Deep(limited(limit)) {}
+  explicit Deep(const jt_runtime_desc& d) : s(d), x(s.normal({kRows, kWidth})), y(s.normal({kRows, kWidth})) {
+    for (int64_t i = 0; i < kLayers; i++) params.push_back(parameter(s, {kWidth, kWidth})), params.push_back(s.zeros({kWidth}));
+    for (const Tensor& p : params) must(jt_tensor_set_requires_grad(s.ctx, p, 1));
+    must(jt_sync(s.ctx));
+  }
+  Tensor loss() const {
+    Tensor h = x;
+    for (size_t i = 0; i < params.size(); i += 2)
+      h = s.make(jt_tanh, s.make(jt_add, s.make(jt_matmul, h, params[i]), params[i + 1]));
+    return s.make(jt_mse_loss, h, y);
+  }
+  // The weights after some steps, or none where memory did not suffice.
+  std::vector<float> trained() const {
+    std::vector<jt_tensor*> handles(params.begin(), params.end());
+    jt_optimizer* adam = nullptr;
+    must(jt_optimizer_create(s.ctx, "adam", JT_NUL, nullptr, 0, handles.data(), handles.size(), &adam));
+    std::vector<float> out;
+    jt_status status = JT_OK;
+    for (int step = 0; step < 3 && status == JT_OK; step++) status = jt_optimizer_step(s.ctx, adam, loss());
+    if (status == JT_OK) status = jt_sync(s.ctx);
+    EXPECT_TRUE(status == JT_OK || status == JT_E_NOMEM) << last_message();
+    for (size_t i = 0; i < params.size() && status == JT_OK; i++)
+      for (float w : s.read(params[i])) out.push_back(w);
+    jt_optimizer_release(adam);
+    return out;
+  }
+};
+
+TEST(MemoryLimit, ATrainingStepComputesAgainWhatDoesNotFit) {
+  Deep free;
+  std::vector<float> expected = free.trained();
+  for (int percent : {80, 60, 50}) {
+    int64_t limit = free.s.memory().peak_bytes * percent / 100;
+    Deep tight(limit);
+    EXPECT_EQ(tight.trained(), expected) << percent << " % of the peak";
+    EXPECT_LE(tight.s.memory().peak_bytes, limit);
+    EXPECT_GT(tight.s.stats().launches, free.s.stats().launches);
+    EXPECT_EQ(tight.s.stats().plans_made, free.s.stats().plans_made) << "the smaller plan is kept";
+  }
+}
+TEST(MemoryLimit, AStepThatDoesNotFitEvenSoIsNotTaken) {
+  Deep free;
+  free.trained();
+  Deep tight(free.s.memory().peak_bytes * 3 / 10);
+  std::vector<float> before = tight.s.read(tight.params[0]);
+  EXPECT_TRUE(tight.trained().empty());
+  EXPECT_NE(last_message().find("out of memory: "), std::string::npos) << last_message();
+  EXPECT_EQ(tight.s.read(tight.params[0]), before);
+}
+// A host's allocator that has so much and no more: there is no limit that tells how much that is.
+struct Arena {
+  int64_t left;
+  static void* alloc(void* user, size_t bytes, size_t align) {
+    auto* a = static_cast<Arena*>(user);
+    if (int64_t(bytes) > a->left) return nullptr;
+    a->left -= int64_t(bytes);
+    return std::aligned_alloc(align, bytes);
+  }
+  static void free(void* user, void* p, size_t bytes, size_t) {
+    static_cast<Arena*>(user)->left += int64_t(bytes);
+    std::free(p);
+  }
+};
+TEST(Memory, AnAllocatorThatRefusesIsAskedForLess) {
+  Deep free;
+  std::vector<float> expected = free.trained();
+  Arena arena{free.s.memory().peak_bytes * 6 / 10};
+  jt_runtime_desc d = limited(0);
+  d.alloc = Arena::alloc, d.free = Arena::free, d.alloc_user = &arena;
+  EXPECT_EQ(Deep(d).trained(), expected);
+}
+
 }  // namespace

@@ -55,6 +55,10 @@ FAULTS = [
      [("core/schedule/coords.cpp", "limit.hi.base = in[i];", "limit.hi.base = in[i] - FAULT;")]),
     ("a negative stride is taken for a positive one",
      [("core/schedule/coords.cpp", "add_scaled(mirrored, c.of[size_t(axis)], -1);", "add_scaled(mirrored, c.of[size_t(axis)], FAULT ? 1 : -1);")]),
+    ("what is computed again is stored where the first was",
+     [("core/schedule/recompute.cpp", "o.value = renamed(o.value);", "o.value = FAULT ? o.value : renamed(o.value);")]),
+    ("an operand's transposition is forgotten",
+     [("core/schedule/fuse.cpp", "if (!(read == in)) steps_", "if (!(read == in) && !FAULT) steps_")]),
     ("a slice assignment's base is not copied",
      [("core/kernel/memory.cpp", "plan_.copies_base.back() = true;", "plan_.copies_base.back() = !FAULT;")]),
 ]

@@ -26,7 +26,8 @@ constexpr int kGraphs = 2000, kExit = 2;
 void search(uint64_t seed, int count, int out) {
   std::unique_ptr<Bench> bench;
   for (int i = 0; i < count; i++) {
-    if (i % 50 == 0) bench = std::make_unique<Bench>("vm", true, "base");
+    auto recompute = [i](jt::RuntimeOptions& o) { o.flags.recompute = i % 100 ? "1" : "0"; };
+    if (i % 50 == 0) bench = std::make_unique<Bench>("vm", true, "base", recompute);
     (void)!write(out, &i, sizeof i);
     Draw draw{seed * 1000003 + uint64_t(i), seed * 1000003 + uint64_t(i)};
     if (!outcome(*bench, draw, nullptr).empty()) _exit(kExit);

@@ -1,6 +1,7 @@
 // Random graphs: what the pipeline makes of them, fused and unfused, equals the reference evaluator to the bit.
 //
-// random_graph_test [--seed S] [--count N] [--tier vm|tcc|gxx] [--isa best|base|avx2|avx512] [--threads N] [--nodes N] [--only N];
+// random_graph_test [--seed S] [--count N] [--tier vm|tcc|gxx] [--isa best|base|avx2|avx512] [--threads N] [--nodes N]
+// [--recompute 0|1] [--only N];
 // prints its seed and the mix. Each graph is
 // recorded in one context: fused; again with other scalars, starts and data; one in three with other extents, one in three with
 // other values held; with every value held. --only N runs the graph that a failure names.
@@ -22,7 +23,10 @@ struct Options {
   uint64_t seed = 1;
   int count = 2000, nodes = 14, only = -1;
   Setting setting;
-  std::string isa = "best";
+  std::string isa = "best", recompute = "0";
+  std::unique_ptr<Bench> bench() const {
+    return std::make_unique<Bench>(setting, true, isa, [this](RuntimeOptions& r) { r.flags.recompute = recompute; });
+  }
 };
 
 // Tier gxx: the kernels of all graphs up to the next fresh context are compiled together, by graphs that run once before on
@@ -56,11 +60,9 @@ constexpr int kGraphsPerContext = 50;
 
 void explain(const Options& o, Draw draw, int number) {
   for (draw.max_nodes = 1; draw.max_nodes <= o.nodes; draw.max_nodes++) {  // the shortest program that fails
-    Bench fresh(o.setting);
-    if (outcome(fresh, draw, nullptr).empty()) continue;
-    Bench again(o.setting);
+    if (outcome(*o.bench(), draw, nullptr).empty()) continue;
     Case failed;
-    std::string what = outcome(again, draw, nullptr, &failed);
+    std::string what = outcome(*o.bench(), draw, nullptr, &failed);
     std::printf("fails with --nodes %d: %s\n", draw.max_nodes, what.c_str());
     if (fails(failed, o.setting)) failed = shrunk(std::move(failed), o.setting);
     else std::printf("(the block alone does not fail: what ran before it matters)\n");
@@ -92,6 +94,7 @@ int main(int argc, char** argv) {
     if (name == "--tier") o.setting.tier = argv[i + 1];
     if (name == "--threads") o.setting.threads = std::atoi(argv[i + 1]);
     if (name == "--isa") o.isa = argv[i + 1];
+    if (name == "--recompute") o.recompute = argv[i + 1];
   }
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   std::printf("seed %llu, %d graphs, tier %s, threads %d\n", (unsigned long long)o.seed, o.count, o.setting.tier.c_str(),
@@ -113,7 +116,7 @@ int main(int argc, char** argv) {
       });
       bench = ahead->bench(o.isa);
     } else if (is_fresh) {
-      bench = std::make_unique<Bench>(o.setting, true, o.isa);
+      bench = o.bench();
     }
     Draw draw = draw_of(i);
     bool traits[kTraits] = {};

@@ -311,9 +311,7 @@ void FusedText::render_body(const FusedItem& item, const char* index, const char
     for (int slot : {op->a, op->b, op->c}) use(slot);
     if (op->kind == OpKind::reduce_row) {
       std::string lane = text("t", op->reduction, "[l]");
-      std::string sum = text(fold_of(op->reduction), "::of(", lane, ", ", value(op->a), ")");
-      bool is_masked = from[0] == 'z';
-      line(lane, " = ", is_masked ? text("l < k ? ", sum, " : ", lane) : sum, ";", origin(*op));
+      line(lane, " = ", fold_of(op->reduction), "::of(", lane, ", ", value(op->a), ");", origin(*op));
       continue;
     }
     if (op->dst >= 0) {
@@ -333,9 +331,14 @@ void FusedText::render_body(const FusedItem& item, const char* index, const char
   }
 }
 
-// A loop that only reduces: 64 lanes at a time, of which the last few may not take part. Their operands are copied, so that
-// the body need not be there a second time for them: a compiler's time is mostly spent on bodies.
+// A loop that only reduces: 64 lanes at a time. Where the last few take no part, operands are copied and what the lanes held
+// comes back afterwards: so the body need not be there a second time, for a compiler's time is mostly spent on bodies, and it has
+// no condition in it, which would spoil the instructions for what is in it.
 void FusedText::render_masked(const FusedItem& item, const char* n) {
+  auto lanes = [&](const auto&... text_of_one) {
+    for (const Op* op : item.ops)
+      if (op->kind == OpKind::reduce_row) line("if (k < 64) LOOP for (int l = 0; l < 64; l++) ", text_of_one(op->reduction)...);
+  };
   open(text("for (i64 j = 0; j < ", n, "; j += 64)"));
   line("int k = ", n, " - j < 64 ? (int)(", n, " - j) : 64;");
   std::vector<std::pair<int, std::string>> read = operands_read(item);
@@ -347,9 +350,13 @@ void FusedText::render_masked(const FusedItem& item, const char* n) {
     line("z", slot, " = pad", slot, ";");
   }
   close();
+  for (const Op* op : item.ops)
+    if (op->kind == OpKind::reduce_row) line(ElementText::spelling(plan.reductions[size_t(op->reduction)].type), " s", op->reduction, "[64];");
+  lanes([](int r) { return text("s", r, "[l] = t", r, "[l];"); });
   open("LOOP for (int l = 0; l < 64; l++)");
   render_body(item, "l", "z");
   close();
+  lanes([](int r) { return text("t", r, "[l] = l < k ? t", r, "[l] : s", r, "[l];"); });
   close();
 }
 

@@ -67,17 +67,23 @@ struct State {
 };
 static_assert(sizeof(State) == 64);
 
+// All lanes: each level of its own length, so that the compiler keeps it in registers.
+template <class T, class Op, int half>
+T fold_all(const T* lanes) {
+  T folded[half];
+  _Pragma("GCC ivdep") for (int l = 0; l < half; l++) folded[l] = Op::of(lanes[l], lanes[l + half]);
+  if constexpr (half == 1) return folded[0];
+  else return fold_all<T, Op, half / 2>(folded);
+}
+
 // lane l with lane l + 32, then 16, ...; of the first `used` lanes.
 template <class T, class Op>
 T fold(T* lanes, int64_t used) {
+  if (used == kLanes) return fold_all<T, Op, kLanes / 2>(lanes);
   for (int64_t half = kLanes / 2; half; half /= 2) {
-    if (used == 2 * half) {
-      _Pragma("GCC ivdep") for (int64_t l = 0; l < half; l++) lanes[l] = Op::of(lanes[l], lanes[l + half]);
-      used = half;
-    } else if (used > half) {
-      for (int64_t l = 0; l < used - half; l++) lanes[l] = Op::of(lanes[l], lanes[l + half]);
-      used = half;
-    }
+    if (used <= half) continue;
+    for (int64_t l = 0; l < used - half; l++) lanes[l] = Op::of(lanes[l], lanes[l + half]);
+    used = half;
   }
   return lanes[0];
 }

@@ -309,13 +309,21 @@ class Fuser {
     const Step &sa = steps_[size_t(a)], &sb = steps_[size_t(b)];
     if (sa.node || sb.node || sa.group.is_flat_only || sb.group.is_flat_only) return false;
     if (reaches(a, b) || reaches(b, a)) return false;
-    if (sa.group.axes.size() != sb.group.axes.size()) return false;
-    for (size_t i = 0; i < sa.group.axes.size(); i++)
-      if (sa.group.axes[i].extent != sb.group.axes[i].extent || sa.group.axes[i].inner != sb.group.axes[i].inner) return false;
+    if (!have_same_walk(sa.group, sb.group)) return false;
     const Coords *ca = common_coords(ref, a), *cb = common_coords(ref, b);
     if (!ca || !cb || !(*ca == *cb)) return false;
     if (sa.group.instances.size() + sb.group.instances.size() > kMaxInstances) return false;
     return open_operands(sa.group) + open_operands(sb.group) <= kMaxOpenUses;
+  }
+  // The same axes; where one reduces, the other reduces the same, or nothing: its elements come row by row then.
+  static bool have_same_walk(const Group& a, const Group& b) {
+    if (a.axes.size() != b.axes.size()) return false;
+    bool reduces[2] = {}, differs = false;
+    for (size_t i = 0; i < a.axes.size(); i++) {
+      if (a.axes[i].extent != b.axes[i].extent) return false;
+      reduces[0] |= a.axes[i].inner, reduces[1] |= b.axes[i].inner, differs |= a.axes[i].inner != b.axes[i].inner;
+    }
+    return !differs || !reduces[0] || !reduces[1];
   }
   static size_t open_operands(const Group& g) {
     size_t open = g.outputs.size();
@@ -325,6 +333,7 @@ class Fuser {
   void merge(int a, int b) {
     Step &into = steps_[size_t(a)], &from = steps_[size_t(b)];
     int use_base = int(into.group.uses.size()), instance_base = int(into.group.instances.size());
+    for (size_t i = 0; i < into.group.axes.size(); i++) into.group.axes[i].inner |= from.group.axes[i].inner;
     for (Use& u : from.group.uses) {
       if (u.instance >= 0) u.instance += instance_base;
       into.group.uses.push_back(std::move(u));

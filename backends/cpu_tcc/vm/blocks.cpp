@@ -180,12 +180,30 @@ void load_transposed(typename Stored<D>::C* z, const typename Stored<D>::S* x, c
     for (int64_t r = 0; r < t.rows; r++) z[r * t.count + c] = Stored<D>::load(x[c * t.stride + r]);
 }
 
+// Where elements that lie one behind another begin, or null where that is not plain to see.
+template <class S>
+const S* in_a_row(const S* base, const IndexMap& map, int64_t outer, int64_t inner, int64_t n, int along) {
+  if (map.masked || along == kAlongInner || map.outer_rank != 1 || map.stride[0] != 1) return nullptr;
+  if (map.inner_rank == 0) return base + map.offset + outer;
+  if (map.inner_rank != 1 || along != kAlongOuter) return nullptr;
+  const S* x = base + map.offset + outer + inner * map.stride[1];
+  // Rows that lie far apart are no stream to the machine.
+  constexpr int64_t kAhead = 8;
+  for (int64_t i = 0, step = int64_t(64 / sizeof(S)); i < n; i += step) __builtin_prefetch(x + kAhead * map.stride[1] + i);
+  return x;
+}
+
 template <int D>
 const void* map_load(void* dst, const void* base, const IndexMap* map, int64_t outer, int64_t inner, int64_t n, int along,
                      const void* fill) {
   using S = typename Stored<D>::S;
   using C = typename Stored<D>::C;
   auto* from = static_cast<const S*>(base);
+  if (const S* x = in_a_row(from, *map, outer, inner, n, along)) {
+    if (Stored<D>::is_compute) return x;
+    load<D>(static_cast<C*>(dst), x, n);
+    return dst;
+  }
   MapRuns runs(*map, outer, inner, n, along);
   Run run;
   Tile tile;

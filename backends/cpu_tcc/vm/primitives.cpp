@@ -3,11 +3,13 @@
 #include <cpuid.h>
 #include <string.h>
 
+#include <algorithm>
+
 #include "core/base/status.h"
 
 namespace jt::vm {
 
-constexpr int64_t kColumnStateBytes = 96 << 10;  // lanes of all reductions: they should stay in the second-level cache
+constexpr int64_t kColumnStateBytes = 160 << 10;  // lanes of all reductions: they should stay in the second-level cache
 
 #define JT_PER_ISA(isa)                                                                                     \
   extern const ElementTable elements_f32_##isa, elements_f64_##isa, elements_i32_##isa, elements_i64_##isa, \
@@ -92,6 +94,15 @@ void swapped_map(IndexMap* map, const IndexMap* from, int64_t outer, int64_t inn
     map->extent[k] = from->extent[of], map->stride[k] = from->stride[of], map->lo[k] = from->lo[of], map->hi[k] = from->hi[of];
     map->masked |= (from->masked >> of & 1) << k;
   }
+  if (map->masked) return;
+  // What lies one behind another is one axis.
+  int last = 0;
+  for (int k = 1; k < m + n; k++) {
+    bool joins = map->stride[last] == map->stride[k] * map->extent[k];
+    int to = joins ? last : ++last;
+    map->extent[to] = map->extent[k] * (joins ? map->extent[to] : 1), map->stride[to] = map->stride[k];
+  }
+  map->outer_rank = std::min(last + 1, m + n);
 }
 
 int number_of(const Primitives& p, const void* entry) {

@@ -138,7 +138,7 @@ void read_conv2d(LibraryOp& op, Params& p) {
   op.element_bytes = int64_t(size_of(s.dtype));
   op.packed_form = {2, s.dtype, s.o, s.c, s.kh, s.kw, s.groups};
   constexpr int64_t kManyPixels = 8192;
-  op.keeps_packed = s.n * output_height(s) * output_width(s) <= kManyPixels;
+  op.keeps_packed = op.packed_bytes && s.n * output_height(s) * output_width(s) <= kManyPixels;
   op.is_in_order = op.units && op.kernels->conv2d_unit_begin(s, 0) == 0;
 }
 void read_conv2d_grad_x(LibraryOp& op, Params& p) {

@@ -4,15 +4,29 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <cstring>
 
 #include "core/base/status.h"
 
 namespace jt {
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define JT_ASAN
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define JT_ASAN
+#endif
+
 Allocator default_allocator() {
+#ifdef JT_ASAN  // which does not see what lies in mimalloc's pages
+  return {[](void*, size_t bytes, size_t align) { return std::aligned_alloc(align, (bytes + align - 1) / align * align); },
+          [](void*, void* p, size_t, size_t) { std::free(p); }, nullptr};
+#else
   return {[](void*, size_t bytes, size_t align) { return mi_malloc_aligned(bytes, align); },
           [](void*, void* p, size_t bytes, size_t align) { mi_free_size_aligned(p, bytes, align); }, nullptr};
+#endif
 }
 
 constexpr size_t kAlign = 64;

@@ -246,6 +246,75 @@ TEST_F(CpuBackendTest, ConvolutionAndItsGradients) {
   EXPECT_EQ(dw, dw2);
 }
 
+// Memory of a host that has zones on either side of every block, and looks at them when it comes back.
+struct Zones {
+  static constexpr size_t kZone = 4096;
+  int64_t blocks = 0, live = 0;
+  static void* alloc(void* host, size_t bytes, size_t);
+  static void free(void* host, void* p, size_t bytes, size_t);
+};
+struct ZonedHost : Host {
+  Zones zones;
+  ZonedHost() { api.alloc = Zones::alloc, api.free = Zones::free; }
+};
+void* Zones::alloc(void* host, size_t bytes, size_t) {
+  Zones& z = static_cast<ZonedHost*>(static_cast<Host*>(host))->zones;
+  z.blocks++, z.live++;
+  auto* p = static_cast<unsigned char*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64 + 2 * kZone));
+  std::memset(p, 0xa5, bytes + 2 * kZone);
+  return p + kZone;
+}
+void Zones::free(void* host, void* p, size_t bytes, size_t) {
+  static_cast<ZonedHost*>(static_cast<Host*>(host))->zones.live--;
+  auto* at = static_cast<unsigned char*>(p) - kZone;
+  for (size_t i = 0; i < kZone; i++) EXPECT_TRUE(at[i] == 0xa5 && at[kZone + bytes + i] == 0xa5) << bytes << " bytes, overrun at " << i;
+  std::free(at);
+}
+
+// Weights that come again are packed the second time, where kernels of that form read packed ones at all.
+TEST_F(CpuBackendTest, PackedOperandsFitTheMemoryAskedFor) {
+  auto conv = [](int64_t c, int64_t o, int64_t k, int64_t groups) {
+    Conv s;
+    s.c = c, s.o = o, s.kh = s.kw = k, s.groups = groups, s.sh = s.sw = s.dh = s.dw = 1, s.left = s.right = 1;
+    s.oh = s.h + 2 - (k - 1), s.ow = s.w + 2 - (k - 1);
+    return s;
+  };
+  ZonedHost zoned;
+  jt_be_device* own = nullptr;
+  ASSERT_EQ(cpu->open(&zoned.api, &own), JT_OK) << zoned.error;
+  uint64_t content = 1;
+  auto thrice = [&](const char* name, std::vector<int64_t> params, std::vector<float>& x, std::vector<float>& w, size_t results) {
+    jt_be_op* op = nullptr;
+    size_t bytes = 0;
+    ASSERT_EQ(cpu->op_create(own, name, params.data(), params.size(), &bytes, &op), JT_OK) << zoned.error;
+    std::vector<char> workspace(bytes);
+    std::vector<float> plain(results), known(results);
+    content++;
+    for (int i = 0; i < 3; i++) {
+      void* pointers[] = {x.data(), w.data(), plain.data()};
+      ASSERT_EQ(cpu->op_run(own, op, pointers, 3, workspace.data()), JT_OK);
+      pointers[2] = known.data();
+      const uint64_t contents[] = {0, content, 0};
+      ASSERT_EQ(cpu->op_run_known(own, op, pointers, contents, 3, workspace.data()), JT_OK);
+      ASSERT_EQ(plain, known) << name << ", run " << i;
+    }
+    cpu->op_release(own, op);
+  };
+  for (const Conv& s : {conv(4, 6, 3, 2), conv(3, 3, 3, 3), conv(16, 16, 3, 16), conv(32, 64, 3, 32), conv(8, 16, 3, 4), conv(5, 7, 1, 1),
+                        conv(64, 33, 3, 1), conv(130, 70, 2, 1), conv(1, 20, 3, 1)}) {
+    std::vector<float> x = numbers(s.n * s.c * s.h * s.w, 5), w = numbers(s.o * s.c / s.groups * s.kh * s.kw, 6);
+    thrice("conv2d", s.params(JT_F32), x, w, s.n * s.o * s.oh * s.ow);
+  }
+  for (int64_t n : {1, 7, 33, 130})
+    for (int64_t k : {1, 5, 64, 300}) {
+      std::vector<float> x = numbers(40 * k, 5), w = numbers(n * k, 6);
+      thrice("matmul", {JT_F32, 40, n, k, 0, 1, k, k, n, 1, 0, 0, 0}, x, w, 40 * n);
+    }
+  EXPECT_GT(zoned.zones.blocks, 10);
+  cpu->close(own);
+  EXPECT_EQ(zoned.zones.live, 0);
+}
+
 TEST_F(CpuBackendTest, PoolingAndItsGradients) {
   const int64_t n = 2, c = 3, h = 6, w = 7, oh = 3, ow = 4;
   std::vector<int64_t> params = {JT_F32, n, c, h, w, 2, 3, 2, 2, 0, 1, 0, 1};

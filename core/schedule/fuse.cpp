@@ -278,9 +278,9 @@ class Fuser {
       Group& g = steps_[size_t(s)].group;
       int step = s;  // lambdas cannot capture structured bindings everywhere yet
       auto known = std::find_if(made.begin(), made.end(), [step](auto m) { return m.first == step; });
-      bool fits = g.uses[size_t(id)].coords.limits.empty() && g.instances.size() < kMaxInstances &&
-                  open_operands(g) + node->n_inputs <= kMaxOpenUses;
-      if (known == made.end() && !fits) { rest.push_back({s, id}); continue; }
+      bool has_room = g.instances.size() < kMaxInstances && open_operands(g) + node->n_inputs <= kMaxOpenUses;
+      bool has_limits = !g.uses[size_t(id)].coords.limits.empty();  // it is not that value everywhere
+      if (has_limits || (known == made.end() && !has_room)) { rest.push_back({s, id}); continue; }
       if (known == made.end()) {
         int instance = add_instance(g, ref, Coords(), false);
         made.push_back({s, instance});

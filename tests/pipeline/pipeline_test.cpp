@@ -64,6 +64,13 @@ TEST(Pipeline, TransposeSliceFlipPad) {
   Value p = call(Op::pad, {x}, Attrs().add_ints(before).add_ints(after).add_real(7));
   expect_same(b, {t, s, f, p, exp(t) + 1, exp(p)});
 }
+TEST(Pipeline, AScalarBesideItsPaddedSelf) {
+  Bench b;
+  Value s = call(Op::erf, {ramp(b, {}) + 0.5});  // 0-d: computed again in each group, but not where the padding is
+  int64_t before[] = {1}, after[] = {2}, one[] = {1};
+  Value p = call(Op::pad, {call(Op::expand, {s}, Attrs().add_ints(one))}, Attrs().add_ints(before).add_ints(after).add_real(0));
+  expect_same(b, {call(Op::less, {p, s}), p + s});
+}
 TEST(Pipeline, Reductions) {
   Bench b;
   Value x = ramp(b, {5, 70});

@@ -166,6 +166,50 @@ void dot_product(const Matrices<T>& x, const Area& area, i64 k, bool accumulate)
   }
 }
 
+// So few rows that reading B is all there is to do: several of its rows at a time pass along rows of C, each from end to end.
+constexpr i64 kFewestRows = 4;
+template <class T, int rows>
+void pass_along(const Matrices<T>& x, i64 j0, i64 j1, i64 k) {
+  constexpr int kTogether = 4, L = kLanes<T>;
+  for (i64 p = 0; p < k || p == 0; p += kTogether) {  // once even for k = 0, which writes the zeros
+    const int count = int(min(kTogether, k - p));
+    T factors[rows][kTogether] = {};
+    for (int i = 0; i < rows; i++)
+      for (int q = 0; q < count; q++) factors[i][q] = x.a[i * x.a_row + (p + q) * x.a_step];
+    const T* b = x.b + p * x.b_step;
+    i64 j = j0;
+    for (; j + L <= j1 && count == kTogether; j += L) {
+      Vec<T> sums[rows];
+      for (int i = 0; i < rows; i++) sums[i] = p ? load<Vec<T>>(x.c + i * x.c_row + j) : Vec<T>{};
+#pragma GCC unroll 8
+      for (int q = 0; q < kTogether; q++) {
+        const Vec<T> row = load<Vec<T>>(b + q * x.b_step + j);
+        for (int i = 0; i < rows; i++) sums[i] += factors[i][q] * row;
+      }
+      for (int i = 0; i < rows; i++) store(x.c + i * x.c_row + j, sums[i]);
+    }
+    for (; j < j1; j++)
+      for (int i = 0; i < rows; i++) {
+        T sum = p ? x.c[i * x.c_row + j] : T(0);
+        for (int q = 0; q < count; q++) sum += factors[i][q] * b[q * x.b_step + j];
+        x.c[i * x.c_row + j] = sum;
+      }
+  }
+}
+template <class T>
+void pass_along(const Matrices<T>& x, const Area& area, i64 k) {
+  constexpr i64 kColumns = 8192 / sizeof(T);  // of C: they stay in L1
+  for (i64 j = area.j0; j < area.j1; j += kColumns) {
+    const i64 end = min(area.j1, j + kColumns);
+    switch (area.i1 - area.i0) {
+      case 1: pass_along<T, 1>(x, j, end, k); break;
+      case 2: pass_along<T, 2>(x, j, end, k); break;
+      case 3: pass_along<T, 3>(x, j, end, k); break;
+      default: pass_along<T, 4>(x, j, end, k);
+    }
+  }
+}
+
 template <class T>
 struct GemmScratch {
   T *a = nullptr, *b = nullptr;
@@ -184,6 +228,7 @@ void product(const GemmShape& s, Path path, const Matrices<T>& x, const Area& ar
     dot_product(x, area, s.k, s.accumulate);
     return;
   }
+  if (path == Path::streamed && s.m <= kFewestRows && !s.accumulate) return pass_along(x, area, s.k);
   const i64 rows = area.i1 - area.i0;
   StridedRows<T> a{x.a + area.i0 * x.a_row, x.a_row, x.a_step, path == Path::blocked && packs_a<T>(s), s.m - area.i0};
   StridedColumns<T> b{x.b, x.b_step, x.b_column, packed, s.n};

@@ -23,8 +23,9 @@ template <class T>
 constexpr i64 kBlockK = 512;
 template <class T>
 constexpr i64 kBlockRows = kTileRows * 8;
+constexpr i64 kMostTiles = 32;
 template <class T>
-constexpr i64 kFewRows = kTileRows * 32;
+constexpr i64 kFewRows = kTileRows * kMostTiles;
 
 // Rows of A: tile t begins at `at + t * tile` when packed, else at its first row.
 template <class T>
@@ -53,10 +54,6 @@ Blocks blocks(i64 m, i64 n, i64 k, bool whole_k, bool packs_a, i64 cache_bytes) 
 }
 
 template <class T>
-i64 packed_a_elements(Blocks b) {
-  return round_up(b.rows, kTileRows) * b.k;
-}
-template <class T>
 i64 packed_b_elements(Blocks b) {
   return round_up(b.columns, kTileColumns<T>) * b.k + kLanes<T>;
 }
@@ -74,30 +71,41 @@ struct Tiles {
   i64 begin(i64 tile) const { return tile * rows / count; }
 };
 
-// Packs A[count, kc] tile by tile, k slowest in each. `readable` elements lie side by side from the first row on: where
-// that allows it whole registers are copied, each over the excess of the one before.
+// A[count, kc] with its rows across k, tile by tile, k slowest in each. Whole registers are copied, each over the excess of the
+// one before; `readable` elements lie side by side from the first row on. Tiles lie apart from one another: a power of two between
+// them would have them meet in one set of the cache, as the rows that are read often do: those are fetched ahead.
 template <class T>
-void pack_tile(const T* a, i64 row, i64 step, i64 height, i64 k0, i64 k1, i64 kc, i64 readable, T* to) {
-  constexpr i64 kWidth = round_up(kTileRows, kLanes<T>);
-  i64 k = k0;
-  if (row == 1 && readable >= kWidth)
-    for (; k < k1 && k * kTileRows + kWidth <= kc * kTileRows; k++)
-#pragma GCC unroll 4
-      for (i64 i = 0; i < kWidth; i += kLanes<T>) store(to + k * kTileRows + i, load<Vec<T>>(a + k * step + i));
-  for (; k < k1; k++)
-    for (i64 i = 0; i < height; i++) to[k * kTileRows + i] = a[i * row + k * step];
+constexpr i64 kCopied = round_up(kTileRows, kLanes<T>);
+template <class T>
+constexpr i64 tile_elements(i64 kc) {
+  return kc * kTileRows + kCopied<T>;
 }
 
 template <class T>
 View<T> pack_rows(const T* a, i64 row, i64 step, i64 count, i64 kc, i64 readable, T* out) {
-  constexpr i64 kTogether = 32;  // rows of A that stay in L1 while the tiles take their part of them
+  constexpr i64 kAhead = 16, kLine = 64 / sizeof(T);
   const Tiles tiles(count);
-  for (i64 k = 0; k < kc; k += kTogether)
-    for (i64 t = 0; t < tiles.count; t++) {
-      const i64 first = tiles.begin(t), height = tiles.begin(t + 1) - first;
-      pack_tile(a + first * row, row, step, height, k, min(kc, k + kTogether), kc, readable - first, out + t * kc * kTileRows);
-    }
-  return {out, 1, kTileRows, kc * kTileRows};
+  const i64 size = tile_elements<T>(kc);
+  i64 begins[kMostTiles + 1], copies = 0;
+  for (i64 t = 0; t <= tiles.count; t++) begins[t] = tiles.begin(t);
+  while (row == 1 && copies < tiles.count && begins[copies] + kCopied<T> <= readable) copies++;
+  for (i64 k = 0; k < kc; k++) {
+    const T* from = a + k * step;
+    T* to = out + k * kTileRows;
+    for (i64 i = 0; i < count; i += kLine) __builtin_prefetch(from + kAhead * step + i * row);
+    i64 t = 0;
+    for (; t < copies; t++)
+#pragma GCC unroll 4
+      for (i64 i = 0; i < kCopied<T>; i += kLanes<T>) store(to + t * size + i, load<Vec<T>>(from + begins[t] + i));
+    for (; t < tiles.count; t++)
+      for (i64 i = begins[t]; i < begins[t + 1]; i++) to[t * size + i - begins[t]] = from[i * row];
+  }
+  return {out, 1, kTileRows, size};
+}
+
+template <class T>
+i64 packed_a_elements(Blocks b) {
+  return ceil_div(b.rows, kTileRows) * tile_elements<T>(b.k);
 }
 
 template <class T, class A, class B, class C>

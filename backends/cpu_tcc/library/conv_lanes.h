@@ -205,28 +205,54 @@ void lanes_grad_x(const Conv2dShape& s, const T* dy, const T* w, T* dx, void* wo
 
 constexpr int kLaneTaps = 3;  // of a row, and rows of them, that are summed in one walk
 
-// Where a walk over pixels of a row of dy finds x, and where the sums lie.
+// Where a walk over the pixels of a row of dy finds x, and where the sums lie.
 struct LaneWalk {
-  i64 x_step, row_step, tap_step, dy_step, pixels;
+  i64 x_step, row_step, tap_step, dy_step;
+  i64 x_below, dy_below;  // the next row of dy, and what it meets that this one does not: wanted next, and far away
   i64 row_sums;
 };
-// sums[row][tap][q][lane] += over pixels of channel q of x at the tap * dy
+// Pixels [0, outputs); those of [inner, outer) meet all taps, the others tap k where first + u * step + k * stride is in [0, extent).
+struct LanePixels {
+  i64 inner, outer, outputs;
+  i64 first, step, stride, extent;
+  // For the taps from k on.
+  LanePixels(const Axis& h, i64 k, i64 taps) : outputs(h.outputs), first(h.first + k * h.stride), step(h.step), stride(h.stride), extent(h.extent) {
+    inner = min(outputs, max(0, ceil_quotient(-first, step)));
+    outer = max(inner, min(outputs, ceil_quotient(extent - first - (taps - 1) * stride, step)));
+  }
+  bool meets(i64 u, i64 tap) const {
+    const i64 at = first + u * step + tap * stride;
+    return at >= 0 && at < extent;
+  }
+};
+
+// sums[row][tap][q][lane] += over pixels of channel q of x at the tap * dy; x is where tap 0 of row 0 meets pixel 0.
 template <class T, int group, int rows, int taps>
-void lane_sums(const LaneWalk& walk, const T* x, const T* dy, T* sums) {
+void lane_sums(const LaneWalk& walk, const LanePixels& pixels, const T* x, const T* dy, T* sums) {
   constexpr int L = kLanes<T>;
   Vec<T> total[rows][taps][group] = {};
-  for (i64 u = 0; u < walk.pixels; u++, x += walk.x_step, dy += walk.dy_step) {
-    const Vec<T> factor = load<Vec<T>>(dy);
-#pragma GCC unroll 3
-    for (int row = 0; row < rows; row++)
+  auto add = [&]<bool is_inside>(std::bool_constant<is_inside>, i64 from, i64 to) {
+    for (i64 u = from; u < to; u++) {
+      const T* at = x + u * walk.x_step;
+      const Vec<T> factor = load<Vec<T>>(dy + u * walk.dy_step);
+      __builtin_prefetch(at + walk.x_below, 0, 2);
+      __builtin_prefetch(dy + u * walk.dy_step + walk.dy_below, 0, 2);
 #pragma GCC unroll 3
       for (int tap = 0; tap < taps; tap++) {
-        const Vec<T> value = load<Vec<T>>(x + row * walk.row_step + tap * walk.tap_step);
-        [&]<int... q>(std::integer_sequence<int, q...>) {
-          ((total[row][tap][q] += channel_of_groups<T, group, q>(value, std::make_integer_sequence<int, L>()) * factor), ...);
-        }(std::make_integer_sequence<int, group>());
+        if (!is_inside && !pixels.meets(u, tap)) continue;
+#pragma GCC unroll 3
+        for (int row = 0; row < rows; row++) {
+          const Vec<T> value = load<Vec<T>>(at + row * walk.row_step + tap * walk.tap_step);
+          [&]<int... q>(std::integer_sequence<int, q...>) {
+            ((total[row][tap][q] += channel_of_groups<T, group, q>(value, std::make_integer_sequence<int, L>()) * factor), ...);
+          }(std::make_integer_sequence<int, group>());
+        }
       }
-  }
+    }
+  };
+  add(std::false_type(), 0, pixels.inner);
+  add(std::true_type(), pixels.inner, pixels.outer);
+  add(std::false_type(), pixels.outer, pixels.outputs);
 #pragma GCC unroll 3
   for (int row = 0; row < rows; row++)
 #pragma GCC unroll 3
@@ -240,50 +266,27 @@ void lane_sums(const LaneWalk& walk, const T* x, const T* dy, T* sums) {
 
 // What row t of dy of an image adds to the sums of one register: dy is at the row, x at the image.
 template <class T, int group>
-class LaneRow {
- public:
-  static void add(const Field& f, i64 t, const T* x, const T* dy, i64 dy_step, T* sums) {
-    const LaneRow row{f, x + f.v.at(t) * f.row, dy, dy_step, sums};
-    const Axis::Taps rows = f.v.taps_of(t);
-    i64 kv = rows.begin;
-    if constexpr (group == 1)
-      for (; kv + kLaneTaps <= rows.end; kv += kLaneTaps) row.template add_taps<kLaneTaps>(kv);
-    for (; kv < rows.end; kv++) row.template add_taps<1>(kv);
-  }
-
-  const Field& f;
-  const T *x, *dy;
-  i64 dy_step;
-  T* sums;
-
- private:
-  // Pixels [from(k), to(k)) meet column k of the taps.
-  i64 from(i64 k) const { return min(f.h.outputs, max(0, ceil_quotient(-f.h.first - k * f.h.stride, f.h.step))); }
-  i64 to(i64 k) const {
-    return max(from(k), min(f.h.outputs, ceil_quotient(f.h.extent - f.h.first - k * f.h.stride, f.h.step)));
-  }
-  template <int rows, int taps>
-  void add_pixels(i64 kv, i64 k, i64 u0, i64 u1) const {
-    constexpr i64 kTap = group * kLanes<T>;
-    if (u0 >= u1) return;
-    const LaneWalk walk{f.h.step * f.pixel, f.v.stride * f.row, f.h.stride * f.pixel, dy_step, u1 - u0, f.h.taps * kTap};
-    lane_sums<T, group, rows, taps>(walk, x + kv * f.v.stride * f.row + (f.h.at(u0) + k * f.h.stride) * f.pixel, dy + u0 * dy_step,
-                                    sums + (kv * f.h.taps + k) * kTap);
-  }
-  template <int rows>
-  void add_taps(i64 kv) const {
+void lane_row(const Field& f, i64 t, const T* x, const T* dy, i64 channels, T* sums) {
+  constexpr i64 kTap = group * kLanes<T>;
+  const Axis::Taps met = f.v.taps_of(t);
+  const LaneWalk walk{f.h.step * f.pixel, f.v.stride * f.row, f.h.stride * f.pixel, channels, f.v.taps * f.v.stride * f.row, f.h.outputs * channels,
+                      f.h.taps * kTap};
+  auto add = [&]<int rows, int taps>(std::integer_sequence<int, rows, taps>, i64 kv, i64 k) {
+    lane_sums<T, group, rows, taps>(walk, LanePixels(f.h, k, taps), x + (f.v.at(t) + kv * f.v.stride) * f.row + (f.h.first + k * f.h.stride) * f.pixel,
+                                    dy, sums + (kv * f.h.taps + k) * kTap);
+  };
+  auto add_rows = [&]<int rows>(std::integer_sequence<int, rows>, i64 kv) {
     i64 k = 0;
-    for (; k + kLaneTaps <= f.h.taps; k += kLaneTaps) {
-      const i64 u0 = from(k), u1 = max(u0, to(k + kLaneTaps - 1));  // the pixels that meet them all
-      add_pixels<rows, kLaneTaps>(kv, k, u0, u1);
-      for (i64 i = k; i < k + kLaneTaps; i++) {
-        add_pixels<rows, 1>(kv, i, from(i), min(u0, to(i)));
-        add_pixels<rows, 1>(kv, i, max(u1, from(i)), to(i));
-      }
-    }
-    for (; k < f.h.taps; k++) add_pixels<rows, 1>(kv, k, from(k), to(k));
+    for (; k + kLaneTaps <= f.h.taps; k += kLaneTaps) add(std::integer_sequence<int, rows, kLaneTaps>(), kv, k);
+    for (; k < f.h.taps; k++) add(std::integer_sequence<int, rows, 1>(), kv, k);
+  };
+  i64 kv = met.begin;
+  if constexpr (group == 1) {  // more sums than registers otherwise
+    for (; kv + kLaneTaps <= met.end; kv += kLaneTaps) add_rows(std::integer_sequence<int, kLaneTaps>(), kv);
+    for (; kv + 2 <= met.end; kv += 2) add_rows(std::integer_sequence<int, 2>(), kv);
   }
-};
+  for (; kv < met.end; kv++) add_rows(std::integer_sequence<int, 1>(), kv);
+}
 
 template <class T>
 void lanes_grad_w(const Conv2dShape& s, const T* x, const T* dy, T* dw, void* workspace, i64 begin, i64 end) {
@@ -292,7 +295,7 @@ void lanes_grad_w(const Conv2dShape& s, const T* x, const T* dy, T* dw, void* wo
   const LaneProduct<T> product = lane_forward<T>(s);
   const Field& f = product.f;
   const i64 group = product.group, taps = s.kh * s.kw, per_register = product.register_weights();
-  const auto add_row = group == 1 ? LaneRow<T, 1>::add : group == 2 ? LaneRow<T, 2>::add : LaneRow<T, 4>::add;
+  const auto add_row = group == 1 ? lane_row<T, 1> : group == 2 ? lane_row<T, 2> : lane_row<T, 4>;
   fill(sums, (end - begin) * per_register, T(0));
   for (i64 image = 0; image < f.images; image++)
     for (i64 t = 0; t < f.v.outputs; t++)

@@ -9,7 +9,7 @@
 namespace jt::library {
 namespace {
 
-constexpr int kLaneRows = 6;
+constexpr int kLanePixels = 6;  // of a tile
 
 // Lane l of channel(x): x[l / group * group + q].
 template <class T, int group, int q, int... lane>
@@ -22,45 +22,59 @@ template <class T, int group, int... q>
   ((sum += channel_of_groups<T, group, q>(x, std::make_integer_sequence<int, kLanes<T>>()) * weights[q]), ...);
 }
 
-// Taps of a tile: rows and columns of them, steps between them in the source and in the packed weights.
-struct LaneTaps {
-  i64 rows, columns, row_step, column_step, row_weights, column_weights;
+// Where a walk over a row of results finds what it multiplies, for one register of channels; x and y are at the first pixel.
+struct LaneWindows {
+  i64 rows, columns;  // of taps
+  i64 row_step, column_step, row_weights, column_weights;
+  i64 x_step, y_step;
+  i64 below, below_rows, below_columns, row, pixel;  // what the next row reads: its pixels lie apart, which no hardware foresees
+  i64 y_below;                                       // and what it writes
 };
-template <class T>
-using LaneKernel = void (*)(const LaneTaps& taps, const T* x, i64 x_step, const T* weights, T* y, i64 y_step);
 
-template <class T, int group, int rows>
-void lane_micro(const LaneTaps& taps, const T* x, i64 x_step, const T* weights, T* y, i64 y_step) {
+template <class T, int group, int pixels>
+[[gnu::always_inline]] inline void lane_tile(const LaneWindows& w, i64 first_column, i64 columns, const T* x, const T* weights, T* y) {
   constexpr int L = kLanes<T>;
-  Vec<T> sums[rows] = {};
-  for (i64 a = 0; a < taps.rows; a++)
-    for (i64 b = 0; b < taps.columns; b++) {
-      const T* from = x + a * taps.row_step + b * taps.column_step;
-      const T* w = weights + a * taps.row_weights + b * taps.column_weights;
+  Vec<T> sums[pixels] = {};
+  for (i64 a = 0; a < w.rows; a++)
+    for (i64 b = first_column; b < columns; b++) {
+      const T* from = x + a * w.row_step + b * w.column_step;
+      const T* at = weights + a * w.row_weights + b * w.column_weights;
       Vec<T> factors[group];
 #pragma GCC unroll 8
-      for (int q = 0; q < group; q++) factors[q] = load<Vec<T>>(w + q * L);
+      for (int q = 0; q < group; q++) factors[q] = load<Vec<T>>(at + q * L);
 #pragma GCC unroll 8
-      for (int i = 0; i < rows; i++)
-        add_groups<T, group>(sums[i], load<Vec<T>>(from + i * x_step), factors, std::make_integer_sequence<int, group>());
+      for (int i = 0; i < pixels; i++)
+        add_groups<T, group>(sums[i], load<Vec<T>>(from + i * w.x_step), factors, std::make_integer_sequence<int, group>());
     }
 #pragma GCC unroll 8
-  for (int i = 0; i < rows; i++) store(y + i * y_step, sums[i]);
+  for (int i = 0; i < pixels; i++) {
+    __builtin_prefetch(x + i * w.x_step + w.below, 0, 2);
+    __builtin_prefetch(y + i * w.y_step + w.y_below, 1, 2);
+    store(y + i * w.y_step, sums[i]);
+  }
+  if (w.below_rows == 1 && w.below_columns == 1) return;
+  for (i64 a = 0; a < w.below_rows; a++)
+    for (i64 b = 0; b < w.below_columns; b++)
+#pragma GCC unroll 8
+      for (int i = 0; i < pixels; i++) __builtin_prefetch(x + i * w.x_step + w.below + a * w.row + b * w.pixel, 0, 2);
 }
 
-template <class T, int group, int... rows>
-inline LaneKernel<T> lane_kernel(i64 n, std::integer_sequence<int, rows...>) {
-  static constexpr LaneKernel<T> kKernels[] = {lane_micro<T, group, rows + 1>...};
-  return kKernels[n - 1];
-}
-template <class T>
-inline LaneKernel<T> lane_kernel(i64 group, i64 rows) {
-  constexpr auto kAll = std::make_integer_sequence<int, kLaneRows>();
-  switch (group) {
-    case 1: return lane_kernel<T, 1>(rows, kAll);
-    case 2: return lane_kernel<T, 2>(rows, kAll);
-    default: return lane_kernel<T, 4>(rows, kAll);
-  }
+// Pixels [0, outputs); those of [inner, outer) meet all taps, pixel u the taps of taps_of(u). The last tile may overlap the one before.
+template <class T, int group>
+void lane_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64 outer, const T* x, const T* weights, T* y) {
+  auto alone = [&](i64 u) {
+    const Axis::Taps taps = h.taps_of(u);
+    lane_tile<T, group, 1>(w, taps.begin, taps.end, x + u * w.x_step, weights, y + u * w.y_step);
+  };
+  for (i64 u = 0; u < inner; u++) alone(u);
+  if (outer - inner < kLanePixels)
+    for (i64 u = inner; u < outer; u++) alone(u);
+  else
+    for (i64 u = inner; u < outer; u += kLanePixels) {
+      const i64 at = min(u, outer - kLanePixels);
+      lane_tile<T, group, kLanePixels>(w, 0, w.columns, x + at * w.x_step, weights, y + at * w.y_step);
+    }
+  for (i64 u = outer; u < h.outputs; u++) alone(u);
 }
 
 template <class T>
@@ -108,33 +122,19 @@ struct LaneProduct {
     const i64 inner = min(f.h.outputs, max(0, ceil_quotient(-f.h.first, f.h.step)));
     const i64 room = f.h.extent - f.h.first - (f.h.taps - 1) * f.h.stride;
     const i64 outer = f.h.taps == 0 ? inner : max(inner, min(f.h.outputs, ceil_quotient(room, f.h.step)));
+    const i64 tap = group * kLanes<T>;
+    const auto pixels = group == 1 ? lane_pixels<T, 1> : group == 2 ? lane_pixels<T, 2> : lane_pixels<T, 4>;
     for (i64 unit = begin; unit < end; unit++) {
       const i64 image = unit / f.v.outputs, t = unit % f.v.outputs;
       const Axis::Taps rows = f.v.taps_of(t);
-      const T* from = x + image * f.image + (f.v.at(t) + rows.begin * f.v.stride) * f.row;
+      const LaneWindows windows{rows.end - rows.begin, f.h.taps, f.v.stride * f.row, f.h.stride * f.pixel, f.h.taps * tap, tap,
+                                f.h.step * f.pixel, target.pixel, (rows.end - rows.begin) * f.v.stride * f.row, f.v.step, f.h.step, f.row, f.pixel,
+                                target.row};
+      const T* from = x + image * f.image + (f.v.at(t) + rows.begin * f.v.stride) * f.row + f.h.first * f.pixel;
       T* to = y + target.first + image * target.image + t * target.row;
-      const T* w = weights + rows.begin * f.h.taps * group * kLanes<T>;
-      for (i64 u = 0; u < f.h.outputs;) {
-        const bool is_inside = u >= inner && u < outer;
-        const i64 count = is_inside ? min(kLaneRows, outer - u) : 1;
-        tile(rows, is_inside ? Axis::Taps{0, f.h.taps} : f.h.taps_of(u), from, u, count, w, to + u * target.pixel);
-        u += count;
-      }
+      for (i64 r = 0; r < lanes().count(); r++)
+        pixels(windows, f.h, inner, outer, from + lanes().at(r), weights + r * register_weights() + rows.begin * f.h.taps * tap, to + lanes().at(r));
     }
-  }
-
- private:
-  void tile(const Axis::Taps& rows, const Axis::Taps& columns, const T* from, i64 u, i64 count, const T* w, T* y) const {
-    const i64 tap = group * kLanes<T>;
-    const LaneTaps taps{rows.end - rows.begin, columns.end - columns.begin, f.v.stride * f.row, f.h.stride * f.pixel, f.h.taps * tap, tap};
-    const T* x = from + (f.h.at(u) + columns.begin * f.h.stride) * f.pixel;
-    // The source row below is needed next; the results' pixels come register by register, which no hardware foresees.
-    const i64 below = (rows.end - rows.begin) * taps.row_step, line = 64 / i64(sizeof(T));
-    for (i64 i = 0; i < count * f.h.step * f.pixel; i += line) __builtin_prefetch(x + below + i, 0, 2);
-    for (i64 i = 0; i < count * target.pixel; i += line) __builtin_prefetch(y + count * target.pixel + i, 1, 2);
-    const LaneKernel<T> kernel = lane_kernel<T>(group, count);
-    for (i64 r = 0; r < lanes().count(); r++)
-      kernel(taps, x + lanes().at(r), f.h.step * f.pixel, w + columns.begin * tap + r * register_weights(), y + lanes().at(r), target.pixel);
   }
 };
 
@@ -208,7 +208,8 @@ constexpr int kLaneTaps = 3;  // of a row, and rows of them, that are summed in 
 // Where a walk over the pixels of a row of dy finds x, and where the sums lie.
 struct LaneWalk {
   i64 x_step, row_step, tap_step, dy_step;
-  i64 x_below, dy_below;  // the next row of dy, and what it meets that this one does not: wanted next, and far away
+  i64 below, below_rows, below_columns, row, pixel;  // what the next row of dy meets that this one does not: wanted next, and far away
+  i64 dy_below;
   i64 row_sums;
 };
 // Pixels [0, outputs); those of [inner, outer) meet all taps, the others tap k where first + u * step + k * stride is in [0, extent).
@@ -235,7 +236,8 @@ void lane_sums(const LaneWalk& walk, const LanePixels& pixels, const T* x, const
     for (i64 u = from; u < to; u++) {
       const T* at = x + u * walk.x_step;
       const Vec<T> factor = load<Vec<T>>(dy + u * walk.dy_step);
-      __builtin_prefetch(at + walk.x_below, 0, 2);
+      for (i64 a = 0; a < walk.below_rows; a++)
+        for (i64 b = 0; b < walk.below_columns; b++) __builtin_prefetch(at + walk.below + a * walk.row + b * walk.pixel, 0, 2);
       __builtin_prefetch(dy + u * walk.dy_step + walk.dy_below, 0, 2);
 #pragma GCC unroll 3
       for (int tap = 0; tap < taps; tap++) {
@@ -269,8 +271,8 @@ template <class T, int group>
 void lane_row(const Field& f, i64 t, const T* x, const T* dy, i64 channels, T* sums) {
   constexpr i64 kTap = group * kLanes<T>;
   const Axis::Taps met = f.v.taps_of(t);
-  const LaneWalk walk{f.h.step * f.pixel, f.v.stride * f.row, f.h.stride * f.pixel, channels, f.v.taps * f.v.stride * f.row, f.h.outputs * channels,
-                      f.h.taps * kTap};
+  const LaneWalk walk{f.h.step * f.pixel, f.v.stride * f.row, f.h.stride * f.pixel, channels, f.v.taps * f.v.stride * f.row, f.v.step, f.h.step,
+                      f.row, f.pixel, f.h.outputs * channels, f.h.taps * kTap};
   auto add = [&]<int rows, int taps>(std::integer_sequence<int, rows, taps>, i64 kv, i64 k) {
     lane_sums<T, group, rows, taps>(walk, LanePixels(f.h, k, taps), x + (f.v.at(t) + kv * f.v.stride) * f.row + (f.h.first + k * f.h.stride) * f.pixel,
                                     dy, sums + (kv * f.h.taps + k) * kTap);

@@ -13,7 +13,10 @@
 namespace jt::library {
 namespace {
 
-constexpr i64 ceil_quotient(i64 a, i64 b) { return a >= 0 ? ceil_div(a, b) : -(-a / b); }
+constexpr i64 ceil_quotient(i64 a, i64 b) {
+  if (b == 1) return a;  // mostly, and a division takes as long as a pixel
+  return a >= 0 ? ceil_div(a, b) : -(-a / b);
+}
 
 struct Axis {
   i64 outputs = 0;          // of this axis

@@ -142,7 +142,7 @@ TEST(Memory, PeakIsTheMostThatWasHeldAtOnce) {
   EXPECT_EQ(s.memory().peak_bytes, before + 4 * kMiB);
 }
 
-// Layers of tanh(x w + b), and a few steps of Adam: what the backward pass reads again is most of what
+// Layers of dropout(tanh(x w + b)), and a few steps of Adam: what the backward pass reads again is most of what
 // such a step needs.
 struct Deep {
   static constexpr int64_t kRows = 2048, kWidth = 32, kLayers = 16;
@@ -155,10 +155,12 @@ struct Deep {
     for (const Tensor& p : params) must(jt_tensor_set_requires_grad(s.ctx, p, 1));
     must(jt_sync(s.ctx));
   }
-  Tensor loss() const {
+  Tensor loss(int step) const {
     Tensor h = x;
-    for (size_t i = 0; i < params.size(); i += 2)
+    for (size_t i = 0; i < params.size(); i += 2) {
       h = s.make(jt_tanh, s.make(jt_add, s.make(jt_matmul, h, params[i]), params[i + 1]));
+      h = s.make(jt_dropout, h, 0.1, int64_t(7), int64_t(i), int64_t(step) << 20);
+    }
     return s.make(jt_mse_loss, h, y);
   }
   // The weights after some steps, or none where memory did not suffice.
@@ -168,7 +170,7 @@ struct Deep {
     must(jt_optimizer_create(s.ctx, "adam", JT_NUL, nullptr, 0, handles.data(), handles.size(), &adam));
     std::vector<float> out;
     jt_status status = JT_OK;
-    for (int step = 0; step < 3 && status == JT_OK; step++) status = jt_optimizer_step(s.ctx, adam, loss());
+    for (int step = 0; step < 3 && status == JT_OK; step++) status = jt_optimizer_step(s.ctx, adam, loss(step));
     if (status == JT_OK) status = jt_sync(s.ctx);
     EXPECT_TRUE(status == JT_OK || status == JT_E_NOMEM) << last_message();
     for (size_t i = 0; i < params.size() && status == JT_OK; i++)
@@ -181,7 +183,7 @@ struct Deep {
 TEST(MemoryLimit, ATrainingStepComputesAgainWhatDoesNotFit) {
   Deep free;
   std::vector<float> expected = free.trained();
-  for (int percent : {80, 60, 50}) {
+  for (int percent : {80, 60, 35}) {
     int64_t limit = free.s.memory().peak_bytes * percent / 100;
     Deep tight(limit);
     EXPECT_EQ(tight.trained(), expected) << percent << " % of the peak";
@@ -193,7 +195,7 @@ TEST(MemoryLimit, ATrainingStepComputesAgainWhatDoesNotFit) {
 TEST(MemoryLimit, AStepThatDoesNotFitEvenSoIsNotTaken) {
   Deep free;
   free.trained();
-  Deep tight(free.s.memory().peak_bytes * 3 / 10);
+  Deep tight(free.s.memory().peak_bytes * 3 / 20);
   std::vector<float> before = tight.s.read(tight.params[0]);
   EXPECT_TRUE(tight.trained().empty());
   EXPECT_NE(last_message().find("out of memory: "), std::string::npos) << last_message();

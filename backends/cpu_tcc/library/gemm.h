@@ -100,10 +100,10 @@ Path path_of(const GemmShape& s) {
   return Path::blocked;
 }
 
-// Rows of A that lie across k are packed where more than one panel reads them.
+// Rows of A that lie across k are packed where so many columns read them that it pays.
 template <class T>
 bool packs_a(const GemmShape& s) {
-  return s.transpose_a && s.lda != 1 && s.n > kTileColumns<T>;
+  return s.transpose_a && s.lda != 1 && s.n > 256;
 }
 
 template <class T>

@@ -43,9 +43,10 @@ struct Planner::Walk {
   std::vector<uint32_t> ends;       // by leaf: operand slots that this eval gives up
   std::vector<Buffer*> outputs, of_results;  // of the run
   std::vector<char> is_given;       // by output: a result has its count
+  bool stores_for_gradient = false; // some results are there for nothing else
   void clear() {
     outputs.clear(), of_results.clear(), asked.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(), scalars.clear();
-    wheres.clear(), results.clear(), key.clear();
+    wheres.clear(), results.clear(), key.clear(), stores_for_gradient = false;
   }
   std::vector<bool> dying() const { return {dies.begin(), dies.end()}; }
 };
@@ -196,7 +197,7 @@ void Planner::find_uses_that_end(Walk& w, int32_t n_values) {
   }
 }
 
-void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w) {
+void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool stores_for_gradient) {
   w.clear();
   for (Ref r : asked) w.asked.push_back(r.node);
   std::ranges::sort(w.asked);
@@ -207,7 +208,8 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w) {
   int32_t number = 0;
   for (Node* n : w.nodes) {
     uint64_t shared = uint64_t(n->op) | uint64_t(n->n_inputs) << 16;
-    bool wanted = is_root(n, roots) || is_stored_for_gradient(n);
+    bool wanted = is_root(n, roots), is_stored = !wanted && stores_for_gradient && is_stored_for_gradient(n);
+    w.stores_for_gradient |= is_stored, wanted |= is_stored;
     Words& key = w.key;
     key.make_room(3 + n->n_inputs * (2 + kTypeWords) + n->n_attrs + n->n_words + n->n_results * (1 + kTypeWords));
     size_t head = key.size();
@@ -254,7 +256,7 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w) {
 
 std::string Planner::show(std::span<const Ref> asked, char stage) {
   Walk w;
-  walk(asked, true, w);
+  walk(asked, true, w, true);
   std::string out;
   Dump one{std::string(1, stage), [&](char, std::string_view text) { out += text; }};
   try {
@@ -285,11 +287,22 @@ void Planner::run(std::span<const Ref> asked, bool also_held) {
 void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
   if (!scratch_) scratch_ = std::make_unique<Walk>();
   Walk& w = *scratch_;
-  walk(asked, also_held, w);
+  walk(asked, also_held, w, true);
   bool anything = false;
   for (Node* n : w.nodes) anything |= n->op != Op::constant || is_asked(n, w.asked);
   if (!anything) return;
   stats_.evals.add(1);
+  try {
+    return run_walked(w);
+  } catch (const Error& e) {
+    if (e.code() != JT_E_NOMEM || !w.stores_for_gradient) throw;
+  }
+  // What only waits for a gradient can be computed again then.
+  walk(asked, also_held, w, false);
+  run_walked(w);
+}
+
+void Planner::run_walked(Walk& w) {
   std::shared_ptr<Plan> made = find_or_make(w);
   int64_t launches = 0, calls = 0;
   ThreadPool::Rest rest(runtime_.threads);
@@ -302,12 +315,12 @@ void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
       break;
     } catch (const Error& e) {
       if (e.code() != JT_E_NOMEM) throw;
-      made = with_less_memory(w, *made);
-      if (!made) throw;
+      auto smaller = with_less_memory(w, *made);
+      if (!smaller) throw;
+      plans_.front().plan = made = std::move(smaller);
     }
   }
-  Plan& plan = *made;
-  plans_.front().plan = made;
+  const Plan& plan = *made;
   stats_.launches.add(launches), stats_.library_calls.add(calls);
   // Buffers of results, in order; an alias of an operand shares its buffer.
   for (size_t i = 0; i < w.results.size(); i++) {

@@ -42,12 +42,13 @@ class Planner {
   struct Walk;
   void run(std::span<const Ref> asked, bool also_held);
   void run_plan_of(std::span<const Ref> asked, bool also_held);
+  void run_walked(Walk& walk);
   void run_customs(std::span<const Ref> asked, bool also_held);
   bool run_first_customs(std::span<const Ref> asked, bool also_held);
   void call(Node* node);
   void salvage(std::span<const Ref> asked);
   void bring(std::span<const Value> roots, std::optional<Error>& first);
-  void walk(std::span<const Ref> asked, bool also_held, Walk& walk);
+  void walk(std::span<const Ref> asked, bool also_held, Walk& walk, bool stores_for_gradient);
   struct CachedPlan {
     std::vector<uint64_t> key;
     uint64_t hash;

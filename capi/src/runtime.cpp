@@ -52,9 +52,13 @@ int threads_of(const jt_runtime_desc& d, std::string_view variable) {
   return wanted ? int(wanted) : usable_cores();
 }
 
+// Almost what the machine has: a system that promises more than it has ends the process that takes it.
+int64_t memory_of_machine() { return int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE) / 16 * 15; }
+
 // 512M, 2G, 1000000
 int64_t memory_limit_of(const jt_runtime_desc& d, std::string_view variable) {
-  if (d.memory_limit || variable.empty()) return d.memory_limit;
+  if (d.memory_limit > 0) return d.memory_limit;
+  if (variable.empty()) return d.memory_limit < 0 ? memory_of_machine() : 0;
   constexpr std::string_view kUnits = "KMGT";
   size_t unit = kUnits.find(variable.back());
   bool has_unit = unit != kUnits.npos;
@@ -122,7 +126,7 @@ extern "C" jt_status jt_runtime_create(const jt_runtime_desc* desc, jt_runtime**
     if (d.flags & ~kRuntimeFlags) fail(JT_E_INVALID, "flags has unknown bits: ", d.flags);
     if (!d.alloc != !d.free) fail(JT_E_INVALID, "alloc and free must both be given, or neither");
     if (d.threads < -1 || d.threads > kMaxThreads) fail(JT_E_INVALID, "threads is ", d.threads, ", not in -1..", kMaxThreads);
-    if (d.memory_limit < 0) fail(JT_E_INVALID, "memory_limit ", d.memory_limit, " is negative");
+    if (d.memory_limit < -1) fail(JT_E_INVALID, "memory_limit is ", d.memory_limit, ", less than -1");
     rt->shared = std::make_shared<Runtime>(options_of(*rt));
     *out = rt.release();
   });

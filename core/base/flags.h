@@ -16,7 +16,7 @@ namespace jt {
   X(threads,    "JT_THREADS",    "",     "threads that compute, the caller's included; 0: one per core; empty: what the host says") \
   X(cpu_grain,  "JT_CPU_GRAIN",  "5000", "a kernel that takes about so many nanoseconds is split over threads")        \
   X(cpu_pack_bytes, "JT_CPU_PACK_BYTES", "268435456", "bytes of unchanging operands kept in the order in which kernels read them; 0: none") \
-  X(memory_limit, "JT_MEMORY_LIMIT", "", "bytes of values held at once, such as 512M or 2G; the host's own limit holds where it has one") \
+  X(memory_limit, "JT_MEMORY_LIMIT", "", "bytes of values held at once, such as 512M or 2G; a limit that the host names holds instead") \
   X(recompute,  "JT_RECOMPUTE",  "0",    "1: temporaries are dropped and computed again wherever that needs less memory; 0: only where memory does not suffice") \
   X(cpu_cxx,    "JT_CXX",        "",     "compiler of kernels that run long: a path, or a name on the PATH; empty: g++, else clang++; off: none") \
   X(cpu_hot_us, "JT_CPU_HOT_US", "120000", "microseconds that a kernel runs before it is compiled again by JT_CXX") \

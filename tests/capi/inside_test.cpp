@@ -81,7 +81,7 @@ TEST(Runtime, RefusesWhatItDoesNotKnow) {
   jt_runtime* rt = nullptr;
   d.flags = 1u << 30;
   EXPECT_EQ(jt_runtime_create(&d, &rt), JT_E_INVALID);
-  d.flags = 0, d.memory_limit = -1;
+  d.flags = 0, d.memory_limit = -2;
   EXPECT_EQ(jt_runtime_create(&d, &rt), JT_E_INVALID);
   d.memory_limit = 0, d.alloc = [](void*, size_t, size_t) -> void* { return nullptr; };
   EXPECT_EQ(jt_runtime_create(&d, &rt), JT_E_INVALID);

@@ -115,6 +115,8 @@ TEST(MemoryLimit, FromTheEnvironment) {
   EXPECT_EQ(limit_with("2G", 0, JT_RT_ALLOW_ENV), 2048 * kMiB);
   EXPECT_EQ(limit_with("3M", 5 * kMiB, JT_RT_ALLOW_ENV), 5 * kMiB) << "the host's own holds";
   EXPECT_EQ(limit_with("3M", 0, 0), 0) << "the environment was not allowed";
+  EXPECT_EQ(limit_with("3M", -1, JT_RT_ALLOW_ENV), 3 * kMiB);
+  EXPECT_GT(limit_with("3M", -1, 0), 64 * kMiB) << "nearly what the machine has";
   for (const char* wrong : {"many", "-5", "3X", "M", "99999999999T", "3.5G"}) {
     setenv("JT_MEMORY_LIMIT", wrong, 1);
     jt_runtime_desc d = limited(0);
@@ -191,6 +193,22 @@ TEST(MemoryLimit, ATrainingStepComputesAgainWhatDoesNotFit) {
     EXPECT_GT(tight.s.stats().launches, free.s.stats().launches);
     EXPECT_EQ(tight.s.stats().plans_made, free.s.stats().plans_made) << "the smaller plan is kept";
   }
+}
+TEST(MemoryLimit, WhatAGradientMayWantIsNotKeptWhereItDoesNotFit) {
+  Deep free;
+  double expected = free.s.item(free.loss(0));
+  Tensor kept = free.loss(0);
+  int64_t before = free.s.memory().live_bytes;
+  free.s.item(kept);
+  ASSERT_GT(free.s.memory().live_bytes, before + Deep::kLayers * Deep::kRows * Deep::kWidth * 4);
+  Deep tight(free.s.memory().peak_bytes * 4 / 10);
+  Tensor loss = tight.loss(0);
+  EXPECT_EQ(tight.s.item(loss), expected);
+  EXPECT_EQ(tight.s.item(loss), expected);
+  jt_tensor *w = tight.params[0], *w_free = free.params[0], *g = nullptr, *g_free = nullptr;
+  must(jt_grad(tight.s.ctx, loss, &w, 1, nullptr, 0, &g, 1));
+  must(jt_grad(free.s.ctx, kept, &w_free, 1, nullptr, 0, &g_free, 1));
+  EXPECT_EQ(tight.s.read(Tensor(g)), free.s.read(Tensor(g_free)));
 }
 TEST(MemoryLimit, AStepThatDoesNotFitEvenSoIsNotTaken) {
   Deep free;

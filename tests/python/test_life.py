@@ -217,3 +217,28 @@ def test_the_environment_s_reports_come_at_exit(tmp_path):
     assert done.returncode == 0 and "launches 1" in done.stderr
     events = json.loads(trace.read_text())["traceEvents"]
     assert any(event["cat"] == "kernel" for event in events)
+
+
+def test_the_memory_limit_of_the_environment_holds(monkeypatch):
+    program = """
+        import jt
+        print(jt.memory_info()["limit_bytes"])
+        jt.set_seed(3)
+        layers = [jt.nn.Sequential(jt.nn.Linear(32, 32), jt.nn.Tanh()) for _ in range(12)]
+        net = jt.nn.Sequential(*layers)
+        adam = jt.optim.Adam(net.parameters(), lr=0.01)
+        x = jt.randn(2048, 32)
+        for _ in range(3):
+            adam.step(net(x).square().mean())
+        print(net(x).sum().item())
+        try:
+            jt.ones((1 << 30,)).sync()
+            print("it was there")
+        except MemoryError as error:
+            print("of the limit of" in str(error))
+    """
+    free = run(program)
+    monkeypatch.setenv("JT_MEMORY_LIMIT", "2200K")
+    tight = run(program)
+    assert free.returncode == 0 and tight.returncode == 0, free.stderr + tight.stderr
+    assert tight.stdout.splitlines() == [str(2200 << 10), free.stdout.splitlines()[1], "True"]

@@ -278,8 +278,7 @@ static int jp_start(PyTypeObject* base, PyMethodDef* methods, const char* const*
   memset(&desc, 0, sizeof desc);
   desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_BACKGROUND_JIT;
   desc.threads = -1; /* one per core, unless JT_THREADS says otherwise */
-  /* More than there is would not be refused by a system that promises more memory than it has, but end the process. */
-  desc.memory_limit = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 16 * 15;
+  desc.memory_limit = -1; /* nearly what there is, unless JT_MEMORY_LIMIT says otherwise */
   base->tp_dictoffset = 0; /* attributes are the class's slots: SWIG's dict is unknown to the collector */
   jp_base_class = jp_tensor_class = base;
   if (PyType_Ready(&jp_writable_type) < 0 || jp_add_methods(methods, method_names)) return -1;

@@ -59,8 +59,10 @@ typedef struct jt_runtime_desc {
   const char* cache_dir; /* folder of compiled kernels, private to the user. NULL: with JT_RT_ALLOW_ENV the
                           * user's cache folder (docs/EMBEDDING.md), else none is kept */
   size_t cache_dir_len;
-  int64_t memory_limit;  /* bytes of values held at once; 0: none, or as JT_MEMORY_LIMIT says. Beyond it: JT_E_NOMEM. Weights
-                          * kept in another order for speed take at most an eighth of it beside them */
+  int64_t memory_limit;  /* bytes of values held at once; 0: none; -1: nearly what the machine has; or, for either, what
+                          * JT_MEMORY_LIMIT says where JT_RT_ALLOW_ENV is set. What does not fit is computed again instead of kept,
+                          * as far as that helps, else: JT_E_NOMEM. Weights kept in another order for speed take at most an eighth
+                          * of it beside them */
   /* The host's threads instead of jt's own: calls body(body_user, i) once for each i of [0, count), count <= threads, as many
    * at once as it likes and in any order, and returns when all have returned. It may be called by several threads at once, one
    * per context that evaluates. NULL: threads of jt's own. With it jt makes no thread, and threads = 0 means -1. */

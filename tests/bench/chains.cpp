@@ -2,6 +2,7 @@
 // g++ -O3 -march=native makes it (this file is compiled so) and beside a copy of the same bytes.
 #include <cstring>
 
+#include "tests/bench/array.h"
 #include "tests/bench/row.h"
 #include "tests/bench/session.h"
 
@@ -40,7 +41,7 @@ template <int ops>
 
 template <int ops>
 static void measure(size_t n) {
-  std::vector<float> x(n), out(n), copy(n);
+  Array<float> x(n), out(n), copy(n);
   for (size_t i = 0; i < n; i++) x[i] = float(i * 7919 % 1000) / 1000;
   int runs = n > 1000000 ? 15 : n > 10000 ? 300 : 3000;
   by_hand<ops>(x.data(), out.data(), n, 0.5f, 0.25f);

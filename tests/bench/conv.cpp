@@ -29,8 +29,8 @@ static void for_each_term(const Conv2dShape& s, int64_t image, int64_t o, int64_
 }
 
 // A pass checked by the trilinear form: the sum over a few places of its result, by the definition.
-static void check_pass(const std::string& what, const Conv2dShape& s, Pass pass, const std::vector<float>& x, const std::vector<float>& w,
-                       const std::vector<float>& y, const std::vector<float>& result) {
+static void check_pass(const std::string& what, const Conv2dShape& s, Pass pass, const Array<float>& x, const Array<float>& w,
+                       const Array<float>& y, const Array<float>& result) {
   const int64_t oh = output_height(s), ow = output_width(s);
   const size_t count = pass == Pass::forward ? y.size() : pass == Pass::grad_x ? x.size() : w.size();
   if (result.size() != count) std::fprintf(stderr, "%s: %zu elements, expected %zu\n", what.c_str(), result.size(), count), std::exit(1);
@@ -86,13 +86,13 @@ static void measure(const Case& l, Pass pass, int argc, char** argv) {
   s.n = l.n, s.c = l.c, s.h = s.w = l.side, s.o = l.o, s.kh = s.kw = l.window;
   s.stride_h = s.stride_w = l.stride, s.top = s.left = s.bottom = s.right = l.pad, s.groups = l.groups;
   const int64_t oh = output_height(s), ow = output_width(s);
-  const std::vector<float> x = numbers(s.n * s.c * s.h * s.w, 1), w = numbers(s.o * (s.c / s.groups) * s.kh * s.kw, 2);
-  const std::vector<float> y = numbers(s.n * s.o * oh * ow, 3);
+  const Array<float> x = numbers(s.n * s.c * s.h * s.w, 1), w = numbers(s.o * (s.c / s.groups) * s.kh * s.kw, 2);
+  const Array<float> y = numbers(s.n * s.o * oh * ow, 3);
   const char* names[] = {"forward", "grad x", "grad w"};
   const std::string what = "b" + std::to_string(l.n) + " " + l.label + " " + names[int(pass)];
   if (!is_wanted(what, argc, argv)) return;
-  std::vector<float> result(pass == Pass::forward ? y.size() : pass == Pass::grad_x ? x.size() : w.size());
-  std::vector<char> memory(std::max({kernels->conv2d_workspace(s), kernels->conv2d_grad_x_workspace(s), kernels->conv2d_grad_w_workspace(s)}));
+  Array<float> result(pass == Pass::forward ? y.size() : pass == Pass::grad_x ? x.size() : w.size());
+  Array<char> memory(std::max({kernels->conv2d_workspace(s), kernels->conv2d_grad_x_workspace(s), kernels->conv2d_grad_w_workspace(s)}));
 
   Contender jt{[&] {
     if (pass == Pass::forward) kernels->conv2d(s, x.data(), w.data(), result.data(), memory.data(), nullptr, 0, kernels->conv2d_units(s));

@@ -2,6 +2,7 @@
 // loop as g++ -O3 -march=native makes it (this file is compiled so). Values are checked against the C library's in double.
 #include <cstring>
 
+#include "tests/bench/array.h"
 #include "tests/bench/row.h"
 #include "tests/bench/session.h"
 
@@ -39,7 +40,7 @@ const Case kCases[] = {
 };
 
 void measure(const Case& c, const char* tier, size_t n) {
-  std::vector<float> x(n), z(n);
+  Array<float> x(n), z(n);
   for (size_t i = 0; i < n; i++) x[i] = float(i * 7919 % 10007) / 1250 - 4;
   Session s(tier);
   jt_tensor* in = s.floats({int64_t(n)}, x);

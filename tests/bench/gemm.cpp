@@ -11,8 +11,8 @@ using library::GemmShape;
 static const library::LibraryKernels* kernels;
 
 template <class T>
-static void check_product(const char* who, const std::string& what, const GemmShape& s, const std::vector<T>& a, const std::vector<T>& b,
-                          const std::vector<T>& c) {
+static void check_product(const char* who, const std::string& what, const GemmShape& s, const Array<T>& a, const Array<T>& b,
+                          const Array<T>& c) {
   for (int64_t q = 0; q < 64; q++) {
     const int64_t i = q * 7919 % s.m, j = (s.n - 1 - q * 104729 % s.n);
     double want = 0;
@@ -28,16 +28,16 @@ static void measure(DType dtype, const char* letters, int64_t m, int64_t n, int6
   s.dtype = dtype, s.m = m, s.n = n, s.k = k;
   s.transpose_a = letters[0] == 'T', s.transpose_b = letters[1] == 'T';
   s.lda = s.transpose_a ? m : k, s.ldb = s.transpose_b ? k : n, s.ldc = n;
-  const std::vector<T> a = numbers<T>(m * k, 1), b = numbers<T>(k * n, 2);
-  std::vector<T> c(size_t(m * n)), peer_c(size_t(m * n));
-  std::vector<char> memory(kernels->gemm_workspace(s));
+  const Array<T> a = numbers<T>(m * k, 1), b = numbers<T>(k * n, 2);
+  Array<T> c(size_t(m * n)), peer_c(size_t(m * n));
+  Array<char> memory(kernels->gemm_workspace(s));
   const std::string what = std::string(name(dtype)) + " " + letters + " " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
 
   Contender jt{[&] { kernels->gemm(s, a.data(), b.data(), c.data(), memory.data(), nullptr, 0, kernels->gemm_units(s)); }};
   Contender peak{[&] { peak_operations(kernels->isa); }};
   Contender reading, peer;
   const bool is_memory_bound = m == 1 || n == 1;
-  const std::vector<float> bytes(is_memory_bound ? size_t(m * n * k) * sizeof(T) / 4 : 0, 1.0f);
+  const Array<float> bytes(is_memory_bound ? size_t(m * n * k) * sizeof(T) / 4 : 0, 1.0f);
   if (is_memory_bound) reading.run = [&] { read_through(bytes); };
   if constexpr (sizeof(T) == 4) peer.run = onednn_product(s, a.data(), b.data(), peer_c.data());
 

@@ -1,8 +1,10 @@
 // Bench row 7: sums, means, softmax, layer norm, batch norm and cross entropy, forward and with the gradient, through libtcc and
 // through g++; beside oneDNN with one thread where its headers were installed when this was built.
 #include <functional>
+#include <list>
 #include <string>
 
+#include "tests/bench/array.h"
 #include "tests/bench/row.h"
 #include "tests/bench/session.h"
 #ifdef JT_HAS_DNNL
@@ -78,8 +80,10 @@ struct Peer {
     return {{rows, width}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab};
   }
   static Desc images() { return {{16, 64, 56, 56}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::abcd}; }
+  std::list<Array<char>> arrays;  // what the memories hold
   dnnl::memory filled(const Desc& desc) {
-    dnnl::memory m(desc, engine);
+    arrays.emplace_back(desc.get_size());
+    dnnl::memory m(desc, engine, arrays.back().data());
     float* at = static_cast<float*>(m.get_data_handle());
     for (size_t i = 0; i < desc.get_size() / 4; i++) at[i] = float(i * 7919 % 1009) / 500 - 1;
     return m;

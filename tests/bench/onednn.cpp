@@ -1,6 +1,7 @@
 #include "tests/bench/onednn.h"
 
 #if defined(JT_HAS_ONEDNN)
+#include <list>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
@@ -36,21 +37,27 @@ struct Conv {
   Dims result_dims;
   bool gives_images = true;
   std::unordered_map<int, memory> arguments;
+  std::list<Array<char>> arrays;  // what the memories hold
+
+  memory array(const memory::desc& desc) {
+    arrays.emplace_back(desc.get_size());
+    return memory(desc, cpu, arrays.back().data());
+  }
 
   // Images are given as nhwc, weights as oihw or goihw.
   static Tag plain_tag(const Dims& dims, bool is_images) { return dims.size() == 5 ? Tag::abcde : is_images ? Tag::nhwc : Tag::oihw; }
   // An array in the layout that the primitive asks for.
-  memory converted(const std::vector<float>& from, const Dims& dims, const memory::desc& to, bool is_images = true) {
+  memory converted(const Array<float>& from, const Dims& dims, const memory::desc& to, bool is_images = true) {
     memory plain({dims, memory::data_type::f32, plain_tag(dims, is_images)}, cpu, const_cast<float*>(from.data()));
-    memory out(to, cpu);
+    memory out = array(to);
     reorder(plain, out).execute(order, plain, out);
     order.wait();
     return out;
   }
-  std::vector<float> result() {
+  Array<float> result() {
     int64_t count = 1;
     for (auto extent : result_dims) count *= extent;
-    std::vector<float> out(static_cast<size_t>(count));
+    Array<float> out(static_cast<size_t>(count));
     memory plain({result_dims, memory::data_type::f32, plain_tag(result_dims, gives_images)}, cpu, out.data());
     reorder(result_memory, plain).execute(order, result_memory, plain);
     order.wait();
@@ -60,8 +67,8 @@ struct Conv {
 
 }  // namespace
 
-OnednnConv onednn_conv(const Conv2dShape& s, Pass pass, bool nhwc, const std::vector<float>& x, const std::vector<float>& w,
-                       const std::vector<float>& y) {
+OnednnConv onednn_conv(const Conv2dShape& s, Pass pass, bool nhwc, const Array<float>& x, const Array<float>& w,
+                       const Array<float>& y) {
   auto conv = std::make_shared<Conv>();
   const auto f32 = memory::data_type::f32;
   const Dims xd{s.n, s.c, s.h, s.w}, yd{s.n, s.o, output_height(s), output_width(s)};
@@ -75,7 +82,7 @@ OnednnConv onednn_conv(const Conv2dShape& s, Pass pass, bool nhwc, const std::ve
   convolution_forward::primitive_desc fd({prop_kind::forward_training, direct, xm, wm, ym, stride, dilation, before, after}, conv->cpu);
 #endif
   auto set = [&](int result, const Dims& dims, const memory::desc& desc) {
-    conv->result_memory = memory(desc, conv->cpu), conv->result_dims = dims;
+    conv->result_memory = conv->array(desc), conv->result_dims = dims;
     conv->arguments[result] = conv->result_memory;
   };
   if (pass == Pass::forward) {
@@ -114,7 +121,7 @@ OnednnConv onednn_conv(const Conv2dShape& s, Pass pass, bool nhwc, const std::ve
 namespace jt::bench {
 void onednn_uses(library::Isa) {}
 std::function<void()> onednn_product(const library::GemmShape&, const float*, const float*, float*) { return {}; }
-OnednnConv onednn_conv(const library::Conv2dShape&, Pass, bool, const std::vector<float>&, const std::vector<float>&, const std::vector<float>&) {
+OnednnConv onednn_conv(const library::Conv2dShape&, Pass, bool, const Array<float>&, const Array<float>&, const Array<float>&) {
   return {};
 }
 }  // namespace jt::bench

@@ -1,9 +1,9 @@
 // onednn: oneDNN as the peer of rows 8 and 9, on one thread; every function gives an empty one where it is not installed.
 #pragma once
 #include <functional>
-#include <vector>
 
 #include "backends/cpu_tcc/library/library.h"
+#include "tests/bench/array.h"
 
 namespace jt::bench {
 
@@ -19,9 +19,9 @@ enum class Pass { forward, grad_x, grad_w };
 // reads them back so.
 struct OnednnConv {
   std::function<void()> run;
-  std::function<std::vector<float>()> result;
+  std::function<Array<float>()> result;
 };
-OnednnConv onednn_conv(const library::Conv2dShape& shape, Pass pass, bool nhwc, const std::vector<float>& x, const std::vector<float>& w,
-                       const std::vector<float>& y);
+OnednnConv onednn_conv(const library::Conv2dShape& shape, Pass pass, bool nhwc, const Array<float>& x, const Array<float>& w,
+                       const Array<float>& y);
 
 }  // namespace jt::bench

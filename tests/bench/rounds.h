@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "backends/cpu_tcc/library/library.h"
+#include "tests/bench/array.h"
 #include "tests/bench/row.h"
 
 namespace jt::bench {
@@ -62,7 +63,7 @@ inline double peak_operations(library::Isa isa) {
 }
 
 // Reads every byte once.
-inline float read_through(const std::vector<float>& memory) {
+inline float read_through(const Array<float>& memory) {
   typedef float V __attribute__((vector_size(64), aligned(4), may_alias));
   V sums[8] = {};
   for (size_t i = 0; i + 128 <= memory.size(); i += 128)
@@ -138,8 +139,8 @@ inline bool is_wanted(const std::string& what, int argc, char** argv) { return a
 
 // Numbers between -0.8 and 0.8, none of them zero or denormal.
 template <class T = float>
-std::vector<T> numbers(int64_t count, unsigned seed) {
-  std::vector<T> out(static_cast<size_t>(count));
+Array<T> numbers(int64_t count, unsigned seed) {
+  Array<T> out(static_cast<size_t>(count));
   uint32_t state = seed * 2654435761u + 1;
   for (T& value : out) {
     state = state * 1664525u + 1013904223u;

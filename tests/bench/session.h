@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 #include <vector>
 
 namespace jt::bench {
@@ -30,7 +31,7 @@ struct Session {
   }
   ~Session() { jt_context_release(ctx), jt_runtime_release(rt); }
   Session(const Session&) = delete;
-  jt_tensor* floats(std::vector<int64_t> dims, const std::vector<float>& data) const {
+  jt_tensor* floats(std::vector<int64_t> dims, std::span<const float> data) const {
     jt_tensor* out;
     must(jt_tensor_from_bytes(ctx, data.data(), data.size() * 4, JT_F32, dims.data(), dims.size(), &out));
     return out;

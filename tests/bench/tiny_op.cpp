@@ -7,7 +7,7 @@ using namespace jt::bench;
 int main() {
   constexpr int kCalls = 1000, kRuns = 300;
   Session s;
-  jt_tensor *x = s.floats({4}, {1, 2, 3, 4}), *y = s.floats({4}, {5, 6, 7, 8});
+  jt_tensor *x = s.floats({4}, std::vector<float>{1, 2, 3, 4}), *y = s.floats({4}, std::vector<float>{5, 6, 7, 8});
   static jt_tensor* out[kCalls];
   std::vector<double> record, run;
   for (int r = 0; r < kRuns; r++) {

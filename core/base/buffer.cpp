@@ -1,6 +1,9 @@
 #include "core/base/buffer.h"
 
 #include <mimalloc.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include <algorithm>
 #include <bit>
@@ -19,12 +22,24 @@ namespace jt {
 #define JT_ASAN
 #endif
 
+#ifndef JT_ASAN
+// Large blocks in large pages: kernels that write 40 MB, or step over rows, wait for the translation of addresses otherwise (measured:
+// erf of 1e7 floats 7.4 -> 6.2 ms). What the kernel cannot give, it leaves in small ones.
+constexpr size_t kLargePage = size_t(1) << 21, kManyPages = 2 * kLargePage;
+static void* large_pages([[maybe_unused]] void* block, [[maybe_unused]] size_t bytes) {
+#if defined(MADV_HUGEPAGE)
+  if (block && bytes >= kManyPages) madvise(block, bytes / kLargePage * kLargePage, MADV_HUGEPAGE);
+#endif
+  return block;
+}
+#endif
+
 Allocator default_allocator() {
 #ifdef JT_ASAN  // which does not see what lies in mimalloc's pages
   return {[](void*, size_t bytes, size_t align) { return std::aligned_alloc(align, (bytes + align - 1) / align * align); },
           [](void*, void* p, size_t, size_t) { std::free(p); }, nullptr};
 #else
-  return {[](void*, size_t bytes, size_t align) { return mi_malloc_aligned(bytes, align); },
+  return {[](void*, size_t bytes, size_t align) { return large_pages(mi_malloc_aligned(bytes, bytes < kManyPages ? align : kLargePage), bytes); },
           [](void*, void* p, size_t bytes, size_t align) { mi_free_size_aligned(p, bytes, align); }, nullptr};
 #endif
 }

@@ -3,7 +3,7 @@
 //
 // B becomes panels: kTileColumns columns, k running slowest, the last panel as narrow as whole registers allow. A is
 // read where it lies if it can be.
-//   A: View rows(i0, count, k0, kc, scratch)           rows i0.. of A, packed into scratch if that is better
+//   A: View rows(i0, count, k0, kc, kept, is_kept)     rows i0.. of A, packed there if that is better, or before
 //   B: in_place(j0, width), at(k0, j0), step()         a panel whose rows can be read where they lie
 //      pack(k0, kc, j0, width, padded, out)            out[kc][padded]; after width, and kLanes past its end, anything
 //      ready(k0, kc, j0)                               a panel that was packed before; null: none was
@@ -23,6 +23,8 @@ template <class T>
 constexpr i64 kBlockK = 512;
 template <class T>
 constexpr i64 kBlockRows = kTileRows * 8;
+template <class T>
+constexpr i64 kKeptRows = kBlockRows<T> * 32;
 constexpr i64 kMostTiles = 32;
 template <class T>
 constexpr i64 kFewRows = kTileRows * kMostTiles;
@@ -37,13 +39,14 @@ struct View {
 
 struct Blocks {
   i64 rows, columns, k;
+  i64 kept;  // rows of A that are packed for all columns: a multiple of `rows`, or all
 };
 
 // whole_k: one block, for a B that is read in place and once. Few rows that lie where they are: each panel is read by one
 // block of them, so only one is kept at a time.
 template <class T>
 Blocks blocks(i64 m, i64 n, i64 k, bool whole_k, bool packs_a, i64 cache_bytes) {
-  Blocks most{min(m, kBlockRows<T>), n, whole_k ? k : min(k, kBlockK<T>)};
+  Blocks most{min(m, kBlockRows<T>), n, whole_k ? k : min(k, kBlockK<T>), packs_a ? min(m, kKeptRows<T>) : m};
   const i64 panels = cache_bytes / 2 / i64(sizeof(T)) / max(1, most.k) / kTileColumns<T>;
   most.columns = min(n, max(2, panels) * kTileColumns<T>);
   if (m <= kFewRows<T>) {
@@ -75,14 +78,16 @@ struct Tiles {
 // one before; `readable` elements lie side by side from the first row on. Tiles lie apart from one another: a power of two between
 // them would have them meet in one set of the cache, as the rows that are read often do: those are fetched ahead.
 template <class T>
-constexpr i64 kCopied = round_up(kTileRows, kLanes<T>);
+using Copied = std::conditional_t<kTileRows <= kLanes<T> / 2, HalfVec<T>, Vec<T>>;
+template <class T>
+constexpr i64 kCopied = round_up(kTileRows, sizeof(Copied<T>) / sizeof(T));
 template <class T>
 constexpr i64 tile_elements(i64 kc) {
   return kc * kTileRows + kCopied<T>;
 }
 
 template <class T>
-View<T> pack_rows(const T* a, i64 row, i64 step, i64 count, i64 kc, i64 readable, T* out) {
+void pack_rows(const T* a, i64 row, i64 step, i64 count, i64 kc, i64 readable, T* out) {
   constexpr i64 kAhead = 16, kLine = 64 / sizeof(T);
   const Tiles tiles(count);
   const i64 size = tile_elements<T>(kc);
@@ -96,15 +101,14 @@ View<T> pack_rows(const T* a, i64 row, i64 step, i64 count, i64 kc, i64 readable
     i64 t = 0;
     for (; t < copies; t++)
 #pragma GCC unroll 4
-      for (i64 i = 0; i < kCopied<T>; i += kLanes<T>) store(to + t * size + i, load<Vec<T>>(from + begins[t] + i));
+      for (i64 i = 0; i < kCopied<T>; i += sizeof(Copied<T>) / sizeof(T)) store(to + t * size + i, load<Copied<T>>(from + begins[t] + i));
     for (; t < tiles.count; t++)
       for (i64 i = begins[t]; i < begins[t + 1]; i++) to[t * size + i - begins[t]] = from[i * row];
   }
-  return {out, 1, kTileRows, size};
 }
 
 template <class T>
-i64 packed_a_elements(Blocks b) {
+i64 packed_a_elements(Blocks b) {  // of one block of rows
   return ceil_div(b.rows, kTileRows) * tile_elements<T>(b.k);
 }
 
@@ -151,18 +155,22 @@ struct BlockedProduct {
     }
   }
 
+  // Of most.kept rows at a time: blocks of k outside those of columns, so that what is packed of A serves all of them.
   void run(i64 m, i64 j_begin, i64 j_end, i64 k, Blocks most, bool accumulate) const {
-    for (i64 j0 = j_begin; j0 < j_end; j0 += most.columns) {
-      const i64 j1 = min(j_end, j0 + most.columns);
+    for (i64 begin = 0; begin < m; begin += most.kept) {
+      const i64 end = min(m, begin + most.kept);
       i64 k0 = 0;
       do {  // once even for k = 0, which writes the zeros
         const i64 kc = next_block(k - k0, most.k);
-        for (i64 i0 = 0; i0 < m; i0 += most.rows) {
-          const i64 count = min(most.rows, m - i0);
-          const View<T> view = a.rows(i0, count, k0, kc, a_scratch);
-          for (i64 j = j0; j < j1; j += kTileColumns<T>)
-            panel(view, i0, count, j, min(kTileColumns<T>, j1 - j), k0, kc, b_scratch + (j - j0) * kc, i0 == 0,
-                  i0 + count == m, accumulate || k0 > 0);
+        for (i64 j0 = j_begin; j0 < j_end; j0 += most.columns) {
+          T* kept = a_scratch;
+          for (i64 i0 = begin; i0 < end; i0 += most.rows, kept += packed_a_elements<T>(most)) {
+            const i64 count = min(most.rows, end - i0), j1 = min(j_end, j0 + most.columns);
+            const View<T> view = a.rows(i0, count, k0, kc, kept, j0 > j_begin);
+            for (i64 j = j0; j < j1; j += kTileColumns<T>)
+              panel(view, i0, count, j, min(kTileColumns<T>, j1 - j), k0, kc, b_scratch + (j - j0) * kc, i0 == begin,
+                    i0 + count == end, accumulate || k0 > 0);
+          }
         }
         k0 += kc;
       } while (k0 < k);
@@ -177,10 +185,11 @@ struct StridedRows {
   i64 row, step;
   bool packed;
   i64 rows_left;  // that can be read, from the first on; used when packed
-  View<T> rows(i64 i0, i64 count, i64 k0, i64 kc, T* scratch) const {
+  View<T> rows(i64 i0, i64 count, i64 k0, i64 kc, T* kept, bool is_kept) const {
     const T* from = a + i0 * row + k0 * step;
-    if (packed) return pack_rows(from, row, step, count, kc, rows_left - i0, scratch);
-    return {from, row, step};
+    if (!packed) return {from, row, step};
+    if (!is_kept) pack_rows(from, row, step, count, kc, rows_left - i0, kept);
+    return {kept, 1, kTileRows, tile_elements<T>(kc)};
   }
 };
 

@@ -1,5 +1,5 @@
-// conv_grad_w: the gradient of w as a matrix [k][o], k = (kv, kh, channel), summed over all pixels: x is read as the
-// forward pass reads it, dy where it lies. At the end the matrix is turned into [o, channel, kv, kh].
+// conv_grad_w: the gradient of w as a matrix [k][o], k = (kv, kh, channel), in panels of o, summed over all pixels: x is read as
+// the forward pass reads it, dy where it lies. At the end the matrix is turned into [o, channel, kv, kh].
 //
 // Pixels come in blocks of rows or whole images, each summed in registers and added to the matrix; blocks follow from the
 // shape alone. Units are tiles of the matrix, panel by panel of o.
@@ -9,12 +9,15 @@
 namespace jt::library {
 namespace {
 
-// Blocks of pixels: rows of an image, or several images.
+// Blocks of pixels: rows of an image, or several images. Each reads and writes the whole matrix, which mostly lies farther away than
+// their pixels do.
 struct PixelBlocks {
+  static constexpr i64 kElements = 8 * kBlockElements;  // of x
   RowBlocks rows;
   i64 images = 1;  // of a block
-  explicit PixelBlocks(const Field& f) : rows(f, 2 * kBlockElements) {
-    if (rows.per_image == 1) images = max(1, min(f.images, 5 * kBlockElements / max(1, f.frame_elements(f.v.outputs))));
+  explicit PixelBlocks(const Field& f) : rows(f, kElements) {
+    const i64 most = max(1, kElements / max(1, f.frame_elements(f.v.outputs)));
+    if (rows.per_image == 1) images = ceil_div(f.images, ceil_div(f.images, most));
   }
   i64 count() const { return ceil_div(rows.count, images); }
   i64 begin(i64 block) const { return block * images; }
@@ -60,18 +63,17 @@ class GradW {
   i64 row() const { return f_.in_place() ? f_.row : f_.frame_row(); }
   i64 frame() const { return f_.in_place() ? 0 : f_.frame_elements(blocks_.rows.step); }
   i64 width(i64 panel) const { return min(kPanel<T>, group_.o - panel * kPanel<T>); }
-  i64 matrix_row() const { return panels_ * kPanel<T>; }
+  i64 matrix_elements() const { return panels_ * f_.k() * kPanel<T>; }
   i64 most_rows() const { return blocks_.images * blocks_.rows.step; }
 
   struct Scratch {
-    T *matrix, *frames, *narrow, *turned;
+    T *matrix, *frames, *narrow;
     PixelRow<T>* rows;
     Source<T>* sources;
     Scratch(const GradW& g, Workspace& memory)
-        : matrix(memory.take<T>(g.f_.k() * g.matrix_row())), frames(memory.take<T>(g.blocks_.images * g.frame())),
+        : matrix(memory.take<T>(g.matrix_elements())), frames(memory.take<T>(g.blocks_.images * g.frame())),
           narrow(memory.take<T>(g.most_rows() * max(0, g.f_.h.outputs) * kPanel<T>)),
-          turned(memory.take<T>(g.s_.kh * g.s_.kw * kLanes<T> * kLanes<T>)), rows(memory.take<PixelRow<T>>(g.most_rows())),
-          sources(memory.take<Source<T>>(g.blocks_.images)) {}
+          rows(memory.take<PixelRow<T>>(g.most_rows())), sources(memory.take<Source<T>>(g.blocks_.images)) {}
   };
 
   // Tile number `tile` of the matrix's rows.
@@ -87,7 +89,7 @@ class GradW {
 
   void run_group(const T* x, const T* dy, T* dw, const Scratch& s, i64 begin, i64 end) const {
     if (blocks_.count() == 0)  // no pixels: nothing to add up
-      for (i64 i = 0; i < f_.k() * matrix_row(); i++) s.matrix[i] = 0;
+      for (i64 i = 0; i < matrix_elements(); i++) s.matrix[i] = 0;
     for (i64 block = 0; block < blocks_.count(); block++) {
       const i64 first = blocks_.begin(block), last = blocks_.end(block);
       for (i64 b = first; b < last; b++) {
@@ -109,7 +111,7 @@ class GradW {
       const Tile t = tile(index);
       if (t.kv != kv) count = rows_of_tap(dy + panel * kPanel<T>, s, block, kv = t.kv, is_narrow ? padded : 0);
       weight_kernel<T>(t.height, halves)(s.rows, count, t.offset, f_.h.step * pixel(), is_narrow ? padded : s_.o,
-                                          s.matrix + t.k * matrix_row() + panel * kPanel<T>, matrix_row(), block > 0);
+                                          at(s, panel, t.k), kPanel<T>, block > 0);
     }
   }
 
@@ -146,25 +148,24 @@ class GradW {
     }
   }
 
-  // ---- from [k][o] to [o][c][kv][kh]
+  T* at(const Scratch& s, i64 panel, i64 k) const { return s.matrix + (panel * f_.k() + k) * kPanel<T>; }
+
+  // From [k][o] to [o][c][kv][kh], all taps of a few channels together: they lie side by side.
   void give_unit(T* dw, const Scratch& s, i64 panel, i64 part) const {
-    const i64 from = part * tiles_in_all_ / parts_, to = (part + 1) * tiles_in_all_ / parts_;
+    constexpr i64 kTogether = 16;
+    const Tile last = tile((part + 1) * tiles_in_all_ / parts_ - 1);
+    const i64 begin = tile(part * tiles_in_all_ / parts_).k, end = last.k + last.height;
     const i64 taps = f_.v.taps * f_.h.taps, w = width(panel);
-    for (i64 index = from; index < to; index++) {
-      const Tile t = tile(index);
-      for (i64 k = t.k; k < t.k + t.height;) {
-        const i64 tap = k / f_.channels, c = k % f_.channels, n = min(t.k + t.height - k, f_.channels - c);
-        const T* m = s.matrix + k * matrix_row() + panel * kPanel<T>;
-        T* out = dw + panel * kPanel<T> * f_.k() + c * taps + tap;
-        if (taps == 1) {
-          transpose(m, matrix_row(), n, w, out, f_.k());
-        } else {
-          for (i64 j = 0; j < w; j++)
-            for (i64 i = 0; i < n; i++) out[j * f_.k() + i * taps] = m[i * matrix_row() + j];
+    T* const out = dw + panel * kPanel<T> * f_.k();
+    if (taps == 1) return transpose(at(s, panel, begin), kPanel<T>, end - begin, w, out + begin, f_.k());
+    for (i64 first = 0; first < f_.channels; first += kTogether)
+      for (i64 tap = 0; tap < taps; tap++) {
+        const i64 from = max(first, begin - tap * f_.channels), to = min(min(first + kTogether, f_.channels), end - tap * f_.channels);
+        for (i64 j = 0; j < w; j++) {
+          const T* m = at(s, panel, tap * f_.channels) + j;
+          for (i64 c = from; c < to; c++) out[j * f_.k() + c * taps + tap] = m[c * kPanel<T>];
         }
-        k += n;
       }
-    }
   }
 
   const Conv2dShape& s_;

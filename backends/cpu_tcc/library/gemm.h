@@ -217,7 +217,7 @@ struct GemmScratch {
   GemmScratch(const GemmShape& s, Path path, Workspace& from)
       : most(blocks<T>(s.m, s.n, s.k, path == Path::streamed, packs_a<T>(s), s.cache_bytes)) {
     if (path == Path::dot) return;
-    if (packs_a<T>(s)) a = from.take<T>(packed_a_elements<T>(most));
+    if (packs_a<T>(s)) a = from.take<T>(ceil_div(most.kept, max(1, most.rows)) * packed_a_elements<T>(most));
     b = from.take<T>(packed_b_elements<T>(most));
   }
 };

@@ -34,7 +34,7 @@ using MicroKernel = void (*)(i64 k, const TileOperands<T>& from, T* c, i64 c_row
 template <class T, int rows, int vectors, Reading reading>
 void micro(i64 k, const TileOperands<T>& from, T* c, i64 c_row, bool accumulate) {
   constexpr int L = kLanes<T>;
-  constexpr int kAhead = 8;  // rows of B: about the latency of the next cache level
+  constexpr int kAhead = 8, kFarAhead = 24;  // rows of B: about the latency of the next cache level, and of memory
   // A panel is read in order, and one touch keeps the hardware's prefetching going; more would only take issue slots.
   constexpr int kTouches = reading == Reading::packed ? 1 : vectors;
   const T* a = from.a;
@@ -55,6 +55,9 @@ void micro(i64 k, const TileOperands<T>& from, T* c, i64 c_row, bool accumulate)
     for (int j = 0; j < vectors; j++) b_row[j] = load<Vec<T>>(b + j * L);
 #pragma GCC unroll 8
     for (int j = 0; j < kTouches; j++) __builtin_prefetch(b + kAhead * b_step + j * L);
+    if constexpr (reading != Reading::packed)
+#pragma GCC unroll 8
+      for (int j = 0; j < kTouches; j++) __builtin_prefetch(b + kFarAhead * b_step + j * L, 0, 2);
     if constexpr (reading == Reading::kept) {
 #pragma GCC unroll 8
       for (int j = 0; j < vectors; j++) store(panel + j * L, b_row[j]);

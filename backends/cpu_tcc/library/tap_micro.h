@@ -65,18 +65,25 @@ using TapKernel = void (*)(const Piece* pieces, i64 count, const T* a, i64 a_row
 
 template <class T, int rows, int halves>
 void tap_micro(const Piece* pieces, i64 count, const T* a, i64 a_row, const T* panel, T* c, i64 c_row, bool accumulate) {
-  constexpr i64 kWidth = halves * kHalf<T>;
-#pragma GCC unroll 16
-  for (int i = 0; i < rows; i++) {  // on their way while k runs
-    __builtin_prefetch(c + i * c_row, 1);
-    if constexpr (kWidth * sizeof(T) > 64) __builtin_prefetch(c + i * c_row + 64 / sizeof(T), 1);
-  }
+  constexpr i64 kWidth = halves * kHalf<T>, kLine = 64 / sizeof(T);
   TapSums<T, rows, halves> sums;
   for (i64 p = 0; p < count; p++) {
     const T* from = a + pieces[p].source;
     const T* b = panel + pieces[p].k * kWidth;
     const T* const end = from + pieces[p].length;
-    for (; from != end; from++, b += kWidth) sums.add([&](int i) { return from[i * a_row]; }, b);
+    const T* next = from + rows * a_row;  // the tile below, line by line while this one is multiplied
+    auto step = [&] [[gnu::always_inline]] {
+      __builtin_prefetch(next);
+      sums.add([&](int i) { return from[i * a_row]; }, b);
+      from++, b += kWidth, next += rows;
+    };
+    if (p == 0)  // so is C, a line at a time: all at once would hold up the reading of A
+      for (const T* line = c; line < c + kWidth; line += kLine)
+        for (i64 i = 0; i < rows && from != end; i++) {
+          __builtin_prefetch(line + i * c_row, 1);
+          step();
+        }
+    while (from != end) step();
   }
   sums.give(c, c_row, accumulate);
 }
@@ -114,6 +121,10 @@ using WeightKernel = void (*)(const PixelRow<T>* rows, i64 count, i64 offset, i6
 
 template <class T, int rows, int halves>
 void weight_micro(const PixelRow<T>* pixel_rows, i64 count, i64 offset, i64 x_step, i64 dy_step, T* c, i64 c_row, bool accumulate) {
+  constexpr i64 kWidth = halves * kHalf<T>, kLine = 64 / sizeof(T);
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++)  // on their way while pixels pass
+    for (i64 j = 0; j < kWidth; j += kLine) __builtin_prefetch(c + i * c_row + j, 1);
   TapSums<T, rows, halves> sums;
   for (i64 p = 0; p < count; p++) {
     const T* x = pixel_rows[p].x + offset;

@@ -9,14 +9,14 @@
 namespace jt::library {
 namespace {
 
-// Blocks of pixels: rows of an image, or several images. Each reads and writes the whole matrix, which mostly lies farther away than
-// their pixels do.
+// Blocks of pixels: rows of an image, or several images. Each reads and writes the whole matrix: a large one, farther away than the
+// pixels, seldom; beside a small one, two blocks have room in L2, one of them on its way.
 struct PixelBlocks {
-  static constexpr i64 kElements = 8 * kBlockElements;  // of x
   RowBlocks rows;
   i64 images = 1;  // of a block
-  explicit PixelBlocks(const Field& f) : rows(f, kElements) {
-    const i64 most = max(1, kElements / max(1, f.frame_elements(f.v.outputs)));
+  static i64 elements(i64 matrix) { return matrix < 2 * kBlockElements ? kBlockElements : 8 * kBlockElements; }  // of x
+  PixelBlocks(const Field& f, i64 matrix) : rows(f, elements(matrix)) {
+    const i64 most = max(1, elements(matrix) / max(1, f.frame_elements(f.v.outputs)));
     if (rows.per_image == 1) images = ceil_div(f.images, ceil_div(f.images, most));
   }
   i64 count() const { return ceil_div(rows.count, images); }
@@ -31,7 +31,7 @@ class GradW {
       : s_(s), group_(s),
         f_(flattened(field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s)),
                            forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)), s.n, group_.c, s.c), sizeof(T), 2048)),
-        blocks_(f_), pieces_(f_, pixel(), INT64_MAX), tiles_(pieces_.length),
+        blocks_(f_, f_.k() * group_.o), pieces_(f_, pixel(), INT64_MAX), tiles_(pieces_.length),
         panels_(ceil_div(group_.o, kPanel<T>)) {
     const i64 tiles = f_.v.taps * pieces_.runs * tiles_.count;
     parts_ = min(tiles, max(1, ceil_div(16, max(1, panels_))));
@@ -97,12 +97,23 @@ class GradW {
         s.sources[b - first] = f_.in_place() ? source_in_place(f_, x, rows.image)
                                              : source_in_frame(f_, x, rows, s.frames + (b - first) * frame());
       }
-      for (i64 unit = begin; unit < end; unit++) add_unit(dy, s, block, unit / parts_, unit % parts_, unit == begin);
+      Ahead ahead = next_block(x, dy, last);
+      for (i64 unit = begin; unit < end; unit++) add_unit(dy, s, block, unit / parts_, unit % parts_, unit == begin, ahead);
     }
     for (i64 unit = begin; unit < end; unit++) give_unit(dw, s, unit / parts_, unit % parts_);
   }
 
-  void add_unit(const T* dy, const Scratch& s, i64 block, i64 panel, i64 part, bool is_first) const {
+  // What the first rows of a block read; nothing where much of it would be another group's, or left out by a stride.
+  Ahead next_block(const T* x, const T* dy, i64 first) const {
+    auto stretch = [](const T* from, i64 count) { return Ahead::Stretch{(const char*)from, (const char*)(from + count)}; };
+    if (first == blocks_.rows.count || group_.groups > 1 || f_.v.step > 1) return {stretch(x, 0), stretch(x, 0)};
+    const Rows rows = blocks_.rows.at(first);
+    const i64 count = rows.t1 - rows.t0;
+    return {stretch(dy + (rows.image * f_.total + rows.t0 * f_.h.outputs) * s_.o, min(count * f_.h.outputs, f_.total - rows.t0 * f_.h.outputs) * s_.o),
+            stretch(x + rows.image * f_.image + rows.t0 * f_.row, min(count, f_.v.extent - rows.t0) * f_.row)};
+  }
+
+  void add_unit(const T* dy, const Scratch& s, i64 block, i64 panel, i64 part, bool is_first, Ahead& ahead) const {
     const i64 w = width(panel), halves = TapWeights<T>::halves(w), padded = halves * kHalf<T>;
     const bool is_aliased = s_.o * i64(sizeof(T)) % 2048 == 0 && tiles_in_all_ / parts_ >= 4, is_narrow = w != padded || is_aliased;
     if (is_narrow && (is_first || part == 0)) copy_narrow(dy + panel * kPanel<T>, s, block, w, padded);
@@ -111,7 +122,7 @@ class GradW {
       const Tile t = tile(index);
       if (t.kv != kv) count = rows_of_tap(dy + panel * kPanel<T>, s, block, kv = t.kv, is_narrow ? padded : 0);
       weight_kernel<T>(t.height, halves)(s.rows, count, t.offset, f_.h.step * pixel(), is_narrow ? padded : s_.o,
-                                          at(s, panel, t.k), kPanel<T>, block > 0);
+                                          at(s, panel, t.k), kPanel<T>, block > 0, ahead);
     }
   }
 

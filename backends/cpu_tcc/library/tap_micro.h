@@ -115,13 +115,33 @@ struct PixelRow {
   i64 pixels;
 };
 
+// Stretches of memory that will be wanted: a line of them goes to L2 beside each pixel's work, if that is enough to hide it.
+struct Ahead {
+  struct Stretch {
+    const char *at, *end;
+  };
+  Stretch now, then;
+  bool is_empty() const { return now.at >= now.end; }
+  void reached(const char* at) {
+    now.at = at;
+    if (at < now.end) return;
+    now = then;
+    then.at = then.end;
+  }
+};
+
 // c[i, j] (+)= sum over rows, over their pixels u, of x[offset + u * x_step + i] * dy[u * dy_step + j]
 template <class T>
-using WeightKernel = void (*)(const PixelRow<T>* rows, i64 count, i64 offset, i64 x_step, i64 dy_step, T* c, i64 c_row, bool accumulate);
+using WeightKernel = void (*)(const PixelRow<T>* rows, i64 count, i64 offset, i64 x_step, i64 dy_step, T* c, i64 c_row, bool accumulate,
+                              Ahead& ahead);
 
 template <class T, int rows, int halves>
-void weight_micro(const PixelRow<T>* pixel_rows, i64 count, i64 offset, i64 x_step, i64 dy_step, T* c, i64 c_row, bool accumulate) {
+void weight_micro(const PixelRow<T>* pixel_rows, i64 count, i64 offset, i64 x_step, i64 dy_step, T* c, i64 c_row, bool accumulate,
+                  Ahead& ahead) {
   constexpr i64 kWidth = halves * kHalf<T>, kLine = 64 / sizeof(T);
+  constexpr bool kFetches = rows * halves >= 16;
+  const char* line = ahead.now.at;
+  const i64 line_step = ahead.is_empty() ? 0 : 64;
 #pragma GCC unroll 16
   for (int i = 0; i < rows; i++)  // on their way while pixels pass
     for (i64 j = 0; j < kWidth; j += kLine) __builtin_prefetch(c + i * c_row + j, 1);
@@ -129,8 +149,12 @@ void weight_micro(const PixelRow<T>* pixel_rows, i64 count, i64 offset, i64 x_st
   for (i64 p = 0; p < count; p++) {
     const T* x = pixel_rows[p].x + offset;
     const T* dy = pixel_rows[p].dy;
-    for (i64 u = pixel_rows[p].pixels; u > 0; u--, x += x_step, dy += dy_step) sums.add([&](int i) { return x[i]; }, dy);
+    for (i64 u = pixel_rows[p].pixels; u > 0; u--, x += x_step, dy += dy_step) {
+      if constexpr (kFetches) __builtin_prefetch(line, 0, 2), line += line_step;
+      sums.add([&](int i) { return x[i]; }, dy);
+    }
   }
+  if (kFetches) ahead.reached(line);
   sums.give(c, c_row, accumulate);
 }
 

@@ -60,7 +60,7 @@ class TapProduct {
   };
   Scratch scratch(Workspace& memory) const {
     Scratch s;
-    s.pieces = memory.take<Piece>(f_.v.taps * pieces_.per_tap_row());
+    s.pieces = memory.take<Piece>(pieces());
     s.panels = memory.take<T>(by_panels_ ? f_.k() * kPanel<T> : packed_elements());
     i64 frame = 0;
     if (!f_.in_place() && !f_.is_empty())
@@ -72,29 +72,36 @@ class TapProduct {
   // packed: all panels, by pack; null: they are packed here.
   void run(const T* x, const TapWeights<T>& weights, const T* packed, T* y, const Scratch& s, i64 begin, i64 end) const {
     if (begin >= end) return;
+    if (f_.k() == 0) return clear_rows(y, begin, end);
     const i64 row = f_.in_place() ? f_.row : f_.frame_row(), pixel = f_.in_place() ? f_.pixel : f_.frame_pixel();
     pieces_.write(f_, row, pixel, s.pieces);
     by_panels_ ? run_by_panels(x, weights, packed, y, s, begin, end) : run_by_rows(x, weights, packed, y, s, begin, end);
   }
 
  private:
-  i64 pieces() const { return f_.v.taps * pieces_.per_tap_row(); }
-  // The pieces [p, result) are one chunk of k.
+  i64 per_column() const { return f_.v.taps * pieces_.per_tap_row(); }
+  i64 pieces() const { return pieces_.columns * per_column(); }
+  // The pieces [p, result) are one chunk of k, in one column of taps.
   i64 chunk_end(const Piece* all, i64 p) const {
+    const i64 end = (p / per_column() + 1) * per_column();
     i64 k = all[p++].length;
-    while (p < pieces() && k + all[p].length <= kChunkK) k += all[p++].length;
+    while (p < end && k + all[p].length <= kChunkK) k += all[p++].length;
     return p;
   }
   template <class Body>
   void for_each_chunk(const Piece* all, const Body& body) const {
-    i64 p = 0;
-    do {  // once even for none, which writes the zeros
-      const i64 q = p < pieces() ? chunk_end(all, p) : p;
-      body(p, q);
-      p = q;
-    } while (p < pieces());
+    for (i64 p = 0, q; p < pieces(); p = q) body(p, q = chunk_end(all, p));
   }
   i64 panel_elements() const { return f_.k() * kPanel<T>; }
+
+  // No taps reach these: a phase of a stride that is longer than the window.
+  void clear_rows(T* y, i64 begin, i64 end) const {
+    for (i64 unit = begin; unit < end; unit++) {
+      const Rows rows = blocks_.at(unit);
+      for (i64 t = rows.t0; t < rows.t1; t++)
+        for (i64 u = 0; u < f_.columns(t); u++) clear(y + target_.first + rows.image * target_.image + t * target_.row + u * target_.pixel, columns_);
+    }
+  }
 
   void run_by_rows(const T* x, const TapWeights<T>& weights, const T* packed, T* y, const Scratch& s, i64 begin, i64 end) const {
     if (!packed) pack(weights, s.panels), packed = s.panels;
@@ -135,12 +142,14 @@ class TapProduct {
   void panel(const Rows& rows, const Source<T>& source, const Piece* all, i64 p, i64 q, const T* packed, T* y, i64 width,
              bool is_first) const {
     const i64 halves = TapWeights<T>::halves(width), padded = halves * kHalf<T>, per = pieces_.per_tap_row();
+    const i64 column = p / per_column(), before = column * per_column();
+    const Axis::Range all_outputs{0, f_.h.outputs}, outputs = f_.by_column ? f_.h.outputs_of(pieces_.tap_of(column)) : all_outputs;
     for (i64 t = rows.t0; t < rows.t1; t++) {
-      const Axis::Taps taps = f_.v.taps_of(t);
-      const i64 first = max(p, taps.begin * per), count = max(0, min(q, taps.end * per) - first);
-      const TapTiles tiles(f_.columns(t));
+      const Axis::Range taps = f_.v.taps_of(t);
+      const i64 first = max(p, before + taps.begin * per), count = max(0, min(q, before + taps.end * per) - first);
+      const TapTiles tiles(min(outputs.end, f_.columns(t)) - outputs.begin);
       for (i64 tile = 0; tile < tiles.count; tile++) {
-        const i64 u = tiles.begin(tile), height = tiles.begin(tile + 1) - u;
+        const i64 u = outputs.begin + tiles.begin(tile), height = tiles.begin(tile + 1) - tiles.begin(tile);
         const T* a = source.origin + t * f_.v.step * source.row + u * f_.h.step * source.pixel;
         T* c = y + target_.first + rows.image * target_.image + t * target_.row + u * target_.pixel;
         const TapKernel<T> kernel = tap_kernel<T>(height, halves);
@@ -182,8 +191,9 @@ struct Forward {
 
   explicit Forward(const Conv2dShape& s)
       : group(s),
-        f(flattened(field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s)),
-                          forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)), s.n, group.c, s.c), sizeof(T), 4096)),
+        f(by_columns(flattened(field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s)),
+                                     forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)), s.n, group.c, s.c),
+                               sizeof(T), 4096))),
         product(f, target_of(f, output_width(s), output_height(s), s.o), group.o) {}
 
   i64 units() const { return group.groups * product.units(); }

@@ -16,9 +16,9 @@ struct Phase {
   Field f;
   TapProduct<T> product;
   Phase(const Conv2dShape& s, const Group& group, i64 index)
-      : f(flattened(field(
+      : f(by_columns(flattened(field(
             gradient_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s), index / phases_w(s)),
-            gradient_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s), index % phases_w(s)), s.n, group.o, s.o), sizeof(T), 4096)),
+            gradient_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s), index % phases_w(s)), s.n, group.o, s.o), sizeof(T), 4096))),
         product(f, target_of(f, s.w, s.h, s.c), group.c) {}
 };
 

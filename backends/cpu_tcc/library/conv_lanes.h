@@ -63,7 +63,7 @@ template <class T, int group, int pixels>
 template <class T, int group>
 void lane_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64 outer, const T* x, const T* weights, T* y) {
   auto alone = [&](i64 u) {
-    const Axis::Taps taps = h.taps_of(u);
+    const Axis::Range taps = h.taps_of(u);
     lane_tile<T, group, 1>(w, taps.begin, taps.end, x + u * w.x_step, weights, y + u * w.y_step);
   };
   for (i64 u = 0; u < inner; u++) alone(u);
@@ -126,7 +126,7 @@ struct LaneProduct {
     const auto pixels = group == 1 ? lane_pixels<T, 1> : group == 2 ? lane_pixels<T, 2> : lane_pixels<T, 4>;
     for (i64 unit = begin; unit < end; unit++) {
       const i64 image = unit / f.v.outputs, t = unit % f.v.outputs;
-      const Axis::Taps rows = f.v.taps_of(t);
+      const Axis::Range rows = f.v.taps_of(t);
       const LaneWindows windows{rows.end - rows.begin, f.h.taps, f.v.stride * f.row, f.h.stride * f.pixel, f.h.taps * tap, tap,
                                 f.h.step * f.pixel, target.pixel, (rows.end - rows.begin) * f.v.stride * f.row, f.v.step, f.h.step, f.row, f.pixel,
                                 target.row};
@@ -270,7 +270,7 @@ void lane_sums(const LaneWalk& walk, const LanePixels& pixels, const T* x, const
 template <class T, int group>
 void lane_row(const Field& f, i64 t, const T* x, const T* dy, i64 channels, T* sums) {
   constexpr i64 kTap = group * kLanes<T>;
-  const Axis::Taps met = f.v.taps_of(t);
+  const Axis::Range met = f.v.taps_of(t);
   const LaneWalk walk{f.h.step * f.pixel, f.v.stride * f.row, f.h.stride * f.pixel, channels, f.v.taps * f.v.stride * f.row, f.v.step, f.h.step,
                       f.row, f.pixel, f.h.outputs * channels, f.h.taps * kTap};
   auto add = [&]<int rows, int taps>(std::integer_sequence<int, rows, taps>, i64 kv, i64 k) {

@@ -74,8 +74,12 @@ struct TapWeights {
       for (i64 o = 0; o < outputs; o++) copy(out + o * row, w + o * inputs + j0, n);
       return;
     }
-    for (i64 o = 0; o < outputs; o++)
-      transpose(w + (o * inputs + j0) * taps(), taps(), n, taps(), last + o * row, -outputs * row);
+    constexpr i64 kAhead = 4, kLine = 64 / sizeof(T);
+    for (i64 o = 0; o < outputs; o++) {
+      const T* const from = w + (o * inputs + j0) * taps();
+      for (i64 i = 0; i < n * taps(); i += kLine) __builtin_prefetch(from + kAhead * inputs * taps() + i);
+      transpose(from, taps(), n, taps(), last + o * row, -outputs * row);
+    }
   }
 
   void pack_by_inputs(i64 j0, i64 n, i64 row, T* out) const {

@@ -28,7 +28,7 @@ struct PoolAxes {
   // tap(place) for each pixel of x, as row * w + column, that window (t, u) holds.
   template <class Tap>
   void for_each_tap(i64 t, i64 u, const Tap& tap) const {
-    const Axis::Taps rows = v.taps_of(t), columns = h.taps_of(u);
+    const Axis::Range rows = v.taps_of(t), columns = h.taps_of(u);
     for (i64 a = rows.begin; a < rows.end; a++)
       for (i64 b = columns.begin; b < columns.end; b++)
         tap((v.at(t) + a * v.stride) * h.extent + h.at(u) + b * h.stride);
@@ -88,7 +88,7 @@ void max_unit_grad(const Pool2dShape& s, const PoolUnit& unit, const T* dy, cons
 
 // Elements that an average divides by along one axis: those inside, or also the padding before and after.
 inline i64 counted(const Axis& axis, i64 t, i64 after, bool include_pad) {
-  const Axis::Taps inside = axis.taps_of(t);
+  const Axis::Range inside = axis.taps_of(t);
   return include_pad ? min(axis.at(t) + axis.taps, axis.extent + after) - axis.at(t) : inside.end - inside.begin;
 }
 inline i64 divisor_of(const Pool2dShape& s, const PoolAxes& axes, i64 t, i64 u) {

@@ -4,8 +4,9 @@
 // (t * step + first + kv * stride, the same along w) times a matrix of weights. The forward pass is of this form, and so is
 // the gradient of x: for each phase of the stride, over dy, with the taps turned around.
 //
-// Rows of the source are read in place where no window reaches over their ends; else from a *frame*, a copy of the rows
-// that a block of outputs needs, with zeros beside them. Rows above and below the source are left out of the sums.
+// Rows above and below the source are left out of the sums. Along a row it is read in place where no window reaches over its ends,
+// or where there is so much to sum that each column of taps can pass by itself, over the outputs that it reaches; else from a
+// *frame*, a copy of the rows that a block of outputs needs, with zeros beside them.
 #pragma once
 #include "backends/cpu_tcc/library/blocked.h"
 #include "backends/cpu_tcc/library/library.h"
@@ -31,12 +32,24 @@ struct Axis {
   i64 reach() const { return (outputs - 1) * step + (taps - 1) * stride + 1; }
   bool is_inside() const { return first >= 0 && first + reach() <= extent; }
   // The taps [begin, end) of output t that meet the source.
-  struct Taps { i64 begin, end; };
-  Taps taps_of(i64 t) const {
+  struct Range { i64 begin, end; };
+  Range taps_of(i64 t) const {
     const i64 from = at(t);
     if (from >= 0 && from + (taps - 1) * stride < extent) return {0, taps};
     const i64 begin = min(taps, max(0, ceil_quotient(-from, stride)));
     return {begin, max(begin, min(taps, ceil_quotient(extent - from, stride)))};
+  }
+  // The outputs whose tap k meets the source.
+  Range outputs_of(i64 k) const {
+    const i64 from = first + k * stride;
+    const i64 begin = min(outputs, max(0, ceil_quotient(-from, step)));
+    return {begin, max(begin, min(outputs, ceil_quotient(extent - from, step)))};
+  }
+  // The first tap that meets the source for all outputs; `taps`: none does.
+  i64 whole_tap() const {
+    i64 k = 0;
+    while (k < taps && (outputs_of(k).begin > 0 || outputs_of(k).end < outputs)) k++;
+    return k;
   }
 };
 
@@ -72,8 +85,9 @@ struct Field {
   i64 image = 0, row = 0, pixel = 0;  // strides of the source
   bool is_flat = false;      // rows are stretches of all pixels, whatever the images' extents
   bool is_aliased = false;   // pixels lie a power of two apart: a tile's would all meet in few sets of the cache
+  bool by_column = false;    // of taps, the whole one first
 
-  bool in_place() const { return k() == 0 || (h.is_inside() && !is_aliased); }
+  bool in_place() const { return k() == 0 || by_column || (h.is_inside() && !is_aliased); }
   i64 frame_pixel() const { return channels + (is_aliased ? 16 : 0); }
   i64 columns(i64 t) const { return min(h.outputs, total - t * h.outputs); }
   i64 k() const { return v.taps * h.taps * channels; }
@@ -105,6 +119,13 @@ inline Field flattened(Field f, i64 element_bytes, i64 alias) {
   f.h.outputs = f.h.extent = min(columns, f.total);
   f.v.outputs = f.v.extent = ceil_div(f.total, columns);
   f.row = f.h.outputs * f.pixel;
+  return f;
+}
+
+// Columns of taps by themselves: results are added to once more for each, which the sums must be long enough for.
+inline Field by_columns(Field f) {
+  constexpr i64 kFewestK = 128;  // of a column
+  f.by_column = !f.in_place() && !f.is_flat && !f.is_empty() && f.h.whole_tap() < f.h.taps && f.v.taps * f.channels >= kFewestK;
   return f;
 }
 
@@ -168,27 +189,33 @@ struct Piece {
   i64 k;       // its first row of the weights: k runs over (kv, kh, channel)
 };
 
-// All pieces of a field, tap row by tap row, none longer than `most`.
+// All pieces of a field, column of taps by column, where they are told apart, and tap row by tap row; none longer than `most`.
 struct Pieces {
-  i64 runs, parts;  // per tap row; per run
+  i64 columns, runs, parts;  // of the field; per tap row of a column; per run
+  i64 length;                // of a run
   Pieces(const Field& f, i64 pixel, i64 most) {
-    is_dense = f.h.stride == 1 && pixel == f.channels;
-    runs = is_dense ? 1 : f.h.taps;
+    const bool is_dense = f.h.stride == 1 && pixel == f.channels && !f.by_column;
+    columns = f.by_column ? f.h.taps : 1;
+    runs = is_dense || f.by_column ? 1 : f.h.taps;
     length = is_dense ? f.h.taps * f.channels : f.channels;
     parts = max(1, ceil_div(length, most));
+    whole_ = f.by_column ? f.h.whole_tap() : 0;
   }
   i64 per_tap_row() const { return runs * parts; }
+  i64 tap_of(i64 column) const { return column == 0 ? whole_ : column - (column <= whole_); }
   void write(const Field& f, i64 row, i64 pixel, Piece* out) const {
-    for (i64 kv = 0; kv < f.v.taps; kv++)
-      for (i64 r = 0; r < runs; r++)
-        for (i64 p = 0; p < parts; p++) {
-          const i64 from = p * length / parts, to = (p + 1) * length / parts;
-          const i64 offset = (f.v.first + kv * f.v.stride) * row + (f.h.first + r * f.h.stride) * pixel;
-          *out++ = {offset + from, to - from, (kv * f.h.taps + r) * f.channels + from};
-        }
+    for (i64 column = 0; column < columns; column++)
+      for (i64 kv = 0; kv < f.v.taps; kv++)
+        for (i64 r = 0; r < runs; r++)
+          for (i64 p = 0; p < parts; p++) {
+            const i64 from = p * length / parts, to = (p + 1) * length / parts, kh = f.by_column ? tap_of(column) : r;
+            const i64 offset = (f.v.first + kv * f.v.stride) * row + (f.h.first + kh * f.h.stride) * pixel;
+            *out++ = {offset + from, to - from, (kv * f.h.taps + kh) * f.channels + from};
+          }
   }
-  bool is_dense;
-  i64 length;
+
+ private:
+  i64 whole_;
 };
 
 }  // namespace

@@ -1,8 +1,9 @@
 // conv_lanes: convolutions of few channels a group, as many in as out: lanes are channels of several groups, and each factor
 // is a register of x whose lanes hold, within each group, one of its channels. Depthwise convolutions are groups of one.
 //
-// Nothing but the weights is packed: for each register of channels [tap][channel of the group][lane]. Pixels whose windows
-// lie inside a row go in tiles, the others one by one with the taps that meet the source.
+// Nothing but the weights is packed: for each register of channels [tap][channel of the group][lane]. Rows of pixels go in tiles.
+// Where windows move by a pixel, a tile reads each register of x once; else those at the ends go one by one with the taps that meet
+// the source.
 #pragma once
 #include "backends/cpu_tcc/library/conv_forward.h"
 
@@ -22,13 +23,36 @@ template <class T, int group, int... q>
   ((sum += channel_of_groups<T, group, q>(x, std::make_integer_sequence<int, kLanes<T>>()) * weights[q]), ...);
 }
 
+// What the walk over the next row meets: its pixels are fetched in the order in which they lie, beside a walk that goes register by
+// register, which no hardware would foresee. `lines` of 64 bytes a pixel, `pixel` bytes apart.
+template <int is_write>
+struct LaneAhead {
+  const char* at;
+  i64 pixel, lines, left;
+  template <class T>
+  LaneAhead(const T* row, i64 elements, i64 registers)
+      : at((const char*)row), pixel(elements * i64(sizeof(T))), lines(max(1, registers * kLanes<T> * i64(sizeof(T)) / 64)), left(lines) {}
+  void step() {
+    __builtin_prefetch(at, is_write, 2);
+    left--;
+    at += left ? 64 : pixel - (lines - 1) * 64;
+    left = left ? left : lines;
+  }
+  void steps(i64 count) {
+    for (; count > 0; count--) step();
+  }
+};
+
 // Where a walk over a row of results finds what it multiplies, for one register of channels; x and y are at the first pixel.
 struct LaneWindows {
   i64 rows, columns;  // of taps
   i64 row_step, column_step, row_weights, column_weights;
   i64 x_step, y_step;
-  i64 below, below_rows, below_columns, row, pixel;  // what the next row reads: its pixels lie apart, which no hardware foresees
-  i64 y_below;                                       // and what it writes
+  i64 read_below;  // pixels of x that the next row meets for each of this one
+};
+struct LanesAhead {
+  LaneAhead<0> x;
+  LaneAhead<1> y;
 };
 
 template <class T, int group, int pixels>
@@ -47,24 +71,20 @@ template <class T, int group, int pixels>
         add_groups<T, group>(sums[i], load<Vec<T>>(from + i * w.x_step), factors, std::make_integer_sequence<int, group>());
     }
 #pragma GCC unroll 8
-  for (int i = 0; i < pixels; i++) {
-    __builtin_prefetch(x + i * w.x_step + w.below, 0, 2);
-    __builtin_prefetch(y + i * w.y_step + w.y_below, 1, 2);
-    store(y + i * w.y_step, sums[i]);
-  }
-  if (w.below_rows == 1 && w.below_columns == 1) return;
-  for (i64 a = 0; a < w.below_rows; a++)
-    for (i64 b = 0; b < w.below_columns; b++)
-#pragma GCC unroll 8
-      for (int i = 0; i < pixels; i++) __builtin_prefetch(x + i * w.x_step + w.below + a * w.row + b * w.pixel, 0, 2);
+  for (int i = 0; i < pixels; i++) store(y + i * w.y_step, sums[i]);
 }
 
 // Pixels [0, outputs); those of [inner, outer) meet all taps, pixel u the taps of taps_of(u). The last tile may overlap the one before.
 template <class T, int group>
-void lane_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64 outer, const T* x, const T* weights, T* y) {
+void lane_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64 outer, const T* x, const T* weights, T* y, LanesAhead& ahead) {
+  auto fetch = [&](i64 pixels) {
+    ahead.x.steps(pixels * w.read_below);
+    ahead.y.steps(pixels);
+  };
   auto alone = [&](i64 u) {
     const Axis::Range taps = h.taps_of(u);
     lane_tile<T, group, 1>(w, taps.begin, taps.end, x + u * w.x_step, weights, y + u * w.y_step);
+    fetch(1);
   };
   for (i64 u = 0; u < inner; u++) alone(u);
   if (outer - inner < kLanePixels)
@@ -73,8 +93,60 @@ void lane_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64 outer, cons
     for (i64 u = inner; u < outer; u += kLanePixels) {
       const i64 at = min(u, outer - kLanePixels);
       lane_tile<T, group, kLanePixels>(w, 0, w.columns, x + at * w.x_step, weights, y + at * w.y_step);
+      fetch(min(kLanePixels, outer - u));
     }
   for (i64 u = outer; u < h.outputs; u++) alone(u);
+}
+
+// A tile whose windows move by a pixel: each register of x is read once for all taps of a row. At the ends of a padded row the
+// columns outside it are left out.
+constexpr int kSlidPixels = 7;
+template <class T, int taps, bool is_left, bool is_right>
+[[gnu::always_inline]] inline void slid_tile(const LaneWindows& w, const T* x, const T* weights, T* y) {
+  constexpr int kOutside = taps / 2;
+  Vec<T> sums[kSlidPixels] = {};
+  for (i64 a = 0; a < w.rows; a++, x += w.row_step, weights += w.row_weights) {
+    Vec<T> factors[taps];
+#pragma GCC unroll 8
+    for (int b = 0; b < taps; b++) factors[b] = load<Vec<T>>(weights + b * kLanes<T>);
+#pragma GCC unroll 16
+    for (int c = 0; c < kSlidPixels + taps - 1; c++) {
+      if ((is_left && c < kOutside) || (is_right && c >= kSlidPixels + kOutside)) continue;
+      const Vec<T> value = load<Vec<T>>(x + c * w.x_step);
+#pragma GCC unroll 8
+      for (int b = 0; b < taps; b++)
+        if (c - b >= 0 && c - b < kSlidPixels) sums[c - b] += value * factors[b];
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kSlidPixels; i++) store(y + i * w.y_step, sums[i]);
+}
+template <class T, int taps>
+void slid_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64, const T* x, const T* weights, T* y, LanesAhead& ahead) {
+  for (i64 u = 0; u < h.outputs; u += kSlidPixels) {
+    const i64 at = min(u, h.outputs - kSlidPixels), pixels = min(kSlidPixels, h.outputs - u);
+    const bool is_left = inner > 0 && at == 0, is_right = inner > 0 && at == h.outputs - kSlidPixels;
+    const T* from = x + at * w.x_step;
+    T* to = y + at * w.y_step;
+    if (is_left && is_right) slid_tile<T, taps, true, true>(w, from, weights, to);
+    else if (is_left) slid_tile<T, taps, true, false>(w, from, weights, to);
+    else if (is_right) slid_tile<T, taps, false, true>(w, from, weights, to);
+    else slid_tile<T, taps, false, false>(w, from, weights, to);
+    ahead.x.steps(pixels * w.read_below), ahead.y.steps(pixels);
+  }
+}
+
+// The function for a row of pixels, of which those of [inner, outer) meet all taps.
+template <class T>
+using LaneRow = void (*)(const LaneWindows&, const Axis&, i64 inner, i64 outer, const T* x, const T* weights, T* y, LanesAhead&);
+template <class T>
+LaneRow<T> lane_pixels_of(const Axis& h, i64 group, i64 inner, i64 outer) {
+  const bool is_padded = inner == h.taps / 2 && outer == h.outputs - inner, is_valid = inner == 0 && outer == h.outputs;
+  if (group == 1 && h.step == 1 && h.stride == 1 && h.outputs >= kSlidPixels && (is_padded || is_valid)) {
+    if (h.taps == 3) return slid_pixels<T, 3>;
+    if (h.taps == 5) return slid_pixels<T, 5>;
+  }
+  return group == 1 ? lane_pixels<T, 1> : group == 2 ? lane_pixels<T, 2> : lane_pixels<T, 4>;
 }
 
 template <class T>
@@ -123,17 +195,18 @@ struct LaneProduct {
     const i64 room = f.h.extent - f.h.first - (f.h.taps - 1) * f.h.stride;
     const i64 outer = f.h.taps == 0 ? inner : max(inner, min(f.h.outputs, ceil_quotient(room, f.h.step)));
     const i64 tap = group * kLanes<T>;
-    const auto pixels = group == 1 ? lane_pixels<T, 1> : group == 2 ? lane_pixels<T, 2> : lane_pixels<T, 4>;
+    const LaneRow<T> pixels = lane_pixels_of<T>(f.h, group, inner, outer);
     for (i64 unit = begin; unit < end; unit++) {
       const i64 image = unit / f.v.outputs, t = unit % f.v.outputs;
       const Axis::Range rows = f.v.taps_of(t);
       const LaneWindows windows{rows.end - rows.begin, f.h.taps, f.v.stride * f.row, f.h.stride * f.pixel, f.h.taps * tap, tap,
-                                f.h.step * f.pixel, target.pixel, (rows.end - rows.begin) * f.v.stride * f.row, f.v.step, f.h.step, f.row, f.pixel,
-                                target.row};
+                                f.h.step * f.pixel, target.pixel, ceil_div(f.v.step * f.h.extent, f.h.outputs)};
       const T* from = x + image * f.image + (f.v.at(t) + rows.begin * f.v.stride) * f.row + f.h.first * f.pixel;
       T* to = y + target.first + image * target.image + t * target.row;
+      const T* const below = x + image * f.image + (f.v.at(t) + (f.v.taps - 1) * f.v.stride + 1) * f.row;
+      LanesAhead ahead{LaneAhead<0>(below, f.pixel, lanes().count()), LaneAhead<1>(to + target.row, target.pixel, lanes().count())};
       for (i64 r = 0; r < lanes().count(); r++)
-        pixels(windows, f.h, inner, outer, from + lanes().at(r), weights + r * register_weights() + rows.begin * f.h.taps * tap, to + lanes().at(r));
+        pixels(windows, f.h, inner, outer, from + lanes().at(r), weights + r * register_weights() + rows.begin * f.h.taps * tap, to + lanes().at(r), ahead);
     }
   }
 };
@@ -201,16 +274,17 @@ void lanes_grad_x(const Conv2dShape& s, const T* dy, const T* w, T* dx, void* wo
   });
 }
 
-// ---- the gradient of w: units are registers of channels; sums [tap][channel of the group][lane], row by row of dy.
+// ---- the gradient of w: units are registers of channels; sums [tap][channel of the group][lane], over blocks of rows of dy.
 
+constexpr i64 kLaneBlock = 5 * kBlockElements / 2;  // of x and dy: a third of a small L2 cache
 constexpr int kLaneTaps = 3;  // of a row, and rows of them, that are summed in one walk
 
-// Where a walk over the pixels of a row of dy finds x, and where the sums lie.
+// Where a walk over the pixels of rows of dy finds x, and where the sums lie.
 struct LaneWalk {
   i64 x_step, row_step, tap_step, dy_step;
-  i64 below, below_rows, below_columns, row, pixel;  // what the next row of dy meets that this one does not: wanted next, and far away
-  i64 dy_below;
+  i64 next_x, next_dy;  // row of dy
   i64 row_sums;
+  i64 read_below;  // pixels of x that the next row meets for each of this one
 };
 // Pixels [0, outputs); those of [inner, outer) meet all taps, the others tap k where first + u * step + k * stride is in [0, extent).
 struct LanePixels {
@@ -227,18 +301,21 @@ struct LanePixels {
   }
 };
 
-// sums[row][tap][q][lane] += over pixels of channel q of x at the tap * dy; x is where tap 0 of row 0 meets pixel 0.
+struct WalksAhead {
+  LaneAhead<0> x, dy;
+};
+
+// sums[row][tap][q][lane] += over pixels of `count` rows of channel q of x at the tap * dy; x is where tap 0 of row 0 meets pixel 0.
 template <class T, int group, int rows, int taps>
-void lane_sums(const LaneWalk& walk, const LanePixels& pixels, const T* x, const T* dy, T* sums) {
+void lane_sums(const LaneWalk& walk, const LanePixels& pixels, i64 count, const T* x, const T* dy, T* sums, WalksAhead& all_ahead) {
+  WalksAhead ahead = all_ahead;
   constexpr int L = kLanes<T>;
   Vec<T> total[rows][taps][group] = {};
   auto add = [&]<bool is_inside>(std::bool_constant<is_inside>, i64 from, i64 to) {
     for (i64 u = from; u < to; u++) {
       const T* at = x + u * walk.x_step;
       const Vec<T> factor = load<Vec<T>>(dy + u * walk.dy_step);
-      for (i64 a = 0; a < walk.below_rows; a++)
-        for (i64 b = 0; b < walk.below_columns; b++) __builtin_prefetch(at + walk.below + a * walk.row + b * walk.pixel, 0, 2);
-      __builtin_prefetch(dy + u * walk.dy_step + walk.dy_below, 0, 2);
+      ahead.x.steps(walk.read_below), ahead.dy.step();
 #pragma GCC unroll 3
       for (int tap = 0; tap < taps; tap++) {
         if (!is_inside && !pixels.meets(u, tap)) continue;
@@ -252,9 +329,12 @@ void lane_sums(const LaneWalk& walk, const LanePixels& pixels, const T* x, const
       }
     }
   };
-  add(std::false_type(), 0, pixels.inner);
-  add(std::true_type(), pixels.inner, pixels.outer);
-  add(std::false_type(), pixels.outer, pixels.outputs);
+  for (; count > 0; count--, x += walk.next_x, dy += walk.next_dy) {
+    add(std::false_type(), 0, pixels.inner);
+    add(std::true_type(), pixels.inner, pixels.outer);
+    add(std::false_type(), pixels.outer, pixels.outputs);
+  }
+  all_ahead = ahead;
 #pragma GCC unroll 3
   for (int row = 0; row < rows; row++)
 #pragma GCC unroll 3
@@ -266,16 +346,18 @@ void lane_sums(const LaneWalk& walk, const LanePixels& pixels, const T* x, const
       }
 }
 
-// What row t of dy of an image adds to the sums of one register: dy is at the row, x at the image.
+// What rows [t, t + count) of dy of an image, which meet the same taps, add to the sums of one register; x and dy are at the image.
 template <class T, int group>
-void lane_row(const Field& f, i64 t, const T* x, const T* dy, i64 channels, T* sums) {
+void lane_rows(const Field& f, i64 t, i64 count, const T* x, const T* dy, i64 channels, T* sums, WalksAhead& ahead) {
   constexpr i64 kTap = group * kLanes<T>;
   const Axis::Range met = f.v.taps_of(t);
-  const LaneWalk walk{f.h.step * f.pixel, f.v.stride * f.row, f.h.stride * f.pixel, channels, f.v.taps * f.v.stride * f.row, f.v.step, f.h.step,
-                      f.row, f.pixel, f.h.outputs * channels, f.h.taps * kTap};
+  const i64 dy_row = f.h.outputs * channels;
+  const LaneWalk walk{f.h.step * f.pixel, f.v.stride * f.row, f.h.stride * f.pixel, channels, f.v.step * f.row, dy_row, f.h.taps * kTap,
+                      ceil_div(f.v.step * f.h.extent, max(1, f.h.outputs))};
   auto add = [&]<int rows, int taps>(std::integer_sequence<int, rows, taps>, i64 kv, i64 k) {
-    lane_sums<T, group, rows, taps>(walk, LanePixels(f.h, k, taps), x + (f.v.at(t) + kv * f.v.stride) * f.row + (f.h.first + k * f.h.stride) * f.pixel,
-                                    dy, sums + (kv * f.h.taps + k) * kTap);
+    lane_sums<T, group, rows, taps>(walk, LanePixels(f.h, k, taps), count,
+                                    x + (f.v.at(t) + kv * f.v.stride) * f.row + (f.h.first + k * f.h.stride) * f.pixel, dy + t * dy_row,
+                                    sums + (kv * f.h.taps + k) * kTap, ahead);
   };
   auto add_rows = [&]<int rows>(std::integer_sequence<int, rows>, i64 kv) {
     i64 k = 0;
@@ -297,14 +379,23 @@ void lanes_grad_w(const Conv2dShape& s, const T* x, const T* dy, T* dw, void* wo
   const LaneProduct<T> product = lane_forward<T>(s);
   const Field& f = product.f;
   const i64 group = product.group, taps = s.kh * s.kw, per_register = product.register_weights();
-  const auto add_row = group == 1 ? lane_row<T, 1> : group == 2 ? lane_row<T, 2> : lane_row<T, 4>;
+  const auto add_rows = group == 1 ? lane_rows<T, 1> : group == 2 ? lane_rows<T, 2> : lane_rows<T, 4>;
+  const i64 most = max(1, kLaneBlock / max(1, (f.h.outputs + f.v.step * f.h.extent) * f.pixel));
   fill(sums, (end - begin) * per_register, T(0));
   for (i64 image = 0; image < f.images; image++)
-    for (i64 t = 0; t < f.v.outputs; t++)
+    for (i64 t = 0, next; t < f.v.outputs; t = next) {
+      const Axis::Range met = f.v.taps_of(t);
+      for (next = t + 1; next < f.v.outputs && next < t + most; next++)
+        if (const Axis::Range others = f.v.taps_of(next); others.begin != met.begin || others.end != met.end) break;
+      const i64 first = product.lanes().at(begin), below = f.v.at(next - 1) + (f.v.taps - 1) * f.v.stride + 1;
+      const T *const x_image = x + image * f.image, *const dy_image = dy + image * f.total * s.o;
+      WalksAhead ahead{LaneAhead<0>(x_image + below * f.row + first, f.pixel, end - begin),
+                       LaneAhead<0>(dy_image + next * f.h.outputs * s.o + first, s.o, end - begin)};
       for (i64 r = begin; r < end; r++) {
         const i64 c0 = product.lanes().at(r);
-        add_row(f, t, x + image * f.image + c0, dy + (image * f.v.outputs + t) * f.h.outputs * s.o + c0, s.o, sums + (r - begin) * per_register);
+        add_rows(f, t, next - t, x_image + c0, dy_image + c0, s.o, sums + (r - begin) * per_register, ahead);
       }
+    }
   for (i64 r = begin; r < end; r++) {
     const i64 c0 = product.lanes().at(r);
     const T* from = sums + (r - begin) * per_register;

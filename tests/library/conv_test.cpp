@@ -108,12 +108,29 @@ TEST(Conv2d, equals_the_definition_on_well_known_shapes) {
       square(5, 32, 7, 24, 3, 1, 1), square(2, 33, 9, 70, 1),        square(2, 16, 9, 16, 1, 2),    square(2, 12, 15, 12, 3, 1, 1, 12),
       square(2, 12, 15, 24, 3, 2, 1, 12), square(2, 8, 10, 12, 3, 1, 1, 4), square(9, 6, 1, 5, 1),   square(4, 4, 5, 6, 5),
       square(2, 40, 11, 40, 3, 1, 1, 40), square(2, 72, 9, 72, 3, 2, 1, 36), square(2, 64, 10, 64, 5, 3, 2, 16),
-      square(9, 5, 12, 50, 5), square(17, 20, 7, 33, 3, 2), square(8, 3, 6, 40, 1)};
+      square(9, 5, 12, 50, 5), square(17, 20, 7, 33, 3, 2), square(8, 3, 6, 40, 1),
+      square(2, 40, 11, 40, 5, 1, 2, 40), square(2, 24, 7, 24, 5, 1, 2, 24), square(2, 24, 12, 24, 3, 1, 0, 24), square(1, 20, 11, 20, 5, 1, 0, 20),
+      square(2, 20, 20, 20, 3, 1, 1, 20), square(2, 64, 9, 44, 3, 1, 1), square(1, 520, 4, 30, 3, 1, 1), square(2, 70, 15, 130, 3, 2, 1)};
   for (auto* kernels : every_isa())
     for (const Conv2dShape& s : shapes) {
       check<float>(kernels, s, random, 2);
       if (HasFatalFailure()) return;
     }
+}
+
+TEST(Conv2d, equals_the_definition_on_depthwise_rows_of_any_length) {
+  std::mt19937 random(6);
+  for (auto* kernels : every_isa())
+    for (i64 side = 1; side < 24; side++)
+      for (i64 window : {3, 5})
+        for (i64 pad : {i64(0), window / 2, i64(1)}) {
+          if (side + 2 * pad < window) continue;
+          Conv2dShape s = square(1, 17, side, 17, window, 1, pad, 17);
+          s.h = 1 + side % 6, s.top = s.bottom = window / 2;
+          s.dtype = side % 2 ? JT_F32 : JT_F64;
+          side % 2 ? check<float>(kernels, s, random, 2) : check<double>(kernels, s, random, 2);
+          if (HasFatalFailure()) return;
+        }
 }
 
 TEST(Conv2d, equals_the_definition_on_random_shapes) {
@@ -131,6 +148,10 @@ TEST(Conv2d, equals_the_definition_on_random_shapes) {
       if (round % 8 == 5) s.groups = any(5, 40), s.c = s.o = s.groups << any(0, 2);  // groups side by side in a register
       if (round % 25 == 7) s.n = any(7, 30), s.o = s.groups * any(32, 40);  // many images
       s.h = any(round % 20 == 3 ? 0 : 1, 20), s.w = any(round % 20 == 4 ? 0 : 1, 40);
+      if (round % 10 == 9) {  // long sums, forward or for the gradient of x
+        (round % 20 == 9 ? s.c : s.o) = s.groups * any(40, 150);
+        s.n = any(1, 2), s.h = any(1, 8), s.w = any(1, 20);
+      }
       s.kh = any(1, 4), s.kw = any(1, 5);
       s.stride_h = any(1, 3), s.stride_w = any(1, 3);
       s.dilation_h = any(1, 2), s.dilation_w = any(1, 3);
@@ -152,7 +173,8 @@ TEST(Conv2d, keeps_infinity_and_nan_to_the_windows_that_hold_them) {
   const Conv2dShape shapes[] = {square(2, 1, 23, 6, 5),           square(2, 3, 21, 5, 3, 1, 1),  square(2, 12, 13, 12, 3, 1, 1, 12),
                                 square(2, 6, 29, 6, 3, 2, 1, 6),  square(2, 20, 12, 50, 5),      square(2, 16, 14, 20, 3, 2, 1),
                                 square(2, 16, 9, 70, 1),          square(2, 8, 10, 8, 3, 1, 1, 2),
-                                square(2, 20, 9, 20, 3, 1, 1, 20), square(2, 36, 9, 36, 3, 2, 1, 9)};
+                                square(2, 20, 9, 20, 3, 1, 1, 20), square(2, 36, 9, 36, 3, 2, 1, 9), square(2, 64, 9, 12, 3, 1, 1),
+                                square(2, 12, 9, 64, 3, 1, 1),    square(2, 20, 8, 20, 5, 1, 2, 20)};
   for (auto* kernels : every_isa())
     for (const Conv2dShape& s : shapes)
       for (int strange : {1, 2, 5}) {

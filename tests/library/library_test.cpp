@@ -111,11 +111,23 @@ TEST(Gemm, equals_the_naive_sum_across_blocks_strides_batches_and_splits) {
     }
 }
 
+// What is packed of A serves all blocks of columns, up to so many rows.
+TEST(Gemm, equals_the_naive_sum_where_a_transposed_a_is_packed) {
+  std::mt19937 random(2);
+  for (auto* kernels : every_isa())
+    for (auto [m, n, k] : {std::array<i64, 3>{100, 600, 1100}, {1600, 260, 30}, {1541, 300, 7}, {49, 1300, 520}})
+      for (int t = 0; t < 2; t++) {
+        check<float>(kernels, shape_of(JT_F32, m, n, k, true, t, t), random, 1 + t);
+        check<double>(kernels, shape_of(JT_F64, m, n, k, true, t), random, 2 - t);
+        if (HasFatalFailure()) return;
+      }
+}
+
 TEST(Gemm, gives_the_same_bits_however_its_units_are_split) {
   std::mt19937 random(3);
   std::uniform_real_distribution<float> real(-1, 1);
   for (auto* kernels : every_isa())
-    for (auto [m, n, k] : {std::array<i64, 3>{3, 500, 700}, {16, 300, 900}, {130, 90, 1000}, {100, 1, 333}, {20, 200, 400}})
+    for (auto [m, n, k] : {std::array<i64, 3>{3, 500, 700}, {16, 300, 900}, {130, 90, 1000}, {100, 1, 333}, {20, 200, 400}, {120, 330, 600}})
       for (int t = 0; t < 4; t++) {
         GemmShape s = shape_of(JT_F32, m, n, k, t & 1, t & 2);
         std::vector<float> a(m * k), b(k * n), whole(m * n), split(m * n);

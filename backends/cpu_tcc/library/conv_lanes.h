@@ -123,9 +123,10 @@ template <class T, int taps, bool is_left, bool is_right>
 }
 template <class T, int taps>
 void slid_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64, const T* x, const T* weights, T* y, LanesAhead& ahead) {
-  for (i64 u = 0; u < h.outputs; u += kSlidPixels) {
-    const i64 at = min(u, h.outputs - kSlidPixels), pixels = min(kSlidPixels, h.outputs - u);
-    const bool is_left = inner > 0 && at == 0, is_right = inner > 0 && at == h.outputs - kSlidPixels;
+  const i64 last = h.outputs - kSlidPixels;
+  for (i64 u = 0; u < h.outputs; u += kSlidPixels) {  // tiles but the first and the last keep away from the ends
+    const i64 at = u >= last ? last : min(u, last - inner), pixels = min(kSlidPixels, h.outputs - u);
+    const bool is_left = inner > 0 && at == 0, is_right = inner > 0 && at == last;
     const T* from = x + at * w.x_step;
     T* to = y + at * w.y_step;
     if (is_left && is_right) slid_tile<T, taps, true, true>(w, from, weights, to);
@@ -142,7 +143,8 @@ using LaneRow = void (*)(const LaneWindows&, const Axis&, i64 inner, i64 outer, 
 template <class T>
 LaneRow<T> lane_pixels_of(const Axis& h, i64 group, i64 inner, i64 outer) {
   const bool is_padded = inner == h.taps / 2 && outer == h.outputs - inner, is_valid = inner == 0 && outer == h.outputs;
-  if (group == 1 && h.step == 1 && h.stride == 1 && h.outputs >= kSlidPixels && (is_padded || is_valid)) {
+  const bool has_room = h.outputs == kSlidPixels || h.outputs >= kSlidPixels + inner;
+  if (group == 1 && h.step == 1 && h.stride == 1 && has_room && (is_padded || is_valid)) {
     if (h.taps == 3) return slid_pixels<T, 3>;
     if (h.taps == 5) return slid_pixels<T, 5>;
   }

@@ -24,19 +24,19 @@ template <class T, int group, int... q>
 }
 
 // What the walk over the next row meets: its pixels are fetched in the order in which they lie, beside a walk that goes register by
-// register, which no hardware would foresee. `lines` of 64 bytes a pixel, `pixel` bytes apart.
+// register, which no hardware would foresee. A step is a register; `pixel` bytes lie from one pixel to the next.
 template <int is_write>
 struct LaneAhead {
   const char* at;
-  i64 pixel, lines, left;
+  i64 to_next_pixel, registers, left;
   template <class T>
-  LaneAhead(const T* row, i64 elements, i64 registers)
-      : at((const char*)row), pixel(elements * i64(sizeof(T))), lines(max(1, registers * kLanes<T> * i64(sizeof(T)) / 64)), left(lines) {}
+  LaneAhead(const T* row, i64 pixel, i64 all)
+      : at((const char*)row), to_next_pixel(pixel * i64(sizeof(T)) - (all - 1) * JT_VECTOR_BYTES), registers(all), left(all) {}
   void step() {
     __builtin_prefetch(at, is_write, 2);
     left--;
-    at += left ? 64 : pixel - (lines - 1) * 64;
-    left = left ? left : lines;
+    at += left ? JT_VECTOR_BYTES : to_next_pixel;
+    left = left ? left : registers;
   }
   void steps(i64 count) {
     for (; count > 0; count--) step();
@@ -76,7 +76,8 @@ template <class T, int group, int pixels>
 
 // Pixels [0, outputs); those of [inner, outer) meet all taps, pixel u the taps of taps_of(u). The last tile may overlap the one before.
 template <class T, int group>
-void lane_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64 outer, const T* x, const T* weights, T* y, LanesAhead& ahead) {
+void lane_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64 outer, const T* x, const T* weights, T* y, LanesAhead& all_ahead) {
+  LanesAhead ahead = all_ahead;
   auto fetch = [&](i64 pixels) {
     ahead.x.steps(pixels * w.read_below);
     ahead.y.steps(pixels);
@@ -96,6 +97,7 @@ void lane_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64 outer, cons
       fetch(min(kLanePixels, outer - u));
     }
   for (i64 u = outer; u < h.outputs; u++) alone(u);
+  all_ahead = ahead;
 }
 
 // A tile whose windows move by a pixel: each register of x is read once for all taps of a row. At the ends of a padded row the
@@ -122,7 +124,8 @@ template <class T, int taps, bool is_left, bool is_right>
   for (int i = 0; i < kSlidPixels; i++) store(y + i * w.y_step, sums[i]);
 }
 template <class T, int taps>
-void slid_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64, const T* x, const T* weights, T* y, LanesAhead& ahead) {
+void slid_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64, const T* x, const T* weights, T* y, LanesAhead& all_ahead) {
+  LanesAhead ahead = all_ahead;
   const i64 last = h.outputs - kSlidPixels;
   for (i64 u = 0; u < h.outputs; u += kSlidPixels) {  // tiles but the first and the last keep away from the ends
     const i64 at = u >= last ? last : min(u, last - inner), pixels = min(kSlidPixels, h.outputs - u);
@@ -135,6 +138,7 @@ void slid_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64, const T* x
     else slid_tile<T, taps, false, false>(w, from, weights, to);
     ahead.x.steps(pixels * w.read_below), ahead.y.steps(pixels);
   }
+  all_ahead = ahead;
 }
 
 // The function for a row of pixels, of which those of [inner, outer) meet all taps.

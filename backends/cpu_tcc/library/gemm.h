@@ -168,39 +168,50 @@ void dot_product(const Matrices<T>& x, const Area& area, i64 k, bool accumulate)
 
 // So few rows that reading B is all there is to do: several of its rows at a time pass along rows of C, each from end to end.
 constexpr i64 kFewestRows = 4;
+
+// c[i, j..] (+)= sum over q < together of a[i, p + q] * b[p + q, j..] for whole registers of columns.
+template <class T, int rows, int together>
+void pass_rows(const Matrices<T>& x, i64 j, i64 j1, i64 p) {
+  T factors[rows][together];
+  for (int i = 0; i < rows; i++)
+    for (int q = 0; q < together; q++) factors[i][q] = x.a[i * x.a_row + (p + q) * x.a_step];
+  const T* b = x.b + p * x.b_step;
+  for (; j + kLanes<T> <= j1; j += kLanes<T>) {
+    Vec<T> sums[rows];
+    for (int i = 0; i < rows; i++) sums[i] = p ? load<Vec<T>>(x.c + i * x.c_row + j) : Vec<T>{};
+#pragma GCC unroll 8
+    for (int q = 0; q < together; q++) {
+      const Vec<T> row = load<Vec<T>>(b + q * x.b_step + j);
+      for (int i = 0; i < rows; i++) sums[i] += factors[i][q] * row;
+    }
+    for (int i = 0; i < rows; i++) store(x.c + i * x.c_row + j, sums[i]);
+  }
+}
+// One register of columns, V, through all rows of B.
+template <class T, int rows, class V>
+void pass_through(const Matrices<T>& x, i64 j, i64 k) {
+  V sums[rows] = {};
+  for (i64 p = 0; p < k; p++) {
+    const V row = load<V>(x.b + p * x.b_step + j);
+    for (int i = 0; i < rows; i++) sums[i] += x.a[i * x.a_row + p * x.a_step] * row;
+  }
+  for (int i = 0; i < rows; i++) store(x.c + i * x.c_row + j, sums[i]);
+}
 template <class T, int rows>
 void pass_along(const Matrices<T>& x, i64 j0, i64 j1, i64 k) {
-  constexpr int kTogether = 4, L = kLanes<T>;
-  for (i64 p = 0; p < k || p == 0; p += kTogether) {  // once even for k = 0, which writes the zeros
-    const int count = int(min(kTogether, k - p));
-    T factors[rows][kTogether] = {};
-    for (int i = 0; i < rows; i++)
-      for (int q = 0; q < count; q++) factors[i][q] = x.a[i * x.a_row + (p + q) * x.a_step];
-    const T* b = x.b + p * x.b_step;
-    i64 j = j0;
-    for (; j + L <= j1 && count == kTogether; j += L) {
-      Vec<T> sums[rows];
-      for (int i = 0; i < rows; i++) sums[i] = p ? load<Vec<T>>(x.c + i * x.c_row + j) : Vec<T>{};
-#pragma GCC unroll 8
-      for (int q = 0; q < kTogether; q++) {
-        const Vec<T> row = load<Vec<T>>(b + q * x.b_step + j);
-        for (int i = 0; i < rows; i++) sums[i] += factors[i][q] * row;
-      }
-      for (int i = 0; i < rows; i++) store(x.c + i * x.c_row + j, sums[i]);
-    }
-    for (; j < j1; j++)
-      for (int i = 0; i < rows; i++) {
-        T sum = p ? x.c[i * x.c_row + j] : T(0);
-        for (int q = 0; q < count; q++) sum += factors[i][q] * b[q * x.b_step + j];
-        x.c[i * x.c_row + j] = sum;
-      }
-  }
+  constexpr int kTogether = rows <= 2 ? 8 : 4, L = kLanes<T>;
+  i64 p = 0;
+  for (; p + kTogether <= k; p += kTogether) pass_rows<T, rows, kTogether>(x, j0, j1, p);
+  for (; p < k; p++) pass_rows<T, rows, 1>(x, j0, j1, p);
+  i64 j = k ? j1 - (j1 - j0) % L : j0;
+  if (j < j1 && j1 - j0 >= L && k) return pass_through<T, rows, Vec<T>>(x, j1 - L, k);  // again for some columns, to the same bits
+  for (; j < j1; j++) pass_through<T, rows, T>(x, j, k);
 }
 template <class T>
 void pass_along(const Matrices<T>& x, const Area& area, i64 k) {
-  constexpr i64 kColumns = 8192 / sizeof(T);  // of C: they stay in L1
-  for (i64 j = area.j0; j < area.j1; j += kColumns) {
-    const i64 end = min(area.j1, j + kColumns);
+  const i64 columns = (area.i1 - area.i0 == 1 ? 16384 : 8192) / i64(sizeof(T));  // of C: they stay in L1
+  for (i64 j = area.j0; j < area.j1; j += columns) {
+    const i64 end = min(area.j1, j + columns);
     switch (area.i1 - area.i0) {
       case 1: pass_along<T, 1>(x, j, end, k); break;
       case 2: pass_along<T, 2>(x, j, end, k); break;

@@ -187,25 +187,32 @@ void pass_rows(const Matrices<T>& x, i64 j, i64 j1, i64 p) {
     for (int i = 0; i < rows; i++) store(x.c + i * x.c_row + j, sums[i]);
   }
 }
-// One register of columns, V, through all rows of B.
-template <class T, int rows, class V>
-void pass_through(const Matrices<T>& x, i64 j, i64 k) {
-  V sums[rows] = {};
+// One register of columns, or the first few of one, through all rows of B: as above, multiply-adds of registers, so that bits are equal.
+// What lies behind a few columns may be read, up to the last one of B.
+template <class T, int rows>
+void pass_through(const Matrices<T>& x, i64 j, i64 width, i64 k) {
+  Vec<T> sums[rows] = {};
+  const T* const end = x.b + (k - 1) * x.b_step + j + width;
   for (i64 p = 0; p < k; p++) {
-    const V row = load<V>(x.b + p * x.b_step + j);
+    const T* b = x.b + p * x.b_step + j;
+    Vec<T> row = {};
+    if (end - b >= kLanes<T>) row = load<Vec<T>>(b);
+    else for (i64 q = 0; q < width; q++) row[q] = b[q];
     for (int i = 0; i < rows; i++) sums[i] += x.a[i * x.a_row + p * x.a_step] * row;
   }
-  for (int i = 0; i < rows; i++) store(x.c + i * x.c_row + j, sums[i]);
+  for (int i = 0; i < rows; i++)
+    for (i64 q = 0; q < width; q++) x.c[i * x.c_row + j + q] = sums[i][q];
 }
 template <class T, int rows>
 void pass_along(const Matrices<T>& x, i64 j0, i64 j1, i64 k) {
   constexpr int kTogether = rows <= 2 ? 8 : 4, L = kLanes<T>;
+  if (k == 0)
+    for (i64 i = 0; i < rows; i++) clear(x.c + i * x.c_row + j0, j1 - j0);
   i64 p = 0;
   for (; p + kTogether <= k; p += kTogether) pass_rows<T, rows, kTogether>(x, j0, j1, p);
   for (; p < k; p++) pass_rows<T, rows, 1>(x, j0, j1, p);
-  i64 j = k ? j1 - (j1 - j0) % L : j0;
-  if (j < j1 && j1 - j0 >= L && k) return pass_through<T, rows, Vec<T>>(x, j1 - L, k);  // again for some columns, to the same bits
-  for (; j < j1; j++) pass_through<T, rows, T>(x, j, k);
+  if (const i64 width = (j1 - j0) % L; width && j1 - j0 < L) pass_through<T, rows>(x, j0, width, k);
+  else if (width) pass_through<T, rows>(x, j1 - L, L, k);  // again for some columns, to the same bits
 }
 template <class T>
 void pass_along(const Matrices<T>& x, const Area& area, i64 k) {

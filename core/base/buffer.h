@@ -64,7 +64,7 @@ struct Allocator {
   void (*free)(void* user, void* p, size_t bytes, size_t align);
   void* user;
 };
-Allocator default_allocator();  // mimalloc
+Allocator default_allocator();  // mimalloc, large blocks in large pages
 
 struct PoolStats {
   int64_t live_bytes = 0;      // in buffers that someone holds

@@ -21,7 +21,7 @@ def flags(command):
     for i, word in enumerate(words):
         if word in ("-I", "-isystem", "-include", "-D"):
             kept += [word, words[i + 1]]
-        elif word.startswith(KEPT) and word not in KEPT:
+        elif word.startswith(KEPT) and word not in KEPT and not word.startswith("-mmem"):  # strategies, which only GCC has
             kept.append(word)
     return kept
 

@@ -91,20 +91,18 @@ T fold(T* lanes, int64_t used) {
 // Adds n elements to lanes of which the first `used` hold something; the first element belongs to lane 0.
 template <class T, class Op>
 void add_to_lanes(T* state_lanes, int64_t used, const T* a, int64_t n) {
-  T lanes[kLanes];
-  if (used == 0) {
-    int64_t first = n < kLanes ? n : kLanes;
-    memcpy(state_lanes, a, first * sizeof(T));
-    a += first;
-    n -= first;
-    if (n == 0) return;
+  if (used == 0 && n < kLanes) {
+    for (int64_t l = 0; l < n; l++) state_lanes[l] = a[l];
+    return;
   }
-  memcpy(lanes, state_lanes, sizeof lanes);
+  T lanes[kLanes];
+  memcpy(lanes, used ? state_lanes : a, sizeof lanes);
+  if (!used) a += kLanes, n -= kLanes;
   for (; n >= kLanes; n -= kLanes, a += kLanes) {
     _Pragma("GCC ivdep") for (int l = 0; l < kLanes; l++) lanes[l] = Op::of(lanes[l], a[l]);
   }
-  for (int64_t l = 0; l < n; l++) lanes[l] = Op::of(lanes[l], a[l]);
   memcpy(state_lanes, lanes, sizeof lanes);
+  for (int64_t l = 0; l < n; l++) state_lanes[l] = Op::of(state_lanes[l], a[l]);
 }
 
 template <class T, class Op>

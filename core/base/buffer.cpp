@@ -23,8 +23,8 @@ namespace jt {
 #endif
 
 #ifndef JT_ASAN
-// Large blocks in large pages: kernels that write 40 MB, or step over rows, wait for the translation of addresses otherwise (measured:
-// erf of 1e7 floats 7.4 -> 6.2 ms). What the kernel cannot give, it leaves in small ones.
+// Large blocks in large pages: code that passes over many megabytes, or steps over rows, waits for the translation of addresses
+// otherwise. What the system cannot give so, it leaves in small ones.
 constexpr size_t kLargePage = size_t(1) << 21, kManyPages = 2 * kLargePage;
 static void* large_pages([[maybe_unused]] void* block, [[maybe_unused]] size_t bytes) {
 #if defined(MADV_HUGEPAGE)

@@ -1,5 +1,7 @@
 // Memory stays flat where a program keeps nothing; holding values changes neither peaks nor how much is computed.
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 
 #include "tests/capi/capi.h"
 
@@ -13,6 +15,34 @@ static int64_t resident_bytes() {
   }
   return int64_t(pages) * 4096;
 }
+
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)  // which brings an allocator of its own
+// Whether the mapping around an address asks for large pages.
+static bool is_in_large_pages(uintptr_t address) {
+  std::ifstream maps("/proc/self/smaps");
+  bool is_here = false;
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin, end;
+    if (std::sscanf(line.c_str(), "%zx-%zx ", &begin, &end) == 2) is_here = begin <= address && address < end;
+    else if (is_here && line.starts_with("VmFlags:")) return line.find(" hg") != line.npos;
+  }
+  return false;
+}
+TEST(LargeValues, LieInLargePagesFromEndToEnd) {
+  if (!std::filesystem::exists("/sys/kernel/mm/transparent_hugepage")) GTEST_SKIP() << "this system has no transparent large pages";
+  constexpr int64_t kCount = 3 << 20;
+  constexpr uintptr_t kPage = 2 << 20;
+  Session s;
+  Tensor large = s.make(jt_add, s.zeros({kCount}), s.scalar(1)), small = s.zeros({1000});
+  jt_mapping of_large{sizeof of_large}, of_small{sizeof of_small};
+  must(jt_tensor_map(s.ctx, large, &of_large)), must(jt_tensor_map(s.ctx, small, &of_small));
+  const uintptr_t at = reinterpret_cast<uintptr_t>(of_large.data);
+  EXPECT_EQ(at % kPage, 0u);
+  for (uintptr_t page = 0; page < kCount * 4 / kPage; page++) EXPECT_TRUE(is_in_large_pages(at + page * kPage)) << page;
+  EXPECT_FALSE(is_in_large_pages(reinterpret_cast<uintptr_t>(of_small.data)));
+  jt_tensor_unmap(&of_large), jt_tensor_unmap(&of_small);
+}
+#endif
 
 TEST(LazyOps, AMillionWithoutAnEvalStayFlat) {
   Session s;

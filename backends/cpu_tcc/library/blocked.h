@@ -3,7 +3,7 @@
 //
 // B becomes panels: kTileColumns columns, k running slowest, the last panel as narrow as whole registers allow. A is
 // read where it lies if it can be.
-//   A: View rows(i0, count, k0, kc, kept, is_kept)     rows i0.. of A, packed there if that is better, or before
+//   A: View rows(i0, count, k0, kc, kept, is_kept)     rows i0.. of A: packed into kept if that is better, unless they are already
 //   B: in_place(j0, width), at(k0, j0), step()         a panel whose rows can be read where they lie
 //      pack(k0, kc, j0, width, padded, out)            out[kc][padded]; after width, and kLanes past its end, anything
 //      ready(k0, kc, j0)                               a panel that was packed before; null: none was
@@ -24,7 +24,7 @@ constexpr i64 kBlockK = 512;
 template <class T>
 constexpr i64 kBlockRows = kTileRows * 8;
 template <class T>
-constexpr i64 kKeptRows = kBlockRows<T> * 32;
+constexpr i64 kKeptRows = kBlockRows<T> * 32;  // of A, packed: 3 MB of a block of k
 constexpr i64 kMostTiles = 32;
 template <class T>
 constexpr i64 kFewRows = kTileRows * kMostTiles;

@@ -65,6 +65,12 @@ class GradW {
   i64 width(i64 panel) const { return min(kPanel<T>, group_.o - panel * kPanel<T>); }
   i64 matrix_elements() const { return panels_ * f_.k() * kPanel<T>; }
   i64 most_rows() const { return blocks_.images * blocks_.rows.step; }
+  // Whether dy is read from a copy: pixels fill no half registers, or would meet in few sets of the cache. The last panel: any of them.
+  bool is_copied(i64 panel) const {
+    const bool is_aliased = s_.o * i64(sizeof(T)) % 2048 == 0 && tiles_in_all_ >= 4 * parts_;
+    return width(panel) % kHalf<T> != 0 || is_aliased;
+  }
+  i64 copied_elements() const { return is_copied(panels_ - 1) ? most_rows() * max(0, f_.h.outputs) * kPanel<T> : 0; }
 
   struct Scratch {
     T *matrix, *frames, *narrow;
@@ -72,7 +78,7 @@ class GradW {
     Source<T>* sources;
     Scratch(const GradW& g, Workspace& memory)
         : matrix(memory.take<T>(g.matrix_elements())), frames(memory.take<T>(g.blocks_.images * g.frame())),
-          narrow(memory.take<T>(g.most_rows() * max(0, g.f_.h.outputs) * kPanel<T>)),
+          narrow(memory.take<T>(g.copied_elements())),
           rows(memory.take<PixelRow<T>>(g.most_rows())), sources(memory.take<Source<T>>(g.blocks_.images)) {}
   };
 
@@ -115,7 +121,7 @@ class GradW {
 
   void add_unit(const T* dy, const Scratch& s, i64 block, i64 panel, i64 part, bool is_first, Ahead& ahead) const {
     const i64 w = width(panel), halves = TapWeights<T>::halves(w), padded = halves * kHalf<T>;
-    const bool is_aliased = s_.o * i64(sizeof(T)) % 2048 == 0 && tiles_in_all_ / parts_ >= 4, is_narrow = w != padded || is_aliased;
+    const bool is_narrow = is_copied(panel);
     if (is_narrow && (is_first || part == 0)) copy_narrow(dy + panel * kPanel<T>, s, block, w, padded);
     i64 kv = -1, count = 0;
     for (i64 index = part * tiles_in_all_ / parts_; index < (part + 1) * tiles_in_all_ / parts_; index++) {
@@ -142,8 +148,7 @@ class GradW {
     return count;
   }
 
-  // A panel of dy side by side: where its pixels would meet in few sets of the cache, or fill no half register; then with zeros
-  // behind it.
+  // A panel of dy side by side, with zeros behind pixels that fill no half register.
   void copy_narrow(const T* dy, const Scratch& s, i64 block, i64 w, i64 padded) const {
     T* to = s.narrow;
     for (i64 b = blocks_.begin(block); b < blocks_.end(block); b++) {

@@ -206,8 +206,10 @@ void pass_through(const Matrices<T>& x, i64 j, i64 width, i64 k) {
 template <class T, int rows>
 void pass_along(const Matrices<T>& x, i64 j0, i64 j1, i64 k) {
   constexpr int kTogether = rows <= 2 ? 8 : 4, L = kLanes<T>;
-  if (k == 0)
+  if (k == 0) {
     for (i64 i = 0; i < rows; i++) clear(x.c + i * x.c_row + j0, j1 - j0);
+    return;
+  }
   i64 p = 0;
   for (; p + kTogether <= k; p += kTogether) pass_rows<T, rows, kTogether>(x, j0, j1, p);
   for (; p < k; p++) pass_rows<T, rows, 1>(x, j0, j1, p);

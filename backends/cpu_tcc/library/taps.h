@@ -31,8 +31,8 @@ struct Axis {
   i64 at(i64 t) const { return t * step + first; }
   i64 reach() const { return (outputs - 1) * step + (taps - 1) * stride + 1; }
   bool is_inside() const { return first >= 0 && first + reach() <= extent; }
-  // The taps [begin, end) of output t that meet the source.
   struct Range { i64 begin, end; };
+  // The taps [begin, end) of output t that meet the source.
   Range taps_of(i64 t) const {
     const i64 from = at(t);
     if (from >= 0 && from + (taps - 1) * stride < extent) return {0, taps};

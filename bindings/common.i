@@ -1,8 +1,8 @@
 // common: what the bindings of every language agree on: which C functions are wrapped, under which names, and which
 // patterns of parameters mean the same thing.
 //
-// A language's module defines typemaps for the canonical patterns named here in capitals and then includes this file, so
-// that it never repeats the headers' own parameter names. Results leave by `jt_tensor** out`; status becomes an exception.
+// A language's module defines typemaps for the canonical patterns that api.i names in capitals, and the macro JT_WAITS, and
+// then includes this file, so that it never repeats the headers' own parameter names. Status becomes an exception.
 
 %rename("%(strip:[jt_])s", %$isfunction) "";
 
@@ -40,15 +40,4 @@
 %ignore jt_stats;
 %ignore jt_kernel_stats;
 
-// A text with its length, read by jt.
-%apply (const char* TEXT, size_t TEXT_LEN) {
-  (const char* kind, size_t kind_len), (const char* path, size_t path_len), (const char* name, size_t name_len),
-  (const char* index, size_t index_len), (const char* combine, size_t combine_len)
-};
-// Room for a text that jt writes.
-%apply (char* ROOM, size_t ROOM_LEN, size_t* OUT_LEN) { (char* dst, size_t dst_len, size_t* out_len) };
-// Several tensors.
-%apply (jt_tensor* const* TENSORS, size_t TENSORS_LEN) {
-  (jt_tensor* const* inputs, size_t inputs_len), (jt_tensor* const* params, size_t params_len)
-};
-%apply (jt_tensor* const* TENSORS_OR_NULL, size_t TENSORS_LEN) { (jt_tensor* const* grads, size_t grads_len) };
+%include "api.i"

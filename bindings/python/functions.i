@@ -1,24 +1,5 @@
-// functions: what the package needs beside ops: the C API call by call, and the helpers of src/module.h. Calls that may
-// wait run outside the interpreter lock.
-%define JT_WAITS(function)
-%exception function {
-  if (jp_enter()) SWIG_fail;
-  PyThreadState* thread = jp_begin_long();
-  $action
-  jp_end_long(thread);
-}
-%enddef
-JT_WAITS(jt_eval)
-JT_WAITS(jt_sync)
-JT_WAITS(jt_backward)
-JT_WAITS(jt_optimizer_step)
-JT_WAITS(jt_optimizer_step_grads)
-JT_WAITS(jt_idx_load)
-JT_WAITS(jt_runtime_trim)
-
+// functions: what the package needs beside ops: the C API call by call, and the helpers of src/module.h.
 %apply jt_tensor* SELF { jt_tensor* tensor, jt_tensor* src, jt_tensor* dst, jt_tensor* like, jt_tensor* loss, const jt_tensor* tensor };
-%apply jt_tensor** OUT { jt_tensor** out };
-%apply (const int64_t* INTS, size_t INTS_LEN) { (const int64_t* dims, size_t dims_len) };
 %typemap(in) jt_module* module %{ if (!($1 = jp_get_module($input))) SWIG_fail; %}
 %typemap(in) jt_optimizer* optimizer %{ if (!($1 = jp_get_optimizer($input))) SWIG_fail; %}
 

@@ -83,6 +83,15 @@
   %{ jp_drop_handles(&handles$argnum); %}
 %typemap(in, numinputs=0) (char* ROOM, size_t ROOM_LEN, size_t* OUT_LEN) (char* text = NULL, size_t room = 0)
   %{ $1 = NULL, $2 = 0, $3 = &room; %}
+// Calls that may wait run outside the interpreter lock.
+%define JT_WAITS(function)
+%exception function {
+  if (jp_enter()) SWIG_fail;
+  PyThreadState* thread = jp_begin_long();
+  $action
+  jp_end_long(thread);
+}
+%enddef
 %include "../common.i"
 
 // ---- the handle as a type --------------------------------------------------------------------------------------------

@@ -105,6 +105,32 @@ def generated_symbols(work, root, opgen):
     return [opgen, "--check", work], "capi/symbols.txt is stale"
 
 
+def api_scratch(work, root, opgen, header, before, after, complaint):
+    """A header that says something else than the table of the C API."""
+    shutil.copytree(root / "capi/include", work / "capi/include")
+    path = work / "capi/include/jt" / header
+    text = path.read_text()
+    assert before in text, (header, before)
+    path.write_text(text.replace(before, after, 1))
+    return [opgen, "--check", work], complaint
+
+
+def api_prototype(work, root, opgen):
+    return api_scratch(work, root, opgen, "jt_tensor.h", "int32_t axis", "int64_t axis",
+                       "tensor_dim says int64_t jt_tensor_dim(const jt_tensor* tensor, int32_t axis), the header "
+                       "int64_t jt_tensor_dim(const jt_tensor* tensor, int64_t axis)")
+
+
+def api_row(work, root, opgen):
+    return api_scratch(work, root, opgen, "jt_data.h", "#ifdef __cplusplus\n}", "/* More. Any thread. */\nJT_API int jt_more(void);\n\n"
+                       "#ifdef __cplusplus\n}", "capi/api.def has no row for jt_more")
+
+
+def api_waits(work, root, opgen):
+    return api_scratch(work, root, opgen, "jt_data.h", "JT_E_BUSY, JT_E_NOMEM. Threads: the context's", "JT_E_NOMEM. Threads: any",
+                       "idx_load: its comment says any thread")
+
+
 def vectors_missing(work, root, opgen):
     for path in ("capi/include", "capi/src", "docs"):
         shutil.copytree(root / path, work / path)
@@ -121,7 +147,8 @@ def host_malloc(work, root, program):
 
 
 CANARIES = [layers, layers_backend, layers_capi, size, headers_standard, headers_document, exports, calls, calls_environment,
-            calls_constructor, globals_, generated, generated_symbols, vectors_missing, host_malloc]
+            calls_constructor, globals_, generated, generated_symbols, api_prototype, api_row, api_waits, vectors_missing,
+            host_malloc]
 
 
 def main(name, root, program=""):

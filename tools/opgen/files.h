@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/opgen/rows.h"
+#include "tools/opgen/api.h"
 
 namespace opgen {
 
@@ -19,13 +19,14 @@ File docs(const std::vector<Row>& rows);     // docs/OPS.md
 File flags_doc();                            // docs/FLAGS.md
 File layers_doc();                           // docs/LAYERS.md
 std::string layers_json();                   // what a generator of classes needs: an array of objects
-File python_ops(const std::vector<Row>& rows);  // bindings/python/ops.i
-File python_names(const std::vector<Row>& rows);  // bindings/python/jt/ops.py
-File python_layers();                            // bindings/python/jt/_layers.py
-File python_optimizers();                        // bindings/python/jt/_optimizers.py
+// From the model alone:
+File swig_api(const Api& api);               // bindings/api.i
+File python_ops(const Api& api);             // bindings/python/ops.i
+File python_names(const Api& api);           // bindings/python/jt/ops.py
+File python_layers(const Api& api);          // bindings/python/jt/_layers.py
+File python_optimizers(const Api& api);      // bindings/python/jt/_optimizers.py
 // bindings/python/jt/_C.pyi; `head` is bindings/python/stub_head.pyi.
-File python_stub(const std::vector<Row>& rows, const std::string& head);
-// capi/symbols.txt: every name declared with JT_API in `headers`, given as contents, sorted.
-File symbols(const std::vector<std::string>& headers);
+File python_stub(const Api& api, const std::string& head);
+File symbols(const Headers& headers);        // capi/symbols.txt: every name declared with JT_API, sorted
 
 }  // namespace opgen

@@ -1,5 +1,6 @@
-// opgen: the tables of ops, flags, layers and optimisers -> the files that repeat them: prototypes, bodies, documentation,
-// the list of exported symbols, what Python declares.
+// opgen: the tables of ops, flags, layers, optimisers and of the C API's hand-written part -> the files that repeat them:
+// prototypes, bodies, documentation, the list of exported symbols, and, from one model of all of it (api.h), what the bindings
+// of every language declare. It fails, and says why, where a table and a header do not agree.
 //
 //   opgen ROOT          writes those that differ below the repository ROOT
 //   opgen --layers      prints the table of layers as JSON, for generators of classes in other languages
@@ -24,40 +25,21 @@ static std::string content_of(const fs::path& path) {
   return out.str();
 }
 
-static std::string without_comments(const std::string& text) {
-  std::string out;
-  for (size_t at = 0; at < text.size();) {
-    size_t from = text.find("/*", at);
-    out += text.substr(at, from - at);
-    if (from == text.npos) break;
-    size_t to = text.find("*/", from + 2);
-    at = to == text.npos ? text.size() : to + 2;
-  }
-  return out;
-}
-
-File symbols(const std::vector<std::string>& headers) {
+File symbols(const Headers& headers) {
   std::set<std::string> names;
-  for (const std::string& header : headers) {
-    std::string text = without_comments(header);
-    for (size_t at = 0; (at = text.find("\nJT_API ", at)) != text.npos;) {
-      size_t open = text.find('(', at), from = text.find_last_of(" *\n", open) + 1;
-      names.insert(text.substr(from, open - from));
-      at = open;
-    }
-  }
+  for (const Declaration& function : headers.functions) names.insert(function.name);
   std::string out = std::string("# ") + kGenerated + "\n";
   for (const std::string& name : names) out += name + "\n";
   return {"capi/symbols.txt", out};
 }
 
-static std::vector<std::string> header_contents(const fs::path& root, const File& ops_header) {
+static Headers headers_of(const fs::path& root, const File& ops_header) {
   std::vector<fs::path> paths;
   for (const fs::directory_entry& e : fs::directory_iterator(root / "capi/include/jt"))
-    if (e.path().extension() == ".h" && e.path().filename() != "jt_ops.h") paths.push_back(e.path());
+    if (e.path().extension() == ".h" && e.path().filename() != "jt_backend.h") paths.push_back(e.path());
   std::sort(paths.begin(), paths.end());
-  std::vector<std::string> out{ops_header.content};
-  for (const fs::path& path : paths) out.push_back(content_of(path));
+  Headers out;
+  for (const fs::path& path : paths) read_header(path.filename() == "jt_ops.h" ? ops_header.content : content_of(path), out);
   return out;
 }
 
@@ -78,8 +60,12 @@ static std::vector<std::string> rows_without_vectors(const fs::path& root, const
 static int run(const fs::path& root, bool only_check) {
   std::vector<Row> table = rows();
   File ops_header = header(table);
-  std::vector<File> files{ops_header, bodies(table), docs(table), flags_doc(), layers_doc(), python_ops(table), python_names(table), python_optimizers(), python_layers(),
-                          python_stub(table, content_of(root / "bindings/python/stub_head.pyi")), symbols(header_contents(root, ops_header))};
+  std::vector<std::string> complaints;
+  Api api = make_api(table, headers_of(root, ops_header), complaints);
+  for (const std::string& complaint : complaints) std::fprintf(stderr, "%s\n", complaint.c_str());
+  std::vector<File> files{ops_header, bodies(table), docs(table), flags_doc(), layers_doc(), symbols(api.headers), swig_api(api),
+                          python_ops(api), python_names(api), python_optimizers(api), python_layers(api),
+                          python_stub(api, content_of(root / "bindings/python/stub_head.pyi"))};
   int stale = 0;
   for (const File& file : files) {
     if (content_of(root / file.path) == file.content) continue;
@@ -98,7 +84,7 @@ static int run(const fs::path& root, bool only_check) {
       stale++;
     }
   }
-  return only_check && stale;
+  return !complaints.empty() || (only_check && stale);
 }
 
 }  // namespace opgen

@@ -1,116 +1,100 @@
-// python_layers: the table of layers -> a Python class per row (bindings/python/jt/_layers.py).
-#include "core/nn/table.h"
+// python_layers: the layers of the model -> a Python class per row (bindings/python/jt/_layers.py).
 #include "tools/opgen/files.h"
+
+#include <stdexcept>
 
 namespace opgen {
 
-using jt::FieldKind;
-using jt::LayerField;
-using jt::LayerRow;
-
-static std::string type_of(const LayerField& f) {
+static std::string type_of(const Param& f) {
   std::string type;
-  switch (f.kind) {
-    case FieldKind::integer: type = "int"; break;
-    case FieldKind::boolean: type = "bool"; break;
-    case FieldKind::real: type = "float"; break;
-    case FieldKind::ints: type = "Ints"; break;
-    case FieldKind::word: type = "str"; break;
-    case FieldKind::tensor: return "Optional[Tensor]";
-    case FieldKind::dtype: return "DTypeLike";
+  switch (f.role) {
+    case Role::integer: type = "int"; break;
+    case Role::boolean: type = "bool"; break;
+    case Role::real: type = "float"; break;
+    case Role::ints: type = "Ints"; break;
+    case Role::text: type = "str"; break;
+    case Role::optional_operand: return "Optional[Tensor]";
+    case Role::dtype: return "DTypeLike";
+    default: throw std::runtime_error(f.name + ": no field in Python has the role " + std::string(row_of(f.role).word));
   }
   return f.may_be_none ? "Optional[" + type + "]" : type;
 }
 
-static std::string default_of(const LayerField& f) {
-  if (f.kind == FieldKind::tensor || (f.may_be_none && f.fallback == "none")) return "None";
-  if (f.kind == FieldKind::boolean) return f.fallback == "0" ? "False" : "True";
-  if (f.kind == FieldKind::word) return "\"" + std::string(f.fallback) + "\"";
-  if (f.kind == FieldKind::dtype) return "\"float32\"";
-  return std::string(f.fallback);
+static std::string default_of(const Param& f) {
+  if (f.role == Role::optional_operand || (f.may_be_none && f.fallback == "none")) return "None";
+  if (f.role == Role::boolean) return f.fallback == "0" ? "False" : "True";
+  if (f.role == Role::text) return "\"" + f.fallback + "\"";
+  if (f.role == Role::dtype) return "\"float32\"";
+  return f.fallback;
 }
 
-static std::string meaning_of(const LayerField& f) {
-  std::string type(f.type);
-  if (f.kind == FieldKind::word) {
+static std::string meaning_of(const Param& f) {
+  if (f.role == Role::text) {
     std::string out;
-    for (std::string_view word : jt::words(f.type, '|')) out += (out.empty() ? "\"" : ", \"") + std::string(word) + "\"";
+    for (const std::string& word : f.words) out += (out.empty() ? "\"" : ", \"") + word + "\"";
     return "one of " + out;
   }
-  if (type == "count") return "at least 1";
-  if (type == "size" || type == "real") return "at least 0";
-  if (type == "unit") return "in 0..1";
-  std::string range = type == "counts" ? "at least 1" : type == "sizes" ? "at least 0" : "any";
-  if (f.kind == FieldKind::ints && f.values > 1) return std::to_string(f.values) + " integers or one for all, " + range;
-  if (f.kind == FieldKind::ints) return (f.values ? "an integer, " : "integers, ") + range;
+  if (f.range == "count") return "at least 1";
+  if (f.range == "size" || f.range == "real") return "at least 0";
+  if (f.range == "unit") return "in 0..1";
+  std::string range = f.range == "counts" ? "at least 1" : f.range == "sizes" ? "at least 0" : "any";
+  if (f.role == Role::ints && f.values > 1) return std::to_string(f.values) + " integers or one for all, " + range;
+  if (f.role == Role::ints) return (f.values ? "an integer, " : "integers, ") + range;
   return "";
 }
 
-static std::string docstring(const LayerRow& row, const std::vector<LayerField>& fields) {
-  std::string out = std::string("    \"\"\"") + row.doc + "\n", lines, tensors;
-  for (const LayerField& f : fields)
-    if (std::string meaning = meaning_of(f); !meaning.empty()) lines += "    " + std::string(f.name) + ": " + meaning + ".\n";
-  for (const jt::LayerState& s : jt::layer_states(row))
+static std::string docstring(const Class& row) {
+  std::string out = "    \"\"\"" + row.doc.text + "\n", lines, tensors;
+  for (const Param& f : row.fields)
+    if (std::string meaning = meaning_of(f); !meaning.empty()) lines += "    " + f.name + ": " + meaning + ".\n";
+  for (const State& s : row.states)
     if (s.initial != "absent")
-      tensors += "    " + std::string(s.name) + " [" + std::string(s.extents) + "]: a " + (s.is_buffer ? "buffer" : "parameter") +
-                 (s.condition.empty() ? "" : ", with " + std::string(s.condition)) + ".\n";
+      tensors += "    " + s.name + " [" + s.extents + "]: a " + (s.is_buffer ? "buffer" : "parameter") +
+                 (s.condition.empty() ? "" : ", with " + s.condition) + ".\n";
   return out + "\n" + lines + tensors + "    Errors: ArgumentError (a field out of range), ShapeError, DTypeError.\n    \"\"\"\n\n";
 }
 
-static std::string list_of(const std::vector<std::string_view>& names) {
+static std::string list_of(const std::vector<State>& states) {
   std::string out;
-  for (std::string_view name : names) out += "\"" + std::string(name) + "\", ";
-  return "(" + out.substr(0, out.size() - (names.size() > 1 ? 2 : names.empty() ? 0 : 1)) + ")";
+  for (const State& s : states) out += "\"" + s.name + "\", ";
+  return "(" + out.substr(0, out.size() - (states.size() > 1 ? 2 : 1)) + ")";
 }
 
-static std::string class_text(const LayerRow& row) {
-  std::vector<LayerField> fields = jt::layer_fields(row);
-  jt::LayerOperands operands = jt::layer_operands(row);
-  std::vector<std::string_view> tensors;
-  for (const jt::LayerState& s : jt::layer_states(row)) tensors.push_back(s.name);
-  std::string out = std::string("\n\nclass ") + row.name + "(Layer):\n" + docstring(row, fields), parameters, given;
-  if (!tensors.empty()) out += "    _tensors = " + list_of(tensors) + "\n";
-  if (operands.results.size() > 1) out += "    _results = " + std::to_string(operands.results.size()) + "\n";
-  for (const LayerField& f : fields) {
-    std::string name(f.name);
-    if (f.kind == FieldKind::dtype) parameters += ", *";
-    parameters += ", " + name + ": " + type_of(f) + (f.is_required ? "" : " = " + default_of(f));
-    given += (given.empty() ? "" : ", ") + name + "=" + name;
+static std::string class_text(const Class& row) {
+  size_t results = row.forward.results.size();
+  std::string out = "\n\nclass " + row.title + "(Layer):\n" + docstring(row), parameters, given;
+  if (!row.states.empty()) out += "    _tensors = " + list_of(row.states) + "\n";
+  if (results > 1) out += "    _results = " + std::to_string(results) + "\n";
+  for (const Param& f : row.fields) {
+    if (f.role == Role::dtype) parameters += ", *";
+    parameters += ", " + f.name + ": " + type_of(f) + (f.is_required ? "" : " = " + default_of(f));
+    given += (given.empty() ? "" : ", ") + f.name + "=" + f.name;
   }
-  for (const jt::LayerState& s : jt::layer_states(row)) {
-    std::string type = s.condition.empty() && s.initial != "absent" ? "Tensor" : "Optional[Tensor]";
-    out += "    " + std::string(s.name) + ": " + type + "\n";
+  for (const State& s : row.states) out += "    " + s.name + ": " + (s.may_be_absent() ? "Optional[Tensor]" : "Tensor") + "\n";
+  out += std::string(row.states.empty() && results < 2 ? "" : "\n") + "    def __init__(self" + parameters + ") -> None:\n        super().__init__(" + given + ")\n\n";
+  std::string arguments, passed, result = "Tensor";
+  for (const Param& p : row.forward.params) {
+    arguments += ", " + p.name + (p.is_required ? ": Tensor" : ": State = None");
+    passed += (passed.empty() ? "" : ", ") + p.name;
   }
-  out += std::string(tensors.empty() && operands.results.size() < 2 ? "" : "\n") + "    def __init__(self" + parameters + ") -> None:\n        super().__init__(" + given + ")\n\n";
-  std::string arguments, passed;
-  for (size_t i = 0; i < operands.inputs.size(); i++) {
-    std::string name(operands.inputs[i]);
-    arguments += ", " + name + (i < operands.required ? ": Tensor" : ": State = None");
-    passed += (passed.empty() ? "" : ", ") + name;
-  }
-  std::string result = "Tensor";
-  if (operands.results.size() > 1) {
-    result = "Tuple[Tensor";
-    for (size_t i = 1; i < operands.results.size(); i++) result += ", Tensor";
-    result += "]";
-  }
+  for (size_t i = 1; i < results; i++) result += ", Tensor";
+  if (results > 1) result = "Tuple[" + result + "]";
   return out + "    def execute(self" + arguments + ") -> " + result + ":  # type: ignore[override]\n        return self._run(" + passed +
          ")  # type: ignore[no-any-return]\n";
 }
 
-File python_layers() {
+File python_layers(const Api& api) {
   std::string out = "# Generated by `cmake --build build --target generate` from core/nn/layers.def; do not edit.\n"
                     "\"\"\"_layers: a class per row of the table of layers; names, fields and defaults are PyTorch's.\"\"\"\n"
                     "from typing import Optional, Tuple\n\nfrom ._layer import DTypeLike, Ints, Layer, State\nfrom .tensor import Tensor\n\n";
   std::string classes, aliases, names;
-  for (const LayerRow& row : jt::layer_rows()) {
-    std::string name = row.name;
-    if (name == "Module" || name == "Sequential") continue;  // Python's own hold functions too
+  for (const Class& row : api.layers) {
+    if (row.is_container) continue;  // Python's own hold functions too
     classes += class_text(row);
-    names += "    \"" + name + "\",\n";
-    for (std::string_view alias : jt::words(row.aliases)) {
-      aliases += std::string(alias) + " = " + name + "\n";
-      names += "    \"" + std::string(alias) + "\",\n";
+    names += "    \"" + row.title + "\",\n";
+    for (const std::string& alias : row.aliases) {
+      aliases += alias + " = " + row.title + "\n";
+      names += "    \"" + alias + "\",\n";
     }
   }
   return {"bindings/python/jt/_layers.py", out + "__all__ = [\n" + names + "]\n" + classes + "\n\n" + aliases};

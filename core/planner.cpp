@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/hash.h"
+#include "core/ir/eval.h"
 #include "core/ir/rules.h"
 
 namespace jt {
@@ -98,13 +99,14 @@ void add_type(Words& key, const Type& t) {
   for (int64_t extent : t.shape.extents()) key.put(uint64_t(extent));
 }
 
-// seed and stream as one Philox key; it and the counter are arguments of a plan.
-int64_t random_key(const Node* n) {
-  return int64_t(uint64_t(n->integer(1)) ^ uint64_t(n->integer(2)) * 0x9E3779B97F4A7C15u);
+// Its Philox key and its counter are arguments of a plan.
+int64_t key_of(const Node* random) {
+  return int64_t(random_key(random->integer(attr(Op::random_bits, "seed")), random->integer(attr(Op::random_bits, "stream"))));
 }
+int64_t counter_of(const Node* random) { return random->integer(attr(Op::random_bits, "counter")); }
 
 // Attributes that say where, not what: arguments of a plan.
-int starts_attr(Op op) { return op == Op::slice || op == Op::update ? 0 : -1; }
+int starts_attr(Op op) { return op == Op::slice || op == Op::update ? attr_at(op, "starts") : -1; }
 
 }  // namespace
 
@@ -161,8 +163,8 @@ static Block captured(std::span<Node* const> nodes, std::span<const Ref> leaves,
       b.scalars.push_back({n->results()[0].type.dtype, n->constant_bits});
     } else if (n->op == Op::random_bits) {
       made->origin = int32_t(b.scalars.size());
-      b.scalars.push_back({JT_U64, random_key(n)});
-      b.scalars.push_back({JT_I64, n->integer(3)});
+      b.scalars.push_back({JT_U64, key_of(n)});
+      b.scalars.push_back({JT_I64, counter_of(n)});
     }
     if (int a = starts_attr(n->op); a >= 0) {
       made->origin = int32_t(b.wheres.size());
@@ -222,18 +224,18 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool sto
       w.scalars.push_back(n->constant_bits);
     }
     if (n->op == Op::random_bits) {
-      w.scalars.push_back(random_key(n));
-      w.scalars.push_back(n->integer(3));
+      w.scalars.push_back(key_of(n));
+      w.scalars.push_back(counter_of(n));
     }
     int starts = starts_attr(n->op);
     for (int a = 0; a < n->n_attrs; a++) {
-      if (n->op == Op::random_bits && a > 0) break;
+      if (n->op == Op::random_bits && a > attr(Op::random_bits, "shape")) break;
       auto words = n->ints(a);
       key.put(words.size());
       bool moves = a == starts;
       if (moves) w.wheres.insert(w.wheres.end(), words.begin(), words.end());
       // stops only repeat what the starts and the result's extents say
-      if (n->op == Op::slice && a == 1) continue;
+      if (n->op == Op::slice && a == attr(Op::slice, "stops")) continue;
       for (int64_t word : words) key.put(moves ? uint64_t(word != 0) : uint64_t(word));
     }
     for (int i = 0; i < n->n_results; i++) {

@@ -4,7 +4,6 @@
 // when the library is unloaded or a thread ends.
 #include "capi/src/guard.h"
 
-#include <atomic>
 #include <vector>
 
 namespace jt::capi {
@@ -86,25 +85,11 @@ Cell& own_cell(Context& c, const char* what, jt_tensor* tensor) {
   return cell;
 }
 
-// Of an op with a fixed number of operands, that number; kAsk: its signature must be asked.
-constexpr uint8_t kAsk = 0xfe;
-static uint8_t fixed_arity(Op op) {
-  static std::atomic<uint8_t> known[kOps];  // one more than the answer, 0: not asked yet
-  std::atomic<uint8_t>& mine = known[size_t(op)];
-  uint8_t found = mine.load(std::memory_order_relaxed);
-  if (found) return uint8_t(found - 1);
-  Signature s = signature(def(op));
-  bool fixed = !s.variadic && std::find(s.optional.begin(), s.optional.end(), true) == s.optional.end();
-  uint8_t arity = fixed && s.operands.size() < kAsk ? uint8_t(s.operands.size()) : kAsk;
-  mine.store(uint8_t(arity + 1), std::memory_order_relaxed);
-  return arity;
-}
-
 static void check_operands(Op op, std::span<jt_tensor* const> inputs) {
   bool has_null = false;
   for (jt_tensor* input : inputs) has_null |= !input;
-  if (!has_null && fixed_arity(op) == inputs.size()) [[likely]] return;
-  Signature s = signature(def(op));
+  const Signature& s = signature(op);
+  if (!has_null && s.is_fixed && s.operands.size() == inputs.size()) [[likely]] return;
   size_t least = s.operands.size() - s.variadic;
   bool fits = s.variadic ? inputs.size() >= least : inputs.size() == least;
   if (!fits) fail(JT_E_INVALID, name(op), ": takes ", s.operands.size(), s.variadic ? " or more" : "", " operands, not ", inputs.size());

@@ -19,7 +19,7 @@ extern "C" jt_status jt_op_call(jt_context* ctx, const char* op, size_t op_len, 
     if (!inputs && inputs_len) fail(JT_E_INVALID, wanted, ": inputs is NULL, but inputs_len is ", inputs_len);
     if (!attrs && attrs_len) fail(JT_E_INVALID, wanted, ": attrs is NULL, but attrs_len is ", attrs_len);
     if (!outputs || !outputs_len) fail(JT_E_INVALID, wanted, ": outputs is NULL or empty");
-    size_t results = signature(def(found)).results.size();
+    size_t results = signature(found).results.size();
     if (outputs_len > results) fail(JT_E_INVALID, wanted, ": gives ", results, " results, not ", outputs_len);
     jt_tensor** outs[8];
     JT_CHECK(results <= 8);
@@ -30,5 +30,5 @@ extern "C" jt_status jt_op_call(jt_context* ctx, const char* op, size_t op_len, 
 
 extern "C" size_t jt_op_count(void) { return size_t(kOps - kFirstCallable); }
 extern "C" const char* jt_op_name(size_t i) { return is_callable(i) ? callable(i).name : nullptr; }
-extern "C" const char* jt_op_signature(size_t i) { return is_callable(i) ? callable(i).signature : nullptr; }
+extern "C" const char* jt_op_signature(size_t i) { return is_callable(i) ? kSignatureTexts[kFirstCallable + int(i)].data() : nullptr; }
 extern "C" const char* jt_op_doc(size_t i) { return is_callable(i) ? callable(i).doc : nullptr; }

@@ -326,9 +326,9 @@ void matmul_grad(GradStep& s) {
 struct Convolution {
   std::span<const int64_t> stride, padding, dilation;
   int64_t groups, channels_last;
-  Convolution(const Node* n, int first)
-      : stride(n->ints(first)), padding(n->ints(first + 1)), dilation(n->ints(first + 2)), groups(n->integer(first + 3)),
-        channels_last(n->integer(first + 4)) {}
+  explicit Convolution(const Node* n)
+      : stride(n->ints(attr_at(n, "stride"))), padding(n->ints(attr_at(n, "padding"))), dilation(n->ints(attr_at(n, "dilation"))),
+        groups(n->integer(attr_at(n, "groups"))), channels_last(n->integer(attr_at(n, "channels_last"))) {}
   Attrs with(Attrs attrs) const {
     return attrs.add_ints(stride).add_ints(padding).add_ints(dilation).add(groups).add(channels_last);
   }
@@ -342,33 +342,34 @@ struct Convolution {
 };
 
 void conv2d_grad(GradStep& s) {
-  Convolution conv(s.node, 0);
+  Convolution conv(s.node);
   Ref x = s.node->inputs()[0], w = s.node->inputs()[1], dz = s.dz[0];
   if (s.needs[0]) s.dx[0] = conv.to_x(dz, w, x.shape());
   if (s.needs[1]) s.dx[1] = conv.to_w(dz, x, w.shape());
 }
 
 void conv2d_grad_x_grad(GradStep& s) {
-  Convolution conv(s.node, 1);
+  Convolution conv(s.node);
   Ref g = s.node->inputs()[0], w = s.node->inputs()[1], dx = s.dz[0];
   if (s.needs[0]) s.dx[0] = conv.forward(dx, w);
   if (s.needs[1]) s.dx[1] = conv.to_w(g, dx, w.shape());
 }
 
 void conv2d_grad_w_grad(GradStep& s) {
-  Convolution conv(s.node, 1);
+  Convolution conv(s.node);
   Ref g = s.node->inputs()[0], x = s.node->inputs()[1], dw = s.dz[0];
   if (s.needs[0]) s.dx[0] = conv.forward(x, dw);
   if (s.needs[1]) s.dx[1] = conv.to_x(g, dw, x.shape());
 }
 
 // Attributes size, stride, padding, channels_last, which all pooling rows end with.
-Attrs pool_attrs(const Node* n, int first, Attrs attrs = {}) {
-  return attrs.add_ints(n->ints(first)).add_ints(n->ints(first + 1)).add_ints(n->ints(first + 2)).add(n->integer(first + 3));
+Attrs pool_attrs(const Node* n, Attrs attrs = {}) {
+  for (std::string_view name : {"size", "stride", "padding", "channels_last"}) attrs.add_ints(n->ints(attr_at(n, name)));
+  return attrs;
 }
 
 void max_pool2d_grad_rule(GradStep& s) {
-  Attrs attrs = pool_attrs(s.node, 0, Attrs().add_ints(shape_of(s, 0).extents()));
+  Attrs attrs = pool_attrs(s.node, Attrs().add_ints(shape_of(s, 0).extents()));
   s.dx[0] = call(Op::max_pool2d_grad, {s.dz[0], Ref{s.node, 1}}, attrs);
 }
 
@@ -376,7 +377,7 @@ void max_pool2d_grad_rule(GradStep& s) {
 void max_pool2d_grad_grad(GradStep& s) {
   Ref index = s.node->inputs()[1];
   const Shape& out = index.shape();
-  bool last = s.node->integer(4);
+  bool last = s.node->integer(attr(Op::max_pool2d_grad, "channels_last"));
   auto with_planes = [last](const Shape& x) {
     return last ? Shape{x[0], x[1] * x[2], x[3]} : Shape{x[0], x[1], x[2] * x[3]};
   };
@@ -385,10 +386,10 @@ void max_pool2d_grad_grad(GradStep& s) {
 }
 
 void avg_pool2d_grad_rule(GradStep& s) {
-  s.dx[0] = call(Op::avg_pool2d_grad, {s.dz[0]}, pool_attrs(s.node, 0, Attrs().add_ints(shape_of(s, 0).extents())));
+  s.dx[0] = call(Op::avg_pool2d_grad, {s.dz[0]}, pool_attrs(s.node, Attrs().add_ints(shape_of(s, 0).extents())));
 }
 
-void avg_pool2d_grad_grad(GradStep& s) { s.dx[0] = call(Op::avg_pool2d, {s.dz[0]}, pool_attrs(s.node, 1)); }
+void avg_pool2d_grad_grad(GradStep& s) { s.dx[0] = call(Op::avg_pool2d, {s.dz[0]}, pool_attrs(s.node)); }
 
 void custom_rule(GradStep& s) { s.node->custom->backward(s.node, s.dz, s.needs, s.dx); }
 

@@ -6,8 +6,6 @@
 
 namespace jt {
 
-int result_count(Op op) { return op == Op::max_pool2d ? 2 : 1; }
-
 void infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results) {
   TypeRule rule{def(op), inputs, attrs, results};
   def(op).type(rule);
@@ -213,7 +211,7 @@ static void add_given(Attrs& out, Op op, const AttrDef& a, const jt_attr& given)
 }
 
 Attrs make_attrs(Op op, std::span<const jt_attr> given) {
-  Signature sig = signature(def(op));
+  const Signature& sig = signature(op);
   for (const jt_attr& g : given) {
     bool known = false;
     for (const AttrDef& a : sig.attrs) known |= g.name && a.name == g.name;

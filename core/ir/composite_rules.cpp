@@ -78,7 +78,7 @@ void one_hot_type(TypeRule& r) {
   if (classes < 0) fail(JT_E_INVALID, "one_hot: ", classes, " classes");
   Shape out = r.inputs[0].shape();
   out.push(classes);
-  r.results[0] = {dtype_attr(r, 1), out};
+  r.results[0] = {dtype_attr(r, r.at("dtype")), out};
 }
 void layer_norm_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();

@@ -375,14 +375,14 @@ uint32_t philox(uint64_t element, uint64_t counter, uint64_t key) {
 void evaluate_source(const Node* node, HostValue& z) {
   DType t = z.type.dtype;
   if (node->op == Op::random_bits) {
-    uint64_t key = random_key(node->integer(1), node->integer(2));
+    uint64_t key = random_key(node->integer(attr(Op::random_bits, "seed")), node->integer(attr(Op::random_bits, "stream")));
     for (int64_t n = 0; n < z.type.count(); n++)
-      put(z, n, {.i64 = philox(uint64_t(n), uint64_t(node->integer(3)), key)});
+      put(z, n, {.i64 = philox(uint64_t(n), uint64_t(node->integer(attr(Op::random_bits, "counter"))), key)});
     return;
   }
   JT_CHECK(node->op == Op::iota);
   for_each(z.type.shape, [&](const Index& index, int64_t n) {
-    int64_t coordinate = z.type.shape.rank ? index[int(node->integer(1))] : 0;
+    int64_t coordinate = z.type.shape.rank ? index[int(node->integer(attr(Op::iota, "axis")))] : 0;
     put(z, n, cast({.i64 = coordinate}, JT_I64, t));
   });
 }

@@ -50,6 +50,8 @@ void matmul(const HostValue& x, const HostValue& y, HostValue& z) {
   sums.write_to(z);
 }
 
+std::span<const int64_t> ints(const Node* node, std::string_view attr) { return node->ints(attr_at(node, attr)); }
+
 // The extents of images [N,C,H,W], or channels last [N,H,W,C], and the way to their elements.
 struct Images {
   int64_t n, c, h, w;
@@ -63,10 +65,10 @@ struct Images {
 
 // Calls visit(offset in x, in w, in z) for every product of a conv2d.
 template <class Visit>
-void for_each_product(const Node* node, int first_attr, const Shape& xs, const Shape& w, const Shape& zs, Visit visit) {
-  auto stride = node->ints(first_attr), padding = node->ints(first_attr + 1), dilation = node->ints(first_attr + 2);
-  int64_t groups = node->integer(first_attr + 3), out_per_group = w[0] / groups;
-  Images x(xs, node->integer(first_attr + 4)), z(zs, x.last);
+void for_each_product(const Node* node, const Shape& xs, const Shape& w, const Shape& zs, Visit visit) {
+  auto stride = ints(node, "stride"), padding = ints(node, "padding"), dilation = ints(node, "dilation");
+  int64_t groups = ints(node, "groups")[0], out_per_group = w[0] / groups;
+  Images x(xs, ints(node, "channels_last")[0]), z(zs, x.last);
   for (int64_t n = 0; n < z.n; n++)
     for (int64_t o = 0; o < z.c; o++)
       for (int64_t i = 0; i < z.h; i++)
@@ -85,19 +87,19 @@ void conv2d(const Node* node, const HostValue& a, const HostValue& b, HostValue&
   Sums sums(out.type);
   const Shape &sa = a.type.shape, &sb = b.type.shape, &so = out.type.shape;
   if (node->op == Op::conv2d)
-    for_each_product(node, 0, sa, sb, so, [&](int64_t x, int64_t w, int64_t z) { sums.add_product(z, a, x, b, w); });
+    for_each_product(node, sa, sb, so, [&](int64_t x, int64_t w, int64_t z) { sums.add_product(z, a, x, b, w); });
   else if (node->op == Op::conv2d_grad_x)
-    for_each_product(node, 1, so, sb, sa, [&](int64_t x, int64_t w, int64_t z) { sums.add_product(x, a, z, b, w); });
+    for_each_product(node, so, sb, sa, [&](int64_t x, int64_t w, int64_t z) { sums.add_product(x, a, z, b, w); });
   else
-    for_each_product(node, 1, sb, so, sa, [&](int64_t x, int64_t w, int64_t z) { sums.add_product(w, a, z, b, x); });
+    for_each_product(node, sb, so, sa, [&](int64_t x, int64_t w, int64_t z) { sums.add_product(w, a, z, b, x); });
   sums.write_to(out);
 }
 
 // Calls visit(offset in z, in x, place in x's plane) for every element of every window that is not padding.
 template <class Visit>
-void for_each_in_window(const Node* node, int first_attr, const Shape& xs, const Shape& zs, Visit visit) {
-  auto size = node->ints(first_attr), stride = node->ints(first_attr + 1), padding = node->ints(first_attr + 2);
-  Images x(xs, node->integer(first_attr + 3)), z(zs, x.last);
+void for_each_in_window(const Node* node, const Shape& xs, const Shape& zs, Visit visit) {
+  auto size = ints(node, "size"), stride = ints(node, "stride"), padding = ints(node, "padding");
+  Images x(xs, ints(node, "channels_last")[0]), z(zs, x.last);
   for (int64_t n = 0; n < z.n; n++)
     for (int64_t c = 0; c < z.c; c++)
       for (int64_t i = 0; i < z.h; i++)
@@ -117,7 +119,7 @@ void max_pool2d(const Node* node, const HostValue& x, std::span<HostValue> resul
   size_t count = size_t(out.count());
   std::vector<double> best(count, -std::numeric_limits<double>::infinity());
   std::vector<int64_t> winner(count, -1);
-  for_each_in_window(node, 0, in, out, [&](int64_t to, int64_t from, int64_t place) {
+  for_each_in_window(node, in, out, [&](int64_t to, int64_t from, int64_t place) {
     double value = real_at(x, from), &old = best[size_t(to)];
     if (winner[size_t(to)] < 0 || value > old || (value != value && old == old)) old = value, winner[size_t(to)] = place;
   });
@@ -128,7 +130,7 @@ void max_pool2d(const Node* node, const HostValue& x, std::span<HostValue> resul
 }
 
 void max_pool2d_grad(const Node* node, const HostValue& dz, const HostValue& index, HostValue& dx) {
-  Images in(dz.type.shape, node->integer(4)), out(dx.type.shape, in.last);
+  Images in(dz.type.shape, ints(node, "channels_last")[0]), out(dx.type.shape, in.last);
   std::vector<double> sums(size_t(dx.type.count()));
   for (int64_t n = 0; n < in.n; n++)
     for (int64_t c = 0; c < in.c; c++)
@@ -143,12 +145,11 @@ void max_pool2d_grad(const Node* node, const HostValue& dz, const HostValue& ind
 
 void avg_pool2d(const Node* node, const HostValue& a, HostValue& out) {
   bool backward = node->op == Op::avg_pool2d_grad;
-  int first_attr = backward ? 1 : 0;
   const Shape& x = backward ? out.type.shape : a.type.shape;
   const Shape& z = backward ? a.type.shape : out.type.shape;
-  auto size = node->ints(first_attr);
+  auto size = ints(node, "size");
   std::vector<double> sums(size_t(out.type.count()));
-  for_each_in_window(node, first_attr, x, z, [&](int64_t in_z, int64_t in_x, int64_t) {
+  for_each_in_window(node, x, z, [&](int64_t in_z, int64_t in_x, int64_t) {
     if (backward) sums[size_t(in_x)] += real_at(a, in_z);
     else sums[size_t(in_z)] += real_at(a, in_x);
   });

@@ -161,6 +161,7 @@ struct Node {
 
 inline const Type& Ref::type() const { return node->results()[result].type; }
 inline Kind kind(const Node* n) { return def(n->op).kind; }
+inline int attr_at(const Node* n, std::string_view name) { return attr_at(n->op, name); }
 
 inline void retain(Node* node) { node->refs++; }
 void free_unused(Node* node);  // and what only it held, without recursion

@@ -4,7 +4,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/base/dtype.h"
 #include "core/base/program.h"
@@ -25,7 +24,13 @@ enum class Op : uint16_t {
   count
 };
 constexpr int kOps = int(Op::count);
-constexpr int kFirstElement = int(Op::neg), kLastElement = int(Op::fma);
+// Element rows come first in the table, one after another; tests go over all of them.
+constexpr int kFirstElement = int(Op::neg), kLastElement = kFirstElement - 1
+#define JT_UNARY(...) + 1
+#define JT_BINARY(...) + 1
+#define JT_TERNARY(...) + 1
+#include "core/ir/ops.def"
+    ;
 
 enum class Kind : uint8_t { leaf, constant, element, cast, reduce, movement, index, library, source, composite, custom };
 enum class Operands : uint8_t { FLOAT, NUMBER, ANY, INTEGER, LOGICAL, CHOICE };  // `types` of a row
@@ -36,6 +41,44 @@ struct AttrDef {
   std::string_view name;
   AttrType type;
   std::string_view fallback;  // text of the default; empty: none (ints: an empty list)
+};
+
+// At most N things, in constant expressions too.
+template <class T, size_t N>
+class FewOf {
+ public:
+  constexpr void push_back(const T& item) {
+    if (size_ == N) throw "the list is full";  // while the compiler makes it: an error of the row
+    items_[size_++] = item;
+  }
+  constexpr size_t size() const { return size_; }
+  constexpr bool empty() const { return size_ == 0; }
+  constexpr const T& operator[](size_t i) const { return items_[i]; }
+  constexpr const T& back() const { return items_[size_ - 1]; }
+  constexpr const T* begin() const { return items_; }
+  constexpr const T* end() const { return items_ + size_; }
+
+ private:
+  T items_[N] = {};
+  size_t size_ = 0;
+};
+
+// What a row takes and gives, taken apart by the compiler: "x y?; axis:int=0 keepdims:bool; z index".
+struct Signature {
+  FewOf<std::string_view, 8> operands;  // names, without ? and ...
+  FewOf<bool, 8> optional;              // by operand
+  FewOf<AttrDef, 8> attrs;
+  FewOf<std::string_view, 8> results;
+  bool variadic = false;                // the last operand repeats
+  bool is_fixed = true;                 // neither that nor optional operands
+
+  constexpr explicit Signature(std::string_view text);
+  // The place of an attribute; -1 if there is none of that name.
+  constexpr int attr_at(std::string_view name) const {
+    for (size_t i = 0; i < attrs.size(); i++)
+      if (attrs[i].name == name) return int(i);
+    return -1;
+  }
 };
 
 struct Node;
@@ -49,6 +92,7 @@ struct TypeRule {
   std::span<const Ref> inputs;
   Attrs& attrs;  // may be normalised: negative axes, -1 in shapes
   Type* results;
+  int at(std::string_view attr) const;  // the place of an attribute that the row has
 };
 
 class Recorder;
@@ -62,7 +106,6 @@ struct OpDef {
   ResultRule result = ResultRule::SAME;
   Reduction reduction = Reduction::sum;
   bool commutes = false;
-  const char* signature;
   void (*type)(TypeRule&) = nullptr;
   Body body = nullptr;  // composite rows: the op in other ops
   double lo = -4, hi = 4;
@@ -70,23 +113,87 @@ struct OpDef {
   const char* int_text = "";
   const char* since;
   const char* doc;
+  bool reads_transposed = false;  // library rows: operands may be stored with their last two axes swapped
 };
 
 extern const OpDef kOpTable[];  // by Op
 inline const OpDef& def(Op op) { return kOpTable[int(op)]; }
 inline const char* name(Op op) { return def(op).name; }
-inline int element_ordinal(Op op) { return int(op) - kFirstElement; }
+inline Op op_of(const OpDef& row) { return Op(&row - kOpTable); }
 // The op called `name`; Op::count if there is none.
 Op op_named(std::string_view name);
 
-// A signature taken apart.
-struct Signature {
-  std::vector<std::string_view> operands;  // names, without ? and ...
-  std::vector<bool> optional;
-  bool variadic = false;  // the last operand repeats
-  std::vector<AttrDef> attrs;
-  std::vector<std::string_view> results;
+extern const Signature kSignatures[];  // by Op
+inline const Signature& signature(Op op) { return kSignatures[int(op)]; }
+inline int result_count(Op op) { return int(signature(op).results.size()); }
+
+inline constexpr std::string_view kReduceSignature = "x; axes:ints keepdims:bool=0";
+inline constexpr std::string_view kSignatureTexts[] = {
+    "", "", "",  // data, constant, custom
+#define JT_UNARY(name, ...) "x",
+#define JT_BINARY(name, ...) "x y",
+#define JT_TERNARY(name, ...) "x y w",
+#define JT_REDUCE(name, ...) kReduceSignature,
+#define JT_OP(name, kind, signature, ...) signature,
+#include "core/ir/ops.def"
 };
-Signature signature(const OpDef& op);
+
+// The place of an attribute of a row, found by the compiler: a name that the row lacks is an error of the program.
+consteval int attr(Op op, std::string_view name) {
+  int at = Signature(kSignatureTexts[int(op)]).attr_at(name);
+  if (at < 0) throw "the row has no such attribute";
+  return at;
+}
+// The same where the row is known only when it runs; -1 if it has none.
+inline int attr_at(Op op, std::string_view name) { return signature(op).attr_at(name); }
+inline int TypeRule::at(std::string_view attr) const { return attr_at(op_of(op), attr); }
+
+// ---- taking a signature apart ----------------------------------------------------------------------------------------
+
+namespace detail {
+
+constexpr std::string_view next_word(std::string_view& text) {
+  size_t from = text.find_first_not_of(' ');
+  if (from == text.npos) return text = {}, text;
+  text.remove_prefix(from);
+  std::string_view word = text.substr(0, text.find(' '));
+  text.remove_prefix(word.size());
+  return word;
+}
+
+constexpr std::string_view take_part(std::string_view& text) {
+  std::string_view part = text.substr(0, text.find(';'));
+  text.remove_prefix(part.size() + (part.size() < text.size()));
+  return part;
+}
+
+constexpr AttrType attr_type_named(std::string_view name) {
+  if (name == "int") return AttrType::integer;
+  if (name == "ints") return AttrType::ints;
+  if (name == "bool") return AttrType::boolean;
+  if (name == "float") return AttrType::real;
+  if (name == "dtype") return AttrType::dtype;
+  if (name == "str") return AttrType::string;
+  throw "no such type of attributes";
+}
+
+}  // namespace detail
+
+constexpr Signature::Signature(std::string_view text) {
+  std::string_view in = detail::take_part(text), with = detail::take_part(text), out = text, word;
+  while (!(word = detail::next_word(in)).empty()) {
+    bool may_lack = word.ends_with("?"), repeats = word.ends_with("...");
+    word.remove_suffix(may_lack ? 1 : repeats ? 3 : 0);
+    operands.push_back(word), optional.push_back(may_lack);
+    variadic |= repeats, is_fixed &= !may_lack && !repeats;
+  }
+  while (!(word = detail::next_word(with)).empty()) {
+    size_t colon = word.find(':'), equals = word.find('=');
+    std::string_view fallback = equals == word.npos ? std::string_view() : word.substr(equals + 1);
+    attrs.push_back({word.substr(0, colon), detail::attr_type_named(word.substr(colon + 1, equals - colon - 1)), fallback});
+  }
+  while (!(word = detail::next_word(out)).empty()) results.push_back(word);
+  if (results.empty()) results.push_back("out");
+}
 
 }  // namespace jt

@@ -7,7 +7,6 @@
 #include <unordered_map>
 
 #include "core/ir/block.h"
-#include "core/ir/row_cache.h"
 #include "core/ir/verify.h"
 
 namespace jt {
@@ -336,10 +335,9 @@ class Parser {
       if (operands_.size() == UINT16_MAX) wrong("too many operands");
       operands_.push_back(value());
     }
-    const RowCache::Row& row = rows_[op];
-    placed(place, [&] { check_operand_count(op, row.signature, operands_.size()); });
-    Attrs attrs = row.defaults;
-    if (take('{')) attributes(op, row, attrs);
+    placed(place, [&] { check_operand_count(op, operands_.size()); });
+    Attrs attrs = make_attrs(op, {});
+    if (take('{')) attributes(op, attrs);
     Tail end = tail(false);
     block_.recorder->line = end.line;
     Value node = placed(place, [&] { return block_.recorder->record(op, operands_, attrs); });
@@ -347,20 +345,21 @@ class Parser {
     return node;
   }
 
-  void attributes(Op op, const RowCache::Row& row, Attrs& attrs) {
+  void attributes(Op op, Attrs& attrs) {
+    const Signature& row = signature(op);
     uint32_t seen = 0;
     if (take('}')) return;
     do {
-      size_t place = (peek(), at_), i = 0;
+      size_t place = (peek(), at_);
       std::string_view word = take_word();
-      while (i < row.signature.attrs.size() && row.signature.attrs[i].name != word) i++;
-      if (i == row.signature.attrs.size())
+      int i = row.attr_at(word);
+      if (i < 0)
         wrong_at(place, JT_E_INVALID, text(name(op), ": no attribute is called '", word, "'"));
       if (seen >> i & 1) wrong_at(place, JT_E_INVALID, text("attribute ", word, " is given twice"));
       seen |= 1u << i;
       expect('=');
-      Attrs given = attribute(row.signature.attrs[i].type);
-      placed(place, [&] { attrs.set_ints(int(i), std::as_const(given).ints(0)); });
+      Attrs given = attribute(row.attrs[size_t(i)].type);
+      placed(place, [&] { attrs.set_ints(i, std::as_const(given).ints(0)); });
     } while (take(','));
     expect('}');
   }
@@ -417,7 +416,6 @@ class Parser {
   std::unordered_map<std::string_view, Ref> values_;
   std::unordered_map<std::string_view, Op> ops_;
   std::vector<Ref> operands_;
-  RowCache rows_;
 };
 
 }  // namespace

@@ -4,7 +4,6 @@
 
 #include "core/ir/block.h"
 #include "core/ir/custom.h"
-#include "core/ir/row_cache.h"
 
 namespace jt {
 
@@ -143,13 +142,13 @@ class Printer {
 
   void print_attrs(const Node* node) {
     if (!node->n_attrs) return;
-    const RowCache::Row& row = rows_[node->op];
-    Attrs attrs = node->attrs();
+    const Signature& row = signature(node->op);
+    Attrs attrs = node->attrs(), defaults = make_attrs(node->op, {});
     const char* before = " {";
     for (int i = 0; i < attrs.count(); i++) {
-      if (same_words(std::as_const(attrs).ints(i), row.defaults.ints(i))) continue;
-      put(before, row.signature.attrs[size_t(i)].name, '=');
-      append_attr(out_, row.signature.attrs[size_t(i)].type, attrs, i);
+      if (same_words(std::as_const(attrs).ints(i), std::as_const(defaults).ints(i))) continue;
+      put(before, row.attrs[size_t(i)].name, '=');
+      append_attr(out_, row.attrs[size_t(i)].type, attrs, i);
       before = ", ";
     }
     if (before[0] == ',') put('}');
@@ -166,7 +165,6 @@ class Printer {
   std::string out_;
   std::unordered_map<const Node*, int64_t> numbers_;  // of the first result
   int64_t next_ = 0;
-  RowCache rows_;
 };
 
 }  // namespace

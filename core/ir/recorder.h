@@ -97,7 +97,4 @@ Attrs make_attrs(Op op, std::span<const jt_attr> given);
 // The types of an op's results on operands of these types, without recording.
 void infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results);
 
-// How many results an op has.
-int result_count(Op op);
-
 }  // namespace jt

@@ -75,7 +75,7 @@ static std::span<const int64_t> list_of(TypeRule& r, int attr, size_t n, int64_t
   auto given = std::as_const(r.attrs).ints(attr);
   if (given.size() == n) return given;
   if (given.size() > 1)
-    fail(JT_E_SHAPE, r.op.name, ": ", signature(r.op).attrs[attr].name, " has ", given.size(), " values, not ", n);
+    fail(JT_E_SHAPE, r.op.name, ": ", signature(op_of(r.op)).attrs[size_t(attr)].name, " has ", given.size(), " values, not ", n);
   int64_t value = given.empty() ? fallback : given[0], full[16];
   std::fill_n(full, n, value);
   r.attrs.set_ints(attr, {full, n});
@@ -87,7 +87,7 @@ static std::span<const int64_t> positive_list(TypeRule& r, int attr, size_t n, i
   auto list = list_of(r, attr, n, fallback);
   for (int64_t v : list)
     if (v < 1 || v > kMaxStep)
-      fail(JT_E_INVALID, r.op.name, ": ", signature(r.op).attrs[attr].name, " ", v, " is ", v < 1 ? "not positive" : "too large");
+      fail(JT_E_INVALID, r.op.name, ": ", signature(op_of(r.op)).attrs[size_t(attr)].name, " ", v, " is ", v < 1 ? "not positive" : "too large");
   return list;
 }
 // That an operand of a row recorded as it is has a dtype the row computes in.
@@ -120,7 +120,7 @@ void element_type(TypeRule& r) {
 }
 
 void cast_type(TypeRule& r) {
-  r.results[0] = {dtype_attr(r, 0), r.inputs[0].shape()};
+  r.results[0] = {dtype_attr(r, r.at("dtype")), r.inputs[0].shape()};
 }
 
 static DType widened(DType t) {
@@ -417,13 +417,13 @@ void scatter_type(TypeRule& r) {
 }
 
 void reindex_type(TypeRule& r) {
-  Shape out = shape_attr(r, 0);
+  Shape out = shape_attr(r, r.at("shape"));
   check_index_exprs("reindex", r.attrs.string(1), out.rank, r.inputs[0].shape().rank);
   r.results[0] = {r.inputs[0].dtype(), out};
 }
 
 void reindex_reduce_type(TypeRule& r) {
-  Shape out = shape_attr(r, 0);
+  Shape out = shape_attr(r, r.at("shape"));
   check_index_exprs("reindex_reduce", r.attrs.string(1), r.inputs[0].shape().rank, out.rank);
   check_combine(r, r.attrs.string(2));
   if (r.attrs.string(2) == "set") fail(JT_E_INVALID, "reindex_reduce: combine 'set' is not a reduction");
@@ -433,18 +433,18 @@ void reindex_reduce_type(TypeRule& r) {
 // ---- source ----------------------------------------------------------------------------------------------------------
 
 void iota_type(TypeRule& r) {
-  Shape shape = shape_attr(r, 0);
+  Shape shape = shape_attr(r, r.at("shape"));
   if (shape.rank) r.attrs.ints(1)[0] = normal_axis("iota", r.attrs.integer(1), shape.rank);
-  r.results[0] = {dtype_attr(r, 2), shape};
+  r.results[0] = {dtype_attr(r, r.at("dtype")), shape};
 }
 void full_type(TypeRule& r) {
-  r.results[0] = {dtype_attr(r, 2), shape_attr(r, 0)};
+  r.results[0] = {dtype_attr(r, r.at("dtype")), shape_attr(r, r.at("shape"))};
 }
-void random_bits_type(TypeRule& r) { r.results[0] = {JT_I64, shape_attr(r, 0)}; }
+void random_bits_type(TypeRule& r) { r.results[0] = {JT_I64, shape_attr(r, r.at("shape"))}; }
 void uniform_type(TypeRule& r) {
-  DType t = dtype_attr(r, 4);
+  DType t = dtype_attr(r, r.at("dtype"));
   if (!is_float(t)) fail(JT_E_DTYPE, r.op.name, ": dtype ", t, " is not a floating-point dtype");
-  r.results[0] = {t, shape_attr(r, 0)};
+  r.results[0] = {t, shape_attr(r, r.at("shape"))};
 }
 
 // ---- library ---------------------------------------------------------------------------------------------------------
@@ -469,7 +469,8 @@ void matmul_type(TypeRule& r) {
 
 // Rows over images are about [N,C,H,W]; with the attribute channels_last, their last and absent by default, their images
 // are [N,H,W,C].
-static bool channels_last(TypeRule& r, int attr) {
+static bool channels_last(TypeRule& r) {
+  int attr = r.at("channels_last");
   if (r.attrs.count() == attr) r.attrs.add(0);
   return r.attrs.integer(attr);
 }
@@ -510,14 +511,15 @@ static void padding_list(TypeRule& r, int attr, size_t axes = 2) {
 }
 
 // Over planes, x is [N,C,H,W] and w [O,C/groups,KH,KW]; over volumes they have a depth before the height.
-static Shape conv_shape(TypeRule& r, const Shape& x, const Shape& w, int first_attr) {
+static Shape conv_shape(TypeRule& r, const Shape& x, const Shape& w) {
+  int stride_at = r.at("stride"), padding_at = r.at("padding"), dilation_at = r.at("dilation");
   size_t axes = size_t(x.rank) - 2;
-  positive_list(r, first_attr, axes, 1);
-  padding_list(r, first_attr + 1, axes);
-  positive_list(r, first_attr + 2, axes, 1);
-  auto stride = std::as_const(r.attrs).ints(first_attr), pad = std::as_const(r.attrs).ints(first_attr + 1),
-       dilation = std::as_const(r.attrs).ints(first_attr + 2);
-  int64_t groups = r.attrs.integer(first_attr + 3);
+  positive_list(r, stride_at, axes, 1);
+  padding_list(r, padding_at, axes);
+  positive_list(r, dilation_at, axes, 1);
+  auto stride = std::as_const(r.attrs).ints(stride_at), pad = std::as_const(r.attrs).ints(padding_at),
+       dilation = std::as_const(r.attrs).ints(dilation_at);
+  int64_t groups = r.attrs.integer(r.at("groups"));
   if (groups < 1 || x[1] % groups || w[0] % groups)
     fail(JT_E_SHAPE, r.op.name, ": ", groups, " groups do not divide channels ", x[1], " and ", w[0]);
   if (w[1] * groups != x[1])
@@ -529,9 +531,9 @@ static Shape conv_shape(TypeRule& r, const Shape& x, const Shape& w, int first_a
     out.push(windows_along(r.op.name, x[int(i) + 2], w[int(i) + 2], pad[i], pad[i + axes], stride[i], dilation[i]));
   return out;
 }
-static Shape conv2d_shape(TypeRule& r, const Shape& images, const Shape& w, int first_attr) {
-  bool last = channels_last(r, first_attr + 4);
-  return from_first(conv_shape(r, to_first(images, last), w, first_attr), last);
+static Shape conv2d_shape(TypeRule& r, const Shape& images, const Shape& w) {
+  bool last = channels_last(r);
+  return from_first(conv_shape(r, to_first(images, last), w), last);
 }
 
 static void check_real(const TypeRule& r) {  // f32 or f64: what the library kernels compute in
@@ -542,46 +544,47 @@ static void check_real(const TypeRule& r) {  // f32 or f64: what the library ker
 
 void conv2d_type(TypeRule& r) {
   check_rank(r, 0, 4), check_rank(r, 1, 4), check_real(r), check_same_dtype(r, 0, 1);
-  r.results[0] = {r.inputs[0].dtype(), conv2d_shape(r, r.inputs[0].shape(), r.inputs[1].shape(), 0)};
+  r.results[0] = {r.inputs[0].dtype(), conv2d_shape(r, r.inputs[0].shape(), r.inputs[1].shape())};
 }
 void conv2d_grad_x_type(TypeRule& r) {
   check_rank(r, 0, 4), check_rank(r, 1, 4), check_real(r), check_same_dtype(r, 0, 1);
-  Shape x = shape_attr(r, 0);
+  Shape x = shape_attr(r, r.at("shape"));
   if (x.rank != 4) fail(JT_E_SHAPE, "conv2d_grad_x: shape ", x, " needs 4 axes");
-  Shape z = conv2d_shape(r, x, r.inputs[1].shape(), 1);
+  Shape z = conv2d_shape(r, x, r.inputs[1].shape());
   if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, "conv2d_grad_x: dz is ", r.inputs[0].shape(), ", not ", z);
   r.results[0] = {r.inputs[0].dtype(), x};
 }
 void conv2d_grad_w_type(TypeRule& r) {
   check_rank(r, 0, 4), check_rank(r, 1, 4), check_real(r), check_same_dtype(r, 0, 1);
-  Shape w = shape_attr(r, 0);
+  Shape w = shape_attr(r, r.at("shape"));
   if (w.rank != 4) fail(JT_E_SHAPE, "conv2d_grad_w: shape ", w, " needs 4 axes");
-  Shape z = conv2d_shape(r, r.inputs[1].shape(), w, 1);
+  Shape z = conv2d_shape(r, r.inputs[1].shape(), w);
   if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, "conv2d_grad_w: dz is ", r.inputs[0].shape(), ", not ", z);
   r.results[0] = {r.inputs[0].dtype(), w};
 }
 
 void conv3d_type(TypeRule& r) {
   check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1);
-  r.results[0] = {r.inputs[0].dtype(), conv_shape(r, r.inputs[0].shape(), r.inputs[1].shape(), 0)};
+  r.results[0] = {r.inputs[0].dtype(), conv_shape(r, r.inputs[0].shape(), r.inputs[1].shape())};
 }
 void conv3d_grad_x_type(TypeRule& r) {
   check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1);
-  Shape x = shape_attr(r, 0);
+  Shape x = shape_attr(r, r.at("shape"));
   if (x.rank != 5) fail(JT_E_SHAPE, "conv3d_grad_x: shape ", x, " needs 5 axes");
-  Shape z = conv_shape(r, x, r.inputs[1].shape(), 1);
+  Shape z = conv_shape(r, x, r.inputs[1].shape());
   if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, "conv3d_grad_x: dz is ", r.inputs[0].shape(), ", not ", z);
   r.results[0] = {r.inputs[0].dtype(), x};
 }
 // Likewise; an empty stride is the size.
-static Shape pool_shape(TypeRule& r, const Shape& x, int first_attr) {
+static Shape pool_shape(TypeRule& r, const Shape& x) {
+  int size_at = r.at("size"), stride_at = r.at("stride"), padding_at = r.at("padding");
   size_t axes = size_t(x.rank) - 2;
-  auto given = positive_list(r, first_attr, axes, 1);
+  auto given = positive_list(r, size_at, axes, 1);
   std::vector<int64_t> size(given.begin(), given.end());
-  if (r.attrs.ints(first_attr + 1).empty()) r.attrs.set_ints(first_attr + 1, size);
-  positive_list(r, first_attr + 1, axes, 1);
-  padding_list(r, first_attr + 2, axes);
-  auto stride = std::as_const(r.attrs).ints(first_attr + 1), pad = std::as_const(r.attrs).ints(first_attr + 2);
+  if (r.attrs.ints(stride_at).empty()) r.attrs.set_ints(stride_at, size);
+  positive_list(r, stride_at, axes, 1);
+  padding_list(r, padding_at, axes);
+  auto stride = std::as_const(r.attrs).ints(stride_at), pad = std::as_const(r.attrs).ints(padding_at);
   for (size_t i = 0; i < axes; i++)
     if (std::max(pad[i], pad[i + axes]) >= size[i])
       fail(JT_E_INVALID, r.op.name, ": padding ", pad, " reaches a whole window of ", by(size));
@@ -589,30 +592,30 @@ static Shape pool_shape(TypeRule& r, const Shape& x, int first_attr) {
   for (size_t i = 0; i < axes; i++) out.push(windows_along(r.op.name, x[int(i) + 2], size[i], pad[i], pad[i + axes], stride[i], 1));
   return out;
 }
-static Shape pool2d_shape(TypeRule& r, const Shape& images, int first_attr) {
-  bool last = channels_last(r, first_attr + 3);
-  return from_first(pool_shape(r, to_first(images, last), first_attr), last);
+static Shape pool2d_shape(TypeRule& r, const Shape& images) {
+  bool last = channels_last(r);
+  return from_first(pool_shape(r, to_first(images, last)), last);
 }
 void pool3d_type(TypeRule& r) {
   check_rank(r, 0, 5), check_real(r);
-  r.results[0] = {r.inputs[0].dtype(), pool_shape(r, r.inputs[0].shape(), 0)};
+  r.results[0] = {r.inputs[0].dtype(), pool_shape(r, r.inputs[0].shape())};
 }
 
 void max_pool2d_type(TypeRule& r) {
   check_rank(r, 0, 4), check_real(r);
-  Shape out = pool2d_shape(r, r.inputs[0].shape(), 0);
+  Shape out = pool2d_shape(r, r.inputs[0].shape());
   r.results[0] = {r.inputs[0].dtype(), out};
   r.results[1] = {JT_I32, out};
 }
 void avg_pool2d_type(TypeRule& r) {
   check_rank(r, 0, 4), check_real(r);
-  r.results[0] = {r.inputs[0].dtype(), pool2d_shape(r, r.inputs[0].shape(), 0)};
+  r.results[0] = {r.inputs[0].dtype(), pool2d_shape(r, r.inputs[0].shape())};
 }
 static void pool2d_grad_type(TypeRule& r) {
   check_rank(r, 0, 4), check_float(r, 0);
-  Shape x = shape_attr(r, 0);
+  Shape x = shape_attr(r, r.at("shape"));
   if (x.rank != 4) fail(JT_E_SHAPE, r.op.name, ": shape ", x, " needs 4 axes");
-  Shape z = pool2d_shape(r, x, 1);
+  Shape z = pool2d_shape(r, x);
   if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, r.op.name, ": dz is ", r.inputs[0].shape(), ", not ", z);
   r.results[0] = {r.inputs[0].dtype(), x};
 }

@@ -15,6 +15,7 @@ void reduce_type(TypeRule&);
 #define JT_DECLARE_MOVEMENT(name)
 #define JT_DECLARE_INDEX(name)
 #define JT_DECLARE_LIBRARY(name)
+#define JT_DECLARE_PRODUCT(name)
 #define JT_DECLARE_SOURCE(name)
 #define JT_DECLARE_COMPOSITE(name) \
   Value name##_body(Recorder&, std::span<const Ref> inputs, const Attrs& attrs, const Type& result);

@@ -4,7 +4,6 @@
 #include <unordered_map>
 
 #include "core/ir/eval.h"
-#include "core/ir/row_cache.h"
 #include "core/ir/rules.h"
 
 namespace jt {
@@ -17,11 +16,12 @@ void check_shape(std::string_view who, const Shape& shape) {
   check_count(who, shape);
 }
 
-void check_operand_count(Op op, const Signature& signature, size_t given) {
-  size_t least = 0, most = signature.variadic ? UINT16_MAX : signature.operands.size();
-  for (bool optional : signature.optional) least += !optional;
+void check_operand_count(Op op, size_t given) {
+  const Signature& row = signature(op);
+  size_t least = 0, most = row.variadic ? UINT16_MAX : row.operands.size();
+  for (bool optional : row.optional) least += !optional;
   if (given < least || given > most)
-    fail(JT_E_INVALID, name(op), ": ", given, " operands, not ", signature.variadic ? "at least " : "", least);
+    fail(JT_E_INVALID, name(op), ": ", given, " operands, not ", row.variadic ? "at least " : "", least);
 }
 
 static bool is_foldable(Op op) { return def(op).kind == Kind::element || op == Op::cast; }
@@ -48,7 +48,7 @@ void check_scalar(const Block& block, size_t id) {
   size_t count = 0;
   if (s.fold != Op::data && s.fold != Op::constant) {
     if (!is_foldable(s.fold)) fail(JT_E_INVALID, "scalar #", id, ": ", name(s.fold), " does not fold");
-    count = signature(def(s.fold)).operands.size();
+    count = signature(s.fold).operands.size();
   }
   for (size_t k = 0; k < 3; k++) {
     if (k >= count && s.from[k] != -1)
@@ -158,17 +158,17 @@ class Verifier {
   }
 
   void check_typed(const Node* node) {
-    const RowCache::Row& row = rows_[node->op];
-    check_operand_count(node->op, row.signature, node->n_inputs);
+    const Signature& row = signature(node->op);
+    check_operand_count(node->op, node->n_inputs);
     if (node->n_results != result_count(node->op)) fail(JT_E_INVALID, int(node->n_results), " results");
-    check_attr_layout(node, row.signature);
+    check_attr_layout(node, row);
     Attrs given = node->attrs(), normal = given;
     Type types[2];
     infer(node->op, const_cast<Node*>(node)->ins(), normal, types);
     for (int i = 0; i < given.count(); i++) {
       auto a = std::as_const(given).ints(i), b = std::as_const(normal).ints(i);
       if (!std::equal(a.begin(), a.end(), b.begin(), b.end()))
-        fail(JT_E_INVALID, "attribute ", row.signature.attrs[size_t(i)].name, " is not in normal form");
+        fail(JT_E_INVALID, "attribute ", row.attrs[size_t(i)].name, " is not in normal form");
     }
     for (int i = 0; i < node->n_results; i++) {
       if (node->results()[i].type == types[i]) continue;
@@ -197,7 +197,6 @@ class Verifier {
   const Block& block_;
   std::unordered_map<const Node*, int64_t> numbers_;
   int64_t next_ = 0;
-  RowCache rows_;
 };
 
 }  // namespace

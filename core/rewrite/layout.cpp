@@ -38,25 +38,22 @@ bool adds_or_takes_a_row(const Node* node) {
   return flat.rank == 3 && image.rank == 4 && image[0] == flat[0] && image[1] == flat[1] && image[2] == 1 && image[3] == flat[2];
 }
 
-// Of a row over images: which attribute says channels_last, which one is a shape of images, which operands are images.
+// Of a row over images, which has the attribute channels_last: which operands are images. Its results are too, and its
+// attribute `shape`, if it has one, is theirs; a gradient of weights aside.
 struct ImageRow {
-  int flag, shape = -1;
+  int flag;
   uint32_t images = 1;
   bool gives_images = true;
 };
 bool image_row(Op op, ImageRow* out) {
-  switch (op) {
-    case Op::conv2d: *out = {4}; return true;
-    case Op::conv2d_grad_x: *out = {5, 0}; return true;
-    case Op::conv2d_grad_w: *out = {5, -1, 3, false}; return true;
-    case Op::max_pool2d:
-    case Op::avg_pool2d: *out = {3}; return true;
-    case Op::max_pool2d_grad: *out = {4, 0, 3}; return true;
-    case Op::avg_pool2d_grad: *out = {4, 0}; return true;
-    default: return false;
-  }
+  *out = {attr_at(op, "channels_last")};
+  if (op == Op::conv2d_grad_w) out->images = 0b11, out->gives_images = false;
+  if (op == Op::max_pool2d_grad) out->images = 0b11;
+  return out->flag >= 0;
 }
-bool wants_last(const Node* node, ImageRow* row) { return image_row(node->op, row) && !node->integer(row->flag); }
+bool wants_last(const Node* node, ImageRow* row) {
+  return kind(node) == Kind::library && image_row(node->op, row) && !node->integer(row->flag);
+}
 
 struct Forms {
   Value first, last;
@@ -134,8 +131,8 @@ class Layout {
       inputs.push_back(row.images >> i & 1 ? last(node->inputs()[i]) : first(node->inputs()[i]));
     Attrs attrs = node->attrs();
     attrs.ints(row.flag)[0] = 1;
-    if (row.shape >= 0) {
-      auto shape = attrs.ints(row.shape);
+    if (int at = attr_at(node, "shape"); at >= 0 && row.gives_images) {
+      auto shape = attrs.ints(at);
       std::rotate(shape.begin() + 1, shape.begin() + 2, shape.end());
     }
     Value made = record(node->op, refs(inputs), attrs);
@@ -148,7 +145,10 @@ class Layout {
     int rank = node->results()[0].type.shape.rank;
     for (Ref in : node->ins()) inputs.push_back(in.shape().rank == rank ? last(in) : first(in));
     Attrs attrs = node->attrs();
-    if (node->op == Op::concat) attrs.ints(0)[0] = last_axis(attrs.integer(0), rank);
+    if (node->op == Op::concat) {
+      int64_t& axis = attrs.ints(attr(Op::concat, "axis"))[0];
+      axis = last_axis(axis, rank);
+    };
     keep_last(node, record(node->op, refs(inputs), attrs));
   }
 

@@ -12,31 +12,33 @@ static std::vector<int64_t> matmul_params(const Node* node, uint32_t transposed)
   return {node->results()[0].type.dtype, m, n, k, ta, tb, ta ? m : k, tb ? k : n, n, batch, m * k, k * n, m * n};
 }
 
-static void add_window(std::vector<int64_t>& p, const Node* node, int stride, int padding) {
-  auto s = node->ints(stride), pad = node->ints(padding);
+static std::span<const int64_t> ints(const Node* node, std::string_view attr) { return node->ints(attr_at(node, attr)); }
+
+static void add_stride_and_padding(std::vector<int64_t>& p, const Node* node) {
+  auto s = ints(node, "stride"), pad = ints(node, "padding");
   p.insert(p.end(), {s[0], s[1], pad[0], pad[1], pad[2], pad[3]});
 }
 
 // Kernels take and give images [N,H,W,C]; the layout pass sees to it.
-static std::vector<int64_t> image_params(const Node* node, const Shape& x, int flag) {
-  if (!node->integer(flag)) fail(JT_E_INTERNAL, name(node->op), ": images are not channels last");
+static std::vector<int64_t> image_params(const Node* node, const Shape& x) {
+  if (!ints(node, "channels_last")[0]) fail(JT_E_INTERNAL, name(node->op), ": images are not channels last");
   return {node->results()[0].type.dtype, x[0], x[3], x[1], x[2]};
 }
 
-static std::vector<int64_t> conv_params(const Node* node, const Shape& x, const Shape& w, int first_attr) {
-  std::vector<int64_t> p = image_params(node, x, first_attr + 4);
+static std::vector<int64_t> conv_params(const Node* node, const Shape& x, const Shape& w) {
+  std::vector<int64_t> p = image_params(node, x);
   p.insert(p.end(), {w[0], w[2], w[3]});
-  add_window(p, node, first_attr, first_attr + 1);
-  auto dilation = node->ints(first_attr + 2);
-  p.insert(p.end(), {dilation[0], dilation[1], node->integer(first_attr + 3)});
+  add_stride_and_padding(p, node);
+  auto dilation = ints(node, "dilation");
+  p.insert(p.end(), {dilation[0], dilation[1], ints(node, "groups")[0]});
   return p;
 }
 
-static std::vector<int64_t> pool_params(const Node* node, const Shape& x, int first_attr) {
-  auto size = node->ints(first_attr);
-  std::vector<int64_t> p = image_params(node, x, first_attr + 3);
+static std::vector<int64_t> pool_params(const Node* node, const Shape& x) {
+  auto size = ints(node, "size");
+  std::vector<int64_t> p = image_params(node, x);
   p.insert(p.end(), {size[0], size[1]});
-  add_window(p, node, first_attr + 1, first_attr + 2);
+  add_stride_and_padding(p, node);
   return p;
 }
 
@@ -44,13 +46,13 @@ std::vector<int64_t> library_params(const Node* node, uint32_t transposed) {
   const Shape &a = node->inputs()[0].shape(), &result = node->results()[0].type.shape;
   switch (node->op) {
     case Op::matmul: return matmul_params(node, transposed);
-    case Op::conv2d: return conv_params(node, a, node->inputs()[1].shape(), 0);
-    case Op::conv2d_grad_x: return conv_params(node, result, node->inputs()[1].shape(), 1);
-    case Op::conv2d_grad_w: return conv_params(node, node->inputs()[1].shape(), result, 1);
+    case Op::conv2d: return conv_params(node, a, node->inputs()[1].shape());
+    case Op::conv2d_grad_x: return conv_params(node, result, node->inputs()[1].shape());
+    case Op::conv2d_grad_w: return conv_params(node, node->inputs()[1].shape(), result);
     case Op::max_pool2d:
-    case Op::avg_pool2d: return pool_params(node, a, 0);
+    case Op::avg_pool2d: return pool_params(node, a);
     case Op::max_pool2d_grad:
-    case Op::avg_pool2d_grad: return pool_params(node, result, 1);
+    case Op::avg_pool2d_grad: return pool_params(node, result);
     default: fail(JT_E_UNSUPPORTED, name(node->op), ": no library kernel");
   }
 }

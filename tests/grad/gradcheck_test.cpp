@@ -33,7 +33,7 @@ TEST(gradcheck, every_element_row) {
   for (int i = kFirstElement; i <= kLastElement; i++) {
     Op row = Op(i);
     if (!takes_reals(row)) continue;
-    int operands = int(signature(def(row)).operands.size());
+    int operands = int(signature(row).operands.size());
     for (unsigned scalars = 0; scalars < 1u << operands; scalars++) {
       Graph g;
       check(g, element(g, row, operands, Shape{3, 5}, scalars), text(name(row), ", 0-d operands ", scalars));

@@ -214,7 +214,7 @@ void add_random_node(Block& block, std::vector<Ref>& values, std::mt19937_64& ra
       default: {
         Op op = Op(kFirstElement + int(random() % uint64_t(kLastElement - kFirstElement + 1)));
         Ref operands[3] = {x, any(), any()};
-        made = r.build(op, {operands, signature(def(op)).operands.size()});
+        made = r.build(op, {operands, signature(op).operands.size()});
       }
     }
   } catch (const Error&) {

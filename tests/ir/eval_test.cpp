@@ -175,7 +175,7 @@ TEST(Fold, GivesTheBitsThatComputingGives) {
   std::vector<double> values{0, -0.0, 1, -1, 2, 0.1, 3.7, -2.5, 127, 200, 1e9, 1e300, HUGE_VAL, NAN};
   for (int i = kFirstElement; i <= kLastElement; i++) {
     Op op = Op(i);
-    size_t arity = signature(def(op)).operands.size();
+    size_t arity = signature(op).operands.size();
     for (int d = 1; d <= kDTypes; d++) {
       DType t = DType(d);
       for (size_t k = 0; k < values.size(); k++) {

@@ -6,7 +6,6 @@
 #include <set>
 
 #include "core/ir/block.h"
-#include "core/ir/row_cache.h"
 
 namespace jt {
 namespace {
@@ -66,7 +65,7 @@ TEST(Rules, GiveTheTypesAndErrorsOfTheTable) {
 TEST(Rules, ElementRowsTakeTheDtypesOfTheirClass) {
   for (int i = kFirstElement; i <= kLastElement; i++) {
     const OpDef& op = def(Op(i));
-    size_t arity = signature(op).operands.size();
+    size_t arity = signature(op_of(op)).operands.size();
     for (int d = 1; d <= kDTypes; d++) {
       DType t = DType(d);
       std::string operands;

@@ -80,7 +80,7 @@ class Grower {
     if (pick(2))
       op = std::array{Op::add, Op::sub, Op::mul, Op::neg, Op::div, Op::abs, Op::where, Op::maximum}[size_t(pick(8))];
     if (op == Op::pow) op = Op::mul;
-    size_t n = signature(def(op)).operands.size();
+    size_t n = signature(op).operands.size();
     Ref in[3] = {x, any(), any()};
     return r.build(op, {in, n});
   }

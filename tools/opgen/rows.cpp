@@ -116,7 +116,7 @@ static std::string element_dtypes(Operands types) {
 }
 
 static std::string same_result(const jt::OpDef& op) {
-  bool takes_one = op.kind == Kind::reduce || std::string_view(op.signature) == "x";
+  bool takes_one = op.kind == Kind::reduce || jt::kSignatureTexts[int(jt::op_of(op))] == "x";
   std::string out = takes_one ? "x's dtype" : op.operands == Operands::CHOICE ? "the promoted dtype of y and w" : "the promoted dtype";
   return op.operands == Operands::FLOAT ? out + ", f32 for integers and bool" : out;
 }
@@ -198,7 +198,7 @@ std::vector<Row> rows() {
   for (int i = 0; i < jt::kOps; i++) {
     const jt::OpDef& def = jt::def(jt::Op(i));
     if (def.kind == Kind::leaf || def.kind == Kind::constant || def.kind == Kind::custom) continue;
-    Row row{jt::Op(i), &def, jt::signature(def), "", "", "", false, ""};
+    Row row{jt::Op(i), &def, jt::signature(jt::Op(i)), "", "", "", false, ""};
     for (std::string_view name : row.signature.operands) check_name(row, name);
     for (const jt::AttrDef& attr : row.signature.attrs) check_name(row, attr.name);
     say_dtypes(row, kTexts[i].type_rule);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/ir/eval.h"
 #include "core/ir/index_expr.h"
 #include "core/ir/rules.h"
 #include "core/ir/scalar_math.h"
@@ -317,16 +318,16 @@ class Lowering {
   int coordinate(const Instance& i, const Value& v) {
     DType dtype = i.ref.dtype();
     const Shape& shape = i.ref.shape();
-    int reg = shape.rank ? coordinate_along(i.coords, int(i.ref.node->integer(1)), v.level) : scalar(CType::i64, 0);
+    int reg = shape.rank ? coordinate_along(i.coords, int(i.ref.node->integer(attr(Op::iota, "axis"))), v.level) : scalar(CType::i64, 0);
     Level level = shape.rank ? v.level : Level::uniform;
     return narrowed(converted(reg, CType::i64, ctype_of(dtype), level), ctype_of(dtype), dtype, level);
   }
   int random(const Instance& i, const Value& v) {
     const Node* node = i.ref.node;
-    uint64_t key = uint64_t(node->integer(1)) ^ (uint64_t(node->integer(2)) * 0x9E3779B97F4A7C15u);
+    uint64_t key = random_key(node->integer(attr(Op::random_bits, "seed")), node->integer(attr(Op::random_bits, "stream")));
     int id = node->origin;  // its key and counter are two scalars of the block
     int at = index(i.coords, i.ref.shape(), v.level);
-    int key_reg = scalar(CType::u64, int64_t(key), id), counter = scalar(CType::i64, node->integer(3), id < 0 ? -1 : id + 1);
+    int key_reg = scalar(CType::u64, int64_t(key), id), counter = scalar(CType::i64, node->integer(attr(Op::random_bits, "counter")), id < 0 ? -1 : id + 1);
     Instr& instr = emit(Code::random, CType::i64, v.level);
     instr.a = int16_t(at), instr.b = int16_t(key_reg), instr.c = int16_t(counter);
     return instr.dst;
@@ -429,11 +430,11 @@ class Lowering {
     int at, fill = -1;
     CType type = ctype_of(x.dtype());
     if (node->op == Op::reindex) {
-      at = address(x.shape(), node->string(1), i.coords, v.level);
-      if (double value = node->real(2); value != 0) fill = constant(type, x.dtype(), value);
+      at = address(x.shape(), node->string(attr(Op::reindex, "index")), i.coords, v.level);
+      if (double value = node->real(attr(Op::reindex, "value")); value != 0) fill = constant(type, x.dtype(), value);
     } else {
       int n_index = node->op == Op::take ? node->inputs()[1].shape().rank : 1;
-      at = address(x.shape(), int(node->integer(0)), n_index, i.coords, as_index(i.uses[0], v.level), v.level);
+      at = address(x.shape(), int(node->integer(attr_at(node, "axis"))), n_index, i.coords, as_index(i.uses[0], v.level), v.level);
     }
     int operand = whole_operand(x, false);
     Instr& instr = emit(Code::gather, type, v.level);
@@ -456,7 +457,7 @@ class Lowering {
     finish_segment(Level::outer);
   }
   Level output_level(const Output& o) const {
-    if (o.scatters) return above();
+    if (o.scatters()) return above();
     return level_of(o.coords);
   }
 
@@ -496,7 +497,7 @@ class Lowering {
     CType type = ctype_of(value.dtype());
     Level level = output_level(o);
     int source = reg_of_use(o.use);
-    if (o.scatters) return scatter(o, source, type, level);
+    if (o.scatters()) return scatter(o, source, type, level);
     OperandRecipe r = recipe(value, o.coords, value.shape(), level);
     bool direct = level == Level::uniform || is_direct(o.coords, value.shape(), level);
     if (level == Level::uniform) level = Level::outer;  // a 0-d value: one outer element
@@ -509,10 +510,10 @@ class Lowering {
     const Shape& to = o.value.shape();
     int at;
     if (node->op == Op::reindex_reduce) {
-      at = address(to, node->string(1), o.coords, level);
+      at = address(to, node->string(attr(Op::reindex_reduce, "index")), o.coords, level);
     } else {
       int n_index = node->op == Op::scatter_add ? node->inputs()[1].shape().rank : 1;
-      at = address(to, int(node->integer(0)), n_index, o.coords, as_index(o.use + 1, level), level);
+      at = address(to, int(node->integer(attr_at(node, "axis"))), n_index, o.coords, as_index(o.index_use, level), level);
     }
     int operand = whole_operand(o.value, true);
     Instr& instr = emit(Code::scatter, type, level, false);

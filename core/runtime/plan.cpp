@@ -123,9 +123,10 @@ class PlanMaker {
     plan_->steps.push_back(std::move(out));
   }
 
-  // Whether the kernel behind a library op reads its result element by element, and leaves alone what the op reads.
+  // Whether the kernel behind a library op reads its result element by element, and leaves alone what the op reads. The
+  // backend is asked whether it gains by that.
   bool may_join(const Step& before, const Kernel& k) const {
-    if (!before.node || (before.node->op != Op::matmul && before.node->op != Op::conv2d)) return false;
+    if (!before.node) return false;
     Ref result{before.node, 0};
     if (k.program.mode != Mode::flat || k.is_sequential || k.outer != result.shape().count()) return false;
     bool reads = false;

@@ -81,8 +81,8 @@ static Passage through_reshape(const Node* node, const Coords& c, std::span<cons
 
 static bool through_pad(const Node* node, const Coords& c, Coords& out) {
   const Shape& in = node->inputs()[0].shape();
-  auto before = node->ints(0), after = node->ints(1);
-  double fill = node->real(2);
+  auto before = node->ints(attr(Op::pad, "before")), after = node->ints(attr(Op::pad, "after"));
+  double fill = node->real(attr(Op::pad, "value"));
   out.of = c.of;
   for (int i = 0; i < in.rank; i++) {
     out.of[i].place.base -= before[i];
@@ -138,11 +138,11 @@ Passage through(const Node* node, const Coords& c, std::span<const int64_t> axes
     case Op::slice: {
       out.of = c.of;
       for (int i = 0; i < in.rank; i++) {
-        int64_t step = node->ints(2)[i];
+        int64_t step = node->ints(attr(Op::slice, "steps"))[i];
         Coordinate scaled;
         if (!add_scaled(scaled, c.of[i], step)) return Passage::no;
         if (node->origin >= 0) scaled.place.add({0, {{node->origin + i, 1}}});
-        else scaled.place.base += node->ints(0)[i];
+        else scaled.place.base += node->ints(attr(Op::slice, "starts"))[i];
         out.of[i] = scaled;
       }
       break;
@@ -158,11 +158,13 @@ Passage through(const Node* node, const Coords& c, std::span<const int64_t> axes
       break;
     }
     case Op::windows: {
-      int n = int(node->ints(0).size()), lead = in.rank - n;
+      auto size = node->ints(attr(Op::windows, "size")), stride = node->ints(attr(Op::windows, "stride")),
+           dilation = node->ints(attr(Op::windows, "dilation"));
+      int n = int(size.size()), lead = in.rank - n;
       out.of.assign(c.of.begin(), c.of.begin() + in.rank);
       for (int k = 0; k < n; k++) {
         Coordinate x;
-        if (!add_scaled(x, c.of[lead + k], node->ints(1)[k]) || !add_scaled(x, c.of[in.rank + k], node->ints(2)[k]))
+        if (!add_scaled(x, c.of[lead + k], stride[k]) || !add_scaled(x, c.of[in.rank + k], dilation[k]))
           return Passage::no;
         out.of[lead + k] = x;
       }

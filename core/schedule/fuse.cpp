@@ -51,7 +51,7 @@ class Fuser {
     steps_.emplace_back();
     steps_.back().position = position;
     order_.add();
-    is_merged_.push_back(false);
+    is_merged_.push_back(false), is_empty_.push_back(false);
     return int(steps_.size()) - 1;
   }
   bool reaches(int from, int to) const { return order_.reaches(from, to); }
@@ -151,9 +151,9 @@ class Fuser {
       read_whole(s, read);
     }
   }
-  // matmul reads a transposed matrix in place.
+  // Some rows read a transposed matrix in place.
   static Ref library_operand(const Node* node, Ref in) {
-    if (node->op != Op::matmul || in.node->op != Op::transpose) return in;
+    if (!def(node->op).reads_transposed || in.node->op != Op::transpose) return in;
     auto axes = in.node->ints(0);
     int rank = int(axes.size());
     for (int i = 0; i < rank - 2; i++)
@@ -344,6 +344,7 @@ class Fuser {
     }
     for (Output& o : from.group.outputs) {
       o.use += use_base;
+      if (o.index_use >= 0) o.index_use += use_base;
       info(o.value).step = a;
       into.group.outputs.push_back(std::move(o));
     }
@@ -513,7 +514,7 @@ class Fuser {
     for (int i = 0; i < rank; i++) index.of.push_back(coords.of[size_t(node->op == Op::take ? axis + i : i)]);
     return {add_use(s, node->inputs()[1], index)};
   }
-  // One group per operand; each stores its part.
+  // One group per operand; each stores its part. Whoever reads the whole waits for one empty step behind all of them.
   void make_concat(Node* node, int position) {
     Ref ref{node, 0};
     int axis = int(node->integer(0));
@@ -538,14 +539,10 @@ class Fuser {
       add_use(s, node->inputs()[0], identity(node->inputs()[0].shape()));
       parts.push_back(s);
     }
-    std::vector<std::pair<int, int>> uses = info(ref).uses;
-    std::vector<int> readers = info(ref).readers;
+    int whole = info(ref).step = new_step(position);
+    is_empty_[size_t(whole)] = true;
+    for (int part : parts) precedes(part, whole), parts_.push_back({part, whole});
     load_all(ref);
-    for (int part : parts) {
-      for (auto [s, id] : uses) precedes(part, s);
-      for (int s : readers) precedes(part, s);
-      parts_of_.push_back({ref, part});
-    }
   }
   // update, scatter, scatter_add, reindex_reduce: a group over the values that come, storing into what was there.
   void make_scatter(Node* node, int position) {
@@ -557,26 +554,26 @@ class Fuser {
     Step& step = steps_[size_t(s)];
     step.group.is_flat_only = true;
     step.fills = reindexes;
-    Output out{ref, 0, coords, !updates};
+    Output out{ref, 0, coords, reindexes ? Output::kByText : Output::kNone};
     if (node->op == Op::scatter_add) out.combine = Combine::add;
-    if (node->op == Op::scatter) out.combine = combine_named(node->string(1));
-    if (reindexes) out.combine = combine_named(node->string(2));
+    if (node->op == Op::scatter) out.combine = combine_named(node->string(attr(Op::scatter, "combine")));
+    if (reindexes) out.combine = combine_named(node->string(attr(Op::reindex_reduce, "combine")));
     if (updates) out.coords = update_coords(node, coords);
-    step.group.outputs.push_back(out);
     info(ref).step = s;
     load_all(ref);
-    add_use(s, v, coords);
+    out.use = add_use(s, v, coords);
     if (!reindexes) {
       steps_[size_t(s)].base = node->inputs()[0];
       read_whole(s, node->inputs()[0]);
     }
-    if (out.scatters && !reindexes) {
+    if (!reindexes && !updates) {
       Coords index;
       Ref i = node->inputs()[1];
-      int axis = int(node->integer(0));
+      int axis = int(node->integer(attr_at(node, "axis")));
       for (int k = 0; k < i.shape().rank; k++) index.of.push_back(coords.of[size_t(node->op == Op::scatter_add ? axis + k : k)]);
-      add_use(s, i, index);
+      out.index_use = add_use(s, i, index);
     }
+    steps_[size_t(s)].group.outputs.push_back(out);
   }
   static Combine combine_named(std::string_view text) {
     for (int i = 0; i <= int(Combine::min); i++)
@@ -587,9 +584,9 @@ class Fuser {
     Coords out = v;
     for (size_t i = 0; i < v.of.size(); i++) {
       Coordinate c;
-      if (v.of[i].n) c.add(v.of[i].terms[0].axis, node->ints(1)[i]);
+      if (v.of[i].n) c.add(v.of[i].terms[0].axis, node->ints(attr(Op::update, "steps"))[i]);
       if (node->origin >= 0) c.place.add({0, {{node->origin + int(i), 1}}});
-      else c.place.base = node->ints(0)[i];
+      else c.place.base = node->ints(attr(Op::update, "starts"))[i];
       out.of[i] = c;
     }
     return out;
@@ -615,9 +612,8 @@ class Fuser {
     auto reads = [&](Ref ref, int s) {
       Ref r = resolved(ref);
       edge(info(r).step, s);
-      for (auto [value, part] : parts_of_)
-        if (value == r) edge(part, s);
     };
+    for (auto [part, whole] : parts_) edge(part, whole);
     for (int s = 0; s < int(steps_.size()); s++) {
       for (Ref r : steps_[size_t(s)].operands) reads(r, s);
       for (const Instance& i : steps_[size_t(s)].group.instances)
@@ -628,15 +624,17 @@ class Fuser {
     for (int s = 0; s < int(steps_.size()); s++)
       if (!waits[size_t(s)] && !is_merged_[size_t(s)]) ready.push({steps_[size_t(s)].position, s});
     Schedule out;
+    size_t seen = 0;
     while (!ready.empty()) {
       int s = ready.top().second;
       ready.pop();
-      out.steps.push_back(std::move(steps_[size_t(s)]));
+      seen++;
+      if (!is_empty_[size_t(s)]) out.steps.push_back(std::move(steps_[size_t(s)]));
       for (int t : after[size_t(s)])
         if (!--waits[size_t(t)]) ready.push({steps_[size_t(t)].position, t});
     }
     size_t merged = size_t(std::count(is_merged_.begin(), is_merged_.end(), true));
-    if (out.steps.size() + merged != steps_.size()) fail(JT_E_INTERNAL, "fuse: steps wait for each other");
+    if (seen + merged != steps_.size()) fail(JT_E_INTERNAL, "fuse: steps wait for each other");
     std::reverse(aliases_.begin(), aliases_.end());  // operands of reshapes before their results
     out.aliases = std::move(aliases_);
     return out;
@@ -650,10 +648,11 @@ class Fuser {
   std::vector<ValueInfo> infos_;
   std::vector<Step> steps_;
   std::vector<bool> is_merged_;              // into another step
+  std::vector<bool> is_empty_;               // stands for several others
   StepOrder order_;
   std::vector<std::pair<Ref, Ref>> aliases_;
   std::map<Ref, Ref, RefOrder> alias_;
-  std::vector<std::pair<Ref, int>> parts_of_;
+  std::vector<std::pair<int, int>> parts_;   // (step, empty step behind it)
 };
 
 }  // namespace

@@ -38,8 +38,10 @@ struct Output {
   Ref value;
   int use;                  // what is stored
   Coords coords;            // of the group: where in value; for scatters: of the use's element
-  bool scatters = false;    // the address is computed: from use `index`, along `axis` or for reindex by its strings
+  int index_use = kNone;    // the address is computed: from this use, along an axis, or, kByText, by the row's index strings
   Combine combine = Combine::set;
+  static constexpr int kNone = -1, kByText = -2;
+  bool scatters() const { return index_use != kNone; }
 };
 
 struct Group {

@@ -30,7 +30,7 @@ static Role role_of(AttrType type) {
 }
 
 // An argument without a default may not follow one that has one.
-static bool is_required(const std::vector<jt::AttrDef>& attrs, size_t attr) {
+static bool is_required(const decltype(jt::Signature::attrs)& attrs, size_t attr) {
   if (attrs[attr].type == AttrType::ints && attrs[attr].name == "shape") return true;
   for (size_t i = attr; i < attrs.size(); i++)
     if (attrs[i].fallback.empty() && attrs[i].type != AttrType::ints) return true;

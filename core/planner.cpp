@@ -5,6 +5,7 @@
 #include "core/base/hash.h"
 #include "core/ir/eval.h"
 #include "core/ir/rules.h"
+#include "core/pipeline.h"
 
 namespace jt {
 
@@ -305,25 +306,27 @@ void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
 }
 
 void Planner::run_walked(Walk& w) {
-  std::shared_ptr<Plan> made = find_or_make(w);
-  int64_t launches = 0, calls = 0;
+  CachedPlan& cached = find_or_make(w);
+  RunCounts counts;
   ThreadPool::Rest rest(runtime_.threads);
   for (;;) {
+    const auto& [plan, sizing] = cached.made;
     // Nothing can fail between a run and what it leaves behind.
     w.of_results.reserve(w.results.size());
-    w.is_given.assign(made->output_bytes.size(), false);
+    w.is_given.assign(sizing->output_bytes.size(), false);
     try {
-      run_plan(*made, {w.params, w.scalars, w.wheres, runtime_.timing, &watch, &runtime_.device}, workspace_, *runtime_.pool, runtime_.trace, w.outputs, &launches, &calls);
+      counts = run_plan(*plan, *sizing, *cached.arguments, {w.params, w.scalars, w.wheres, runtime_.timing, &watch, &runtime_.device},
+                        workspace_, *runtime_.pool, runtime_.trace, w.outputs);
       break;
     } catch (const Error& e) {
       if (e.code() != JT_E_NOMEM) throw;
-      auto smaller = with_less_memory(w, *made);
+      SizedPlan smaller = with_less_memory(w, cached.made);
       if (!smaller) throw;
-      plans_.front().plan = made = std::move(smaller);
+      cached.replace(std::move(smaller));
     }
   }
-  const Plan& plan = *made;
-  stats_.launches.add(launches), stats_.library_calls.add(calls);
+  const Plan& plan = *cached.made.plan;
+  stats_.launches.add(counts.launches), stats_.library_calls.add(counts.library_calls);
   // Buffers of results, in order; an alias of an operand shares its buffer.
   for (size_t i = 0; i < w.results.size(); i++) {
     int32_t o = plan.result_output[i];
@@ -337,12 +340,17 @@ void Planner::run_walked(Walk& w) {
   settle(w);
 }
 
-std::shared_ptr<Plan> Planner::find_or_make(Walk& w) {
+void Planner::CachedPlan::replace(SizedPlan by) {
+  arguments = std::make_unique<Arguments>(*by.plan, *by.sizing);
+  made = std::move(by);
+}
+
+Planner::CachedPlan& Planner::find_or_make(Walk& w) {
   std::span<const uint64_t> key = w.key.all();
   auto is_it = [&](const CachedPlan& p) { return std::ranges::equal(p.key, key); };
   if (!plans_.empty() && is_it(plans_.front())) {
     stats_.plans_reused.add(1);
-    return plans_.front().plan;
+    return plans_.front();
   }
   uint64_t hash = hash_bytes(key.data(), key.size_bytes());
   if (auto same = by_hash_.find(hash); same != by_hash_.end())
@@ -350,30 +358,35 @@ std::shared_ptr<Plan> Planner::find_or_make(Walk& w) {
       if (!is_it(*it)) continue;
       plans_.splice(plans_.begin(), plans_, it);
       stats_.plans_reused.add(1);
-      return it->plan;
+      return *it;
     }
-  Dump* seen = dump.stages.empty() ? nullptr : &dump;
-  auto plan = compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dying(), seen, watch);
+  SizedPlan made = compiled(w, dump.stages.empty() ? nullptr : &dump, kAnyMemory);
   if (runtime_.flags.recompute == "1")
-    while (auto less = with_less_memory(w, *plan)) plan = less;
+    while (SizedPlan less = with_less_memory(w, made)) made = less;
   stats_.plans_made.add(1);
-  keep({{key.begin(), key.end()}, hash, plan});
-  return plan;
+  CachedPlan cached{{key.begin(), key.end()}, hash, {}, nullptr};
+  cached.replace(std::move(made));
+  keep(std::move(cached));
+  return plans_.front();
 }
 
-// A plan of the same graph whose temporaries take less, as it computes some of them again. Null if there is none.
+SizedPlan Planner::compiled(const Walk& w, const Dump* seen_by, int64_t budget) {
+  return compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dying(), seen_by, watch, budget);
+}
+
+// A plan of the same graph whose temporaries take less, as it computes some of them again. Empty if there is none.
 // Smaller budgets are tried until one pays.
-std::shared_ptr<Plan> Planner::with_less_memory(const Walk& w, const Plan& plan) {
-  int64_t budget = plan.budget == kAnyMemory ? plan.arena_bytes : plan.budget;
+SizedPlan Planner::with_less_memory(const Walk& w, const SizedPlan& large) {
+  int64_t budget = large.plan->budget == kAnyMemory ? large.sizing->arena_bytes : large.plan->budget;
   for (budget -= budget / 8; budget > 0; budget -= budget / 8 + 1) {
-    auto made = compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dying(), nullptr, watch, budget);
-    if (!made) return nullptr;
-    if (made->arena_bytes >= plan.arena_bytes) continue;
-    runtime_.log(LogLevel::info, "plan", "computes again: ", made->steps.size(), " steps instead of ", plan.steps.size(),
-                 ", temporaries of ", made->arena_bytes, " bytes instead of ", plan.arena_bytes);
+    SizedPlan made = compiled(w, nullptr, budget);
+    if (!made) return {};
+    if (made.sizing->arena_bytes >= large.sizing->arena_bytes) continue;
+    runtime_.log(LogLevel::info, "plan", "computes again: ", made.plan->steps.size(), " steps instead of ", large.plan->steps.size(),
+                 ", temporaries of ", made.sizing->arena_bytes, " bytes instead of ", large.sizing->arena_bytes);
     return made;
   }
-  return nullptr;
+  return {};
 }
 
 void Planner::keep(CachedPlan made) {

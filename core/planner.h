@@ -11,7 +11,7 @@
 #include <unordered_map>
 
 #include "core/ir/block.h"
-#include "core/runtime/plan.h"
+#include "core/runtime/run_plan.h"
 #include "core/runtime/runtime.h"
 
 namespace jt {
@@ -52,11 +52,14 @@ class Planner {
   struct CachedPlan {
     std::vector<uint64_t> key;
     uint64_t hash;
-    std::shared_ptr<Plan> plan;
+    SizedPlan made;
+    std::unique_ptr<Arguments> arguments;  // of this context's runs
+    void replace(SizedPlan by);
   };
   static void find_uses_that_end(Walk& walk, int32_t n_values);
-  std::shared_ptr<Plan> find_or_make(Walk& walk);
-  std::shared_ptr<Plan> with_less_memory(const Walk& walk, const Plan& plan);
+  CachedPlan& find_or_make(Walk& walk);
+  SizedPlan compiled(const Walk& walk, const Dump* dump, int64_t budget);
+  SizedPlan with_less_memory(const Walk& walk, const SizedPlan& plan);
   void keep(CachedPlan made);
   void settle(Walk& walk);
 
@@ -72,10 +75,5 @@ class Planner {
 
 // The exception that is being handled, as an Error.
 Error caught();
-
-// Simplify, fuse, lower, plan: the story from a captured graph to something that runs. See docs/ARCHITECTURE.md. Null only
-// where no plan fits the budget: see make_plan.
-std::shared_ptr<Plan> compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump,
-                              const Watch& watch = {}, int64_t budget = kAnyMemory);
 
 }  // namespace jt

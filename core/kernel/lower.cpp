@@ -34,12 +34,12 @@ int element_of(Op op) { return int(op) - kFirstElement; }
 
 class Lowering {
  public:
-  Lowering(const Group& g, const Block& block) : g_(g), block_(block), values_(g.instances.size()) {
+  explicit Lowering(const Group& g) : g_(g), values_(g.instances.size()) {
     for (const GroupAxis& a : g.axes) (a.inner ? kernel_.inner : kernel_.outer) *= a.extent, has_inner_ |= a.inner;
     for (const Instance& i : g.instances) has_inner_ |= is_reduce(i);  // also over no axes: one element each
   }
 
-  Kernel run() {
+  LoweredGroup run() {
     program().mode = mode();
     for (size_t i = g_.instances.size(); i-- > 0;) place(int(i));
     for (const Output& o : g_.outputs)  // also an outer value may be stored at every inner element
@@ -139,7 +139,6 @@ class Lowering {
     scalar_registers_.push_back(instr.dst);
     return instr.dst;
   }
-  int64_t int_literal(int64_t value) { return value; }
   int element(Op op, CType type, Level level, int a, int b = -1, int c = -1) {
     return element(op, type, type, level, a, b, c);
   }
@@ -354,7 +353,7 @@ class Lowering {
   int where_valid(int valid, int offset, Level level) {
     return element(Op::where, CType::i64, level, valid, offset, scalar(CType::i64, -1));
   }
-  int as_index(int use, Level) {
+  int as_index(int use) {
     Ref ref = g_.uses[size_t(use)].ref;
     return converted(reg_of_use(use), ctype_of(ref.dtype()), CType::i64, level_of_use(use));
   }
@@ -434,7 +433,7 @@ class Lowering {
       if (double value = node->real(attr(Op::reindex, "value")); value != 0) fill = constant(type, x.dtype(), value);
     } else {
       int n_index = node->op == Op::take ? node->inputs()[1].shape().rank : 1;
-      at = address(x.shape(), int(node->integer(attr_at(node, "axis"))), n_index, i.coords, as_index(i.uses[0], v.level), v.level);
+      at = address(x.shape(), int(node->integer(attr_at(node, "axis"))), n_index, i.coords, as_index(i.uses[0]), v.level);
     }
     int operand = whole_operand(x, false);
     Instr& instr = emit(Code::gather, type, v.level);
@@ -513,7 +512,7 @@ class Lowering {
       at = address(to, node->string(attr(Op::reindex_reduce, "index")), o.coords, level);
     } else {
       int n_index = node->op == Op::scatter_add ? node->inputs()[1].shape().rank : 1;
-      at = address(to, int(node->integer(attr_at(node, "axis"))), n_index, o.coords, as_index(o.index_use, level), level);
+      at = address(to, int(node->integer(attr_at(node, "axis"))), n_index, o.coords, as_index(o.index_use), level);
     }
     int operand = whole_operand(o.value, true);
     Instr& instr = emit(Code::scatter, type, level, false);
@@ -591,8 +590,7 @@ class Lowering {
   }
 
   const Group& g_;
-  const Block& block_;
-  Kernel kernel_;
+  LoweredGroup kernel_;
   std::vector<Value> values_;
   std::vector<int> scalar_registers_;
   std::vector<Instr> code_[3];
@@ -603,6 +601,6 @@ class Lowering {
 
 }  // namespace
 
-Kernel lower(const Group& group, const Block& block) { return Lowering(group, block).run(); }
+LoweredGroup lower(const Group& group) { return Lowering(group).run(); }
 
 }  // namespace jt

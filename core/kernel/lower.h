@@ -24,7 +24,7 @@ struct ScalarRecipe {
   int64_t literal = 0;      // bits in the compute type
 };
 
-struct Kernel {
+struct LoweredGroup {
   Program program;
   int64_t outer = 1, inner = 1;
   std::vector<OperandRecipe> operands;
@@ -32,7 +32,7 @@ struct Kernel {
   bool is_sequential = false;  // scatters: one range, in order
 };
 
-Kernel lower(const Group& group, const Block& block);
+LoweredGroup lower(const Group& group);
 
 // Bits of a scalar of the block (double or integer bits) as an argument word of a compute type.
 int64_t argument_bits(CType type, DType dtype, int64_t bits);

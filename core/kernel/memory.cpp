@@ -49,11 +49,11 @@ class Arena {
 
 class MemoryPlanner {
  public:
-  MemoryPlanner(const Block& b, const Schedule& s, std::span<const Kernel> k, const std::vector<bool>& dies)
-      : block_(b), schedule_(s), kernels_(k), dies_(dies) {}
+  MemoryPlanner(const Block& b, const Numbering& n, const Schedule& s, std::span<const LoweredGroup> g, const std::vector<bool>& dies)
+      : block_(b), numbering_(n), schedule_(s), groups_(g), dies_(dies), storages_(size_t(n.size())), root_(size_t(n.size())) {}
 
   MemoryPlan run() {
-    number();
+    find_storages();
     lifetimes();
     for (size_t s = 0; s < schedule_.steps.size(); s++) place_step(int(s));
     finish();
@@ -67,32 +67,28 @@ class MemoryPlanner {
     int birth = -1, death = -1;
     int64_t bytes = 0;
     int32_t output = -1;  // number, once placed as an output
-    int64_t offset = 0;
+    int32_t slot = -1;    // or in the arena
     bool gone = false;    // its bytes were taken over
   };
-  static int32_t id(Ref r) { return r.node->results()[r.result].number; }
 
-  void number() {
-    int32_t n = 0;
-    auto see = [&](Node* node) {
-      for (int i = 0; i < node->n_results; i++) {
-        node->results()[i].number = n++;
-        storages_.push_back({});
-        storages_.back().bytes = int64_t(node->results()[i].type.bytes());
-      }
+  void find_storages() {
+    auto see = [&](const Value& first) {
+      Node* node = first.ref().node;
+      for (uint32_t i = 0; i < node->n_results; i++)
+        storages_[size_t(numbering_[{node, i}])].bytes = int64_t(node->results()[i].type.bytes());
     };
     for (size_t p = 0; p < block_.params.size(); p++) {
-      see(block_.params[p].ref().node);
-      storages_.back().is_input = storages_.back().placed = true;
-      storages_.back().input = int32_t(p);
-      storages_.back().death = INT32_MAX;
+      see(block_.params[p]);
+      Storage& s = storages_[size_t(numbering_[block_.params[p]])];
+      s.is_input = s.placed = true;
+      s.input = int32_t(p);
+      s.death = INT32_MAX;
     }
-    for (const Value& v : block_.nodes) see(v.ref().node);
-    root_.resize(size_t(n));
-    for (int32_t i = 0; i < n; i++) root_[size_t(i)] = i;
-    for (auto [value, of] : schedule_.aliases) root_[size_t(id(value))] = root_[size_t(id(of))];
+    for (const Value& v : block_.nodes) see(v);
+    for (int32_t i = 0; i < numbering_.size(); i++) root_[size_t(i)] = i;
+    for (auto [value, of] : schedule_.aliases) root_[size_t(numbering_[value])] = root_[size_t(numbering_[of])];
   }
-  Storage& storage(Ref r) { return storages_[size_t(root_[size_t(id(r))])]; }
+  Storage& storage(Ref r) { return storages_[size_t(root_[size_t(numbering_[r])])]; }
 
   template <class Visit>
   static void reads(const Step& step, Visit&& visit) {
@@ -143,7 +139,7 @@ class MemoryPlanner {
   }
   // An operand of this step whose bytes the output may take, or -1.
   int donor(int s, int out, const std::vector<bool>& taken) {
-    const Kernel& k = kernels_[size_t(s)];
+    const LoweredGroup& k = groups_[size_t(s)];
     Storage& to = storage(k.operands[size_t(out)].value);
     if (to.birth != s) return -1;
     int found = -1;
@@ -162,7 +158,7 @@ class MemoryPlanner {
     return found;
   }
   static bool is_buffer(const Storage& s) { return s.is_input || s.output >= 0; }
-  int count_uses(const Kernel& k, const Storage& s) {
+  int count_uses(const LoweredGroup& k, const Storage& s) {
     int n = 0;
     for (size_t i = 0; i < k.operands.size(); i++)
       n += k.operands[i].value && &storage(k.operands[i].value) == &s;
@@ -175,7 +171,8 @@ class MemoryPlanner {
       plan_.output_bytes.push_back(s.bytes);
       plan_.output_from.push_back(-1);
     } else {
-      s.offset = arena_.take(rounded(s.bytes));
+      s.slot = int32_t(plan_.slots.size());
+      plan_.slots.push_back({arena_.take(rounded(s.bytes)), s.bytes});
     }
     s.placed = true;
   }
@@ -188,7 +185,7 @@ class MemoryPlanner {
       plan_.output_from.push_back(from.input);
     } else {
       to.output = from.output;
-      to.offset = from.offset;
+      to.slot = from.slot;
     }
   }
 
@@ -200,26 +197,25 @@ class MemoryPlanner {
     writes(step, [&](Ref r) {
       if (!storage(r).placed) place_new(storage(r));
     });
-    std::vector<Storage*> dead;
-    auto bury = [&](Ref r) {
+    auto free_if_dead = [&](Ref r) {
       Storage& v = storage(r);
       bool ends = v.death == s && v.placed && !v.gone && !v.is_input && v.output < 0;
-      if (ends) v.gone = true, arena_.give(v.offset, rounded(v.bytes));
+      if (ends) v.gone = true, arena_.give(plan_.slots[size_t(v.slot)].offset, rounded(v.bytes));
     };
-    reads(step, bury);
-    writes(step, bury);
+    reads(step, free_if_dead);
+    writes(step, free_if_dead);
   }
   void place_base(int s) {
     const Step& step = schedule_.steps[size_t(s)];
     Storage &to = storage(step.group.outputs[0].value), &from = storage(step.base);
     if (to.placed) return;
-    const Kernel& k = kernels_[size_t(s)];
+    const LoweredGroup& k = groups_[size_t(s)];
     bool dies_here = from.death == s && from.placed && !from.gone && count_uses(k, from) == 0;
     if (dies_here && to.is_result == is_buffer(from)) return take_over(to, from);
     plan_.copies_base.back() = true;
   }
   void place_in_place(int s) {
-    const Kernel& k = kernels_[size_t(s)];
+    const LoweredGroup& k = groups_[size_t(s)];
     std::vector<bool> taken(k.operands.size(), false);
     for (int out = 0; out < int(k.operands.size()); out++) {
       if (!k.program.operands[size_t(out)].is_output || storage(k.operands[size_t(out)].value).placed) continue;
@@ -234,9 +230,9 @@ class MemoryPlanner {
     for (size_t i = 0; i < root_.size(); i++) {
       const Storage& s = storages_[size_t(root_[i])];
       Location at;
-      if (s.is_input) at = {Where::input, s.input, 0};
-      else if (s.output >= 0) at = {Where::output, s.output, 0};
-      else at = {Where::arena, 0, s.offset};
+      if (s.is_input) at = {Where::input, s.input};
+      else if (s.output >= 0) at = {Where::output, s.output};
+      else at = {Where::arena, s.slot};
       plan_.values.push_back(at);
     }
     for (const Value& r : block_.results) {
@@ -248,8 +244,9 @@ class MemoryPlanner {
   }
 
   const Block& block_;
+  const Numbering& numbering_;
   const Schedule& schedule_;
-  std::span<const Kernel> kernels_;
+  std::span<const LoweredGroup> groups_;
   const std::vector<bool>& dies_;
   std::vector<Storage> storages_;
   std::vector<int32_t> root_;
@@ -259,18 +256,19 @@ class MemoryPlanner {
 
 }  // namespace
 
-MemoryPlan plan_memory(const Block& block, const Schedule& schedule, std::span<const Kernel> kernels, const std::vector<bool>& dies) {
-  return MemoryPlanner(block, schedule, kernels, dies).run();
+MemoryPlan plan_memory(const Block& block, const Numbering& numbering, const Schedule& schedule, std::span<const LoweredGroup> groups,
+                       const std::vector<bool>& dies) {
+  return MemoryPlanner(block, numbering, schedule, groups, dies).run();
 }
 
-std::string to_text(const MemoryPlan& plan, const Block& block, const Schedule& schedule) {
+std::string to_text(const MemoryPlan& plan, const Block& block, const Numbering& numbering, const Schedule& schedule) {
   std::string out = text("# m\narena ", plan.arena_bytes, " bytes, ", plan.output_bytes.size(), " outputs\n");
   auto line = [&](Ref r) {
     static constexpr const char* kWhere[] = {"input", "output", "arena"};
-    int number = r.node->results()[r.result].number;
+    int number = numbering[r];
     const Location& at = plan.values[size_t(number)];
     append(out, text("%", number, " ", r.type(), " ", kWhere[int(at.where)], " "));
-    append(out, text(at.where == Where::arena ? at.offset : at.index, "\n"));
+    append(out, text(at.where == Where::arena ? plan.slots[size_t(at.index)].offset : at.index, "\n"));
   };
   for (const Value& p : block.params) line(p);
   for (const Step& step : schedule.steps) {

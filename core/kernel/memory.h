@@ -6,6 +6,7 @@
 #pragma once
 #include <vector>
 
+#include "core/ir/numbering.h"
 #include "core/kernel/lower.h"
 #include "core/schedule/fuse.h"
 
@@ -15,12 +16,14 @@ enum class Where : uint8_t { input, output, arena };
 
 struct Location {  // of a value's first byte
   Where where = Where::arena;
-  int32_t index = 0;      // of the block's param, or of the output buffer
-  int64_t offset = 0;     // arena
+  int32_t index = 0;      // of the block's param, of the output buffer, of the slot
+  bool operator==(const Location&) const = default;
 };
+struct Slot { int64_t offset, bytes; };  // of the arena; values that do not live at once may share bytes
 
 struct MemoryPlan {
-  std::vector<Location> values;          // by Result::number
+  std::vector<Location> values;        // by number
+  std::vector<Slot> slots;
   std::vector<int64_t> output_bytes;   // buffers to allocate for a run
   std::vector<int32_t> output_from;    // param whose buffer the output takes over (it dies in this plan), or -1
   std::vector<int32_t> result_output;  // of each result of the block: output index, or -1: it is an input's buffer
@@ -30,7 +33,8 @@ struct MemoryPlan {
 };
 
 // dies[i]: param i is not needed after this plan and its buffer is exclusively ours.
-MemoryPlan plan_memory(const Block& block, const Schedule& schedule, std::span<const Kernel> kernels, const std::vector<bool>& dies);
-std::string to_text(const MemoryPlan& plan, const Block& block, const Schedule& schedule);
+MemoryPlan plan_memory(const Block& block, const Numbering& numbering, const Schedule& schedule, std::span<const LoweredGroup> groups,
+                       const std::vector<bool>& dies);
+std::string to_text(const MemoryPlan& plan, const Block& block, const Numbering& numbering, const Schedule& schedule);
 
 }  // namespace jt

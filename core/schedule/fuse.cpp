@@ -24,7 +24,7 @@ struct ValueInfo {
 
 class Fuser {
  public:
-  explicit Fuser(const Block& block) : block_(block) { number_values(); }
+  Fuser(const Block& block, const Numbering& numbering) : block_(block), numbering_(numbering), infos_(size_t(numbering.size())) {}
 
   Schedule run() {
     for (const Value& r : block_.results) info(r).must = true;
@@ -35,16 +35,7 @@ class Fuser {
   }
 
  private:
-  void number_values() {
-    int n = 0;
-    auto number = [&](Node* node) {
-      for (int i = 0; i < node->n_results; i++) node->results()[i].number = n++;
-    };
-    for (const Value& p : block_.params) number(p.ref().node);
-    for (const Value& v : block_.nodes) number(v.ref().node);
-    infos_.resize(size_t(n));
-  }
-  ValueInfo& info(Ref r) { return infos_[size_t(r.node->results()[r.result].number)]; }
+  ValueInfo& info(Ref r) { return infos_[size_t(numbering_[r])]; }
 
   // ---- dependencies between steps ----
   int new_step(int position) {
@@ -645,6 +636,7 @@ class Fuser {
   };
 
   const Block& block_;
+  const Numbering& numbering_;
   std::vector<ValueInfo> infos_;
   std::vector<Step> steps_;
   std::vector<bool> is_merged_;              // into another step
@@ -657,6 +649,6 @@ class Fuser {
 
 }  // namespace
 
-Schedule fuse(const Block& block) { return Fuser(block).run(); }
+Schedule fuse(const Block& block, const Numbering& numbering) { return Fuser(block, numbering).run(); }
 
 }  // namespace jt

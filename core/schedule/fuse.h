@@ -10,6 +10,7 @@
 #pragma once
 #include <vector>
 
+#include "core/ir/numbering.h"
 #include "core/schedule/coords.h"
 
 namespace jt {
@@ -67,8 +68,8 @@ struct Schedule {
   std::vector<std::pair<Ref, Ref>> aliases;  // first has the bytes of second; in an order that resolves chains
 };
 
-Schedule fuse(const Block& block);
+Schedule fuse(const Block& block, const Numbering& numbering);
 // The text of JT_DUMP=f.
-std::string to_text(const Schedule& schedule, const Block& block);
+std::string to_text(const Schedule& schedule, const Numbering& numbering);
 
 }  // namespace jt

@@ -141,20 +141,17 @@ bool leads_to_reduction(const Node* node, const Group& g, const Coords& c) {
   return false;
 }
 
-static void append_value(std::string& out, Ref r) { append(out, text("%", r.node->results()[r.result].number)); }
-
-std::string to_text(const Schedule& schedule, const Block&) {
+std::string to_text(const Schedule& schedule, const Numbering& numbering) {
   std::string out = "# f\n";
-  for (auto [value, of] : schedule.aliases) {
-    append_value(out, value), out += " is ", append_value(out, of), out += '\n';
-  }
+  auto append_value = [&](Ref r) { append(out, text("%", numbering[r])); };
+  for (auto [value, of] : schedule.aliases) append_value(value), out += " is ", append_value(of), out += '\n';
   for (size_t s = 0; s < schedule.steps.size(); s++) {
     const Step& step = schedule.steps[s];
     append(out, text("step ", s, ": "));
     if (step.node) {
       append(out, text("library ", name(step.node->op)));
-      for (Ref r : step.operands) out += ' ', append_value(out, r);
-      append(out, text(" -> %", step.node->results()[0].number, '\n'));
+      for (Ref r : step.operands) out += ' ', append_value(r);
+      append(out, text(" -> %", numbering[{step.node, 0}], '\n'));
       continue;
     }
     out += "group [";
@@ -164,11 +161,11 @@ std::string to_text(const Schedule& schedule, const Block&) {
     for (size_t i = step.group.instances.size(); i-- > 0;) {
       const Instance& instance = step.group.instances[i];
       out += instance.loads ? " load " : text(" ", name(instance.ref.node->op), " ");
-      append_value(out, instance.ref);
+      append_value(instance.ref);
     }
     out += " ->";
-    for (const Output& o : step.group.outputs) out += ' ', append_value(out, o.value);
-    if (step.base) out += " over ", append_value(out, step.base);
+    for (const Output& o : step.group.outputs) out += ' ', append_value(o.value);
+    if (step.base) out += " over ", append_value(step.base);
     out += '\n';
   }
   return out;

@@ -15,8 +15,9 @@ constexpr int kMostNested = 400;  // runs that wait for one another
 
 class Recomputer {
  public:
-  Recomputer(Block& block, const Schedule& schedule, int64_t budget) : block_(block), schedule_(schedule), budget_(budget) {
-    number();
+  Recomputer(Block& block, Numbering& numbering, const Schedule& schedule, int64_t budget)
+      : block_(block), numbering_(numbering), schedule_(schedule), budget_(budget) {
+    find_stored();
     for (const Step& step : schedule.steps) steps_.push_back(facts_of(step));
     find_uses();
     find_repeatable();
@@ -51,22 +52,19 @@ class Recomputer {
     std::vector<std::pair<int, int>> versions;  // stored value, version: of what it reads and writes, other than 0
   };
 
-  void number() {
-    auto see = [&](Node* node) {
-      for (int i = 0; i < node->n_results; i++) {
-        node->results()[i].number = n_values_++;
-        stored_.emplace_back().bytes = int64_t(node->results()[i].type.bytes());
-      }
+  void find_stored() {
+    auto see = [&](const Value& first) {
+      for (int i = 0; i < first.ref().node->n_results; i++)
+        stored_.emplace_back().bytes = int64_t(first.ref().node->results()[i].type.bytes());
     };
-    for (const Value& p : block_.params) see(p.ref().node);
-    for (const Value& v : block_.nodes) see(v.ref().node);
-    for (int i = 0; i < n_values_; i++) root_.push_back(i);
-    for (auto [value, of] : schedule_.aliases) root_[size_t(number_of(value))] = root(of);
+    for (const Value& p : block_.params) see(p);
+    for (const Value& v : block_.nodes) see(v);
+    for (int i = 0; i < numbering_.size(); i++) root_.push_back(i);
+    for (auto [value, of] : schedule_.aliases) root_[size_t(numbering_[value])] = root(of);
     for (const Value& p : block_.params) stored(root(p)).is_kept = stored(root(p)).is_there = true;
     for (const Value& r : block_.results) stored(root(r)).is_kept = true;
   }
-  static int number_of(Ref r) { return r.node->results()[r.result].number; }
-  int root(Ref r) const { return root_[size_t(number_of(r))]; }
+  int root(Ref r) const { return root_[size_t(numbering_[r])]; }
   Stored& stored(int value) { return stored_[size_t(value)]; }
 
   StepFacts facts_of(const Step& step) {
@@ -244,21 +242,21 @@ class Recomputer {
   Node* copy_of(Node* node) {
     block_.nodes.push_back(block_.recorder->again(node, node->ins()));
     Node* copy = block_.nodes.back().ref().node;
-    for (int i = 0; i < copy->n_results; i++) copy->results()[i].number = n_values_++;
+    numbering_.add(copy);
     return copy;
   }
   Ref version_of(Ref r, int version, std::vector<std::pair<Ref, Ref>>& aliases) {
-    auto [it, is_new] = versions_.try_emplace({number_of(r), version});
+    auto [it, is_new] = versions_.try_emplace({numbering_[r], version});
     if (!is_new) return it->second;
     Ref made = it->second = {copy_of(r.node), r.result};
-    if (int value = root(r); value != number_of(r)) aliases.push_back({made, versions_.at({value, version})});
+    if (int value = root(r); value != numbering_[r]) aliases.push_back({made, versions_.at({value, version})});
     return made;
   }
 
   Block& block_;
+  Numbering& numbering_;
   const Schedule& schedule_;
   int64_t budget_, used_ = 0;
-  int n_values_ = 0;
   int now_ = 0;                    // the step of the given schedule that runs, or waits for others to run again
   std::vector<Stored> stored_;  // by number of value; those of aliases are not used
   std::vector<int> root_;
@@ -270,8 +268,8 @@ class Recomputer {
 
 }  // namespace
 
-std::optional<Schedule> recompute(Block& block, const Schedule& schedule, int64_t budget) {
-  return Recomputer(block, schedule, budget).run();
+std::optional<Schedule> recompute(Block& block, Numbering& numbering, const Schedule& schedule, int64_t budget) {
+  return Recomputer(block, numbering, schedule, budget).run();
 }
 
 }  // namespace jt

@@ -13,6 +13,6 @@ namespace jt {
 // Values that only steps see take at most `budget` bytes at once; params and results are always there and not counted.
 // None if no such order is found. A step that runs again has nodes of its own for what it makes: they are added to the
 // block. The plan of memory has the last word on bytes: it knows what is done in place, and what is lost between values.
-std::optional<Schedule> recompute(Block& block, const Schedule& schedule, int64_t budget);
+std::optional<Schedule> recompute(Block& block, Numbering& numbering, const Schedule& schedule, int64_t budget);
 
 }  // namespace jt

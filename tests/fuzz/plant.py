@@ -48,7 +48,7 @@ FAULTS = [
     ("the start of a slice is baked in",
      [("core/schedule/coords.cpp", "if (node->origin >= 0) scaled.place", "if (node->origin >= 0 && !FAULT) scaled.place")]),
     ("axes collapse although one has limits",
-     [("core/runtime/plan.cpp", "&& !(m.masked >> (k - 1) & 3)", "&& (FAULT || !(m.masked >> (k - 1) & 3))")]),
+     [("core/runtime/make_plan.cpp", "&& !(m.masked >> (k - 1) & 3)", "&& (FAULT || !(m.masked >> (k - 1) & 3))")]),
     ("rounding to a narrow dtype is skipped",
      [("core/kernel/lower.cpp", "    if (exact) return reg;", "    if (exact || FAULT) return reg;")]),
     ("the limit of a mask is one too small",

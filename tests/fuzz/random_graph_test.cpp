@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "core/pipeline.h"
 #include "core/planner.h"
 #include "tests/fuzz/program_check.h"
 

@@ -160,10 +160,10 @@ TEST(ProgramText, LoweredProgramsReadBack) {
   int programs = 0;
   for (const char* text : blocks) {
     Block block = simplify(parse(text));
-    for (const Step& step : fuse(block).steps) {
+    for (const Step& step : fuse(block, Numbering(block)).steps) {
       if (step.node) continue;
       programs++;
-      expect_round_trip(lower(step.group, block).program);
+      expect_round_trip(lower(step.group).program);
     }
   }
   EXPECT_GT(programs, 10);

@@ -1,0 +1,14 @@
+// pipeline: the whole way from a captured graph to a plan.
+#pragma once
+#include "core/ir/block.h"
+#include "core/runtime/make_plan.h"
+#include "core/runtime/runtime.h"
+
+namespace jt {
+
+// dies[i]: param i is not needed afterwards and its buffer is exclusively ours. Under a budget, in bytes of the arena, values
+// are computed again instead of being kept (schedule/recompute.h): none where that does not help. dump may be null.
+SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump, const Watch& watch = {},
+                  int64_t budget = kAnyMemory);
+
+}  // namespace jt

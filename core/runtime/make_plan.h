@@ -1,0 +1,22 @@
+// make_plan: a block, its steps, their programs and places -> a plan, and the numbers of its extents.
+#pragma once
+#include "core/ir/numbering.h"
+#include "core/runtime/plan.h"
+#include "core/runtime/watch.h"
+
+namespace jt {
+
+// What the stages before have made of a graph.
+struct LoweredGraph {
+  const Block& block;
+  const Numbering& numbering;
+  const Schedule& schedule;
+  const std::vector<LoweredGroup>& groups;  // by step
+  const MemoryPlan& memory;
+  int64_t budget;  // of bytes in the arena, or kAnyMemory
+};
+
+// Kernels are compiled on the way: `watch` may end that between two of them. dump may be null; it sees stages k and c.
+SizedPlan make_plan(const LoweredGraph& graph, KernelCache& kernels, const Dump* dump, const Watch& watch);
+
+}  // namespace jt

@@ -3,6 +3,7 @@
 // of every language declare. It fails, and says why, where a table and a header do not agree.
 //
 //   opgen ROOT          writes those that differ below the repository ROOT
+//   opgen --java FOLDER writes the generated part of the Java binding below FOLDER
 //   opgen --layers      prints the table of layers as JSON, for generators of classes in other languages
 //   opgen --check ROOT  writes nothing; fails and names each file that differs, and each row without reference vectors
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <sstream>
 
 #include "tools/opgen/files.h"
+#include "tools/opgen/java.h"
 
 namespace opgen {
 
@@ -87,13 +89,24 @@ static int run(const fs::path& root, bool only_check) {
   return !complaints.empty() || (only_check && stale);
 }
 
+// Files as they were keep their time, so that nothing is compiled anew for them.
+static int write_java(const fs::path& folder) {
+  for (const File& file : java_files(op_functions(rows()))) {
+    if (content_of(folder / file.path) == file.content) continue;
+    fs::create_directories((folder / file.path).parent_path());
+    std::ofstream(folder / file.path, std::ios::binary) << file.content;
+  }
+  return 0;
+}
+
 }  // namespace opgen
 
 int main(int argc, char** argv) try {
   if (argc == 2 && std::string(argv[1]) == "--layers") return std::fputs(opgen::layers_json().c_str(), stdout) < 0;
+  if (argc == 3 && std::string(argv[1]) == "--java") return opgen::write_java(argv[2]);
   bool only_check = argc == 3 && std::string(argv[1]) == "--check";
   if (argc != 2 + only_check) {
-    std::fprintf(stderr, "usage: opgen [--check] ROOT, or opgen --layers\n");
+    std::fprintf(stderr, "usage: opgen [--check] ROOT, opgen --java FOLDER, or opgen --layers\n");
     return 2;
   }
   return opgen::run(argv[argc - 1], only_check);

@@ -1,0 +1,6 @@
+package org.jt;
+
+/** What is closed on its context's thread. */
+interface Closes {
+  void closeOwn();
+}

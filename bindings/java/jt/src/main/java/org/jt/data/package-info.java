@@ -1,0 +1,2 @@
+/** Data sets. */
+package org.jt.data;

@@ -1,0 +1,2 @@
+/** Files. */
+package org.jt.io;

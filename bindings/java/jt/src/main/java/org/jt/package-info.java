@@ -1,0 +1,2 @@
+/** Deep learning with the jt compiler: lazy tensors, gradients, layers, optimisers. */
+package org.jt;

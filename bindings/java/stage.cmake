@@ -1,0 +1,20 @@
+# stage: installs the natives into TO and lists them in `files`, libjt_java.so last, as org.jt.Library reads it.
+file(REMOVE_RECURSE ${TO})
+execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --component java --prefix ${TO} --config ${CONFIG}
+  OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+file(GLOB names RELATIVE ${TO} ${TO}/*)
+set(list)
+foreach(name ${names})
+  # A library is looked for by its soname: links become it, and what they point to is not carried twice.
+  if(IS_SYMLINK ${TO}/${name})
+    file(REAL_PATH ${TO}/${name} real)
+    get_filename_component(is ${real} NAME)
+    file(REMOVE ${TO}/${name})
+    file(RENAME ${real} ${TO}/${name})
+    list(REMOVE_ITEM names ${is})
+  endif()
+endforeach()
+list(REMOVE_ITEM names libjt_java.so)
+list(APPEND names libjt_java.so)
+list(JOIN names "\n" text)
+file(WRITE ${TO}/files "${text}\n")

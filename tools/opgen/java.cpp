@@ -108,20 +108,25 @@ static std::string declared(const std::vector<Param>& args, size_t from, size_t 
 
 static std::string result_type(const Function& f) { return f.results.size() == 1 ? "Tensor" : "Tensor[]"; }
 
+// @param and @return for arguments from..to.
+static std::string tags_of(const Function& f, const std::vector<Param>& args, size_t from, size_t to) {
+  std::string out, list;
+  for (size_t i = from; i < to; i++) {
+    bool is_tensor = args[i].role == Role::operand || args[i].role == Role::operand_list || args[i].role == Role::optional_operand;
+    std::string fallback = args[i].role == Role::ints ? "none" : args[i].role == Role::optional_operand ? "null" : fallback_of(args[i]);
+    out += "@param " + java_name(args[i].name) + (is_tensor ? " an operand" : " an attribute") + (args[i].is_required ? "" : "; default " + fallback) + "\n";
+  }
+  for (const std::string& name : f.result_names) list += (list.empty() ? "" : ", ") + name;
+  return out + "@return " + (f.results.size() == 1 ? "the result" : list) + "\n";
+}
+
 static std::string doc_of(const Function& f, const std::vector<Param>& args, size_t from) {
   std::string out = f.doc.text + "\n";
   if (!f.doc.shapes.empty()) out += "\nShapes: " + f.doc.shapes + ".\n";
   if (!f.doc.dtypes.empty()) out += "Dtypes: " + f.doc.dtypes + ".\n";
   out += "Result: " + f.doc.result + ". Gradient: " + (f.doc.has_gradient.value_or(false) ? "yes" : "no") + ".\n";
-  for (size_t i = from; i < args.size(); i++) {
-    bool is_tensor = args[i].role == Role::operand || args[i].role == Role::operand_list || args[i].role == Role::optional_operand;
-    std::string fallback = args[i].role == Role::ints ? "none" : args[i].role == Role::optional_operand ? "null" : fallback_of(args[i]);
-    out += "@param " + java_name(args[i].name) + (is_tensor ? " an operand" : " an attribute") + (args[i].is_required ? "" : "; default " + fallback) + "\n";
-  }
-  std::string list;
-  for (const std::string& name : f.result_names) list += (list.empty() ? "" : ", ") + name;
-  return out + "@return " + (f.results.size() == 1 ? "the result" : list) +
-         "\n@throws ShapeException if shapes do not fit\n@throws DTypeException if dtypes do not fit\n"
+  return out + tags_of(f, args, from, args.size()) +
+         "@throws ShapeException if shapes do not fit\n@throws DTypeException if dtypes do not fit\n"
          "@throws ArgumentException if an argument is null, closed or out of range\n";
 }
 
@@ -143,9 +148,8 @@ static std::string function_text(const Function& f) {
 static std::string method_text(const Function& f, const std::vector<Param>& args, size_t to) {
   std::string call = "(Tensor) this", name = java_name(f.name);
   for (size_t i = 1; i < args.size(); i++) call += ", " + (i < to ? java_name(args[i].name) : fallback_of(args[i]));
-  std::string doc = to == args.size() ? javadoc(doc_of(f, args, 1), "  ")
-                                      : "  /** As {@link Ops#" + name + "}, with defaults for what is left out. @return the result */\n";
-  return doc + "  public final " + result_type(f) + " " + name + "(" + declared(args, 1, to) + ") {\n    return Ops." + name + "(" + call + ");\n  }\n\n";
+  std::string doc = to == args.size() ? doc_of(f, args, 1) : "As {@link Ops#" + name + "}, with defaults for what is left out.\n" + tags_of(f, args, 1, to);
+  return javadoc(doc, "  ") + "  public final " + result_type(f) + " " + name + "(" + declared(args, 1, to) + ") {\n    return Ops." + name + "(" + call + ");\n  }\n\n";
 }
 
 // With numbers in place of the operands behind the first one.
@@ -155,8 +159,8 @@ static std::string number_method(const Function& f, const std::vector<Param>& ar
     numbers += (i > 1 ? ", double " : "double ") + java_name(args[i].name);
     call += ", ((Tensor) this).number(" + java_name(args[i].name) + ")";
   }
-  return "  /** As {@link Ops#" + name + "}, with numbers, of this tensor's dtype where it can hold them. @return the result */\n  public final Tensor " +
-         name + "(" + numbers + ") {\n    return Ops." + name + "((Tensor) this" + call + ");\n  }\n\n";
+  return javadoc("As {@link Ops#" + name + "}, with numbers, of this tensor's dtype where it can hold them.\n" + tags_of(f, args, 1, args.size()), "  ") +
+         "  public final Tensor " + name + "(" + numbers + ") {\n    return Ops." + name + "((Tensor) this" + call + ");\n  }\n\n";
 }
 
 static std::string methods_text(const Function& f) {

@@ -42,7 +42,7 @@ static std::string builder(const JavaClass& c) {
   std::string out = "  /** What a " + c.name + " may be told. */\n  public static final class Builder {\n    private final Fields fields = new Fields();\n" +
                     c.keeps + "\n    private Builder() {}\n\n";
   for (const Param& p : c.fields) out += setter(p);
-  return out + "    /** Makes it. @return the " + c.name + " */\n    public " + c.name + " build() {\n      return new " + c.name + "(this);\n    }\n  }\n";
+  return out + javadoc("Makes it.\n@return the " + c.name + "\n", "    ") + "    public " + c.name + " build() {\n      return new " + c.name + "(this);\n    }\n  }\n";
 }
 
 static File file_of(const JavaClass& c) {
@@ -64,7 +64,7 @@ static std::string forward_text(const Function& f) {
     bool is_inherited = !has_one && &p == &f.params[1];  // forward(x) of Layer, which gives the first result
     if (!p.is_required && !is_inherited) {
       for (const Param* rest = &p; rest < f.params.data() + f.params.size(); rest++) nulls += ", null";
-      shorter += "  /** With zeros for states that are absent. @return what the layer computes */\n  public " + type + " forward(" + declared +
+      shorter += javadoc("With zeros for states that are absent.\n" + documented + "@return what the layer computes\n", "  ") + "  public " + type + " forward(" + declared +
                  ") {\n    return forward(" + nulls + ");\n  }\n\n";
     }
     declared += (declared.empty() ? "Tensor " : ", Tensor ") + name;

@@ -35,12 +35,13 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM* vm, void* reserved) {
   return JNI_VERSION_1_8;
 }
 
-/* Takes what is being thrown, so that C may go on; the first one of a call is kept as the cause. */
+/* Takes what is being thrown, so that C may go on; the latest one is kept as the cause. */
 static void jj_keep_cause(JNIEnv* env) {
   jthrowable thrown = (*env)->ExceptionOccurred(env);
   if (!thrown) return;
   (*env)->ExceptionClear(env);
-  if (!jj_cause) jj_cause = (jthrowable)(*env)->NewGlobalRef(env, thrown);
+  if (jj_cause) (*env)->DeleteGlobalRef(env, jj_cause);
+  jj_cause = (jthrowable)(*env)->NewGlobalRef(env, thrown);
   (*env)->DeleteLocalRef(env, thrown);
 }
 
@@ -56,8 +57,8 @@ static void jj_throw_text(JNIEnv* env, jt_status status, jlong native_code, cons
   jstring name;
   jthrowable cause = NULL, made = NULL;
   if ((*env)->ExceptionCheck(env)) return;
-  if (jj_cause) {
-    cause = (jthrowable)(*env)->NewLocalRef(env, jj_cause);
+  if (jj_cause) { /* of this call, or of one before that could do without what failed */
+    if (status == JT_E_USER || status == JT_E_CANCELLED) cause = (jthrowable)(*env)->NewLocalRef(env, jj_cause);
     (*env)->DeleteGlobalRef(env, jj_cause);
     jj_cause = NULL;
   }

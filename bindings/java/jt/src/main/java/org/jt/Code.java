@@ -22,27 +22,42 @@ public final class Code {
   private final List<String> grads = new ArrayList<>();
   private final Map<String, Double> data = new LinkedHashMap<>();
 
-  /** An op. @param source C99 statements */
+  /**
+   * An op.
+   * @param source C99 statements
+   */
   public Code(String source) {
     if (source == null) throw JtException.argument("code: source is null");
     this.source = source;
   }
 
-  /** What messages call it. @param name the name @return this */
+  /**
+   * What messages call it.
+   * @param name the name
+   * @return this
+   */
   public Code name(String name) {
     if (name == null) throw JtException.argument("code: name is null");
     this.name = name;
     return this;
   }
 
-  /** C text before the function. @param header types, helper functions @return this */
+  /**
+   * C text before the function.
+   * @param header types, helper functions
+   * @return this
+   */
   public Code header(String header) {
     if (header == null) throw JtException.argument("code: header is null");
     this.header = header;
     return this;
   }
 
-  /** The gradients' sources, by input. @param sources C99 statements; null: that input has none @return this */
+  /**
+   * The gradients' sources, by input.
+   * @param sources C99 statements; null: that input has none
+   * @return this
+   */
   public Code grad(String... sources) {
     if (sources == null) throw JtException.argument("code: sources is null");
     grads.clear();
@@ -50,20 +65,35 @@ public final class Code {
     return this;
   }
 
-  /** A number that the source calls data_name. @param name a C identifier @param value its value @return this */
+  /**
+   * A number that the source calls data_name.
+   * @param name a C identifier
+   * @param value its value
+   * @return this
+   */
   public Code data(String name, double value) {
     if (name == null) throw JtException.argument("code: name is null");
     data.put(name, value);
     return this;
   }
 
-  /** Records it for one result. @param dtype the result's @param shape the result's @param inputs operands @return the
-   * result */
+  /**
+   * Records it for one result.
+   * @param dtype the result's
+   * @param shape the result's
+   * @param inputs operands
+   * @return the result
+   */
   public Tensor apply(DType dtype, long[] shape, Tensor... inputs) {
     return apply(List.of(new CustomOp.Type(dtype, shape)), inputs)[0];
   }
 
-  /** Records it. @param results their types @param inputs operands @return the results */
+  /**
+   * Records it.
+   * @param results their types
+   * @param inputs operands
+   * @return the results
+   */
   public Tensor[] apply(List<CustomOp.Type> results, Tensor... inputs) {
     Context c = inputs == null || inputs.length == 0 ? Context.current() : Context.of(inputs[0]);
     if (results == null) throw JtException.argument("code: results is null");

@@ -275,7 +275,10 @@ public final class Context implements AutoCloseable {
     engine.look();
   }
 
-  /** Evaluates tensors together. @param tensors what is needed */
+  /**
+   * Evaluates tensors together.
+   * @param tensors what is needed
+   */
   public void eval(Tensor... tensors) {
     long h = handle("eval");
     try {
@@ -287,7 +290,10 @@ public final class Context implements AutoCloseable {
     engine.look();
   }
 
-  /** The engine. @return what computes */
+  /**
+   * The engine.
+   * @return what computes
+   */
   public Engine engine() {
     return engine;
   }
@@ -349,8 +355,12 @@ public final class Context implements AutoCloseable {
     return wrap(Native.idx_load(handle("loadIdx"), Text.utf8(path == null ? null : path.toString(), "loadIdx", "path")));
   }
 
-  /** The gradients of y, of one element, with respect to inputs. @param y what is differentiated @param inputs with
-   * respect to these @return one each */
+  /**
+   * The gradients of y, of one element, with respect to inputs.
+   * @param y what is differentiated
+   * @param inputs with respect to these
+   * @return one each
+   */
   public Tensor[] grad(Tensor y, List<Tensor> inputs) {
     return grad(y, inputs, null, false, false);
   }

@@ -21,27 +21,46 @@ public final class CustomCall {
     return call;
   }
 
-  /** The number of inputs. @return the number */
+  /**
+   * The number of inputs.
+   * @return the number
+   */
   public int inputs() {
     return call == 0 ? 0 : (int) Native.call_count(call, false);
   }
 
-  /** Elements of an input. @param i which @return a read-only buffer, valid during the call */
+  /**
+   * Elements of an input.
+   * @param i which
+   * @return a read-only buffer, valid during the call
+   */
   public ByteBuffer input(int i) {
     return ((ByteBuffer) Native.call_buffer(at(false, i), false, i)).asReadOnlyBuffer().order(ByteOrder.nativeOrder());
   }
 
-  /** Elements of an output, to be written. @param i which @return a buffer, valid during the call */
+  /**
+   * Elements of an output, to be written.
+   * @param i which
+   * @return a buffer, valid during the call
+   */
   public ByteBuffer output(int i) {
     return ((ByteBuffer) Native.call_buffer(at(true, i), true, i)).order(ByteOrder.nativeOrder());
   }
 
-  /** Dtype of an input. @param i which @return the dtype */
+  /**
+   * Dtype of an input.
+   * @param i which
+   * @return the dtype
+   */
   public DType dtype(int i) {
     return DType.of(Native.call_dtype(at(false, i), false, i));
   }
 
-  /** Extents of an input. @param i which @return a new array */
+  /**
+   * Extents of an input.
+   * @param i which
+   * @return a new array
+   */
   public long[] shape(int i) {
     return Native.call_dims(at(false, i), false, i);
   }

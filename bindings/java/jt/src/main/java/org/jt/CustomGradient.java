@@ -21,28 +21,48 @@ public final class CustomGradient {
     return h == 0 ? null : context.wrap(h);
   }
 
-  /** An input. @param i which @return a tensor */
+  /**
+   * An input.
+   * @param i which
+   * @return a tensor
+   */
   public Tensor input(int i) {
     return get(0, i);
   }
 
-  /** An output. @param i which @return a tensor */
+  /**
+   * An output.
+   * @param i which
+   * @return a tensor
+   */
   public Tensor output(int i) {
     return get(1, i);
   }
 
-  /** The gradient that comes for an output. @param i which @return a tensor; null: zero */
+  /**
+   * The gradient that comes for an output.
+   * @param i which
+   * @return a tensor; null: zero
+   */
   public Tensor grad(int i) {
     return get(2, i);
   }
 
-  /** Whether the gradient of an input is asked for. @param i which @return whether */
+  /**
+   * Whether the gradient of an input is asked for.
+   * @param i which
+   * @return whether
+   */
   public boolean needs(int i) {
     if (call == 0 || i < 0 || i >= Native.grad_count(call, false)) throw JtException.argument("CustomGradient: there is no input " + i);
     return Native.grad_needs(call, i);
   }
 
-  /** Sets the gradient of an input. @param i which @param x of the input's dtype and shape */
+  /**
+   * Sets the gradient of an input.
+   * @param i which
+   * @param x of the input's dtype and shape
+   */
   public void set(int i, Tensor x) {
     if (call == 0 || i < 0 || i >= Native.grad_count(call, false)) throw JtException.argument("CustomGradient: there is no input " + i);
     try {

@@ -10,32 +10,54 @@ public abstract class CustomOp {
   /** For subclasses. */
   protected CustomOp() {}
 
-  /** Computes the outputs. It must not use the context that evaluates it. @param call inputs and outputs */
+  /**
+   * Computes the outputs. It must not use the context that evaluates it.
+   * @param call inputs and outputs
+   */
   protected abstract void forward(CustomCall call);
 
-  /** Whether there is a gradient: whether backward is overridden. @return false */
+  /**
+   * Whether there is a gradient: whether backward is overridden.
+   * @return false
+   */
   protected boolean hasGradient() {
     return false;
   }
 
-  /** Records the gradients of the inputs. @param gradient what comes, and where they go */
+  /**
+   * Records the gradients of the inputs.
+   * @param gradient what comes, and where they go
+   */
   protected void backward(CustomGradient gradient) {
     throw new UnsupportedOperationException("no gradient");
   }
 
-  /** What messages and graphs call it. @return the simple name of the class */
+  /**
+   * What messages and graphs call it.
+   * @return the simple name of the class
+   */
   protected String name() {
     String name = getClass().getSimpleName();
     return name.isEmpty() ? "custom" : name;
   }
 
-  /** Records it for one result. @param dtype the result's @param shape the result's @param inputs operands @return the
-   * result */
+  /**
+   * Records it for one result.
+   * @param dtype the result's
+   * @param shape the result's
+   * @param inputs operands
+   * @return the result
+   */
   public final Tensor apply(DType dtype, long[] shape, Tensor... inputs) {
     return apply(List.of(new Type(dtype, shape)), inputs)[0];
   }
 
-  /** Records it. @param results their types @param inputs operands @return the results */
+  /**
+   * Records it.
+   * @param results their types
+   * @param inputs operands
+   * @return the results
+   */
   public final Tensor[] apply(List<Type> results, Tensor... inputs) {
     Context c = inputs == null || inputs.length == 0 ? Context.current() : Context.of(inputs[0]);
     if (results == null) throw JtException.argument("custom: results is null");
@@ -54,7 +76,11 @@ public abstract class CustomOp {
     private final DType dtype;
     private final long[] shape;
 
-    /** A type. @param dtype of the elements @param shape extents */
+    /**
+     * A type.
+     * @param dtype of the elements
+     * @param shape extents
+     */
     public Type(DType dtype, long... shape) {
       if (dtype == null || shape == null) throw JtException.argument("custom: " + (dtype == null ? "dtype" : "shape") + " is null");
       this.dtype = dtype;

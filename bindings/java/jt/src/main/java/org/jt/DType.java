@@ -25,17 +25,26 @@ public enum DType {
     this.size = size;
   }
 
-  /** Bytes of one element. @return the number */
+  /**
+   * Bytes of one element.
+   * @return the number
+   */
   public int size() {
     return size;
   }
 
-  /** Whether it is f16, bf16, f32 or f64. @return whether */
+  /**
+   * Whether it is f16, bf16, f32 or f64.
+   * @return whether
+   */
   public boolean isFloat() {
     return code >= 10;
   }
 
-  /** Whether it is an integer type; bool is none. @return whether */
+  /**
+   * Whether it is an integer type; bool is none.
+   * @return whether
+   */
   public boolean isInteger() {
     return code > 1 && code < 10;
   }

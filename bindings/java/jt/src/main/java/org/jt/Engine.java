@@ -33,7 +33,10 @@ public final class Engine implements AutoCloseable {
     return Standard.ENGINE;
   }
 
-  /** Begins one of one's own. @return a builder; what it is not told is as in jt_runtime_desc */
+  /**
+   * Begins one of one's own.
+   * @return a builder; what it is not told is as in jt_runtime_desc
+   */
   public static Builder builder() {
     return new Builder();
   }
@@ -50,52 +53,88 @@ public final class Engine implements AutoCloseable {
       return this;
     }
 
-    /** Reads JT_* variables (docs/FLAGS.md). @param on whether @return this */
+    /**
+     * Reads JT_* variables (docs/FLAGS.md).
+     * @param on whether
+     * @return this
+     */
     public Builder readEnvironment(boolean on) {
       return flag(1, on);
     }
 
-    /** Compiles hot kernels again, better, in the background. @param on whether @return this */
+    /**
+     * Compiles hot kernels again, better, in the background.
+     * @param on whether
+     * @return this
+     */
     public Builder backgroundCompiler(boolean on) {
       return flag(2, on);
     }
 
-    /** Keeps no compiled kernels on disk. @param on whether @return this */
+    /**
+     * Keeps no compiled kernels on disk.
+     * @param on whether
+     * @return this
+     */
     public Builder noDiskCache(boolean on) {
       return flag(4, on);
     }
 
-    /** Never compiles: kernels are interpreted. @param on whether @return this */
+    /**
+     * Never compiles: kernels are interpreted.
+     * @param on whether
+     * @return this
+     */
     public Builder noCompiler(boolean on) {
       return flag(8, on);
     }
 
-    /** Threads that compute. @param n how many, the caller's included; 0: that alone; -1: one per core @return this */
+    /**
+     * Threads that compute.
+     * @param n how many, the caller's included; 0: that alone; -1: one per core
+     * @return this
+     */
     public Builder threads(int n) {
       fields.put("threads", n);
       return this;
     }
 
-    /** Bytes of values held at once. @param bytes how many; 0: any; -1: nearly what the machine has @return this */
+    /**
+     * Bytes of values held at once.
+     * @param bytes how many; 0: any; -1: nearly what the machine has
+     * @return this
+     */
     public Builder memoryLimit(long bytes) {
       fields.put("memory_limit", bytes);
       return this;
     }
 
-    /** Log lines up to a level. @param level 1 errors to 5 traces; they go to the logger org.jt @return this */
+    /**
+     * Log lines up to a level.
+     * @param level 1 errors to 5 traces; they go to the logger org.jt
+     * @return this
+     */
     public Builder logLevel(int level) {
       fields.put("log_level", level);
       return this;
     }
 
-    /** Folder of compiled kernels. @param folder private to the user @return this */
+    /**
+     * Folder of compiled kernels.
+     * @param folder private to the user
+     * @return this
+     */
     public Builder cache(java.nio.file.Path folder) {
       if (folder == null) throw JtException.argument("cache: folder is null");
       fields.put("cache_dir", folder.toString());
       return this;
     }
 
-    /** What computes. @param name of a built-in backend, or the path of a library @return this */
+    /**
+     * What computes.
+     * @param name of a built-in backend, or the path of a library
+     * @return this
+     */
     public Builder backend(String name) {
       fields.put("backend", name);
       return this;
@@ -117,7 +156,10 @@ public final class Engine implements AutoCloseable {
     return Native.context_create(handle("Context"));
   }
 
-  /** Bytes in values that someone holds. @return the number; 0 once it is closed */
+  /**
+   * Bytes in values that someone holds.
+   * @return the number; 0 once it is closed
+   */
   public synchronized long liveBytes() {
     return ref.handle == 0 ? 0 : Native.live_bytes(ref.handle);
   }
@@ -127,17 +169,26 @@ public final class Engine implements AutoCloseable {
     if (Pressure.look(this, 0)) Pressure.settle(this, 0);
   }
 
-  /** What it did and holds. @return the numbers now */
+  /**
+   * What it did and holds.
+   * @return the numbers now
+   */
   public synchronized Stats stats() {
     return new Stats(Native.runtime_numbers(handle("stats")));
   }
 
-  /** The table that JT_STATS prints, slowest kernels first. @return the text */
+  /**
+   * The table that JT_STATS prints, slowest kernels first.
+   * @return the text
+   */
   public synchronized String statsText() {
     return Text.of(Native.stats_text(handle("statsText")));
   }
 
-  /** Times every launch from now on, or no longer. @param on whether */
+  /**
+   * Times every launch from now on, or no longer.
+   * @param on whether
+   */
   public synchronized void timing(boolean on) {
     Native.stats_set_timing(handle("timing"), on);
   }

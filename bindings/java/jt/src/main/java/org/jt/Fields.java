@@ -20,32 +20,62 @@ public final class Fields {
     return this;
   }
 
-  /** An integer. @param name the field @param value its value @return this */
+  /**
+   * An integer.
+   * @param name the field
+   * @param value its value
+   * @return this
+   */
   public Fields put(String name, long value) {
     return set(name, value);
   }
 
-  /** A number. @param name the field @param value its value @return this */
+  /**
+   * A number.
+   * @param name the field
+   * @param value its value
+   * @return this
+   */
   public Fields put(String name, double value) {
     return set(name, value);
   }
 
-  /** Whether. @param name the field @param value its value @return this */
+  /**
+   * Whether.
+   * @param name the field
+   * @param value its value
+   * @return this
+   */
   public Fields put(String name, boolean value) {
     return set(name, value ? 1L : 0L);
   }
 
-  /** A list of integers. @param name the field @param value its value @return this */
+  /**
+   * A list of integers.
+   * @param name the field
+   * @param value its value
+   * @return this
+   */
   public Fields put(String name, long[] value) {
     return set(name, value == null ? null : value.clone());
   }
 
-  /** A word. @param name the field @param value its value @return this */
+  /**
+   * A word.
+   * @param name the field
+   * @param value its value
+   * @return this
+   */
   public Fields put(String name, String value) {
     return set(name, value);
   }
 
-  /** A dtype. @param name the field @param value its value @return this */
+  /**
+   * A dtype.
+   * @param name the field
+   * @param value its value
+   * @return this
+   */
   public Fields put(String name, DType value) {
     return set(name, value == null ? null : (long) value.code);
   }

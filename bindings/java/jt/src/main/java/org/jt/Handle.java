@@ -38,7 +38,10 @@ abstract class Handle implements AutoCloseable, Closes {
     return ref.handle;
   }
 
-  /** The context it belongs to. @return the context */
+  /**
+   * The context it belongs to.
+   * @return the context
+   */
   public final Context context() {
     return context;
   }

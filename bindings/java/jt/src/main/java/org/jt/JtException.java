@@ -16,12 +16,18 @@ public class JtException extends RuntimeException {
     this.nativeCode = nativeCode;
   }
 
-  /** The code of jt_status: negative. @return the code */
+  /**
+   * The code of jt_status: negative.
+   * @return the code
+   */
   public int code() {
     return code;
   }
 
-  /** What the system or a driver said: errno, 0 if nothing. @return the number */
+  /**
+   * What the system or a driver said: errno, 0 if nothing.
+   * @return the number
+   */
   public long nativeCode() {
     return nativeCode;
   }

@@ -49,7 +49,10 @@ public class Optimizer extends Handle {
     context.engine.look();
   }
 
-  /** The same with gradients of one's own. @param grads in the order of the parameters; null leaves one as it is */
+  /**
+   * The same with gradients of one's own.
+   * @param grads in the order of the parameters; null leaves one as it is
+   */
   public final void step(Tensor[] grads) {
     if (grads == null || grads.length != params) throw JtException.argument("step: " + (grads == null ? "grads is null" : grads.length + " gradients for " + params + " parameters"));
     long[] handles = new long[grads.length];
@@ -64,18 +67,28 @@ public class Optimizer extends Handle {
     context.engine.look();
   }
 
-  /** Sets the learning rate of the next steps. @param lr at least 0 @return this */
+  /**
+   * Sets the learning rate of the next steps.
+   * @param lr at least 0
+   * @return this
+   */
   public final Optimizer lr(double lr) {
     Native.optimizer_set_lr(context.handle("lr"), get(context, "lr"), lr);
     return this;
   }
 
-  /** The learning rate. @return it */
+  /**
+   * The learning rate.
+   * @return it
+   */
   public final double lr() {
     return Double.longBitsToDouble(Native.optimizer_lr(context.handle("lr"), get(context, "lr")));
   }
 
-  /** Its state by names, for a checkpoint; assigning to the tensors restores it. @return handles on them */
+  /**
+   * Its state by names, for a checkpoint; assigning to the tensors restores it.
+   * @return handles on them
+   */
   public final Map<String, Tensor> state() {
     long c = context.handle("state"), h = get(context, "state");
     Map<String, Tensor> out = new LinkedHashMap<>();

@@ -93,12 +93,18 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     if (h != null) Native.tensor_release(h);
   }
 
-  /** Whether it is closed. @return whether */
+  /**
+   * Whether it is closed.
+   * @return whether
+   */
   public boolean isClosed() {
     return handle == 0;
   }
 
-  /** The context it belongs to. @return the context */
+  /**
+   * The context it belongs to.
+   * @return the context
+   */
   public Context context() {
     return context;
   }
@@ -119,36 +125,55 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     }
   }
 
-  /** The dtype. @return the dtype */
+  /**
+   * The dtype.
+   * @return the dtype
+   */
   public DType dtype() {
     return DType.of((int) ask("dtype", Native::tensor_dtype));
   }
 
-  /** The number of axes. @return the rank */
+  /**
+   * The number of axes.
+   * @return the rank
+   */
   public int rank() {
     return (int) ask("rank", Native::tensor_ndim);
   }
 
-  /** The extent of an axis. @param axis counted from 0, or from -1 at the end @return the extent */
+  /**
+   * The extent of an axis.
+   * @param axis counted from 0, or from -1 at the end
+   * @return the extent
+   */
   public long dim(int axis) {
     long n = ask("dim", h -> Native.tensor_dim(h, axis));
     if (n < 0) throw JtException.argument("dim: axis " + axis + " of rank " + rank());
     return n;
   }
 
-  /** The extents. @return a new array */
+  /**
+   * The extents.
+   * @return a new array
+   */
   public long[] shape() {
     long[] out = new long[rank()];
     for (int i = 0; i < out.length; i++) out[i] = dim(i);
     return out;
   }
 
-  /** The number of elements. @return the number */
+  /**
+   * The number of elements.
+   * @return the number
+   */
   public long count() {
     return ask("count", Native::tensor_count);
   }
 
-  /** Whether the elements exist. @return whether */
+  /**
+   * Whether the elements exist.
+   * @return whether
+   */
   public boolean isReady() {
     return ask("isReady", h -> Native.tensor_is_ready(h) ? 1 : 0) != 0;
   }
@@ -172,47 +197,93 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     return ofArray(array, kind, length, dtype, shape);
   }
 
-  /** f32 from an array. @param data row-major @param shape extents; none: one axis, or none for one element @return a tensor */
+  /**
+   * f32 from an array.
+   * @param data row-major
+   * @param shape extents; none: one axis, or none for one element
+   * @return a tensor
+   */
   public static Tensor of(float[] data, long... shape) {
     return ofArray(data, 'F', data == null ? 0 : data.length, DType.F32, shape);
   }
 
-  /** f64 from an array. @param data row-major @param shape extents; none: one axis, or none for one element @return a tensor */
+  /**
+   * f64 from an array.
+   * @param data row-major
+   * @param shape extents; none: one axis, or none for one element
+   * @return a tensor
+   */
   public static Tensor of(double[] data, long... shape) {
     return ofArray(data, 'D', data == null ? 0 : data.length, DType.F64, shape);
   }
 
-  /** i32 from an array. @param data row-major @param shape extents; none: one axis, or none for one element @return a tensor */
+  /**
+   * i32 from an array.
+   * @param data row-major
+   * @param shape extents; none: one axis, or none for one element
+   * @return a tensor
+   */
   public static Tensor of(int[] data, long... shape) {
     return ofArray(data, 'I', data == null ? 0 : data.length, DType.I32, shape);
   }
 
-  /** i64 from an array. @param data row-major @param shape extents; none: one axis, or none for one element @return a tensor */
+  /**
+   * i64 from an array.
+   * @param data row-major
+   * @param shape extents; none: one axis, or none for one element
+   * @return a tensor
+   */
   public static Tensor of(long[] data, long... shape) {
     return ofArray(data, 'J', data == null ? 0 : data.length, DType.I64, shape);
   }
 
-  /** bool from an array. @param data row-major @param shape extents; none: one axis, or none for one element @return a tensor */
+  /**
+   * bool from an array.
+   * @param data row-major
+   * @param shape extents; none: one axis, or none for one element
+   * @return a tensor
+   */
   public static Tensor of(boolean[] data, long... shape) {
     return ofArray(data, 'Z', data == null ? 0 : data.length, DType.BOOL, shape);
   }
 
-  /** A dtype of one byte. @param data row-major @param dtype i8, u8 or bool @param shape extents @return a tensor */
+  /**
+   * A dtype of one byte.
+   * @param data row-major
+   * @param dtype i8, u8 or bool
+   * @param shape extents
+   * @return a tensor
+   */
   public static Tensor of(byte[] data, DType dtype, long... shape) {
     return ofWords(data, 'B', data == null ? 0 : data.length, 1, dtype, shape);
   }
 
-  /** A dtype of two bytes. @param data row-major @param dtype i16, u16, f16 or bf16 @param shape extents @return a tensor */
+  /**
+   * A dtype of two bytes.
+   * @param data row-major
+   * @param dtype i16, u16, f16 or bf16
+   * @param shape extents
+   * @return a tensor
+   */
   public static Tensor of(short[] data, DType dtype, long... shape) {
     return ofWords(data, 'S', data == null ? 0 : data.length, 2, dtype, shape);
   }
 
-  /** One number as f32, without axes. @param value the number @return a tensor */
+  /**
+   * One number as f32, without axes.
+   * @param value the number
+   * @return a tensor
+   */
   public static Tensor of(double value) {
     return of(value, DType.F32);
   }
 
-  /** One number, without axes. @param value the number @param dtype its dtype @return a tensor */
+  /**
+   * One number, without axes.
+   * @param value the number
+   * @param dtype its dtype
+   * @return a tensor
+   */
   public static Tensor of(double value, DType dtype) {
     Context c = Context.current();
     return c.wrap(Native.scalar(c.handle("of"), value, DType.code(dtype, "of", "dtype")));
@@ -238,8 +309,12 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     return c.wrap(Native.from_buffer(c.handle("of"), buffer, buffer.position(), buffer.remaining(), code, shape));
   }
 
-  /** f32 from a buffer, from its position to its limit; a direct one in the host's order is not copied. @param data the
-   * elements @param shape extents @return a tensor */
+  /**
+   * f32 from a buffer, from its position to its limit; a direct one in the host's order is not copied.
+   * @param data the elements
+   * @param shape extents
+   * @return a tensor
+   */
   public static Tensor of(FloatBuffer data, long... shape) {
     if (data == null) throw JtException.argument("of: data is null");
     float[] copy = new float[data.remaining()];
@@ -247,65 +322,119 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     return of(copy, shape);
   }
 
-  /** Zeros. @param dtype their dtype @param shape extents @return a tensor */
+  /**
+   * Zeros.
+   * @param dtype their dtype
+   * @param shape extents
+   * @return a tensor
+   */
   public static Tensor zeros(DType dtype, long... shape) {
     Context c = Context.current();
     return c.wrap(Native.zeros(c.handle("zeros"), shape, DType.code(dtype, "zeros", "dtype")));
   }
 
-  /** Zeros of f32. @param shape extents @return a tensor */
+  /**
+   * Zeros of f32.
+   * @param shape extents
+   * @return a tensor
+   */
   public static Tensor zeros(long... shape) {
     return zeros(DType.F32, shape);
   }
 
-  /** Ones. @param dtype their dtype @param shape extents @return a tensor */
+  /**
+   * Ones.
+   * @param dtype their dtype
+   * @param shape extents
+   * @return a tensor
+   */
   public static Tensor ones(DType dtype, long... shape) {
     Context c = Context.current();
     return c.wrap(Native.ones(c.handle("ones"), shape, DType.code(dtype, "ones", "dtype")));
   }
 
-  /** Ones of f32. @param shape extents @return a tensor */
+  /**
+   * Ones of f32.
+   * @param shape extents
+   * @return a tensor
+   */
   public static Tensor ones(long... shape) {
     return ones(DType.F32, shape);
   }
 
-  /** One value everywhere. @param value the value @param dtype its dtype @param shape extents @return a tensor */
+  /**
+   * One value everywhere.
+   * @param value the value
+   * @param dtype its dtype
+   * @param shape extents
+   * @return a tensor
+   */
   public static Tensor full(double value, DType dtype, long... shape) {
     return Ops.full(shape, value, dtype);
   }
 
-  /** 0, 1, .. n - 1 as i64. @param n how many @return a tensor */
+  /**
+   * 0, 1, .. n - 1 as i64.
+   * @param n how many
+   * @return a tensor
+   */
   public static Tensor arange(long n) {
     return Ops.iota(new long[] {n}, 0, DType.I64);
   }
 
-  /** Uniform in [low, high), f32, from the context's random state. @param low from @param high to @param shape extents
-   * @return a tensor */
+  /**
+   * Uniform in [low, high), f32, from the context's random state.
+   * @param low from
+   * @param high to
+   * @param shape extents
+   * @return a tensor
+   */
   public static Tensor uniform(double low, double high, long... shape) {
     return uniform(low, high, DType.F32, shape);
   }
 
-  /** Uniform in [low, high), from the context's random state. @param low from @param high to @param dtype a float dtype
-   * @param shape extents @return a tensor */
+  /**
+   * Uniform in [low, high), from the context's random state.
+   * @param low from
+   * @param high to
+   * @param dtype a float dtype
+   * @param shape extents
+   * @return a tensor
+   */
   public static Tensor uniform(double low, double high, DType dtype, long... shape) {
     Context c = Context.current();
     return c.wrap(Native.random_uniform(c.handle("uniform"), shape, low, high, DType.code(dtype, "uniform", "dtype")));
   }
 
-  /** Standard normal, f32, from the context's random state. @param shape extents @return a tensor */
+  /**
+   * Standard normal, f32, from the context's random state.
+   * @param shape extents
+   * @return a tensor
+   */
   public static Tensor randn(long... shape) {
     return normal(0, 1, DType.F32, shape);
   }
 
-  /** Normal, from the context's random state. @param mean its mean @param deviation its deviation @param dtype a float
-   * dtype @param shape extents @return a tensor */
+  /**
+   * Normal, from the context's random state.
+   * @param mean its mean
+   * @param deviation its deviation
+   * @param dtype a float dtype
+   * @param shape extents
+   * @return a tensor
+   */
   public static Tensor normal(double mean, double deviation, DType dtype, long... shape) {
     Context c = Context.current();
     return c.wrap(Native.random_normal(c.handle("normal"), shape, mean, deviation, DType.code(dtype, "normal", "dtype")));
   }
 
-  /** Initial values. @param kind zeros, ones, uniform, normal, he_normal, he_uniform, xavier_normal, xavier_uniform or
-   * lecun_normal @param dtype a float dtype @param shape extents [out, in, window..] @return a tensor */
+  /**
+   * Initial values.
+   * @param kind zeros, ones, uniform, normal, he_normal, he_uniform, xavier_normal, xavier_uniform or lecun_normal
+   * @param dtype a float dtype
+   * @param shape extents [out, in, window..]
+   * @return a tensor
+   */
   public static Tensor init(String kind, DType dtype, long... shape) {
     Context c = Context.current();
     return c.wrap(Native.init(c.handle("init"), Text.utf8(kind, "init", "kind"), shape, DType.code(dtype, "init", "dtype")));
@@ -349,7 +478,10 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     }
   }
 
-  /** The elements as floats, converted if need be. @return a new array, row-major */
+  /**
+   * The elements as floats, converted if need be.
+   * @return a new array, row-major
+   */
   public float[] toFloats() {
     if (dtype() != DType.F32) return converted(DType.F32, Tensor::toFloats);
     float[] out = new float[length("toFloats")];
@@ -357,7 +489,10 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     return out;
   }
 
-  /** The elements as doubles, converted if need be. @return a new array, row-major */
+  /**
+   * The elements as doubles, converted if need be.
+   * @return a new array, row-major
+   */
   public double[] toDoubles() {
     if (dtype() != DType.F64) return converted(DType.F64, Tensor::toDoubles);
     double[] out = new double[length("toDoubles")];
@@ -365,7 +500,10 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     return out;
   }
 
-  /** The elements as ints, converted if need be. @return a new array, row-major */
+  /**
+   * The elements as ints, converted if need be.
+   * @return a new array, row-major
+   */
   public int[] toInts() {
     if (dtype() != DType.I32) return converted(DType.I32, Tensor::toInts);
     int[] out = new int[length("toInts")];
@@ -373,7 +511,10 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     return out;
   }
 
-  /** The elements as longs, converted if need be. @return a new array, row-major */
+  /**
+   * The elements as longs, converted if need be.
+   * @return a new array, row-major
+   */
   public long[] toLongs() {
     if (dtype() != DType.I64) return converted(DType.I64, Tensor::toLongs);
     long[] out = new long[length("toLongs")];
@@ -381,7 +522,10 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     return out;
   }
 
-  /** The elements as truths, converted if need be. @return a new array, row-major */
+  /**
+   * The elements as truths, converted if need be.
+   * @return a new array, row-major
+   */
   public boolean[] toBooleans() {
     if (dtype() != DType.BOOL) return converted(DType.BOOL, Tensor::toBooleans);
     boolean[] out = new boolean[length("toBooleans")];
@@ -389,7 +533,10 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     return out;
   }
 
-  /** The elements' bytes, in the host's order. @return a new array */
+  /**
+   * The elements' bytes, in the host's order.
+   * @return a new array
+   */
   public byte[] toBytes() {
     ByteBuffer from = buffer();
     byte[] out = new byte[from.remaining()];
@@ -412,30 +559,45 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     return writes ? out : out.asReadOnlyBuffer().order(ByteOrder.nativeOrder());
   }
 
-  /** The elements where they lie: evaluated, not copied, and kept as long as the buffer. @return a read-only direct buffer */
+  /**
+   * The elements where they lie: evaluated, not copied, and kept as long as the buffer.
+   * @return a read-only direct buffer
+   */
   public ByteBuffer buffer() {
     return mapped(false, "buffer");
   }
 
-  /** As {@link #buffer}, for f32. @return a read-only direct buffer */
+  /**
+   * As {@link #buffer}, for f32.
+   * @return a read-only direct buffer
+   */
   public FloatBuffer floats() {
     expect(DType.F32, "floats");
     return buffer().asFloatBuffer();
   }
 
-  /** As {@link #buffer}, for f64. @return a read-only direct buffer */
+  /**
+   * As {@link #buffer}, for f64.
+   * @return a read-only direct buffer
+   */
   public DoubleBuffer doubles() {
     expect(DType.F64, "doubles");
     return buffer().asDoubleBuffer();
   }
 
-  /** As {@link #buffer}, for i32. @return a read-only direct buffer */
+  /**
+   * As {@link #buffer}, for i32.
+   * @return a read-only direct buffer
+   */
   public IntBuffer ints() {
     expect(DType.I32, "ints");
     return buffer().asIntBuffer();
   }
 
-  /** As {@link #buffer}, for i64. @return a read-only direct buffer */
+  /**
+   * As {@link #buffer}, for i64.
+   * @return a read-only direct buffer
+   */
   public LongBuffer longs() {
     expect(DType.I64, "longs");
     return buffer().asLongBuffer();
@@ -452,7 +614,10 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     if (own != dtype) throw JtException.of(-4, 0, op + ": the tensor is " + own + ", not " + dtype, null);
   }
 
-  /** The one element. @return it as a double */
+  /**
+   * The one element.
+   * @return it as a double
+   */
   public double toDouble() {
     Context c = Context.of(this);
     try {
@@ -463,7 +628,10 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     }
   }
 
-  /** The one element. @return it as a long; a float is truncated */
+  /**
+   * The one element.
+   * @return it as a long; a float is truncated
+   */
   public long toLong() {
     Context c = Context.of(this);
     try {
@@ -474,7 +642,10 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     }
   }
 
-  /** Evaluates it. @return this */
+  /**
+   * Evaluates it.
+   * @return this
+   */
   public Tensor eval() {
     Context.of(this).eval(this);
     return this;
@@ -482,8 +653,11 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
 
   // ---- assignment and gradients
 
-  /** Makes this handle stand for the value of src, converted to this dtype; what was recorded before keeps the old value.
-   * @param src of this shape @return this */
+  /**
+   * Makes this handle stand for the value of src, converted to this dtype; what was recorded before keeps the old value.
+   * @param src of this shape
+   * @return this
+   */
   public Tensor assign(Tensor src) {
     Context c = Context.of(this);
     try {
@@ -496,7 +670,11 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     return this;
   }
 
-  /** Says that gradients are wanted for it, or not. @param on whether @return this */
+  /**
+   * Says that gradients are wanted for it, or not.
+   * @param on whether
+   * @return this
+   */
   public Tensor requiresGrad(boolean on) {
     Context c = Context.of(this);
     try {
@@ -508,7 +686,10 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     return this;
   }
 
-  /** Whether gradients are wanted for it. @return whether */
+  /**
+   * Whether gradients are wanted for it.
+   * @return whether
+   */
   public boolean requiresGrad() {
     return ask("requiresGrad", h -> Native.tensor_requires_grad(h) ? 1 : 0) != 0;
   }
@@ -524,7 +705,10 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     }
   }
 
-  /** The gradient that backward has gathered. @return it, or null */
+  /**
+   * The gradient that backward has gathered.
+   * @return it, or null
+   */
   public Tensor grad() {
     Context c = Context.of(this);
     try {
@@ -536,7 +720,10 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     }
   }
 
-  /** Forgets the gradient that backward has gathered. @return this */
+  /**
+   * Forgets the gradient that backward has gathered.
+   * @return this
+   */
   public Tensor zeroGrad() {
     Context c = Context.of(this);
     try {
@@ -550,7 +737,11 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
 
   // ---- parts
 
-  /** Row i along the first axis, which goes. @param i from 0, or from -1 at the end @return a tensor */
+  /**
+   * Row i along the first axis, which goes.
+   * @param i from 0, or from -1 at the end
+   * @return a tensor
+   */
   public Tensor at(long i) {
     long n = dim(0);
     if (i < -n || i >= n) throw JtException.argument("at: " + i + " of " + n + " rows");
@@ -559,7 +750,12 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     }
   }
 
-  /** Rows from..to along the first axis. @param from the first @param to behind the last @return a tensor */
+  /**
+   * Rows from..to along the first axis.
+   * @param from the first
+   * @param to behind the last
+   * @return a tensor
+   */
   public Tensor rows(long from, long to) {
     long[] starts = new long[rank()], stops = shape(), steps = new long[starts.length];
     if (starts.length == 0 || from < 0 || to < from || to > stops[0])
@@ -570,12 +766,12 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
     return slice(starts, stops, steps);
   }
 
-  /** Dtype, shape and, of up to 64 elements, the values; evaluates nothing that is not evaluated. */
+  /** Dtype, shape and, of up to 16 elements, the values; evaluates nothing that is not evaluated. */
   @Override
   public String toString() {
     if (isClosed()) return "Tensor(closed)";
     StringBuilder out = new StringBuilder(dtype() + Arrays.toString(shape()).replace(" ", ""));
-    if (context.isOwn() && isReady() && count() <= 64)
+    if (context.isOwn() && isReady() && count() <= 16)
       out.append(' ').append(dtype().isFloat() ? Arrays.toString(toDoubles()) : Arrays.toString(toLongs()));
     return out.toString();
   }

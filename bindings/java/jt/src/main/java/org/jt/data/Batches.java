@@ -19,7 +19,11 @@ public final class Batches implements Iterable<Tensor[]> {
   private Random random;
   private boolean dropLast;
 
-  /** Batches in order. @param batch rows a batch @param parts tensors with as many rows each */
+  /**
+   * Batches in order.
+   * @param batch rows a batch
+   * @param parts tensors with as many rows each
+   */
   public Batches(int batch, Tensor... parts) {
     if (batch < 1) throw new IllegalArgumentException("Batches: " + batch + " rows a batch");
     if (parts == null || parts.length == 0) throw new IllegalArgumentException("Batches: no tensors");
@@ -32,19 +36,30 @@ public final class Batches implements Iterable<Tensor[]> {
     for (int i = 0; i < order.length; i++) order[i] = i;
   }
 
-  /** A new order for each epoch. @param seed of the orders @return this */
+  /**
+   * A new order for each epoch.
+   * @param seed of the orders
+   * @return this
+   */
   public Batches shuffle(long seed) {
     random = new Random(seed);
     return this;
   }
 
-  /** Leaves out the last batch if it is not full. @param on whether @return this */
+  /**
+   * Leaves out the last batch if it is not full.
+   * @param on whether
+   * @return this
+   */
   public Batches dropLast(boolean on) {
     dropLast = on;
     return this;
   }
 
-  /** How many batches an epoch has. @return the number */
+  /**
+   * How many batches an epoch has.
+   * @return the number
+   */
   public int size() {
     return dropLast ? order.length / batch : (order.length + batch - 1) / batch;
   }

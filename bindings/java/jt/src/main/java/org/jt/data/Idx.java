@@ -9,8 +9,11 @@ import org.jt.Tensor;
 public final class Idx {
   private Idx() {}
 
-  /** Reads a file, plain or gzip. @param path the file; where it is not there, one with .gz behind its name is taken
-   * @return a tensor of the dtype and shape that it states */
+  /**
+   * Reads a file, plain or gzip.
+   * @param path the file; where it is not there, one with .gz behind its name is taken
+   * @return a tensor of the dtype and shape that it states
+   */
   public static Tensor load(Path path) {
     Path packed = path == null ? null : path.resolveSibling(path.getFileName() + ".gz");
     return Context.current().loadIdx(path != null && !Files.exists(path) && Files.exists(packed) ? packed : path);

@@ -21,14 +21,24 @@ public abstract class Model extends Layer {
     super("Module", new Fields());
   }
 
-  /** Names a layer. @param <L> its class @param name without dots @param layer the layer @return layer */
+  /**
+   * Names a layer.
+   * @param <L> its class
+   * @param name without dots
+   * @param layer the layer
+   * @return layer
+   */
   protected final <L extends Layer> L add(String name, L layer) {
     addChild(name, layer);
     return layer;
   }
 
-  /** Names a tensor: a parameter if it requires a gradient, else a buffer. @param name without dots @param x the tensor
-   * @return x */
+  /**
+   * Names a tensor: a parameter if it requires a gradient, else a buffer.
+   * @param name without dots
+   * @param x the tensor
+   * @return x
+   */
   protected final Tensor add(String name, Tensor x) {
     set(name, x);
     return x;

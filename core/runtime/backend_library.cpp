@@ -18,7 +18,7 @@ void check_backend(const std::string& who, const jt_backend_api* api) {
   bool is_complete = api->name && api->open && api->close && api->compile && api->kernel_release && api->scratch_bytes &&
                      api->launch && api->kernel_info && api->op_create && api->op_release && api->op_run;
   if (!is_complete) fail(JT_E_ABI, who, ": the backend's table lacks a function or its name");
-  if (!(api->dialects & JT_BE_PROGRAM))
+  if (!(api->dialects & (JT_BE_PROGRAM | JT_BE_C)))
     fail(JT_E_ABI, who, ": backend ", api->name, " reads none of the host's dialects, only bits ", api->dialects);
 }
 

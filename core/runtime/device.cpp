@@ -4,6 +4,7 @@
 
 #include "core/base/buffer.h"
 #include "core/base/status.h"
+#include "core/render/render_c99.h"
 
 namespace jt {
 
@@ -107,12 +108,26 @@ std::string Device::text_of(jt_be_kernel* kernel) const {
 
 namespace {
 struct RenderState {
-  std::string_view program;
+  std::string_view text;
+  const Program& program;
+  std::string made;  // in another dialect
 };
-jt_status render(void* user, jt_be_dialect dialect, const char** text, size_t* length) {
+jt_status render(void* user, jt_be_dialect dialect, const char** text, size_t* length) noexcept {
   auto* state = static_cast<RenderState*>(user);
-  if (dialect != JT_BE_PROGRAM) return JT_E_UNSUPPORTED;
-  *text = state->program.data(), *length = state->program.size();
+  std::string_view out = state->text;
+  if (dialect == JT_BE_C) {
+    try {
+      NamedProgram kernel{"jt_kernel", &state->program};
+      out = state->made = render_c99({&kernel, 1});
+    } catch (const Error& e) {
+      return e.code();
+    } catch (const std::bad_alloc&) {
+      return JT_E_NOMEM;
+    }
+  } else if (dialect != JT_BE_PROGRAM) {
+    return JT_E_UNSUPPORTED;
+  }
+  *text = out.data(), *length = out.size();
   return JT_OK;
 }
 constexpr size_t kMaxKernels = 8192;
@@ -135,7 +150,7 @@ std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program, std::st
   }
   if (kernels_.size() >= kMaxKernels)
     std::erase_if(kernels_, [](const auto& entry) { return entry.second.use_count() == 1; });
-  RenderState state{key};
+  RenderState state{key, program, {}};
   jt_be_source source{sizeof source, key.data(), key.size(), &state, render};
   auto made = std::make_shared<CompiledKernel>(device_);
   device_.check(device_.api().compile(device_.handle(), &source, &made->kernel), "compile");

@@ -13,21 +13,6 @@
 namespace jt::vm {
 namespace {
 
-struct Scratch {
-  size_t bytes;
-  char* data;
-  explicit Scratch(int64_t wanted) : bytes(size_t(wanted)) {
-    data = static_cast<char*>(std::aligned_alloc(64, (bytes + 127) / 64 * 64));
-    std::memset(data, 0x5a, bytes + 64);
-  }
-  ~Scratch() { std::free(data); }
-  bool is_exceeded() const {
-    for (size_t k = bytes; k < bytes + 64; k++)
-      if (data[k] != 0x5a) return true;
-    return false;
-  }
-};
-
 // The whole outer space in one or two ranges.
 template <class Run>
 void in_ranges(const RandomCase& c, uint64_t seed, Run run) {

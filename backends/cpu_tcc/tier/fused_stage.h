@@ -9,16 +9,16 @@
 #include <utility>
 #include <vector>
 
-#include "backends/cpu_tcc/tier/element_text.h"
 #include "backends/cpu_tcc/vm/vm_plan.h"
 #include "core/base/text.h"
+#include "core/render/element_text.h"
 
 namespace jt::cpu {
 
 // What the kernels of one file share: the definitions at its head.
 class FileText {
  public:
-  explicit FileText(vm::Isa isa) : elements(isa) {}
+  explicit FileText(vm::Isa isa) : elements({.vectorises_only = true, .rounds_in_an_instruction = isa != vm::Isa::base}) {}
   void use_function_type(std::string_view name);
   std::string use_reduction(Reduction r, CType type);  // `sum_f32`
   bool has_reductions() const { return !reductions_.empty(); }

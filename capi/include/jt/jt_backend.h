@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 #define JT_BACKEND_ABI_MAJOR 1
-#define JT_BACKEND_ABI_MINOR 2
+#define JT_BACKEND_ABI_MINOR 3
 
 typedef struct jt_be_device jt_be_device; /* defined by the backend */
 typedef struct jt_be_kernel jt_be_kernel;
@@ -23,6 +23,10 @@ typedef struct jt_be_op jt_be_op;
 /* Dialects of kernel text, as bits. */
 typedef enum jt_be_dialect {
   JT_BE_PROGRAM = 1, /* the text of a block program; docs/ADD-A-BACKEND.md has the grammar */
+  /* Since minor 3. The same as C99 that needs no header: void jt_kernel(const jt_i64 *A, jt_i64 begin, jt_i64 end), where
+   * A is `args` of the launch. It has the host's own bits if the compiler contracts nothing (-ffp-contract=off) and lets
+   * integers wrap (-fwrapv). It needs no scratch memory, and of the C library functions of <math.h> at most. */
+  JT_BE_C = 2,
   JT_BE_DIALECT_FORCE32 = 0x7fffffff
 } jt_be_dialect;
 

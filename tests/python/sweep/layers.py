@@ -10,6 +10,7 @@ from values import filled, is_float, numpy_dtype, ordinary, rounded
 
 try:
     import torch
+    torch.set_num_threads(1)
 except ImportError:
     torch = None
 

@@ -18,6 +18,22 @@ inline void check_rank(const LayerCall& c, int least, int most) {
   fail(JT_E_SHAPE, c.layer.row().name, ": x needs ", least, least == most ? "" : text(" to ", most), " axes, its shape is ", x);
 }
 
+// Runs `body` on a batch, x of `rank` axes; one sample, without the first of them, is a batch of one that the results show no axis of.
+template <class Body>
+void for_batch(LayerCall& c, int rank, const Body& body) {
+  check_rank(c, rank - 1, rank);
+  if (c.x().shape().rank == rank) return body();
+  std::vector<Value> inputs(c.inputs.begin(), c.inputs.end());
+  Shape batch{1};
+  for (int i = 0; i < rank - 1; i++) batch.push(c.x().shape()[i], c.x().shape().is_unit(i));
+  inputs[0] = ops::reshape(c.x(), batch);
+  std::span<const Value> given = c.inputs;
+  c.inputs = inputs;
+  body();
+  c.inputs = given;
+  for (Value& y : c.outputs) y = ops::reshape(y, Shape(y.shape().extents().subspan(1)));
+}
+
 // [C] beside x [N,C,..]: as [C,1,..].
 inline Value along_channels(const Value& factor, int rank) {
   Shape shape{factor.shape()[0]};

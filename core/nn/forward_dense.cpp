@@ -33,17 +33,21 @@ void Linear_forward(LayerCall& c) {
   give(c, shape.rank > 2 ? reshape(y, shape) : y);
 }
 
-// x1 [N,I], weight [O,I,J], x2 [N,J]: (x1 @ weight as [I,O*J]) as [N,O,J], times x2, summed over J.
+// x1 [..,I], weight [O,I,J], x2 [..,J]: (x1 @ weight as [I,O*J]) as [N,O,J], times x2, summed over J.
 void Bilinear_forward(LayerCall& c) {
-  check_last(c, c.x(0), "in1_features"), check_last(c, c.x(1), "in2_features"), check_rank(c, 2, 2);
-  if (c.x(1).shape().rank != 2 || c.x(0).shape()[0] != c.x(1).shape()[0])
-    fail(JT_E_SHAPE, "Bilinear: shapes ", c.x(0).shape(), " and ", c.x(1).shape(), " differ before their last axis");
-  int64_t n = c.x(0).shape()[0], in1 = c["in1_features"].integer, in2 = c["in2_features"].integer, out = c["out_features"].integer;
+  const Shape &x1 = c.x(0).shape(), &x2 = c.x(1).shape();
+  check_last(c, c.x(0), "in1_features"), check_last(c, c.x(1), "in2_features"), check_rank(c, 1, kMaxRank);
+  Shape result(x1.extents().first(size_t(x1.rank - 1)));
+  if (!same_extents(result, Shape(x2.extents().first(size_t(x2.rank - 1)))))
+    fail(JT_E_SHAPE, "Bilinear: shapes ", x1, " and ", x2, " differ before their last axis");
+  int64_t n = 1, in1 = c["in1_features"].integer, in2 = c["in2_features"].integer, out = c["out_features"].integer;
+  for (int64_t extent : result.extents()) n *= extent;
   int64_t in_first[] = {1, 0, 2}, last[] = {2};
   Value weight = reshape(transpose(c.state("weight"), in_first), Shape{in1, out * in2});
-  Value products = reshape(matmul(c.x(0), weight), Shape{n, out, in2});
+  Value products = reshape(matmul(reshape(c.x(0), Shape{n, in1}), weight), Shape{n, out, in2});
   Value y = sum(products * reshape(c.x(1), Shape{n, 1, in2}), last), bias = c.state("bias");
-  give(c, bias ? y + bias : y);
+  result.push(out);
+  give(c, reshape(bias ? y + bias : y, result));
 }
 
 void Embedding_forward(LayerCall& c) {
@@ -81,9 +85,15 @@ static void drop(LayerCall& c, int axes) {
   give(c, is_whole ? kept : x * kept);
 }
 void Dropout_forward(LayerCall& c) { drop(c, c.x().shape().rank); }
-void Dropout1d_forward(LayerCall& c) { check_rank(c, 3, 3), drop(c, 2); }
-void Dropout2d_forward(LayerCall& c) { check_rank(c, 4, 4), drop(c, 2); }
-void Dropout3d_forward(LayerCall& c) { check_rank(c, 5, 5), drop(c, 2); }
+void Dropout1d_forward(LayerCall& c) {
+  for_batch(c, 3, [&] { drop(c, 2); });
+}
+void Dropout2d_forward(LayerCall& c) {
+  for_batch(c, 4, [&] { drop(c, 2); });
+}
+void Dropout3d_forward(LayerCall& c) {
+  for_batch(c, 5, [&] { drop(c, 2); });
+}
 void DropPath_forward(LayerCall& c) { drop(c, 1); }
 
 // ---- activations -----------------------------------------------------------------------------------------------------
@@ -174,27 +184,31 @@ void Unflatten_forward(LayerCall& c) {
   give(c, call(Op::reshape, {c.x()}, Attrs().add_ints(out)));
 }
 
-void PixelShuffle_forward(LayerCall& c) {
-  check_rank(c, 4, 4);
+static void shuffle(LayerCall& c) {
   const Shape& x = c.x().shape();
   int64_t r = c["upscale_factor"].integer, order[] = {0, 1, 4, 2, 5, 3};
   if (x[1] % (r * r)) fail(JT_E_SHAPE, "PixelShuffle: ", x[1], " channels are no multiple of ", r * r);
   Value split = reshape(c.x(), Shape{x[0], x[1] / (r * r), r, r, x[2], x[3]});
   give(c, reshape(transpose(split, order), Shape{x[0], x[1] / (r * r), x[2] * r, x[3] * r}));
 }
+void PixelShuffle_forward(LayerCall& c) {
+  for_batch(c, 4, [&] { shuffle(c); });
+}
 
-void PixelUnshuffle_forward(LayerCall& c) {
-  check_rank(c, 4, 4);
+static void unshuffle(LayerCall& c) {
   const Shape& x = c.x().shape();
   int64_t r = c["downscale_factor"].integer, order[] = {0, 1, 3, 5, 2, 4};
   if (x[2] % r || x[3] % r) fail(JT_E_SHAPE, "PixelUnshuffle: shape ", x, " is no multiple of ", r);
   Value split = reshape(c.x(), Shape{x[0], x[1], x[2] / r, r, x[3] / r, r});
   give(c, reshape(transpose(split, order), Shape{x[0], x[1] * r * r, x[2] / r, x[3] / r}));
 }
+void PixelUnshuffle_forward(LayerCall& c) {
+  for_batch(c, 4, [&] { unshuffle(c); });
+}
 
 // Left, right, top, bottom of the last two axes.
 static void pad_around(LayerCall& c, double value) {
-  check_rank(c, 3, 4);
+  check_rank(c, 2, kMaxRank);
   auto p = c["padding"].ints;
   int rank = c.x().shape().rank;
   int64_t before[kMaxRank] = {}, after[kMaxRank] = {};

@@ -66,7 +66,7 @@ void batch_norm(LayerCall& c, int least, int most) {
 // Running statistics are means over the samples'. As in PyTorch the batches are not counted, and without a momentum
 // nothing moves.
 void instance_norm(LayerCall& c, int rank) {
-  check_rank(c, rank, rank), check_channels(c, "num_features");
+  check_channels(c, "num_features");
   bool tracks = bool(c.state("running_mean"));
   if (!c.training && tracks) return give(c, by_running_statistics(c));
   const Value& x = c.x();
@@ -95,9 +95,15 @@ void check_last_axes(const LayerCall& c) {
 void BatchNorm1d_forward(LayerCall& c) { batch_norm(c, 2, 3); }
 void BatchNorm2d_forward(LayerCall& c) { batch_norm(c, 4, 4); }
 void BatchNorm3d_forward(LayerCall& c) { batch_norm(c, 5, 5); }
-void InstanceNorm1d_forward(LayerCall& c) { instance_norm(c, 3); }
-void InstanceNorm2d_forward(LayerCall& c) { instance_norm(c, 4); }
-void InstanceNorm3d_forward(LayerCall& c) { instance_norm(c, 5); }
+void InstanceNorm1d_forward(LayerCall& c) {
+  for_batch(c, 3, [&] { instance_norm(c, 3); });
+}
+void InstanceNorm2d_forward(LayerCall& c) {
+  for_batch(c, 4, [&] { instance_norm(c, 4); });
+}
+void InstanceNorm3d_forward(LayerCall& c) {
+  for_batch(c, 5, [&] { instance_norm(c, 5); });
+}
 void LayerNorm_forward(LayerCall& c) { check_last_axes(c), give(c, normalise(c, Op::layer_norm, {c.x()}, last_axes(c))); }
 void RMSNorm_forward(LayerCall& c) { check_last_axes(c), give(c, normalise(c, Op::rms_norm, {c.x()}, last_axes(c))); }
 void GroupNorm_forward(LayerCall& c) {

@@ -1,5 +1,6 @@
 // forward_windows: convolutions and pooling. One-dimensional layers are two-dimensional ones of height 1.
 #include <algorithm>
+#include <limits>
 
 #include "core/nn/forward.h"
 
@@ -24,11 +25,7 @@ Value raised(const Value& x) {
 }
 Value lowered(const Value& y) { return reshape(y, Shape{y.shape()[0], y.shape()[1], y.shape()[3]}); }
 
-Value image(LayerCall& c) {
-  int rank = int(c["kernel_size"].ints.size()) + 2;
-  check_rank(c, rank, rank);
-  return is_flat(c) ? raised(c.x()) : c.x();
-}
+Value image(LayerCall& c) { return is_flat(c) ? raised(c.x()) : c.x(); }
 void give_image(LayerCall& c, const Value& y) { give(c, is_flat(c) ? lowered(y) : y); }
 
 Value with_bias(const LayerCall& c, const Value& y) {
@@ -143,13 +140,35 @@ void take_means(LayerCall& c, int64_t divisor) {
   give_image(c, y);
 }
 
-// [out, in]: row o weighs the elements of window o, from floor(o * in / out) to ceil((o + 1) * in / out).
-Value averaging(Recorder& r, DType dtype, int64_t out, int64_t in) {
-  Shape shape{out, in};
-  Value o = iota(r, shape, 0, JT_I64), i = iota(r, shape, 1, JT_I64);
-  Value first = floor_div(o * double(in), double(out)), end = floor_div((o + 1) * double(in) + double(out - 1), double(out));
-  return where(logical_and(i >= first, i < end), 1 / cast(end - first, dtype), 0);
-}
+// How `out` windows cover an axis: window o from floor(o * in / out) to ceil((o + 1) * in / out).
+struct Cover {
+  int64_t in, out, longest;
+  Value position, is_inside, count;  // [out, longest] and [out, 1]; positions outside are the last of the axis
+  Cover(Recorder& r, int64_t in, int64_t out) : in(in), out(out), longest(in / out + (in % out ? 2 : 0)) {
+    Shape shape{out, longest}, column{out, 1};
+    Value o = iota(r, column, 0, JT_I64);
+    Value first = floor_div(o * double(in), double(out)), end = floor_div((o + 1) * double(in) + double(out - 1), double(out));
+    position = first + iota(r, shape, 1, JT_I64), is_inside = position < end, count = end - first;
+    position = minimum(position, double(in - 1));
+  }
+  // x with each element of that axis replaced by its window, [.., out, longest, ..]; `beyond` where a window has ended.
+  Value windows(const Value& x, int64_t axis, double beyond) const {
+    Value taken = call(Op::take, {x, reshape(position, Shape{out * longest})}, Attrs().add(axis));
+    Shape split, mask;
+    for (int i = 0; i < x.shape().rank; i++) {
+      split.push(i == axis ? out : x.shape()[i]), mask.push(i == axis ? out : 1);
+      if (i == axis) split.push(longest), mask.push(longest);
+    }
+    return where(reshape(is_inside, mask), reshape(taken, split), beyond);
+  }
+  // The windows' means along that axis.
+  Value means(const Value& x, int64_t axis) const {
+    Shape along;
+    for (int i = 0; i < x.shape().rank; i++) along.push(i == axis ? out : 1);
+    int64_t inside[] = {axis + 1};
+    return sum(windows(x, axis, 0), inside) / reshape(cast(count, x.dtype()), along);
+  }
+};
 
 void adapt_means(LayerCall& c, const Value& x, int64_t height, int64_t width) {
   int64_t h = x.shape()[2], w = x.shape()[3], both[] = {2, 3};
@@ -159,43 +178,76 @@ void adapt_means(LayerCall& c, const Value& x, int64_t height, int64_t width) {
     int64_t window[] = {h / height, w / width};
     return give(c, call(Op::avg_pool2d, {x}, Attrs().add_ints(window).add_ints(window).add_ints({})));
   }
-  Value y = matmul(x, transpose(averaging(c.recorder(), x.dtype(), width, w)));
-  give(c, matmul(averaging(c.recorder(), x.dtype(), height, h), y));
+  bool is_half = x.dtype() == JT_F16 || x.dtype() == JT_BF16;
+  Value wide = is_half ? cast(x, JT_F32) : x;
+  Value rows = Cover(c.recorder(), w, width).means(wide, 3);
+  give(c, cast(Cover(c.recorder(), h, height).means(rows, 2), x.dtype()));
+}
+
+// The maximum of each window, its gradient to the first that equals it, as max_pool2d has it.
+void adapt_maxima(LayerCall& c, const Value& x, int64_t height, int64_t width) {
+  int64_t h = x.shape()[2], w = x.shape()[3];
+  if (!h || !w) fail(JT_E_SHAPE, c.layer.row().name, ": x of shape ", x.shape(), " has no elements to choose from");
+  if (h % height == 0 && w % width == 0) {
+    int64_t window[] = {h / height, w / width};
+    return give(c, call(Op::max_pool2d, {x}, Attrs().add_ints(window).add_ints(window).add_ints({})));
+  }
+  Cover across(c.recorder(), w, width), down(c.recorder(), h, height);
+  constexpr double kLowest = -std::numeric_limits<double>::infinity();
+  Value windows = down.windows(across.windows(x, 3, kLowest), 2, kLowest);  // [N, C, height, h, width, w]
+  int64_t order[] = {0, 1, 2, 4, 3, 5}, last[] = {4};
+  Shape flat{x.shape()[0], x.shape()[1], height, width, down.longest * across.longest};
+  Value each = reshape(transpose(windows, order), flat);
+  Value chosen = call(Op::argmax, {each}, Attrs().add_ints(last).add(1));
+  Value y = call(Op::gather, {each, chosen}, Attrs().add(4));
+  give(c, reshape(y, Shape{x.shape()[0], x.shape()[1], height, width}));
 }
 
 }  // namespace
 
-void Conv1d_forward(LayerCall& c) { convolve(c); }
-void Conv2d_forward(LayerCall& c) { convolve(c); }
-void ConvTranspose1d_forward(LayerCall& c) { convolve_transposed(c); }
-void ConvTranspose2d_forward(LayerCall& c) { convolve_transposed(c); }
-void Conv3d_forward(LayerCall& c) { convolve(c); }
-void ConvTranspose3d_forward(LayerCall& c) { convolve_transposed(c); }
-void MaxPool3d_forward(LayerCall& c) { take_maxima(c); }
-void AvgPool3d_forward(LayerCall& c) { take_means(c, c["divisor_override"].integer); }
-void MaxPool1d_forward(LayerCall& c) { take_maxima(c); }
-void MaxPool2d_forward(LayerCall& c) { take_maxima(c); }
-void AvgPool1d_forward(LayerCall& c) { take_means(c, kNone); }
-void AvgPool2d_forward(LayerCall& c) { take_means(c, c["divisor_override"].integer); }
-void Pool_forward(LayerCall& c) { c["op"].word == "mean" ? take_means(c, kNone) : take_maxima(c); }
+// Layers of windows by the number of their axes.
+template <class Body>
+static void for_images(LayerCall& c, const Body& body) {
+  for_batch(c, int(c["kernel_size"].ints.size()) + 2, body);
+}
+static void convolutions(LayerCall& c) {
+  for_images(c, [&] { convolve(c); });
+}
+static void transposed_convolutions(LayerCall& c) {
+  for_images(c, [&] { convolve_transposed(c); });
+}
+static void maxima(LayerCall& c) {
+  for_images(c, [&] { take_maxima(c); });
+}
+static void means(LayerCall& c, int64_t divisor) {
+  for_images(c, [&] { take_means(c, divisor); });
+}
+
+void Conv1d_forward(LayerCall& c) { convolutions(c); }
+void Conv2d_forward(LayerCall& c) { convolutions(c); }
+void Conv3d_forward(LayerCall& c) { convolutions(c); }
+void ConvTranspose1d_forward(LayerCall& c) { transposed_convolutions(c); }
+void ConvTranspose2d_forward(LayerCall& c) { transposed_convolutions(c); }
+void ConvTranspose3d_forward(LayerCall& c) { transposed_convolutions(c); }
+void MaxPool1d_forward(LayerCall& c) { maxima(c); }
+void MaxPool2d_forward(LayerCall& c) { maxima(c); }
+void MaxPool3d_forward(LayerCall& c) { maxima(c); }
+void AvgPool1d_forward(LayerCall& c) { means(c, kNone); }
+void AvgPool2d_forward(LayerCall& c) { means(c, c["divisor_override"].integer); }
+void AvgPool3d_forward(LayerCall& c) { means(c, c["divisor_override"].integer); }
+void Pool_forward(LayerCall& c) { c["op"].word == "mean" ? means(c, kNone) : maxima(c); }
 
 void AdaptiveAvgPool1d_forward(LayerCall& c) {
-  check_rank(c, 3, 3);
-  adapt_means(c, raised(c.x()), 1, c["output_size"].ints[0]);
-  give(c, lowered(c.outputs[0]));
+  for_batch(c, 3, [&] {
+    adapt_means(c, raised(c.x()), 1, c["output_size"].ints[0]);
+    give(c, lowered(c.outputs[0]));
+  });
 }
 void AdaptiveAvgPool2d_forward(LayerCall& c) {
-  check_rank(c, 4, 4);
-  adapt_means(c, c.x(), c["output_size"].ints[0], c["output_size"].ints[1]);
+  for_batch(c, 4, [&] { adapt_means(c, c.x(), c["output_size"].ints[0], c["output_size"].ints[1]); });
 }
 void AdaptiveMaxPool2d_forward(LayerCall& c) {
-  check_rank(c, 4, 4);
-  const Shape& x = c.x().shape();
-  auto out = c["output_size"].ints;
-  if (!x[2] || !x[3] || x[2] % out[0] || x[3] % out[1])
-    fail(JT_E_UNSUPPORTED, "AdaptiveMaxPool2d: output_size ", std::span<const int64_t>(out), " does not divide x of shape ", x);
-  int64_t window[] = {x[2] / out[0], x[3] / out[1]};
-  give(c, call(Op::max_pool2d, {c.x()}, Attrs().add_ints(window).add_ints(window).add_ints({})));
+  for_batch(c, 4, [&] { adapt_maxima(c, c.x(), c["output_size"].ints[0], c["output_size"].ints[1]); });
 }
 
 }  // namespace jt

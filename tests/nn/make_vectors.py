@@ -134,6 +134,17 @@ case("AdaptiveAvgPool2d", [(1, 2, 6, 4)], output_size=(3, 2))
 case("AdaptiveAvgPool2d", [(1, 2, 7, 5)], output_size=(3, 4))
 case("AdaptiveAvgPool2d", [(1, 2, 2, 3)], output_size=(4, 5))
 case("AdaptiveMaxPool2d", [(1, 2, 6, 4)], output_size=(3, 2))
+case("AdaptiveMaxPool2d", [(1, 2, 7, 5)], output_size=(3, 4))
+# One sample, without an axis of the batch.
+case("Conv1d", [(3, 8)], in_channels=3, out_channels=2, kernel_size=3, stride=2)
+case("ConvTranspose2d", [(3, 4, 5)], in_channels=3, out_channels=2, kernel_size=2, stride=2)
+case("MaxPool2d", [(2, 5, 4)], kernel_size=2)
+case("AvgPool3d", [(2, 4, 4, 4)], kernel_size=2)
+case("AdaptiveAvgPool1d", [(2, 7)], output_size=3)
+case("InstanceNorm1d", [(3, 4)], num_features=3, affine=True, track_running_stats=True)
+case("PixelShuffle", [(8, 2, 3)], upscale_factor=2)
+case("PixelUnshuffle", [(2, 4, 6)], downscale_factor=2)
+case("Bilinear", [(2, 3, 2), (2, 3, 4)], in1_features=2, in2_features=4, out_features=3)
 
 for training in (True, False):
     case("BatchNorm1d", [(5, 3)], training, num_features=3)

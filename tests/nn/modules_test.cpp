@@ -433,7 +433,7 @@ TEST(Errors, ShapesAreNamed) {
   forward(Module(s, "BatchNorm1d", "num_features=4"), {x}, JT_E_SHAPE, "BatchNorm1d: x has 3 channels, not num_features 4");
   forward(Module(s, "BatchNorm1d", "num_features=3"), {ramp(s, {1, 3})}, JT_E_SHAPE, "one value per channel");
   forward(Module(s, "LayerNorm", "normalized_shape=4"), {x}, JT_E_SHAPE, "LayerNorm: x of shape [2,3] does not end in normalized_shape [4]");
-  forward(Module(s, "AdaptiveMaxPool2d", "output_size=3"), {image}, JT_E_UNSUPPORTED, "output_size [3,3] does not divide x of shape [1,3,4,4]");
+  forward(Module(s, "AdaptiveMaxPool2d", "output_size=3"), {x}, JT_E_SHAPE, "AdaptiveMaxPool2d: x needs 3 to 4 axes, its shape is [2,3]");
   forward(Module(s, "MaxPool2d", "kernel_size=2 padding=2"), {image}, JT_E_INVALID, "padding 2 is more than half of kernel_size 2");
   forward(Module(s, "MSELoss"), {x}, JT_E_INVALID, "MSELoss: takes 2 operands, not 1");
   forward(Module(s, "MSELoss"), {x, nullptr}, JT_E_INVALID, "MSELoss: operand y is NULL");

@@ -500,7 +500,7 @@ class AdaptiveAvgPool2d(Layer):
 
 
 class AdaptiveMaxPool2d(Layer):
-    """Maxima over output_size windows that cover x [N,C,H,W], whose extents they divide.
+    """Maxima over output_size windows that cover x [N,C,H,W].
 
     output_size: 2 integers or one for all, at least 1.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.

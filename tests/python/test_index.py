@@ -130,3 +130,16 @@ def test_tensors_lists_and_masks_as_keys(np):
         x[[4]]
     with pytest.raises(IndexError):
         x[jt.array([True, False])]
+
+
+@pytest.mark.parametrize("key", [([0, 1], slice(None), [1, 2]), (0, [1, 2]), (None, [0, 1]), ([0, 1], None), (slice(None), None, [0, 1]),
+                                 ([0, 1], 2, [1, 0]), (slice(1, None), [0, 1], slice(None, None, 2)), ([[0], [1]], slice(None), [1, 2, 3]),
+                                 ([0, 2], Ellipsis, [1, 1]), ([-1], slice(None), [-2]), (None, slice(None), [0], None, [1])], ids=repr)
+def test_lists_beside_slices_integers_and_none(np, key):
+    a = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    np.testing.assert_array_equal(jt.array(a)[key].numpy(), a[key])
+    for value in (-1.0, np.arange(a[key].size, dtype=np.float32).reshape(a[key].shape) + 100):
+        b, y = a.copy(), jt.array(a)
+        b[key] = value
+        y[key] = value if np.isscalar(value) else jt.array(value)
+        np.testing.assert_array_equal(y.numpy(), b)

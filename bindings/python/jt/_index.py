@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any, List, Tuple
 
-from . import _C, errors
+from . import _C
 from .tensor import Tensor, array
 
 
@@ -40,12 +40,11 @@ def _positions(mask: Tensor) -> Tensor:
     return array([i for i, on in enumerate(memoryview(mask).cast("B")) if on], "int64") if mask.size else array([], "int64")
 
 
-def _plan(x: Tensor, key: Any) -> Tuple[Tensor, List[Any], int, List[Tensor], Tuple[int, ...]]:
-    """Masks made integers, integer keys beside tensors made tensors: (x reshaped, plain items, first axis, indices, sizes)."""
-    items = _expanded(x, key)
+def _plan(x: Tensor, key: Any) -> Tuple[Tensor, List[Any]]:
+    """Masks made integers: x with the axes of a mask as one, and slices, integers, None and index tensors for its axes."""
     out: List[Any] = []
     axis = 0
-    for item in items:
+    for item in _expanded(x, key):
         if isinstance(item, Tensor) and item.dtype == "bool":
             shape = x.shape[axis:axis + item.ndim]
             if shape != item.shape:
@@ -57,18 +56,23 @@ def _plan(x: Tensor, key: Any) -> Tuple[Tensor, List[Any], int, List[Tensor], Tu
             raise IndexError(f"a tensor of dtype {item.dtype} cannot be an index")
         out.append(item)
         axis += item is not None
-    axes = [i for i, item in enumerate(i for i in out if i is not None) if isinstance(item, Tensor)]
-    first = axes[0]
-    bare = [item for item in out if item is not None]
-    last = max(i for i, item in enumerate(bare) if isinstance(item, Tensor))
-    for i in range(first, last + 1):
-        if not isinstance(bare[i], Tensor):
-            if isinstance(bare[i], slice):
-                raise errors.UnsupportedError("index tensors with a slice between them are not supported")
-            bare[i] = array(int(bare[i]))
-    if any(item is None for item in out):
-        raise errors.UnsupportedError("None beside an index tensor is not supported; use unsqueeze")
-    return x, bare, first, bare[first:last + 1], x.shape[first:last + 1]
+    return x, out
+
+
+def _are_together(items: List[Any]) -> bool:
+    axes = [i for i, item in enumerate(items) if isinstance(item, Tensor)]
+    return axes[-1] - axes[0] < len(axes)
+
+
+def _after_plain(x: Tensor, items: List[Any]) -> Tuple[Tensor, int]:
+    """x after slices, integers and None, and the first of the axes that index tensors are for; where others lie between those,
+    they come first, as in NumPy."""
+    x = x[tuple(slice(None) if isinstance(item, Tensor) else item for item in items)]
+    kept = [item for item in items if item is None or isinstance(item, (slice, Tensor))]
+    axes = [i for i, item in enumerate(kept) if isinstance(item, Tensor)]
+    if _are_together(kept):
+        return x, axes[0]
+    return x.transpose(axes + [i for i in range(x.ndim) if i not in axes]), 0
 
 
 def _flat(indices: List[Tensor], sizes: Tuple[int, ...]) -> Tensor:
@@ -89,20 +93,24 @@ def _check(index: Tensor, size: int) -> None:
             raise IndexError(f"index {low if low < -size else high} is outside an axis of extent {size}")
 
 
+def _count(sizes: Tuple[int, ...]) -> int:
+    out = 1
+    for size in sizes:
+        out *= size
+    return out
+
+
 def get(x: Tensor, key: Any) -> Tensor:
-    x, items, first, indices, sizes = _plan(x, key)
+    x, items = _plan(x, key)
+    x, first = _after_plain(x, items)
+    indices = [item for item in items if isinstance(item, Tensor)]
     n = len(indices)
-    whole = tuple(slice(None) if isinstance(item, Tensor) else item for item in items)
-    axis = first - sum(1 for item in items[:first] if not isinstance(item, slice))
-    x = x[whole]
+    sizes = x.shape[first:first + n]
     if n > 1:
-        count = 1
-        for size in sizes:
-            count *= size
-        x = x.reshape(x.shape[:axis] + (count,) + x.shape[axis + n:])
+        x = x.reshape(x.shape[:first] + (_count(sizes),) + x.shape[first + n:])
     index = _flat(indices, sizes)
-    out = _C.take(x, index.reshape(-1), axis)
-    return out.reshape(x.shape[:axis] + index.shape + x.shape[axis + 1:])
+    out = _C.take(x, index.reshape(-1), first)
+    return out.reshape(x.shape[:first] + index.shape + x.shape[first + 1:])
 
 
 def put(x: Tensor, key: Any, value: Any) -> None:
@@ -111,13 +119,14 @@ def put(x: Tensor, key: Any, value: Any) -> None:
         if not isinstance(v, Tensor) or v.size == 1:
             _store(x, _C.where(key, v, x))
             return
-    base, items, first, indices, sizes = _plan(x, key)
-    if any(not isinstance(item, Tensor) and item != slice(None) for item in items):
-        raise errors.UnsupportedError("assignment through index tensors beside integers or slices is not supported")
-    n, count = len(indices), 1
-    for size in sizes:
-        count *= size
-    flat = base.reshape(base.shape[:first] + (count,) + base.shape[first + n:])
+    base, items = _plan(x, key)
+    if not _are_together(items) or any(not isinstance(item, Tensor) and (item is None or item != slice(None)) for item in items):
+        _put_at_places(x, key, value)
+        return
+    indices = [item for item in items if isinstance(item, Tensor)]
+    first, n = next(i for i, item in enumerate(items) if isinstance(item, Tensor)), len(indices)
+    sizes = base.shape[first:first + n]
+    flat = base.reshape(base.shape[:first] + (_count(sizes),) + base.shape[first + n:])
     index = _flat(indices, sizes)
     rows = index.size
     v = (value if isinstance(value, Tensor) else array(value)).to(x.dtype)
@@ -125,6 +134,13 @@ def put(x: Tensor, key: Any, value: Any) -> None:
     v = v.expand(target).reshape(flat.shape[:first] + (rows,) + flat.shape[first + 1:])
     where = index.reshape((1,) * first + (rows,) + (1,) * (flat.ndim - first - 1)).expand(v.shape)
     _store(x, _C.scatter(flat, where, v, first).reshape(x.shape))
+
+
+def _put_at_places(x: Tensor, key: Any, value: Any) -> None:
+    """Assignment through any key: what it picks of the elements' numbers says where they go."""
+    places = get(_C.iota((x.size,), 0, "int64").reshape(x.shape), key)
+    v = (value if isinstance(value, Tensor) else array(value)).to(x.dtype).expand(places.shape)
+    _store(x, _C.scatter(x.reshape(-1), places.reshape(-1), v.reshape(-1), 0).reshape(x.shape))
 
 
 def _store(x: Tensor, value: Tensor) -> None:

@@ -3,7 +3,7 @@ import numpy as np
 
 from compare import Bound
 from table import Case, product, rows
-from values import DTYPES, FLOATS, Operand, VIEWS, edges, filled, is_float, ordinary
+from values import DTYPES, FLOATS, Operand, VIEWS, edges, filled, is_float, ordinary, rounded
 
 EXACT = Bound(zero_sign=False)
 SUMS = Bound(ulp=8, relative=1e-6, zero_sign=False)
@@ -28,7 +28,7 @@ def special_vectors(dtype):
         out = plain.copy()
         out[2:2 + len(inserted)] = np.array(inserted, plain.dtype)
         yield out
-    yield np.full(6, 0.3, plain.dtype)
+    yield rounded(np.full(6, 0.3), dtype)
     yield np.full(4, np.nan, plain.dtype)
     yield np.full(4, -np.inf, plain.dtype)
 
@@ -207,10 +207,11 @@ KEYS = ["x[0]", "x[-1]", "x[1, 2]", "x[1:]", "x[:, 1]", "x[::2]", "x[1:3, ::2]",
         "x[[0, 1], [2, 3]]", "x[[[0, 1], [2, 0]]]", "x[:, [2, 0]]", "x[1, [2, 0]]", "x[[0, 1], 2]", "x[np.int64(1)]", "x[np.int32(1):np.int8(3)]",
         "x[[1, 2], 1:]", "x[1:, [0, 1]]", "x[True]", "x[()]", "x[x > 0]", "x[x[:, 0] > 0]", "x[(x > 0) & (x < 2)]", "x[np.array(2)]", "x[np.array([], dtype=int)]"]
 REVERSED = ["x[::-1]", "x[::-2]", "x[:, ::-1]", "x[3:0:-1, 1]", "x[-1:-4:-2]"]
-KEYS_3D = ["x[0, :, 1]", "x[:, 0]", "x[..., 1:]", "x[[0, 1], :, [1, 2]]", "x[:, [0, 1], [1, 2]]", "x[0, [0, 1]]", "x[[0, 1], [0, 2], [1, 1]]", "x[:, [[0, 1]]]", "x[1, ..., 0]"]
+KEYS_3D = ["x[0, :, 1]", "x[:, 0]", "x[..., 1:]", "x[[0, 1], :, [1, 2]]", "x[:, [0, 1], [1, 2]]", "x[0, [0, 1]]", "x[[0, 1], [0, 2], [1, 1]]", "x[:, [[0, 1]]]", "x[1, ..., 0]",
+           "x[None, [0, 1]]", "x[[0, 1], None]", "x[:, None, [0, 1]]", "x[[0, 1], 2, [1, 0]]", "x[1:, [0, 1], ::2]", "x[[[0], [1]], :, [1, 2, 0]]", "x[[0, 2], ..., [1, 1]]", "x[[-1], :, [-2]]"]
 STORES = ["x[0] = 7", "x[1, 2] = 7", "x[:, 1] = 7", "x[::2] = y[:2]", "x[1:3, ::2] = 3", "x[...] = 5", "x[[0, 2]] = 7", "x[[0, 2]] = y[:2]", "x[:, [2, 0]] = 3",
           "x[[0, 1], [2, 3]] = 9", "x[x > 0] = 0", "x[x[:, 0] > 0] = 1", "x[-1] = y[0]", "x[5:2] = 1", "x[[]] = 1", "x[None, 0] = 3", "x[1] = y[0, :1]", "x[0, [1, 2]] = 4",
-          "x[1:, [0, 1]] = 6", "x[np.int64(1)] = 8", "x[..., -1] = y[:, 0]", "x[[0, 0]] = 5", "x[()] = 2", "x[True] = 3"]
+          "x[1:, [0, 1]] = 6", "x[np.int64(1)] = 8", "x[..., -1] = y[:, 0]", "x[None, [0, 1]] = y[:2]", "x[0, [1, 2]] = y[0, :2]", "x[1:, [0, 1]] = y[:3, :2]", "x[::2, [3, 1]] = 4", "x[[0, 0]] = 5", "x[()] = 2", "x[True] = 3"]
 REVERSED_STORES = ["x[::-1] = y", "x[:, ::-2] = 3"]
 
 

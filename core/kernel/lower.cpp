@@ -472,6 +472,8 @@ class Lowering {
       CType compared = ctype_of(node->inputs()[0].dtype());
       int source = reg_of_use(instance.uses[0]);
       CType type = ctype_of(instance.ref.dtype());
+      // A sum of small integers adds in the type of its result; recorded ones are widened before, those in a text may not be.
+      if (def(node->op).result == ResultRule::WIDE) source = converted(source, compared, type, Level::inner), compared = type;
       Instr instr{};
       instr.code = Code::reduce, instr.type = compared;
       instr.sub = uint8_t(def(node->op).reduction);

@@ -1,9 +1,11 @@
 // Each stage is a function from a value to a value and has a letter in JT_DUMP: g recorded graph (v as Graphviz), s
-// simplified graph, f groups, l block programs, m memory, k where each kernel came from, c the text it was compiled from.
+// simplified graph, f groups, l block programs, m memory, k where each kernel came from, c the text it was compiled from,
+// p the plan.
 #include "core/pipeline.h"
 
 #include "core/rewrite/layout.h"
 #include "core/rewrite/simplify.h"
+#include "core/runtime/plan_text.h"
 #include "core/schedule/recompute.h"
 
 namespace jt {
@@ -37,6 +39,7 @@ SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, 
   show('m', [&] { return to_text(memory, block, numbering, schedule); });
 
   SizedPlan made = make_plan({block, numbering, schedule, groups, memory, budget}, runtime.kernels, dump, watch);
+  show('p', [&] { return to_text(*made.plan, *made.sizing); });
   if (runtime.trace.is_on()) runtime.trace.add("compile", "plan", begin, Trace::now_ns());
   runtime.log(LogLevel::debug, "plan", block.nodes.size(), " nodes become ", made.plan->steps.size(), " steps, arena ",
               made.sizing->arena_bytes, " bytes");

@@ -1,5 +1,6 @@
 // graph: what the compiler makes of pending ops, as text.
 #include "capi/src/guard.h"
+#include "core/runtime/watch.h"
 
 using namespace jt;
 using namespace jt::capi;
@@ -8,9 +9,9 @@ extern "C" jt_status jt_graph_print(jt_context* ctx, jt_tensor* const* inputs, s
                                     size_t dst_len, size_t* out_len) {
   return guarded("jt_graph_print", ctx, [&](Context& c) {
     if (inputs_len) require(inputs, "inputs");
-    if (std::string_view("gsfmlckv").find(char(stage)) == std::string_view::npos) {
+    if (Dump::kStages.find(char(stage)) == std::string_view::npos) {
       std::string shown = stage > ' ' && stage < 127 ? text("'", char(stage), "'") : text(int(stage));
-      fail(JT_E_INVALID, "stage ", shown, " is none of g, s, f, m, l, c, k, v");
+      fail(JT_E_INVALID, "stage ", shown, " is none of g, s, f, m, l, c, k, v, p");
     }
     std::vector<Ref> asked;
     for (size_t i = 0; i < inputs_len; i++) asked.push_back(operand(c, "inputs", inputs[i]));
@@ -23,8 +24,8 @@ extern "C" jt_status jt_context_set_dump(jt_context* ctx, const char* stages, si
   return guarded("jt_context_set_dump", ctx, [&](Context& c) {
     std::string letters(fn ? str("stages", stages, stages_len) : std::string_view());
     for (char letter : letters)
-      if (std::string_view("gsfmlckv").find(letter) == std::string_view::npos)
-        fail(JT_E_INVALID, "stages has '", letter, "', which is none of g, s, f, m, l, c, k, v");
+      if (Dump::kStages.find(letter) == std::string_view::npos)
+        fail(JT_E_INVALID, "stages has '", letter, "', which is none of g, s, f, m, l, c, k, v, p");
     if (letters.empty()) return c.set_dump({}, nullptr);
     c.set_dump(letters, [fn, user](char stage, std::string_view text) { fn(user, jt_stage(stage), text.data(), text.size()); });
   });

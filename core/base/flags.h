@@ -23,7 +23,7 @@ namespace jt {
   X(background, "JT_BACKGROUND", "0",    "1: compile kernels that run long on a thread of jt's own; hosts allow it with JT_RT_BACKGROUND_JIT") \
   X(cache_dir,  "JT_CACHE_DIR",  "",     "folder of compiled kernels; empty: $XDG_CACHE_HOME/jt or ~/.cache/jt; off: none") \
   X(log,        "JT_LOG",        "",     "messages on stderr: error, warning, info, debug")                           \
-  X(dump,       "JT_DUMP",       "",     "stages to print for each new plan: g recorded, v the same for Graphviz, s simplified, f fused, m memory, l programs, k where each kernel came from, c its source") \
+  X(dump,       "JT_DUMP",       "",     "stages to print for each new plan: g recorded, v the same for Graphviz, s simplified, f fused, m memory, l programs, k where each kernel came from, c its source, p the plan") \
   X(stats,      "JT_STATS",      "",     "1: a table of kernels, counts and times when the runtime ends")             \
   X(trace,      "JT_TRACE",      "",     "file that gets a Chrome trace when the runtime ends")                       \
   X(check,      "JT_CHECK",      "0",    "1: freed buffers are filled with NaN bytes, to find those who read them") \

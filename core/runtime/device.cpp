@@ -166,9 +166,14 @@ std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program, std::st
 }
 
 std::shared_ptr<LibraryOp> KernelCache::library(const char* name, std::span<const int64_t> params) {
+  std::string key = text(name, ' ', params);
+  std::lock_guard lock(mutex_);
+  if (auto it = ops_.find(key); it != ops_.end()) return it->second;
+  if (ops_.size() >= kMaxKernels) std::erase_if(ops_, [](const auto& entry) { return entry.second.use_count() == 1; });
   auto made = std::make_shared<LibraryOp>(device_);
+  made->name = name, made->params.assign(params.begin(), params.end());
   device_.check(device_.api().op_create(device_.handle(), name, params.data(), params.size(), &made->workspace, &made->op), name);
-  return made;
+  return ops_.emplace(std::move(key), std::move(made)).first->second;
 }
 
 std::shared_ptr<LibraryOp> KernelCache::code(const std::string& who, const std::string& text) {

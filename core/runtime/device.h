@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/base/flags.h"
 #include "core/base/log.h"
@@ -89,6 +90,8 @@ struct LibraryOp {
   Device& device;
   jt_be_op* op = nullptr;
   size_t workspace = 0;
+  std::string name;             // of its row; of C text: empty
+  std::vector<int64_t> params;
   ~LibraryOp() {
     if (op) device.api().op_release(device.handle(), op);
   }
@@ -100,6 +103,7 @@ class KernelCache {
   explicit KernelCache(Device& device) : device_(device) {}
   // `found`, if wanted: where it came from, as text.
   std::shared_ptr<CompiledKernel> get(const Program& program, std::string_view name, std::string* found = nullptr);
+  // An op of a row; equal params are one op.
   std::shared_ptr<LibraryOp> library(const char* name, std::span<const int64_t> params);
   // An op of C text (jt_backend.h, op_compile); equal texts are compiled once.
   std::shared_ptr<LibraryOp> code(const std::string& who, const std::string& text);
@@ -115,7 +119,7 @@ class KernelCache {
   Device& device_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<CompiledKernel>> kernels_;
-  std::unordered_map<std::string, std::shared_ptr<LibraryOp>> codes_;
+  std::unordered_map<std::string, std::shared_ptr<LibraryOp>> codes_, ops_;
   int64_t made_ = 0;
   std::atomic<int64_t> compiled_{0}, from_disk_{0};
 };

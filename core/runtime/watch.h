@@ -10,6 +10,7 @@ namespace jt {
 
 // Who wants to see which stages (letters of JT_DUMP) of what is compiled.
 struct Dump {
+  static constexpr std::string_view kStages = "gsfmlckvp";
   std::string stages;
   std::function<void(char stage, std::string_view text)> sink;
   void show(char stage, const std::string& text) const {

@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "core/pipeline.h"
+#include "core/runtime/plan_text.h"
 #include "core/runtime/run_plan.h"
 #include "tests/pipeline/support.h"
 
@@ -66,6 +67,78 @@ TEST(Plan, RunsOnSeveralThreadsAtOnce) {
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(wrong, std::vector<int>(4)) << tier;
     for (Buffer* b : params) release(b);
+  }
+}
+
+// Graphs that between them have every kind of step, pointer, map and scalar.
+const char* const kPrinted[] = {
+    kGraph,
+    "block(%0: f32[6,3], %1: i32[4], %2: f32[4,3]) {\n  %3 = scatter_add %0 %1 %2\n  %4 = flip %3\n  return %3, %4\n}\n",
+    "block(%0: f32[3,4]) {\n  %1 = reindex_reduce %0 {shape=[4], index=\"i1\", combine=\"max\"}\n  %2 = pad %1 {before=[1], after=[2], value=3}\n"
+    "  %3 = concat %1 %2 {axis=0}\n  return %3\n}\n",
+    "block(%0: f32[1,3,8,8], %1: f32[4,3,3,3], %2: f32[4]) {\n  %3 = conv2d %0 %1 {padding=[1]}\n  %4 = reshape %2 {shape=[1,4,1,1]}\n"
+    "  %5 = expand %4 {shape=[1,4,8,8]}\n  %6 = add %3 %5\n  %7 = relu %6\n  %8, %9 = max_pool2d %7 {size=[2]}\n  return %8\n}\n",
+    "block(%0: f16[5,5]) {\n  #0 = f16 2\n  #1 = f16 4 = square(#0)\n  %1 = constant f16 4 from #1\n  %2 = mul %0 %1\n  %3 = cast %2 {dtype=i8}\n"
+    "  return %3, %2\n}\n",
+};
+
+std::vector<Buffer*> numbers_for(const Block& block, Runtime& runtime) {
+  std::mt19937 random(2);
+  std::vector<Buffer*> out;
+  for (const Value& param : block.params) {
+    out.push_back(runtime.pool->allocate(param.type().bytes()));
+    for (size_t b = 0; b < param.type().bytes(); b++) {
+      bool is_low = param.dtype() == JT_I32 && b % 4;  // small indices
+      static_cast<unsigned char*>(out.back()->data)[b] = is_low ? 0 : (unsigned char)(random() % (param.dtype() == JT_I32 ? 6 : 64));
+    }
+  }
+  return out;
+}
+
+TEST(Plan, ItsTextIsReadBackWithoutLossAndRuns) {
+  Bench bench{Setting("vm")};
+  Runtime& runtime = *bench.runtime;
+  for (const char* graph : kPrinted) {
+    SCOPED_TRACE(graph);
+    Block block = parse(graph);
+    std::vector<Buffer*> params = numbers_for(block, runtime);
+    SizedPlan made = compile(parse(graph), runtime, std::vector<bool>(params.size()), nullptr);
+    std::string printed = to_text(*made.plan, *made.sizing);
+    SizedPlan read = parse_plan(printed, runtime.kernels);
+    EXPECT_EQ(to_text(*read.plan, *read.sizing), printed);
+    EXPECT_EQ(PlanRun(read).run(read, runtime, params, 0.5, 3), PlanRun(made).run(made, runtime, params, 0.5, 3));
+    for (Buffer* b : params) release(b);
+  }
+}
+
+TEST(Plan, ATextThatIsNoneIsAnErrorWithItsLine) {
+  Bench bench{Setting("vm")};
+  SizedPlan made = compile(parse(kGraph), *bench.runtime, {false, false}, nullptr);
+  const std::string good = to_text(*made.plan, *made.sizing);
+  auto error_of = [&](const std::string& text) {
+    try {
+      parse_plan(text, bench.runtime->kernels);
+    } catch (const Error& e) {
+      return e.message();
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(error_of(""), "plan: line 0: begins with no `plan`");
+  EXPECT_EQ(error_of("plan budget -1 ends 0 arena 0 scratch 0\nslat 1\n"), "plan: line 2: comes before the first step");
+  EXPECT_EQ(error_of("plan budget -1 ends 0 arena 0 scratch 0\nslot 0 64\n"), "plan: line 2: a slot lies outside of the arena");
+  // Every line left out, and every number changed in its last digit: an error or another plan, never a crash.
+  int errors = 0, lines = 0;
+  for (size_t at = 0; at < good.size(); lines++) {
+    size_t end = good.find('\n', at) + 1;
+    errors += error_of(good.substr(0, at) + good.substr(end)) != "none";
+    at = end;
+  }
+  EXPECT_GT(errors, lines / 3);
+  for (size_t at = 0; at < good.size(); at++) {
+    if (good[at] < '0' || good[at] > '9') continue;
+    std::string changed = good;
+    changed[at] = good[at] == '9' ? '1' : char(good[at] + 1);
+    error_of(changed);
   }
 }
 

@@ -159,7 +159,8 @@ def pattern(shape, seed):
     return filled(ordinary("float32", 41, seed, -0.5, 0.75), shape, seed)
 
 
-def run_jt(case):
+def made_jt(case):
+    """The layer, its parameters filled, and its inputs, which require gradients."""
     dtype = case.dtype
     T = lambda v: jt.array(np.array(v, "float32")).cast(dtype)  # noqa: E731
     layer = eval(f"jt.nn.{case.name}({case.fields}{', ' if case.fields else ''}dtype={dtype!r})", {"jt": jt, "T": T})
@@ -175,6 +176,12 @@ def run_jt(case):
     for x in flat(inputs):
         if x.dtype.is_floating_point:
             x.requires_grad = True
+    return layer, inputs
+
+
+def run_jt(case):
+    layer, inputs = made_jt(case)
+    dtype = case.dtype
     results = []
     for _ in range(2):
         results.append(layer(*inputs))
@@ -296,6 +303,37 @@ def layer_cases(name):
 
 for entry in LAYERS:
     rows("nn." + entry, layer_cases(entry))
+
+
+class LayerAgain:
+    """A layer used a second time gives what a fresh one gives."""
+
+    def __init__(self, name, fields, shapes, training):
+        self.name, self.case = "nn." + name, LayerCase(name, fields, shapes, "float32", training)
+
+    def text(self):
+        return self.case.text()
+
+    def differences(self):
+        from second import layer_uses, same
+        from run import short
+        try:
+            return [Difference(self.name, self.text(), "again", what) for what, got, want in layer_uses(self.case) if not same(got, want)]
+        except (jt.Error, TypeError, ValueError) as error:
+            return [Difference(self.name, self.text(), "again", "refused: " + short(error))]
+
+
+def again_cases(name):
+    def make(whole):
+        for fields, *shapes in LAYERS[name][:2 if whole else 1]:
+            for training in (True, False):
+                if not (training and name.startswith("Drop")):
+                    yield LayerAgain(name, fields, shapes, training)
+    return make
+
+
+for entry in LAYERS:
+    rows("nn." + entry, again_cases(entry))
 
 
 def missing_fields():

@@ -97,8 +97,60 @@ def uses(case):
         yield "gradient in enable_grad in no_grad", gradients_of(case, made()), gradient
 
 
+def layer_uses(case):
+    """As uses, of a layer: (what, results, what they must be)."""
+    import copy
+    import pickle
+
+    from layers import flat, made_jt
+
+    def results(layer, inputs):
+        return [of_jt(y)[0] for y in flat([layer(*inputs)])]
+
+    def gradients(layer, inputs):
+        wanted = [p for _, p in layer.named_parameters()] + [x for x in flat(inputs) if x.dtype.is_floating_point]
+        first = flat([layer(*inputs)])[0]
+        if not wanted:
+            return []
+        dy = jt.array(weights(first.shape)).reshape(first.shape).to(first.dtype)
+        return [of_jt(g)[0] for g in jt.grad(first, wanted, dy, allow_unused=True)]
+
+    fresh, slopes = results(*made_jt(case)), gradients(*made_jt(case))
+    yield "in a second thread", in_thread(lambda: results(*made_jt(case))), fresh
+    layer, inputs = made_jt(case)
+    yield "in a second thread, the first's layer", in_thread(lambda: results(layer, inputs)), fresh
+    layer, inputs = made_jt(case)
+    with jt.no_grad():
+        yield "in no_grad", results(layer, inputs), fresh
+    if not case.training:
+        yield "again", results(layer, inputs), fresh
+        yield "gradients after no_grad", gradients(layer, inputs), slopes
+    yield "gradients in a second thread", in_thread(lambda: gradients(*made_jt(case))), slopes
+    layer, inputs = made_jt(case)
+    yield "a deep copy", results(copy.deepcopy(layer), inputs), fresh
+    yield "pickled", results(pickle.loads(pickle.dumps(layer)), inputs), fresh
+    other, _ = made_jt(case)
+    for p in other.parameters():
+        p.assign(p * 0)
+    other.load_state_dict(layer.state_dict())
+    yield "load_state_dict of its state_dict", results(other, inputs), fresh
+    recorded = flat([layer(*inputs)])
+    for p in layer.parameters():
+        p.assign(p * 2)
+    yield "recorded before the parameters changed", [of_jt(y)[0] for y in recorded], fresh
+    doubled, inputs = made_jt(case)
+    for p in doubled.parameters():
+        p.assign(p * 2)
+    if not case.training:
+        yield "after the parameters changed", results(layer, inputs), results(doubled, inputs)
+
+
 def second_differences(case):
     out = []
+    try:
+        arrays_of(case, [o.jt(jt) for o in case.operands])
+    except (jt.Error, TypeError, ValueError, IndexError):
+        return out  # refused the first time: that is a difference of its own
     try:
         for what, got, want in uses(case):
             if not same(got, want):

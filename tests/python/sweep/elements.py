@@ -97,6 +97,8 @@ HAS_OPTION = {
     "leaky_relu": ("slope", ["0.2", "-0.5", "0"], "F.leaky_relu(x, {})"),
     "elu": ("alpha", ["0.5", "2"], "F.elu(x, {})"),
     "celu": ("alpha", ["0.5", "2"], "F.celu(x, {})"),
+    "gelu": ("approximate", ["'tanh'", "'none'"], "F.gelu(x, approximate={})"),
+    "softplus": ("beta", ["0.5, threshold=2.0", "3.0, threshold=20.0"], "F.softplus(x, {})"),
 }
 OPERATORS = {"__add__": "x + y", "__sub__": "x - y", "__mul__": "x * y", "__truediv__": "x / y", "__floordiv__": "x // y", "__mod__": "x % y",
              "__pow__": "x ** y", "__and__": "x & y", "__or__": "x | y", "__xor__": "x ^ y", "__lshift__": "x << y", "__rshift__": "x >> y",

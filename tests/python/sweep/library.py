@@ -159,7 +159,7 @@ rows("softmax", softmax_cases("softmax"))
 rows("log_softmax", softmax_cases("log_softmax"))
 
 LABELS = np.array([1, 0, 2, 1])
-# name: jt, PyTorch, shapes of x and y; y "label", "probability" or "like"; ranges of x
+# name, jt, PyTorch, shape of x, second operand: labels, "probability" (x too), "logit" (of a probability) or "like" x, shapes of more operands
 LOSSES = [
     ("cross_entropy", "jt.cross_entropy(x, y)", "F.cross_entropy(x, y)", (4, 3), LABELS),
     ("cross_entropy", "x.cross_entropy(y)", "F.cross_entropy(x, y)", (4, 3), LABELS),
@@ -168,46 +168,54 @@ LOSSES = [
     ("nn.cross_entropy_loss", "jt.nn.cross_entropy_loss(x, y)", "F.cross_entropy(x, y)", (4, 3), LABELS),
     ("cross_entropy", "jt.cross_entropy(x, y)", "F.cross_entropy(x, y)", (1, 1), np.array([0])),
     ("cross_entropy", "jt.cross_entropy(x, y)", "F.cross_entropy(x, y)", (0, 3), np.zeros(0, int)),
-    ("nll", "jt.nll(x, y)", "F.nll_loss(x, y, reduction='none')", (4, 3), LABELS),
-    ("nll", "jt.nll(x, y)", "F.nll_loss(x, y, reduction='none')", (2, 3, 2), np.array([[1, 0], [2, 1]])),
-    ("nll", "jt.nll(x, y)", "F.nll_loss(x, y, reduction='none')", (0, 3), np.zeros(0, int)),
-    ("mse_loss", "jt.mse_loss(x, y)", "F.mse_loss(x, y)", (4, 3), "like"),
-    ("mse_loss", "x.mse_loss(y)", "F.mse_loss(x, y)", (0,), "like"),
-    ("mse_loss", "jt.mse_loss(x, y)", "F.mse_loss(x, y)", (), "like"),
-    ("bce", "jt.bce(x, y)", "F.binary_cross_entropy(x, y, reduction='none')", (9,), "probability"),
-    ("bce_with_logits", "jt.bce_with_logits(x, y)", "F.binary_cross_entropy_with_logits(x, y, reduction='none')", (9,), "logit"),
-    ("smooth_l1", "jt.smooth_l1(x, y)", "F.smooth_l1_loss(x, y, reduction='none')", (4, 3), "like"),
-    ("smooth_l1", "jt.smooth_l1(x, y, beta=0.5)", "F.smooth_l1_loss(x, y, beta=0.5, reduction='none')", (4, 3), "like"),
-    ("smooth_l1", "jt.smooth_l1(x, y, 0)", "F.smooth_l1_loss(x, y, beta=0, reduction='none')", (4, 3), "like"),
-    ("huber", "jt.huber(x, y)", "F.huber_loss(x, y, reduction='none')", (4, 3), "like"),
-    ("huber", "jt.huber(x, y, delta=0.5)", "F.huber_loss(x, y, delta=0.5, reduction='none')", (4, 3), "like"),
-    ("kl_div", "jt.kl_div(x, y)", "F.kl_div(x, y, reduction='none')", (4, 3), "probability"),
-    ("kl_div", "jt.kl_div(x, y, log_target=True)", "F.kl_div(x, y, log_target=True, reduction='none')", (4, 3), "like"),
+    ("cross_entropy", "jt.cross_entropy(x, y, label_smoothing=0.1)", "F.cross_entropy(x, y, label_smoothing=0.1)", (4, 3), "chances"),
+    *[("cross_entropy", f"jt.cross_entropy(x, y, {more})", f"F.cross_entropy(x, y, {more})", shape, labels)
+      for more in ("ignore_index=1", "ignore_index=0, reduction='sum'", "reduction='none'", "label_smoothing=0.2", "label_smoothing=0.3, reduction='none', ignore_index=2")
+      for shape, labels in (((4, 3), LABELS), ((2, 3, 2), np.array([[1, 0], [2, 1]])), ((3,), np.array(2)))],
+    *[("cross_entropy", f"jt.cross_entropy(x, y, w * w, {more})", f"F.cross_entropy(x, y, w * w, {more})", (4, 3), LABELS, (3,)) for more in ("reduction='mean'", "label_smoothing=0.1")],
+    ("cross_entropy", "jt.cross_entropy(x, y, weight=w * w, reduction='none')", "F.cross_entropy(x, y, w * w, reduction='none')", (4, 3), LABELS, (3,)),
+    *[("nll", f"jt.nll(x, y{more})", f"F.nll_loss(x, y{more})", shape, labels)
+      for more in ("", ", reduction='none'", ", ignore_index=1", ", ignore_index=0, reduction='sum'")
+      for shape, labels in (((4, 3), LABELS), ((2, 3, 2), np.array([[1, 0], [2, 1]])), ((3,), np.array(2)), ((0, 3), np.zeros(0, int)))],
+    ("nll", "jt.nll(x, y, weight=w * w, reduction='none')", "F.nll_loss(x, y, w * w, reduction='none')", (4, 3), LABELS, (3,)),
+    *[(name, f"jt.{name}(x, y{more})", f"F.{torch}(x, y{more})", shape, second)
+      for name, torch, second in (("mse_loss", "mse_loss", "like"), ("bce", "binary_cross_entropy", "probability"), ("bce_with_logits", "binary_cross_entropy_with_logits", "logit"),
+                                  ("smooth_l1", "smooth_l1_loss", "like"), ("huber", "huber_loss", "like"), ("kl_div", "kl_div", "probability"))
+      for more in ("", ", reduction='none'", ", reduction='sum'") for shape in ((9,), (0,), ())],
+    ("mse_loss", "x.mse_loss(y)", "F.mse_loss(x, y)", (4, 3), "like"),
+    ("bce", "jt.bce(x, y, weight=w, reduction='none')", "F.binary_cross_entropy(x, y, w, reduction='none')", (3, 4), "probability", (4,)),
+    ("bce_with_logits", "jt.bce_with_logits(x, y, weight=w)", "F.binary_cross_entropy_with_logits(x, y, w)", (3, 4), "logit", (4,)),
+    ("bce_with_logits", "jt.bce_with_logits(x, y, pos_weight=w * w)", "F.binary_cross_entropy_with_logits(x, y, pos_weight=w * w)", (3, 4), "logit", (4,)),
+    ("smooth_l1", "jt.smooth_l1(x, y, beta=0.5, reduction='none')", "F.smooth_l1_loss(x, y, beta=0.5, reduction='none')", (4, 3), "like"),
+    ("smooth_l1", "jt.smooth_l1(x, y, 0)", "F.smooth_l1_loss(x, y, beta=0)", (4, 3), "like"),
+    ("huber", "jt.huber(x, y, delta=0.5, reduction='none')", "F.huber_loss(x, y, delta=0.5, reduction='none')", (4, 3), "like"),
+    ("kl_div", "jt.kl_div(x, y, log_target=True, reduction='none')", "F.kl_div(x, y, log_target=True, reduction='none')", (4, 3), "like"),
+    ("kl_div", "jt.kl_div(x, y, reduction='batchmean')", "F.kl_div(x, y, reduction='batchmean')", (4, 3), "probability"),
 ]
 
 
 def loss_cases(entry):
-    name, jt, torch, shape, second = entry
+    name, jt, torch, shape, second, *others = entry
 
     def make(whole):
         for dtype in (FLOATS if whole else ["float32"]):
-            x = operand(shape, dtype)
+            x, more = operand(shape, dtype), [operand(s, dtype, 11 + i) for i, s in enumerate(others)]
             if isinstance(second, np.ndarray):
                 for kind in (["int64", "int32", "uint8"] if whole and dtype == "float32" and second.min(initial=0) >= 0 else ["int64"]):
-                    yield Case(name, jt, [x, Operand(second.astype(kind), kind)], torch.replace(", y", ", y.long()"), None, dot(dtype))
+                    yield Case(name, jt, [x, Operand(second.astype(kind), kind), *more], torch.replace(", y", ", y.long()"), None, dot(dtype))
                 continue
-            if second in ("probability", "logit"):
+            if second in ("probability", "logit", "chances"):
                 chances = filled(np.array([0, 1, 0.5, 0.25, 0.75, 0.125, 1, 0, 0.875]), shape)
                 x = Operand(filled(np.array([0.5, 0.25, 0, 1, 0.75, 0, 1, 0.125, 0.0625]), shape), dtype) if second == "probability" else operand(shape, dtype)
                 x.array = x.array.astype(ordinary(dtype, 1).dtype)
                 y = Operand(chances.astype(ordinary(dtype, 1).dtype), dtype)
             else:
                 y = operand(shape, dtype, 7)
-            yield Case(name, jt, [x, y], torch, None, dot(dtype))
+            yield Case(name, jt, [x, y, *more], torch, None, dot(dtype))
         if isinstance(second, str) and second in ("like", "logit"):
             values = edges("float32")
             pairs = np.array(list(itertools.product(values, [0, 1.0, 0.5])), "float32") if second == "logit" else np.array(list(itertools.product(values, values)), "float32")
-            if "(x, y)" in jt and name != "mse_loss":
+            if "(x, y, reduction='none')" in jt and name != "mse_loss" and shape == (9,):
                 yield Case(name, jt, [Operand(pairs[:, 0], "float32"), Operand(pairs[:, 1], "float32")], torch, None, COMPOSED, tags="edges")
     return make
 

@@ -1,6 +1,7 @@
 """shapes: reductions, movement, indexing: what reads elements in another order, on every dtype, axis, option and edge extent."""
 import numpy as np
 
+import jt
 from compare import Bound
 from table import Case, product, rows
 from values import DTYPES, FLOATS, Operand, VIEWS, edges, filled, is_float, ordinary, rounded
@@ -46,6 +47,9 @@ REDUCTIONS = {
     "Tensor.std": ("torch.std(x, dim={axes}, keepdim={keep}, correction={correction})", None, sums, {"correction": ["0", "1", "3"]}),
     "Tensor.norm": ("torch.linalg.vector_norm(x, {p}, dim={axes}, keepdim={keep})", None, sums,
                     {"p": ["2", "1", "float('inf')", "-float('inf')", "0", "3", "0.5", "-1"]}),
+    "std": ("torch.std(x, dim={axes}, keepdim={keep}, correction={correction})", None, sums, {"correction": ["0", "1", "3"]}),
+    "norm": ("torch.linalg.vector_norm(x, {p}, dim={axes}, keepdim={keep})", None, sums,
+             {"p": ["2", "1", "float('inf')", "-float('inf')", "0", "3", "0.5", "-1"]}),
     "argmax": ("arg_of(torch.argmax, x, {axes}, {keep})", "arg_of(np.argmax, x, {axes}, {keep})", EXACT, {}),
     "argmin": ("arg_of(torch.argmin, x, {axes}, {keep})", "arg_of(np.argmin, x, {axes}, {keep})", EXACT, {}),
 }
@@ -83,10 +87,10 @@ def reduction_cases(name):
         for view in VIEWS[1:]:
             yield reduction(name, Operand(filled(ordinary("float32", 23), (3, 4)), "float32", view), (1,), False, bound_of("float32"), kinds[0])
         if not name.startswith("Tensor."):
-            for text in (f"x.{name}()", f"x.{name}(1)", f"x.{name}(dim=1, keepdim=True)", f"x.{name}((0, 1))", f"jt.{name}(x, dim=-1, keepdim=True)"):
-                axes = "(0, 1)" if "()" in text or "(0" in text else "(1,)"
+            for text in (f"x.{name}()", f"x.{name}({'2, ' if name == 'norm' else ''}1)", f"x.{name}(dim=1, keepdim=True)", f"x.{name}({'2, ' if name == 'norm' else ''}(0, 1))", f"jt.{name}(x, dim=-1, keepdim=True)"):
+                axes = "(0, 1)" if "()" in text or "(0, 1)" in text else "(1,)"
                 torch, numpy, _, _ = REDUCTIONS[name]
-                more = {"correction": "1"} if name == "var" else {}
+                more = {"var": {"correction": "1"}, "std": {"correction": "1"}, "norm": {"p": "2"}}.get(name, {})
                 keep = "keepdim" in text
                 yield Case(name, text, [Operand(filled(ordinary("float32", 23), (3, 4)), "float32")],
                            torch.format(axes=axes, keep=keep, **more), numpy and numpy.format(axes=axes, keep=keep), bound_of("float32"))
@@ -96,7 +100,8 @@ def reduction_cases(name):
 
 
 for entry in REDUCTIONS:
-    rows(entry, reduction_cases(entry))
+    if hasattr(jt, entry) or entry.startswith("Tensor."):
+        rows(entry, reduction_cases(entry))
 
 # Movement: the same elements elsewhere. Each text goes through every dtype at one shape; None: as jt's.
 #   (name, jt, PyTorch, NumPy, shapes)

@@ -27,6 +27,12 @@ File python_layers(const Api& api);          // bindings/python/jt/_layers.py
 File python_optimizers(const Api& api);      // bindings/python/jt/_optimizers.py
 // bindings/python/jt/_C.pyi; `head` is bindings/python/stub_head.pyi.
 File python_stub(const Api& api, const std::string& head);
+File rust_sys(const Api& api);               // bindings/rust/jt-sys/src/api.rs
+File rust_ops(const Api& api);               // bindings/rust/jt/src/ops.rs
+File rust_kinds(const Api& api);             // bindings/rust/jt/src/kinds.rs
+File rust_layers(const Api& api);            // bindings/rust/jt/src/nn/layers.rs
+File rust_optimizers(const Api& api);        // bindings/rust/jt/src/optim/rows.rs
+File rust_calls(const Api& api);             // bindings/rust/jt/tests/all/support/calls.rs
 File symbols(const Headers& headers);        // capi/symbols.txt: every name declared with JT_API, sorted
 
 }  // namespace opgen

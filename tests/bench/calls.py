@@ -4,7 +4,9 @@
 Each program prints ns per call, the least of many short loops; programs take turns, and the least of their turns counts."""
 import os
 import pathlib
+import shutil
 import subprocess
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "release"
@@ -21,6 +23,15 @@ def commands():
     return out
 
 
+def rust():
+    """Rust's program measures itself beside the same calls in C, in turn, and prints its row."""
+    cargo = shutil.which("cargo")
+    if not cargo:
+        return print("row 20: cargo is missing; Rust is left out", file=sys.stderr)
+    subprocess.run([sys.executable, ROOT / "tests/rust/run.py", cargo, BUILD / "lib", BUILD / "rust_bench", "bench", "--offline", "--quiet",
+                    "--bench", "calls"], check=True)
+
+
 def main():
     numbers = {}
     for _ in range(TURNS):
@@ -35,6 +46,7 @@ def main():
         over = numbers[name] - numbers["C"]
         print(f"20 | add of 4, {name} | 1 | {numbers[name]:.0f} ns | {numbers['C']:.0f} ns (C) | {numbers['C'] / numbers[name]:.2f} | "
               f"<= C + {goal} ns | {'ok' if over <= goal else 'short'}", flush=True)
+    rust()
 
 
 main()

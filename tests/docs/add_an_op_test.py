@@ -6,6 +6,7 @@ What does not depend on the op table comes from ccache where there is one.
 """
 import os
 import pathlib
+import re
 import shutil
 import sys
 
@@ -77,6 +78,14 @@ def main(root, cmake, scratch, *cache_arguments):
            "jt_ops.h")
     expect((copy / "docs/OPS.md").read_text(), "### softsign", "docs/OPS.md")
     expect((copy / "capi/symbols.txt").read_text(), "jt_softsign\n", "capi/symbols.txt")
+    # Every language has it with its documentation, without an edit.
+    doc = re.search(r'"([^"]*)"\)$', row.strip()).group(1)
+    for file, part in (("python/ops.i", "jt_softsign(jt_context* ctx, jt_tensor* x"), ("python/jt/_C.pyi", "def softsign("),
+                       ("rust/jt-sys/src/api.rs", "pub fn jt_softsign("), ("rust/jt/src/ops.rs", "pub fn try_softsign(&self) -> Result<Tensor>")):
+        text = (copy / "bindings" / file).read_text()
+        expect(text, part, file)
+        if not file.endswith(".pyi"):
+            expect(text.replace("\\", ""), doc, file)
 
     run([cmake, "--build", build, "--target", "jt", *jobs])
     said = run_c(blocks(op_page, "c")[0], copy / "capi/include", build / "lib", scratch, "softsign")

@@ -993,7 +993,7 @@ impl AdaptiveAvgPool2d {
 }
 layer!(AdaptiveAvgPool2d, "AdaptiveAvgPool2d");
 
-/// Maxima over output_size windows that cover x \[N,C,H,W\], whose extents they divide.
+/// Maxima over output_size windows that cover x \[N,C,H,W\].
 ///
 /// Forward: `(x) -> (y)`.
 #[derive(Clone, Debug)]

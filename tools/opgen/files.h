@@ -28,6 +28,7 @@ File python_optimizers(const Api& api);      // bindings/python/jt/_optimizers.p
 // bindings/python/jt/_C.pyi; `head` is bindings/python/stub_head.pyi.
 File python_stub(const Api& api, const std::string& head);
 File rust_sys(const Api& api);               // bindings/rust/jt-sys/src/api.rs
+File rust_layout(const Api& api);            // bindings/rust/jt-sys/tests/structs/mod.rs
 File rust_ops(const Api& api);               // bindings/rust/jt/src/ops.rs
 File rust_kinds(const Api& api);             // bindings/rust/jt/src/kinds.rs
 File rust_layers(const Api& api);            // bindings/rust/jt/src/nn/layers.rs

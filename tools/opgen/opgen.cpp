@@ -68,7 +68,7 @@ static int run(const fs::path& root, bool only_check) {
   std::vector<File> files{ops_header, bodies(table), docs(table), flags_doc(), layers_doc(), symbols(api.headers), swig_api(api),
                           python_ops(api), python_names(api), python_optimizers(api), python_layers(api),
                           python_stub(api, content_of(root / "bindings/python/stub_head.pyi")),
-                          rust_sys(api), rust_ops(api), rust_kinds(api), rust_layers(api), rust_optimizers(api), rust_calls(api)};
+                          rust_sys(api), rust_layout(api), rust_ops(api), rust_kinds(api), rust_layers(api), rust_optimizers(api), rust_calls(api)};
   int stale = 0;
   for (const File& file : files) {
     if (content_of(root / file.path) == file.content) continue;

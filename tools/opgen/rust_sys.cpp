@@ -83,4 +83,20 @@ File rust_sys(const Api& api) {
   return {"bindings/rust/jt-sys/src/api.rs", out + "}\n"};
 }
 
+// What jt-sys/tests/layout.rs compares: a C program that prints where fields lie, and the same lines from Rust.
+File rust_layout(const Api& api) {
+  std::string c = "#include <jt/jt.h>\n#include <stdio.h>\nint main(void) {\n", rust;
+  for (const Struct& s : api.headers.structs) {
+    if (s.fields.empty()) continue;
+    c += "  printf(\"" + s.name + " %zu\\n\", sizeof(" + s.name + "));\n";
+    rust += "    out.push(format!(\"" + s.name + " {}\", std::mem::size_of::<sys::" + s.name + ">()));\n    let at = sys::" + s.name + "::default();\n";
+    for (const Declaration& f : s.fields) {
+      std::string name = s.name + "." + f.name;
+      c += "  printf(\"" + name + " %zu %zu\\n\", offsetof(" + s.name + ", " + f.name + "), sizeof(((" + s.name + "*)0)->" + f.name + "));\n";
+      rust += "    out.push(format!(\"" + name + " {} {}\", &at." + rust_name(f.name) + " as *const _ as usize - &at as *const _ as usize, std::mem::size_of_val(&at." + rust_name(f.name) + ")));\n";
+    }
+  }
+  return {"bindings/rust/jt-sys/tests/structs/mod.rs", std::string(kRustGenerated) + "use jt_sys as sys;\n\npub const C: &str = r#\"" + c + "  return 0;\n}\n\"#;\n\npub fn layout() -> Vec<String> {\n    let mut out = Vec::new();\n" + rust + "    out\n}\n"};
+}
+
 }  // namespace opgen

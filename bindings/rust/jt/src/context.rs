@@ -7,6 +7,7 @@ use std::ptr::{self, NonNull};
 
 use crate::element::bytes_of;
 use crate::error::check;
+use crate::runtime::text_of;
 use crate::{sys, DType, Element, Result, Runtime, Tensor};
 
 type Watch = Box<dyn FnMut(i64, i64) -> bool + Send>;
@@ -122,6 +123,44 @@ impl Context {
         // SAFETY: the library copies `len` bytes during the call.
         self.make(|ctx, out| unsafe { sys::jt_tensor_from_bytes(ctx, data, len, dtype as i32, shape.as_ptr(), shape.len(), out) })
     }
+    /// A tensor over the elements of a vector, without a copy. They are given back when nothing needs them any more.
+    ///
+    /// ```
+    /// # use jt::{Context, Runtime};
+    /// # let ctx = Context::new(&Runtime::new()?)?;
+    /// let x = ctx.tensor_of_vec(vec![1.0f32; 1 << 20], &[1024, 1024])?;
+    /// assert_eq!(x.sum(&[], false).item()?, 1048576.0);
+    /// # Ok::<(), jt::Error>(())
+    /// ```
+    pub fn tensor_of_vec<T: Element>(&self, values: Vec<T>, shape: &[i64]) -> Result<Tensor> {
+        let kept = Box::new(values);
+        let (data, data_len) = (kept.as_ptr() as *mut c_void, std::mem::size_of_val(&kept[..]));
+        let kept = Box::into_raw(kept);
+        let desc = sys::jt_borrow_desc {
+            dtype: T::DTYPE as i32,
+            data,
+            data_len,
+            dims: shape.as_ptr(),
+            dims_len: shape.len(),
+            release: Some(give_back::<T>),
+            release_user: kept.cast(),
+            ..Default::default()
+        };
+        // SAFETY: `data` holds `data_len` bytes, aligned, that nobody changes until `give_back` is called; the library only reads.
+        let made = self.make(|ctx, out| unsafe { sys::jt_tensor_borrow(ctx, &desc, out) });
+        if made.is_err() {
+            // SAFETY: after a failure the library does not call `give_back`.
+            drop(unsafe { Box::from_raw(kept) });
+        }
+        made
+    }
+    /// What a stage of the compiler makes of the pending ops behind `tensors`, as text: 'g' as recorded, 's' simplified, 'f' fused, 'm'
+    /// memory, 'l' programs, 'c' the text of kernels, 'k' their keys, 'v' for Graphviz. Runs nothing.
+    pub fn graph(&self, tensors: &[&Tensor], stage: char) -> Result<String> {
+        let raw: Vec<_> = tensors.iter().map(|t| t.raw()).collect();
+        // SAFETY: handles are alive, the list and the room are as long as they say.
+        text_of(|dst, len, out| unsafe { sys::jt_graph_print(self.raw(), raw.as_ptr(), raw.len(), stage as i32, dst, len, out) })
+    }
     /// A tensor of rank 0.
     pub fn scalar(&self, value: f64, dtype: DType) -> Result<Tensor> {
         // SAFETY: here and below the context is alive, lists are as long as they say, and `out` is written to.
@@ -152,6 +191,10 @@ impl Context {
     pub fn init(&self, kind: &str, shape: &[i64], dtype: DType) -> Result<Tensor> {
         self.make(|ctx, out| unsafe { sys::jt_init(ctx, kind.as_ptr().cast(), kind.len(), shape.as_ptr(), shape.len(), dtype as i32, out) })
     }
+}
+
+unsafe extern "C" fn give_back<T: Element>(user: *mut c_void, _: *mut c_void) {
+    drop(Box::from_raw(user.cast::<Vec<T>>())); // numbers: nothing in it can panic
 }
 
 unsafe extern "C" fn look(user: *mut c_void, compiled: i64, to_compile: i64) -> sys::jt_status {

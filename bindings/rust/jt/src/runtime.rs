@@ -121,6 +121,40 @@ impl Runtime {
     }
 }
 
+/// A text that a call writes into room that it is asked for first.
+pub(crate) fn text_of(call: impl Fn(*mut c_char, usize, *mut usize) -> sys::jt_status) -> Result<String> {
+    let mut len = 0;
+    check(call(ptr::null_mut(), 0, &mut len))?;
+    let mut bytes = vec![0u8; len];
+    check(call(bytes.as_mut_ptr().cast(), bytes.len(), &mut len))?;
+    bytes.truncate(bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len()));
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+impl Runtime {
+    /// The kernels that have run, slowest first, as a table.
+    pub fn report(&self) -> Result<String> {
+        // SAFETY: the handle is alive, the room is as long as it says.
+        text_of(|dst, len, out| unsafe { sys::jt_stats_print(self.raw(), dst, len, out) })
+    }
+    /// Times every launch from now on, or no longer.
+    pub fn set_timing(&self, on: bool) -> Result<()> {
+        // SAFETY: the handle is alive.
+        check(unsafe { sys::jt_stats_set_timing(self.raw(), i32::from(on)) })
+    }
+    /// Collects what happens until [`Runtime::stop_trace`] writes it to the file, in Chrome's trace format.
+    pub fn start_trace(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = crate::io::path_text(path.as_ref())?;
+        // SAFETY: the handle is alive, the text is as long as it says.
+        check(unsafe { sys::jt_trace_start(self.raw(), path.as_ptr().cast(), path.len()) })
+    }
+    /// Writes the trace.
+    pub fn stop_trace(&self) -> Result<()> {
+        // SAFETY: the handle is alive.
+        check(unsafe { sys::jt_trace_stop(self.raw()) })
+    }
+}
+
 type Log = Box<dyn Fn(LogLevel, &str) + Send + Sync>;
 
 /// How a runtime is made.

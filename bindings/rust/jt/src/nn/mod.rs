@@ -16,6 +16,7 @@
 use std::ffi::CString;
 use std::path::Path;
 use std::ptr::{self, NonNull};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{check, or_panic, text, Error};
 use crate::io::path_text;
@@ -160,13 +161,23 @@ impl Layer for Sequential {
     }
 }
 
-/// A layer with the tensors that it keeps, or a container of layers. A handle: a clone is the same module. It belongs to the
-/// thread that uses its context.
+/// A layer with the tensors that it keeps, or a container of layers. A handle: a clone is the same module. It can be sent to
+/// another thread with its context.
 #[derive(Debug)]
 pub struct Module {
     raw: NonNull<sys::jt_module>,
     ctx: NonNull<sys::jt_context>,
 }
+// SAFETY: counts are atomic, and everything else enters the context, which lets one thread in at a time, or holds `LOOKING`.
+unsafe impl Send for Module {}
+
+// Held while something is asked of a module without entering its context, and while it changes: handles on one module may have
+// been sent to several threads.
+static LOOKING: Mutex<()> = Mutex::new(());
+fn looking() -> MutexGuard<'static, ()> {
+    LOOKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Clone for Module {
     fn clone(&self) -> Self {
         // SAFETY: handles are alive.
@@ -258,11 +269,13 @@ impl Module {
     }
     /// Puts it and all below it in training mode, or out of it.
     pub fn train(&self, training: bool) -> Result<()> {
+        let _looking = looking();
         // SAFETY: handles are alive.
         check(unsafe { sys::jt_module_set_training(self.context_raw(), self.raw(), i32::from(training)) })
     }
     /// Whether it is in training mode.
     pub fn is_training(&self) -> bool {
+        let _looking = looking();
         // SAFETY: the handle is alive.
         unsafe { sys::jt_module_is_training(self.raw()) != 0 }
     }
@@ -294,7 +307,7 @@ impl Module {
     }
     /// The names of its parameters and buffers, and of all below it: what a checkpoint holds.
     pub fn state_names(&self) -> Result<Vec<String>> {
-        let mut len = 0;
+        let (_looking, mut len) = (looking(), 0);
         // SAFETY: handles are alive, `len` is written to; names are copied before the next list.
         unsafe {
             check(sys::jt_module_list(self.context_raw(), self.raw(), sys::JT_MODULE_STATE as u32, &mut len))?;

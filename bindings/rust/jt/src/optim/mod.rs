@@ -32,12 +32,15 @@ macro_rules! optimizer {
 mod rows;
 pub use rows::*;
 
-/// Updates parameters.
+/// Updates parameters. It can be sent to another thread with its context.
 #[derive(Debug)]
 pub struct Optimizer {
     raw: NonNull<sys::jt_optimizer>,
     ctx: NonNull<sys::jt_context>,
 }
+// SAFETY: there is one handle, which one thread has at a time; the rest enters the context, which lets one thread in.
+unsafe impl Send for Optimizer {}
+
 impl Drop for Optimizer {
     fn drop(&mut self) {
         // SAFETY: this value's own counts.

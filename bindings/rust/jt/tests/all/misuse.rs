@@ -202,6 +202,10 @@ fn everything_else_refuses_in_words() {
     assert!(optim::SGD::new().build(&[]).is_err() && optim::SGD::new().lr(-1.0).build(std::slice::from_ref(&x)).is_err());
     let mut sgd = optim::SGD::new().build(&[x.detach().unwrap()]).unwrap();
     assert!(sgd.step(&y.sum(&[], false)).is_err() && sgd.step_with(&[]).is_err() && sgd.set_lr(f64::NAN).is_err());
+    assert!(ctx.tensor_of_vec(vec![1.0f32; 3], &[4]).is_err() && ctx.tensor_of_vec(Vec::<u8>::new(), &[0, 3]).is_ok());
+    assert!(ctx.graph(&[&x], '?').is_err() && ctx.graph(&[&(&x + 1.0)], 'g').unwrap().contains("add"));
+    let runtime = Runtime::builder().build().unwrap();
+    assert!(runtime.stop_trace().is_err() && runtime.report().is_ok());
     assert_eq!(kind(ctx.init("nothing", &[2, 2], DType::F32)), ErrorKind::NotFound);
     assert!(Runtime::builder()
         .memory_limit(i64::MIN)

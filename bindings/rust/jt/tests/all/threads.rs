@@ -19,6 +19,8 @@ fn what_may_cross_threads_does() {
     assert_send::<jt::Mapped<f32>>();
     assert_send::<jt::Error>();
     assert_send::<jt::custom::Op>();
+    assert_send::<nn::Module>();
+    assert_send::<optim::Optimizer>();
 }
 
 fn trained(ctx: &Context, steps: usize) -> Vec<f32> {
@@ -67,6 +69,31 @@ fn a_context_goes_from_thread_to_thread() {
     assert_eq!(x.to_vec::<f32>().unwrap(), [256.0; 3]);
     drop(ctx);
     assert_eq!((&x + 1.0).to_vec::<f32>().unwrap(), [257.0; 3]); // a tensor keeps its context
+}
+
+#[test]
+fn a_training_goes_from_thread_to_thread() {
+    let steps = |pass_on: bool| {
+        let ctx = context();
+        ctx.seed(3).unwrap();
+        let net = nn::Sequential::new().push("a", nn::Linear::new(4, 4)).push("b", nn::BatchNorm1d::new(4)).build(&ctx);
+        let adam = optim::Adam::new().build(&net.parameters().unwrap()).unwrap();
+        let x = ctx.random_normal(&[8, 4], 0.0, 1.0, DType::F32).unwrap();
+        let mut all = (ctx, net, adam, x, vec![]);
+        for _ in 0..6 {
+            let step = move || {
+                let (ctx, net, mut adam, x, mut losses) = all;
+                let loss = net.forward(&x).square().sum(&[], false);
+                adam.step(&loss).unwrap();
+                losses.push(loss.item().unwrap());
+                assert!(net.is_training() && net.state_names().unwrap().len() == 7);
+                (ctx, net, adam, x, losses)
+            };
+            all = if pass_on { thread::spawn(step).join().unwrap() } else { step() };
+        }
+        all.4
+    };
+    assert_eq!(steps(true), steps(false));
 }
 
 #[test]

@@ -106,6 +106,8 @@ pub const JT_STAGE_CODE: jt_stage = b'c' as i32;
 pub const JT_STAGE_KERNEL: jt_stage = b'k' as i32;
 /// as recorded, for Graphviz
 pub const JT_STAGE_DOT: jt_stage = b'v' as i32;
+/// the plan: steps, their arguments, programs and places
+pub const JT_STAGE_PLAN: jt_stage = b'p' as i32;
 pub const JT_STAGE_FORCE32: jt_stage = 0x7fffffff;
 
 /// What jt_module_list lists.

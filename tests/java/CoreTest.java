@@ -115,6 +115,10 @@ class CoreTest {
     Tensor x = Tensor.of(data, DType.F32, 2);
     data.putFloat(4, 5); // not allowed to a program: here it tells that the memory is the same
     assertArrayEquals(new float[] {5, 3}, x.toFloats());
+    FloatBuffer floats = data.duplicate().order(ByteOrder.nativeOrder()).clear().asFloatBuffer().position(1);
+    Tensor y = Tensor.of(floats);
+    floats.put(2, 9);
+    assertArrayEquals(new float[] {5, 9}, y.toFloats());
     assertArrayEquals(new float[] {2, 3}, Tensor.of(FloatBuffer.wrap(new float[] {1, 2, 3}).position(1)).toFloats());
     assertThrows(ArgumentException.class, () -> Tensor.of(data, DType.F32, 3));
   }
@@ -397,6 +401,10 @@ class CoreTest {
     Files.write(folder.resolve("file"), new byte[0]);
     String[] third = javaSays(Map.of("XDG_CACHE_HOME", folder.resolve("file").toString(), "JT_CACHE_DIR", "off"), "-Djava.io.tmpdir=" + folder, "-cp", classes + ":" + jar, "org.jt.CoreTest$Where");
     assertTrue(third[1].startsWith(folder.resolve("jt-").toString()), third[1]);
+    Path open = Files.createDirectory(folder.resolve("open"));
+    Files.setPosixFilePermissions(open, java.nio.file.attribute.PosixFilePermissions.fromString("rwxrwxrwx"));
+    String[] refused = javaSays(Map.of("JT_CACHE_DIR", "off"), "-Djt.cache.dir=" + open, "-Djava.io.tmpdir=" + folder.resolve("file"), "-cp", classes + ":" + jar, "org.jt.CoreTest$Where");
+    assertTrue(refused[0].equals("1") && refused[1].contains("others may write to " + open), refused[1]);
     String[] path = javaSays(Map.of(), "-Djava.library.path=" + System.getProperty("jt.library.path"), "-cp", classes, "org.jt.CoreTest$Where");
     assertEquals("libjt_java.so\n5.0\n", path[1]);
   }

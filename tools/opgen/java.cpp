@@ -189,7 +189,7 @@ std::vector<File> java_files(const std::vector<Function>& ops) {
   std::string functions = "package org.jt;\n\nimport java.lang.ref.Reference;\n\n/** Every op of the table as a function. Ops whose first operand is "
                           "called x are methods of {@link Tensor} too. */\npublic final class Ops {\n  private Ops() {}\n\n";
   std::string methods = "package org.jt;\n\n/** The ops of the table as methods; {@link Tensor} is the only class of this kind. */\n"
-                        "public abstract class TensorOps {\n  TensorOps() {}\n\n";
+                        "public abstract class TensorOps extends Closes {\n  TensorOps() {}\n\n";
   for (const Function& f : ops) {
     functions += function_text(f);
     if (f.is_method) methods += methods_text(f);

@@ -3,6 +3,7 @@
 #define JT_JAVA_MODULE_H
 #include "custom.h"
 #include "fields.h"
+#include <time.h>
 
 /* ---- lifetimes ------------------------------------------------------------------------------------------------------ */
 
@@ -81,9 +82,16 @@ static jlong live_bytes(jt_runtime* rt) {
 
 /* ---- contexts ------------------------------------------------------------------------------------------------------- */
 
+/* Without a listener the thread's interruption is looked at once a tick of the coarse clock, some milliseconds. */
 static jt_status jj_watch(void* user, int64_t compiled, int64_t to_compile) {
+  static __thread struct timespec looked;
+  struct timespec now;
   JNIEnv* env;
   jboolean goes_on;
+  if (!user && !clock_gettime(CLOCK_MONOTONIC_COARSE, &now)) {
+    if (now.tv_nsec == looked.tv_nsec && now.tv_sec == looked.tv_sec) return JT_OK;
+    looked = now;
+  }
   if ((*jj_vm)->GetEnv(jj_vm, (void**)&env, JNI_VERSION_1_8) != JNI_OK) return JT_OK;
   goes_on = (*env)->CallStaticBooleanMethod(env, jj_calls, jj_on_watch, (jobject)user, (jlong)compiled, (jlong)to_compile);
   if ((*env)->ExceptionCheck(env)) return jj_keep_cause(env), JT_E_CANCELLED;

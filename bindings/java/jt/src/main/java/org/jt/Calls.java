@@ -1,6 +1,7 @@
 package org.jt;
 
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 
 /** What C calls. Nothing here may call jt, custom ops aside. */
 final class Calls {
@@ -39,10 +40,13 @@ final class Calls {
   static void backward(Object op, long call) {
     Context context = Context.byHandle(Native.grad_context(call));
     CustomGradient c = new CustomGradient(context, call);
+    ArrayList<Tensor> outer = context.pinned; // of the call that this one is made in
+    context.pinned = null;
     try {
       ((CustomOp) op).backward(c);
     } finally {
       c.end();
+      context.pinned = outer;
     }
   }
 }

@@ -1,6 +1,8 @@
 package org.jt;
 
 /** What is closed on its context's thread. */
-interface Closes {
-  void closeOwn();
+abstract class Closes {
+  Closes() {}
+
+  abstract void closeOwn();
 }

@@ -71,7 +71,7 @@ public final class Context implements AutoCloseable {
   final Registry registry = new Registry();
   Scope scope;
   private final Ref ref;
-  private ArrayList<Tensor> pinned; // null: none
+  ArrayList<Tensor> pinned; // null: none
   private long handle;
   private Thread thread = Thread.currentThread();
 

@@ -3,7 +3,7 @@ package org.jt;
 import java.util.function.LongConsumer;
 
 /** A native object of a context that is made rarely: a layer, an optimiser. */
-abstract class Handle implements AutoCloseable, Closes {
+abstract class Handle extends Closes implements AutoCloseable {
   private static final class Ref extends Gone {
     private final LongConsumer release;
     private long handle;
@@ -53,7 +53,7 @@ abstract class Handle implements AutoCloseable, Closes {
   }
 
   @Override
-  public final void closeOwn() {
+  final void closeOwn() {
     ref.gone();
     ref.forget();
   }

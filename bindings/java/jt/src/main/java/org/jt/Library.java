@@ -4,14 +4,18 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 
 /**
  * Finds and loads the natives: below the folder that -Djt.library.path names; else those in a jar on the class path, put
@@ -118,8 +122,8 @@ final class Library {
     for (Path place : places) {
       Path to = place.resolve(folder);
       try {
-        Files.createDirectories(to);
-        if (!Files.isWritable(to) || Files.isSymbolicLink(to)) throw new IOException("not a folder of this user's");
+        makeOwn(place);
+        makeOwn(to);
         for (int i = 0; i < contents.size(); i++) write(to.resolve(names.get(i)), contents.get(i));
       } catch (IOException e) {
         tried.add("copied from the class path: " + to + ": " + e);
@@ -129,6 +133,16 @@ final class Library {
       if (found != null) return found;
     }
     return null;
+  }
+
+  /** A folder that nobody else may write to: what lies in it is run. */
+  private static void makeOwn(Path folder) throws IOException {
+    if (folder.getParent() != null) Files.createDirectories(folder.getParent());
+    if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) Files.createDirectory(folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    String owner = Files.getOwner(folder, LinkOption.NOFOLLOW_LINKS).getName(), user = System.getProperty("user.name");
+    Set<PosixFilePermission> others = Files.getPosixFilePermissions(folder, LinkOption.NOFOLLOW_LINKS);
+    if (!owner.equals(user)) throw new IOException("belongs to " + owner + ", not to " + user);
+    if (others.contains(PosixFilePermission.OTHERS_WRITE) || others.contains(PosixFilePermission.GROUP_WRITE)) throw new IOException("others may write to " + folder);
   }
 
   /** As a whole or not at all, so that processes that start together do not disturb each other. */

@@ -1,7 +1,5 @@
 package org.jt;
 
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -20,21 +18,9 @@ import java.util.concurrent.ConcurrentHashMap;
  * <p>A tensor holds native memory until it is closed, by hand, by a {@link Scope}, or by the collector. It is immutable but
  * for {@link #assign} and {@link #writable}.
  */
-public final class Tensor extends TensorOps implements AutoCloseable, Closes {
-  private static final VarHandle PINS;
-  /** Handles of tensors that were closed while a call of another thread used them: its end releases them. */
+public final class Tensor extends TensorOps implements AutoCloseable {
+  /** Handles of tensors that were closed while a call of another thread used them: the end of the last such call releases them. */
   private static final Map<Tensor, Long> DEFERRED = new ConcurrentHashMap<>();
-  private static final VarHandle HANDLE;
-
-  static {
-    try {
-      MethodHandles.Lookup lookup = MethodHandles.lookup();
-      PINS = lookup.findVarHandle(Tensor.class, "pins", int.class);
-      HANDLE = lookup.findVarHandle(Tensor.class, "handle", long.class);
-    } catch (ReflectiveOperationException e) {
-      throw new ExceptionInInitializerError(e);
-    }
-  }
 
   final Context context;
   long handle;
@@ -60,35 +46,37 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
   }
 
   @Override
-  public void closeOwn() {
+  void closeOwn() {
+    long h = Context.mayBePinned() ? takeUnlessPinned() : take();
+    if (h != 0) Native.tensor_release(h);
+  }
+
+  /** The handle, which is this tensor's no more; 0 if it was closed before. */
+  private long take() {
     long h = handle;
-    if (h == 0) return;
+    if (h == 0) return 0;
     handle = 0;
     Object by = owner;
     if (by instanceof TensorRef) context.registry.remove((TensorRef) by);
     else ((Scope) by).remove(this);
-    if (Context.mayBePinned() && isPinned(h)) return;
-    Native.tensor_release(h);
-  }
-
-  /** Whether a call of another thread uses the handle: then the end of that call releases it. */
-  private boolean isPinned(long h) {
-    VarHandle.fullFence(); // pin() adds a pin, then looks at the handle; here it is the other way round
-    if ((int) PINS.getVolatile(this) == 0) return false;
-    DEFERRED.put(this, h);
-    return (int) PINS.getVolatile(this) != 0 || DEFERRED.remove(this) == null;
-  }
-
-  /** For a call in another context: the handle, which stays until unpin; 0 if it is closed. */
-  long pin() {
-    PINS.getAndAdd(this, 1);
-    long h = (long) HANDLE.getVolatile(this);
-    if (h == 0) unpin();
     return h;
   }
 
-  void unpin() {
-    if ((int) PINS.getAndAdd(this, -1) != 1) return;
+  private synchronized long takeUnlessPinned() {
+    long h = take();
+    if (h == 0 || pins == 0) return h;
+    DEFERRED.put(this, h);
+    return 0;
+  }
+
+  /** For a call in another context: the handle, which stays until unpin; 0 if it is closed. */
+  synchronized long pin() {
+    if (handle != 0) pins++;
+    return handle;
+  }
+
+  synchronized void unpin() {
+    if (--pins > 0 || handle != 0) return;
     Long h = DEFERRED.remove(this);
     if (h != null) Native.tensor_release(h);
   }
@@ -317,9 +305,15 @@ public final class Tensor extends TensorOps implements AutoCloseable, Closes {
    */
   public static Tensor of(FloatBuffer data, long... shape) {
     if (data == null) throw JtException.argument("of: data is null");
+    if (shape == null) throw JtException.argument("of: shape is null");
+    long[] dims = shape.length == 0 && data.remaining() != 1 ? new long[] {data.remaining()} : shape;
+    if (data.isDirect() && data.order() == ByteOrder.nativeOrder()) {
+      Context c = Context.current();
+      return c.wrap(Native.from_buffer(c.handle("of"), data, data.position() * 4L, data.remaining() * 4L, DType.F32.code, dims));
+    }
     float[] copy = new float[data.remaining()];
     data.duplicate().get(copy);
-    return of(copy, shape);
+    return of(copy, dims);
   }
 
   /**

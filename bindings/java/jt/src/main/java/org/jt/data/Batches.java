@@ -27,7 +27,9 @@ public final class Batches implements Iterable<Tensor[]> {
   public Batches(int batch, Tensor... parts) {
     if (batch < 1) throw new IllegalArgumentException("Batches: " + batch + " rows a batch");
     if (parts == null || parts.length == 0) throw new IllegalArgumentException("Batches: no tensors");
+    for (Tensor part : parts) if (part == null) throw new IllegalArgumentException("Batches: a tensor is null");
     long n = parts[0].dim(0);
+    if (n > Integer.MAX_VALUE - 8) throw new IllegalArgumentException("Batches: " + n + " rows");
     for (Tensor part : parts)
       if (part.dim(0) != n) throw new IllegalArgumentException("Batches: lengths differ: " + n + " and " + part.dim(0));
     this.batch = batch;

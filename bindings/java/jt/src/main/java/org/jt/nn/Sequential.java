@@ -11,6 +11,7 @@ public final class Sequential extends Layer {
    */
   public Sequential(Layer... layers) {
     super("Sequential", new Fields());
+    if (layers == null) throw new IllegalArgumentException("Sequential: layers is null");
     for (int i = 0; i < layers.length; i++) addChild(Integer.toString(i), layers[i]);
   }
 

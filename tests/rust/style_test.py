@@ -16,8 +16,9 @@ def main(cargo, lib_dir, work):
         return 77
     work = pathlib.Path(work)
     workspace(work)
-    files = [str(path) for path in sorted((ROOT / "bindings/rust").rglob("*.rs")) if "target" not in path.parts]
-    roots = [path for path in files if not any(part in path for part in ("/src/", "/support/")) or path.endswith("lib.rs")]
+    files = [path for path in sorted((ROOT / "bindings/rust").rglob("*.rs")) if "target" not in path.parts]
+    # Roots of crates; rustfmt finds their modules, and which of them are left as they are.
+    roots = [path for path in files if path.name in ("lib.rs", "main.rs", "build.rs") or path.parent.name in ("tests", "examples", "benches")]
     environment = environment_of(cargo, lib_dir, str(work))
     fmt = [shutil.which("rustfmt", path=str(pathlib.Path(shutil.which(cargo)).parent)) or "rustfmt", "--edition", "2021", "--check", *roots]
     lint = [cargo, "clippy", "--offline", "--quiet", "--all-targets", "--", "-D", "warnings"]

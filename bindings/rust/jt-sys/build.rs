@@ -59,14 +59,14 @@ fn run(command: &mut Command) {
     assert!(matches!(&status, Ok(s) if s.success()), "{:?} failed: {:?}", command, status);
 }
 
-// libjt.so loads what lies beside it, so all of jt's libraries are there under their names.
+// libjt.so loads what lies beside it, or installed in the folder `jt` beside it, so all of that is there under its name.
 fn link_libraries(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
         let name = entry.file_name();
-        let is_ours = name.to_string_lossy().starts_with("libjt") && name.to_string_lossy().contains(".so");
-        if is_ours {
+        let is_library = name.to_string_lossy().starts_with("libjt") && name.to_string_lossy().contains(".so");
+        if is_library || name == "jt" {
             std::os::unix::fs::symlink(entry.path(), to.join(name)).unwrap();
         }
     }

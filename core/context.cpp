@@ -53,13 +53,27 @@ Context::Entry::~Entry() {
 
 // ---- cells -----------------------------------------------------------------------------------------------------------
 
+// While it lives, the cell points at what it does. Held for a few instructions, by nobody who waits for anything.
+class Seen {
+ public:
+  explicit Seen(const Cell& cell) : cell_(cell) {
+    while (cell_.is_seen.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
+  }
+  ~Seen() { cell_.is_seen.store(false, std::memory_order_release); }
+  Seen(const Seen&) = delete;
+
+ private:
+  const Cell& cell_;
+};
+
+// The type stays, as threads may be reading it: extents and dtype are the same, and which axes are units the value says.
 static void point_elsewhere(Cell& cell, const Value& value) {
-  Ref ref = value;
+  Value next = value;  // goes when nobody looks on any more
+  Ref ref = value, old = cell.value;
   ref.node->results()[ref.result].handles++;
-  Ref old = cell.value;
   old.node->results()[old.result].handles--;
-  cell.value = value;
-  cell.type = value.type();
+  Seen seen(cell);
+  std::swap(cell.value, next);
 }
 
 Cell* Context::cell(const Value& value) {
@@ -153,17 +167,24 @@ void Context::release() {
   if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
+// The other context may be at work meanwhile: only what a cell's latch and two atomic words show is looked at. Buffers that
+// are counted here are overwritten by nobody.
 Ref Context::foreign_operand(const char* who, const Cell* cell) {
   if (!cell) fail(JT_E_INVALID, who, ": a tensor is NULL");
   if (&cell->context->runtime() != runtime_.get()) fail(JT_E_WRONG_CONTEXT, who, ": a tensor belongs to another runtime");
-  Entry entry(*cell->context);
-  Ref ref = cell->value;
-  Buffer* buffer = ref.node->results()[ref.result].buffer;
-  cell->context->recorder_.check(ref.node);
-  if (!buffer) fail(JT_E_WRONG_CONTEXT, who, ": a tensor of another context has not been evaluated");
   visitors_.reserve(visitors_.size() + 1);
-  jt::retain(buffer);
-  visitors_.push_back(recorder_.leaf(ref.type(), buffer));
+  Type type;
+  Buffer* buffer;
+  {
+    Seen seen(*cell);
+    Ref ref = cell->value;
+    Recorder::check_elsewhere(ref.node);
+    type = ref.type();
+    buffer = buffer_elsewhere(ref);
+    if (buffer) jt::retain(buffer);
+  }
+  if (!buffer) fail(JT_E_WRONG_CONTEXT, who, ": a tensor of another context has not been evaluated");
+  visitors_.push_back(recorder_.leaf(type, buffer));
   return visitors_.back();
 }
 

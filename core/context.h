@@ -17,9 +17,11 @@ namespace jt {
 class Context;
 class Planner;
 
-// What a jt_tensor points at. Shape and dtype may be read from any thread; the rest belongs to the context's thread.
+// What a jt_tensor points at. Shape and dtype may be read from any thread; the rest belongs to the context's thread, but
+// for threads of other contexts, which may see what it points at: see Context::foreign_operand.
 struct Cell {
   std::atomic<int32_t> refs{1};
+  mutable std::atomic<bool> is_seen{false};  // it stays what it is: for the moment that it takes to count a buffer up
   bool requires_grad = false;
   Context* context;
   Type type;             // of what it points at

@@ -76,9 +76,9 @@ void Recorder::settle(Node* node) {
 // ---- values whose run failed -----------------------------------------------------------------------------------------
 
 void Recorder::take_poison(Node* node, Poison* poison) {
-  node->poison = poison;
-  node->flags |= kOwnsMore;
   poison->refs++;
+  std::atomic_ref(node->poison).store(poison, std::memory_order_release);
+  node->flags |= kOwnsMore;
   poisoned_++;
   settle(node);
 }

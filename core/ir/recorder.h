@@ -63,6 +63,10 @@ class Recorder {
   void check(const Node* node) const {
     if (poisoned_ && node->poison) repeat(node->poison);
   }
+  // The same for a node of another context, which may be poisoning it.
+  static void check_elsewhere(Node* node) {
+    if (const Poison* poison = std::atomic_ref(node->poison).load(std::memory_order_acquire)) repeat(poison);
+  }
   uint32_t next_mark();       // a fresh Node::mark
   uint32_t last_mark() const { return mark_; }
   bool may_hold_customs = false;  // a custom node may be pending

@@ -27,7 +27,7 @@ namespace jt {
   X(stats,      "JT_STATS",      "",     "1: a table of kernels, counts and times when the runtime ends")             \
   X(trace,      "JT_TRACE",      "",     "file that gets a Chrome trace when the runtime ends")                       \
   X(check,      "JT_CHECK",      "0",    "1: freed buffers are filled with NaN bytes, to find those who read them") \
-  X(seed,       "JT_SEED",       "0",    "seed of a new context")
+  X(seed,       "JT_SEED",       "",     "seed of a new context; empty: another one each time")
 
 struct Flags {
 #define JT_FLAG_FIELD(field, variable, fallback, doc) std::string field = fallback;

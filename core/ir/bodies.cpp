@@ -1,4 +1,6 @@
 // bodies: composite rows in other ops. simplify opens them, and the fuser makes them fast.
+#include <cmath>
+
 #include "core/ir/block.h"
 #include "core/ir/build.h"
 #include "core/ir/rules.h"
@@ -401,13 +403,22 @@ JT_BODY(kl_div) {
   return cast(y * (log(where(y > 0, y, 1)) - x), result.dtype);
 }
 
+static Value random_word(Recorder& r, const Attrs& attrs, int64_t stream) {
+  Attrs of;
+  of.add_ints(attrs.ints(0)).add(attrs.integer(1)).add(stream).add(attrs.integer(3));
+  return r.build(Op::random_bits, {}, of);
+}
+// As many random bits as the dtype has, so that nothing is rounded: none of them is 1. The lower bits of f64 come from a
+// stream 2^62 further, which no caller uses.
 static Value random_unit(Recorder& r, const Attrs& attrs, const Type& result, int64_t stream) {
-  Attrs bits_attrs;
-  bits_attrs.add_ints(attrs.ints(0)).add(attrs.integer(1)).add(stream).add(attrs.integer(3));
-  Value bits = r.build(Op::random_bits, {}, bits_attrs);
-  if (result.dtype == JT_F64) return cast(bits, JT_F64) * 0x1p-32;
-  Value upper = shift_right(bits, r.constant_int(JT_I64, 8));
-  return cast(cast(upper, JT_F32) * 0x1p-24, result.dtype);
+  Value bits = random_word(r, attrs, stream);
+  auto upper = [&](const Value& word, int n) { return shift_right(word, r.constant_int(JT_I64, 32 - n)); };
+  if (result.dtype == JT_F64) {
+    Value more = upper(random_word(r, attrs, stream ^ kMoreBits), 21);
+    return cast(shift_left(bits, r.constant_int(JT_I64, 21)) + more, JT_F64) * 0x1p-53;
+  }
+  int n = result.dtype == JT_F16 ? 11 : result.dtype == JT_BF16 ? 8 : 24;
+  return cast(cast(upper(bits, n), JT_F32) * std::ldexp(1.0, -n), result.dtype);
 }
 
 JT_BODY(uniform) {

@@ -49,16 +49,21 @@ struct Session {
     desc.flags = flags;
     desc.cache_dir = cache_dir, desc.cache_dir_len = cache_dir ? JT_NUL : 0;
     desc.memory_limit = memory_limit;
-    must(jt_runtime_create(&desc, &rt));
-    must(jt_context_create(rt, &ctx));
+    open(desc);
   }
-  explicit Session(const jt_runtime_desc& desc) {
-    must(jt_runtime_create(&desc, &rt));
-    must(jt_context_create(rt, &ctx));
-  }
+  explicit Session(const jt_runtime_desc& desc) { open(desc); }
   explicit Session(jt_runtime* shared) : rt(shared) {
     jt_runtime_retain(rt);
+    open_context();
+  }
+  void open(const jt_runtime_desc& desc) {
+    must(jt_runtime_create(&desc, &rt));
+    open_context();
+  }
+  // Every test sees the same random numbers each time.
+  void open_context() {
     must(jt_context_create(rt, &ctx));
+    must(jt_context_set_seed(ctx, 0));
   }
   ~Session() { jt_context_release(ctx), jt_runtime_release(rt); }
   Session(const Session&) = delete;

@@ -25,7 +25,9 @@ static uintptr_t this_thread() {
 }
 
 Context::Context(std::shared_ptr<Runtime> runtime)
-    : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)) {}
+    : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)) {
+  recorder_.checks_indices = runtime_->flags.check != "0";
+}
 
 Context::~Context() {
   planner_.reset();

@@ -3,6 +3,7 @@
 // p the plan.
 #include "core/pipeline.h"
 
+#include "core/rewrite/guards.h"
 #include "core/rewrite/layout.h"
 #include "core/rewrite/simplify.h"
 #include "core/runtime/plan_text.h"
@@ -17,6 +18,7 @@ SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, 
   };
   show('g', [&] { return print(block); });
   show('v', [&] { return dot(block); });
+  if (runtime.flags.check != "0") add_guards(block);
   block = simplify(std::move(block));
   if (has_images(block)) block = simplify(lay_out(std::move(block)));
   show('s', [&] { return print(block); });

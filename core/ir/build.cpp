@@ -6,10 +6,11 @@
 
 namespace jt {
 
-void infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results) {
+IndexUse infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results) {
   TypeRule rule{def(op), inputs, attrs, results};
   def(op).type(rule);
   for (int i = 0; i < result_count(op); i++) check_count(name(op), results[i].shape);
+  return rule.index;
 }
 
 static Value converted(Recorder& r, Ref x, DType to) {

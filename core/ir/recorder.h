@@ -73,10 +73,12 @@ class Recorder {
   bool in_callback = false;       // a function of the host runs inside an evaluation: nothing may be recorded or run
   bool lists_pending = true;  // false for recorders of blocks
   bool grad_mode = true;
+  bool checks_indices = false;  // operands that are indices are recorded as check_index of them
   uint32_t line = 0;          // given to every node recorded from now on
 
  private:
   friend void free_unused(Node*);
+  Value checked(Op op, Ref index, const IndexUse& use);
   Node* allocate(Op op, int inputs, int results, const Attrs& attrs);
   void free_node(Node* node);
   Value finish(Node* node);
@@ -98,7 +100,7 @@ class Recorder {
 // Attributes of an op from named ones, defaults filled in; an unknown or ill-typed name is an error naming both.
 Attrs make_attrs(Op op, std::span<const jt_attr> given);
 
-// The types of an op's results on operands of these types, without recording.
-void infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results);
+// The types of an op's results on operands of these types, without recording; and what its operands index.
+IndexUse infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results);
 
 }  // namespace jt

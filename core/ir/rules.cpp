@@ -372,19 +372,21 @@ void take_type(TypeRule& r) {
   for (int i = 0; i < index.rank; i++) out.push(index[i], index.is_unit(i));
   for (int i = axis + 1; i < x.rank; i++) out.push(x[i], x.is_unit(i));
   r.results[0] = {r.inputs[0].dtype(), out};
+  r.index = {1, x[axis], true};
 }
 
 void scatter_add_type(TypeRule& r) {
   Type taken;
   TypeRule take{r.op, r.inputs.first(2), r.attrs, &taken};
   take_type(take);
+  r.index = take.index;
   check_same_dtype(r, 0, 2);
   if (!same_extents(taken.shape, r.inputs[2].shape()))
     fail(JT_E_SHAPE, "scatter_add: values need shape ", taken.shape, ", theirs is ", r.inputs[2].shape());
   r.results[0] = r.inputs[0].type();
 }
 
-static int check_gather(TypeRule& r) {
+static void check_gather(TypeRule& r) {
   const Shape &x = r.inputs[0].shape(), &index = r.inputs[1].shape();
   check_integer(r, 1);
   if (index.rank != x.rank) fail(JT_E_SHAPE, r.op.name, ": index ", index, " needs as many axes as ", x);
@@ -393,7 +395,7 @@ static int check_gather(TypeRule& r) {
   for (int i = 0; i < x.rank; i++)
     if (i != axis && index[i] > x[i])
       fail(JT_E_SHAPE, r.op.name, ": index ", index, " is larger than ", x, " along axis ", i);
-  return axis;
+  r.index = {1, x[axis], true};
 }
 
 void gather_type(TypeRule& r) {

@@ -102,7 +102,7 @@ JT_API jt_status jt_tensor_rebind(jt_context* ctx, jt_tensor* dst, jt_tensor* sr
 
 /* Runs what is pending so that the inputs have elements; inputs_len 0 runs everything that is held.
  * Errors: JT_E_INVALID (a NULL), JT_E_COMPILE, JT_E_DEVICE, JT_E_DEVICE_LOST, JT_E_NOMEM, JT_E_BUSY,
- * JT_E_WRONG_CONTEXT. Fails only if one of the inputs does (with inputs_len 0: any value). After a failure earlier
+ * JT_E_WRONG_CONTEXT, JT_E_INDEX (an index or a label behind a value is out of range). Fails only if one of the inputs does (with inputs_len 0: any value). After a failure earlier
  * values are still readable, the context is usable, and reading a value that failed, or one made from it, repeats its
  * error. A value that only lacked memory (JT_E_NOMEM) stays pending and may come another time.
  * Threads: the context's. */

@@ -380,6 +380,7 @@ w = floats(5, 3)
 index = np.array([[4, 0], [-1, 9]], np.int16)
 z = np.where((index < 5)[..., None], w[np.clip(index, -5, 4)], np.float32(0))
 case("embedding", "embedding %0 %1 {padding=0}", [index, w], [z])
+case("check_index", "check_index %0 {size=5, negative=true, who=\"rows\"}", [np.array([4, -5, 0], np.int16)], [np.array([4, -5, 0], np.int16)])
 case("one_hot", "one_hot %0 {classes=3, dtype=f32}", [np.array([[2, 0], [3, -1]], np.int8)],
      [np.array([[[0, 0, 1], [1, 0, 0]], [[0, 0, 0], [0, 0, 0]]], np.float32)])
 case("one_hot of no classes", "one_hot %0 {classes=0}", [np.array([2, 0])], [np.zeros((2, 0), np.int64)])

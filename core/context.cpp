@@ -238,13 +238,13 @@ void Context::eval(std::span<const Ref> asked) {
 }
 void Context::eval_all() { eval({}); }
 
-void Context::commit(std::vector<Assignment> assignments, std::span<const Ref> with, const std::function<void()>& undo) {
+void Context::commit(List<Assignment> assignments, std::span<const Ref> with, const std::function<void()>& undo) {
   // The old values are overwritten in place if nobody else holds them; so nothing here does, except where no pending
   // node would keep them for the case of a failure.
   struct Before { Cell* cell; Ref value; };
-  std::vector<Before> before;
-  std::vector<Value> kept;
-  std::vector<Ref> asked(with.begin(), with.end());
+  List<Before> before;
+  List<Value> kept;
+  List<Ref> asked(with.begin(), with.end());
   before.reserve(assignments.size()), kept.reserve(2 * assignments.size());
   asked.reserve(asked.size() + assignments.size());
   for (Assignment& a : assignments) {
@@ -255,11 +255,12 @@ void Context::commit(std::vector<Assignment> assignments, std::span<const Ref> w
     if (old.ref().node->refs == 1) kept.push_back(std::move(old));
   }
   assignments.clear();
-  planner_->eval_together(asked, [&] {
+  auto back = [&] {
     for (const Before& b : before) kept.push_back(Value(b.value));  // a new value may be all that keeps another's old one
     for (const Before& b : before) assign(*b.cell, Value(b.value));
     undo();
-  });
+  };
+  planner_->eval_together(asked, std::ref(back));
   kept_bytes_ = 0;
 }
 
@@ -295,8 +296,8 @@ void Context::set_dump(std::string stages, std::function<void(char, std::string_
 
 // ---- gradients -------------------------------------------------------------------------------------------------------
 
-std::vector<Value> Context::grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t flags) {
-  std::vector<Ref> wrt;
+List<Value> Context::grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t flags) {
+  List<Ref> wrt;
   for (Cell* cell : inputs) {
     if (!(cell->value.ref().node->flags & (kGrad | kGradLeaf)))
       fail(JT_E_INVALID, "grad: input ", wrt.size(), " does not require a gradient");
@@ -314,14 +315,15 @@ std::vector<Value> Context::grad(Ref y, std::span<Cell* const> inputs, Ref dy, u
 }
 
 void Context::backward(Ref loss, uint32_t flags) {
-  std::vector<Cell*> cells;
-  std::vector<Ref> wrt;
+  Recycling recycling(lists_);
+  List<Cell*> cells;
+  List<Ref> wrt;
   for (Cell* cell = first_grad_; cell; cell = cell->next_grad) cells.push_back(cell), wrt.push_back(cell->value);
   GradOptions options;
   options.create_graph = flags & JT_GRAD_CREATE_GRAPH;
   options.consume = !(flags & (JT_GRAD_RETAIN_GRAPH | JT_GRAD_CREATE_GRAPH));
   // Several micro-batches peak like one: the sums so far run before the next are added.
-  std::vector<Ref> sums;
+  List<Ref> sums;
   for (const Cell* c : cells)
     if (c->grad && !c->grad->value.ref().node->has_run()) sums.push_back(c->grad->value);
   if (!sums.empty()) eval(sums);
@@ -331,7 +333,7 @@ void Context::backward(Ref loss, uint32_t flags) {
     fail(JT_E_INVALID, "backward: the loss depends on no tensor that requires a gradient, or only through what has none");
   }
   // Everything that can fail comes before the first handle changes.
-  std::vector<std::pair<Cell*, Value>> next;
+  List<std::pair<Cell*, Value>> next;
   next.reserve(cells.size());
   for (size_t i = 0; i < cells.size(); i++) {
     if (!grads[i]) continue;
@@ -339,7 +341,7 @@ void Context::backward(Ref loss, uint32_t flags) {
     bool is_first = !cells[i]->grad;
     next.push_back({cells[i], is_first ? grads[i] : ops::add(cells[i]->grad->value, grads[i])});
   }
-  std::vector<Cell*> made;
+  List<Cell*> made;
   made.reserve(next.size());
   try {
     for (auto& [at, value] : next)

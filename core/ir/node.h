@@ -23,7 +23,11 @@ struct Type {
   size_t bytes() const { return size_t(count()) * size_of(dtype); }
 };
 inline bool operator==(const Type& a, const Type& b) { return a.dtype == b.dtype && a.shape == b.shape; }
-void append(std::string& out, const Type& type);
+template <TextOut Out>
+void append(Out& out, const Type& type) {
+  append(out, type.dtype);
+  append(out, type.shape);
+}
 
 // One result of a node. Does not own; see Value.
 struct Ref {

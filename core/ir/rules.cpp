@@ -1,5 +1,7 @@
 #include "core/ir/rules.h"
 
+#include <algorithm>
+
 #include "core/ir/index_expr.h"
 #include "core/ir/rule_checks.h"
 
@@ -503,9 +505,9 @@ static std::string by(std::span<const int64_t> extents) {
 static void padding_list(TypeRule& r, int attr, size_t axes = 2) {
   auto given = std::as_const(r.attrs).ints(attr);
   if (given.size() == axes) {
-    std::vector<int64_t> full(given.begin(), given.end());
-    full.insert(full.end(), given.begin(), given.end());
-    r.attrs.set_ints(attr, full);
+    int64_t full[2 * kMaxRank];
+    std::ranges::copy(given, std::ranges::copy(given, full).out);
+    r.attrs.set_ints(attr, {full, 2 * axes});
   }
   for (int64_t p : list_of(r, attr, 2 * axes, 0))
     if (p < 0 || p > kMaxStep)
@@ -582,7 +584,8 @@ static Shape pool_shape(TypeRule& r, const Shape& x) {
   int size_at = r.at("size"), stride_at = r.at("stride"), padding_at = r.at("padding");
   size_t axes = size_t(x.rank) - 2;
   auto given = positive_list(r, size_at, axes, 1);
-  std::vector<int64_t> size(given.begin(), given.end());
+  int64_t kept[kMaxRank];
+  std::span<const int64_t> size(kept, std::ranges::copy(given, kept).out);
   if (r.attrs.ints(stride_at).empty()) r.attrs.set_ints(stride_at, size);
   positive_list(r, stride_at, axes, 1);
   padding_list(r, padding_at, axes);

@@ -176,7 +176,7 @@ void Flatten_forward(LayerCall& c) {
 void Unflatten_forward(LayerCall& c) {
   const Shape& x = c.x().shape();
   int axis = axis_of(c, "dim");
-  std::vector<int64_t> out;
+  List<int64_t> out;
   for (int i = 0; i < x.rank; i++) {
     if (i != axis) out.push_back(x[i]);
     else out.insert(out.end(), c["unflattened_size"].ints.begin(), c["unflattened_size"].ints.end());
@@ -209,7 +209,7 @@ void PixelUnshuffle_forward(LayerCall& c) {
 // Left, right, top, bottom of the last two axes.
 static void pad_around(LayerCall& c, double value) {
   check_rank(c, 2, kMaxRank);
-  auto p = c["padding"].ints;
+  const auto& p = c["padding"].ints;
   int rank = c.x().shape().rank;
   int64_t before[kMaxRank] = {}, after[kMaxRank] = {};
   before[rank - 1] = p[0], after[rank - 1] = p[1], before[rank - 2] = p[2], after[rank - 2] = p[3];
@@ -221,7 +221,7 @@ void ZeroPad2d_forward(LayerCall& c) { pad_around(c, 0); }
 void UpsamplingNearest2d_forward(LayerCall& c) {
   check_rank(c, 4, 4);
   const Shape& x = c.x().shape();
-  auto by = c["scale_factor"].ints;
+  const auto& by = c["scale_factor"].ints;
   Value spread = expand(reshape(c.x(), Shape{x[0], x[1], x[2], 1, x[3], 1}), Shape{x[0], x[1], x[2], by[0], x[3], by[1]});
   give(c, reshape(spread, Shape{x[0], x[1], x[2] * by[0], x[3] * by[1]}));
 }

@@ -11,8 +11,10 @@ using namespace ops;
 namespace {
 
 // One value for each axis of a window: two or three, the width's last; `flat` for the height where only the width is given.
-using PerAxis = std::vector<int64_t>;
-PerAxis per_axis(const std::vector<int64_t>& given, int64_t flat) { return given.size() == 1 ? PerAxis{flat, given[0]} : given; }
+using PerAxis = List<int64_t>;
+PerAxis per_axis(const std::vector<int64_t>& given, int64_t flat) {
+  return given.size() == 1 ? PerAxis{flat, given[0]} : PerAxis(given.begin(), given.end());
+}
 
 bool is_flat(const LayerCall& c) { return c["kernel_size"].ints.size() == 1; }
 

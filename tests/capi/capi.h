@@ -144,7 +144,8 @@ struct LeNet {
   }
   Tensor forward(const Tensor& pictures) const {
     Tensor x = convolved(convolved(pictures, 0), 2);
-    x = s.reshape(x, {jt_tensor_dim(x, 0), -1});
+    const int64_t flat[2] = {jt_tensor_dim(x, 0), -1};
+    x = s.make(jt_reshape, x, flat, 2);
     return dense(s.make(jt_relu, dense(x, 4)), 6);
   }
   Tensor loss(const Tensor& out, const Tensor& labels) const { return s.make(jt_cross_entropy, out, labels); }

@@ -22,7 +22,8 @@ extern "C" {
 #endif
 
 /* Records the op called (op, op_len), as its own function does, on inputs_len operands in the order of the op's row.
- * Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL.
+ * Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL; one before
+ * another that is given counts as ones.
  * outputs_len results, at most as many as the op has, are stored in outputs; all are NULL after a failure.
  * Errors beside those above: JT_E_NOT_FOUND (no op of that name), JT_E_INVALID (an unknown attribute, a wrong number of
  * operands or results). Threads: the context's. Since 0.1. */
@@ -697,27 +698,27 @@ JT_API jt_status jt_var(jt_context* ctx, jt_tensor* x, const int64_t* axes, size
 
 /* (x - mean) / sqrt(var + eps) * weight + bias over the last `axes` axes, which weight and bias have (Ba et
  * al. 2016).
- * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
- * Defaults elsewhere: axes 1, eps 1e-5. Gradient: yes. Since 0.1. */
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults
+ * elsewhere: axes 1, eps 1e-5. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_layer_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor* bias,
     int64_t axes, double eps, jt_tensor** out);
 
 /* x / sqrt(mean(x^2) + eps) * weight over the last `axes` axes, which weight has (Zhang and Sennrich 2019).
- * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight. Defaults
- * elsewhere: axes 1, eps 1e-6. Gradient: yes. Since 0.1. */
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight. Defaults elsewhere: axes
+ * 1, eps 1e-6. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_rms_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, int64_t axes, double eps,
     jt_tensor** out);
 
 /* x [N,C,..] normalised over each of `groups` groups of channels, then * weight + bias, both [C] (Wu and He
  * 2018).
- * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
- * Defaults elsewhere: groups 1, eps 1e-5. Gradient: yes. Since 0.1. */
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults
+ * elsewhere: groups 1, eps 1e-5. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_group_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor* bias,
     int64_t groups, double eps, jt_tensor** out);
 
 /* (x - mean) / sqrt(var + eps) * weight + bias; x [N,C,..], the others [C] (Ioffe and Szegedy 2015).
- * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
- * Defaults elsewhere: eps 1e-5. Gradient: yes. Since 0.1. */
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults
+ * elsewhere: eps 1e-5. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_batch_norm(jt_context* ctx, jt_tensor* x, jt_tensor* mean, jt_tensor* var,
     jt_tensor* weight, jt_tensor* bias, double eps, jt_tensor** out);
 

@@ -119,6 +119,14 @@ static Value ones_like(Context& c, Ref given) {
   return c.recorder().build(Op::full, {}, Attrs().add_ints(given.shape().extents()).add_real(1).add(given.dtype()));
 }
 
+// Of bool the sum is or, and the product and, as NumPy and PyTorch have it.
+static Op on_bool(Op op, std::span<const Ref> operands) {
+  if (op != Op::add && op != Op::mul) return op;
+  for (Ref operand : operands)
+    if (operand.dtype() != JT_BOOL) return op;
+  return op == Op::add ? Op::bitwise_or : Op::bitwise_and;
+}
+
 static void call_on(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, std::span<jt_tensor** const> outs,
                     Ref* refs) {
   c.flush_if_large();
@@ -127,7 +135,7 @@ static void call_on(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs
   std::vector<Value> ones;
   for (size_t i = inputs.size(); i-- > 0;)
     if (!inputs[i]) ones.push_back(ones_like(c, refs[i + 1])), refs[i] = ones.back();
-  Value first = c.recorder().build(op, {refs, inputs.size()}, std::move(attrs));
+  Value first = c.recorder().build(on_bool(op, {refs, inputs.size()}), {refs, inputs.size()}, std::move(attrs));
   give_results(c, first, outs);
 }
 

@@ -220,7 +220,7 @@ JT_API jt_status jt_logical_not(jt_context* ctx, jt_tensor* x, jt_tensor** out);
  * Dtypes: integers and bool. Result: x's dtype. Gradient: no. Since 0.1. */
 JT_API jt_status jt_bitwise_not(jt_context* ctx, jt_tensor* x, jt_tensor** out);
 
-/* Sum, x + y.
+/* Sum, x + y; of bool: or.
  * Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_add(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
@@ -228,7 +228,7 @@ JT_API jt_status jt_add(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor**
  * Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_sub(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
-/* Product, x * y.
+/* Product, x * y; of bool: and.
  * Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_mul(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 

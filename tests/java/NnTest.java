@@ -131,7 +131,8 @@ class NnTest {
     missing.removeAll(kinds);
     missing.removeAll(Set.of("Module", "Sequential"));
     missing.removeIf(kind -> kind.startsWith("Drop")); // chance: no vectors
-    assertEquals(Set.of("RMSNorm"), missing);
+    missing.remove("RMSNorm"); // the vectors' PyTorch has none
+    assertEquals(Set.of(), missing);
     double[] got = new RMSNorm(2).forward(Tensor.of(new float[] {3, 4})).toDoubles(); // root of the mean of squares: sqrt(12.5)
     assertArrayEquals(new double[] {3 / Math.sqrt(12.5), 4 / Math.sqrt(12.5)}, got, 1e-6);
   }

@@ -112,6 +112,18 @@ class ThreadsTest {
     assertTrue(w.isClosed());
   }
 
+  /** A gradient that Java computes makes calls of its own inside the call that pins an operand. */
+  @Test
+  void operandsStayWhileACallbackMakesCalls() throws Exception {
+    Tensor w = Tensor.of(new float[] {2, 3}).mul(1).eval();
+    double[] got = elsewhere(() -> {
+      Tensor x = Tensor.of(new float[] {1, 1}).requiresGrad(true);
+      Tensor y = new CoreTest.Cube().apply(DType.F32, x.shape(), x);
+      return Context.current().grad(y, List.of(x), w, false, false)[0].toDoubles(); // dy is of another context
+    });
+    assertArrayEquals(new double[] {6, 9}, got);
+  }
+
   /** Threads use what another closes at that moment: they get it, or an exception; the memory stays as long as they need it. */
   @Test
   void closingWhileOthersUse() throws Exception {

@@ -47,26 +47,22 @@ public final class Tensor extends TensorOps implements AutoCloseable {
 
   @Override
   void closeOwn() {
-    long h = Context.mayBePinned() ? takeUnlessPinned() : take();
-    if (h != 0) Native.tensor_release(h);
-  }
-
-  /** The handle, which is this tensor's no more; 0 if it was closed before. */
-  private long take() {
     long h = handle;
-    if (h == 0) return 0;
+    if (h == 0) return;
     handle = 0;
     Object by = owner;
     if (by instanceof TensorRef) context.registry.remove((TensorRef) by);
     else ((Scope) by).remove(this);
-    return h;
+    // Nobody pins it from here on; where there is one context only, nobody ever did.
+    if (Context.mayBePinned() && isPinned(h)) return;
+    Native.tensor_release(h);
   }
 
-  private synchronized long takeUnlessPinned() {
-    long h = take();
-    if (h == 0 || pins == 0) return h;
+  /** Whether a call of another thread uses the handle: then the end of that call releases it. */
+  private synchronized boolean isPinned(long h) {
+    if (pins == 0) return false;
     DEFERRED.put(this, h);
-    return 0;
+    return true;
   }
 
   /** For a call in another context: the handle, which stays until unpin; 0 if it is closed. */

@@ -212,6 +212,9 @@ class PlanMaker {
     add(std::move(fill), {.bytes = int64_t(output.value.type().bytes())});
   }
   void add_library(const Step& step) {
+    int64_t elements = 0;
+    for (int i = 0; i < step.node->n_results; i++) elements |= step.node->results()[i].type.count();
+    if (!elements) return;
     PlanStep out;
     out.kind = PlanStep::library;
     out.what = name(step.node->op);

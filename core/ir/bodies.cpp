@@ -301,7 +301,9 @@ JT_BODY(var) {
   if (!attrs.integer(2)) return cast(mean_over(spread, attrs.ints(0), attrs.integer(1)), result.dtype);
   int64_t n = 1;
   for (int64_t axis : attrs.ints(0)) n *= x.shape()[int(axis)];
-  Value divisor = count(r, x.dtype(), n - attrs.integer(2));
+  int64_t fewer = 0;  // a count is far from either end: so is what has no difference
+  if (__builtin_sub_overflow(n, attrs.integer(2), &fewer)) fewer = attrs.integer(2) < 0 ? INT64_MAX : INT64_MIN;
+  Value divisor = count(r, x.dtype(), fewer);
   return cast(sum(spread, attrs.ints(0), attrs.integer(1)) / divisor, result.dtype);
 }
 
@@ -348,6 +350,11 @@ JT_BODY(group_norm) {
   JT_UNUSED;
   const Shape& x = result.shape;
   int64_t groups = attrs.integer(0);
+  if (!x.count()) {  // nothing to normalise; no channels are as many groups as one likes
+    Shape each{x[1]};
+    for (int i = 2; i < x.rank; i++) each.push(1);
+    return cast(scaled(cast(in[0], wide(result.dtype)), in, 1, each), result.dtype);
+  }
   Shape split{x[0], groups, x[1] / groups}, factor{groups, x[1] / groups};
   for (int i = 2; i < x.rank; i++) split.push(x[i]), factor.push(1);
   Value wide_x = reshape(cast(in[0], wide(result.dtype)), split);
@@ -435,7 +442,7 @@ JT_BODY(uniform) {
 // The two uniforms come from streams 2s and 2s+1 with the top bit set, which no uniform of the user has.
 JT_BODY(normal) {
   JT_UNUSED;
-  int64_t stream = attrs.integer(2) * 2 | INT64_MIN;
+  int64_t stream = int64_t(uint64_t(attrs.integer(2)) * 2) | INT64_MIN;
   Type wide = result;
   if (wide.dtype != JT_F64) wide.dtype = JT_F32;
   Value radius = sqrt(log(1 - random_unit(r, attrs, wide, stream)) * -2);

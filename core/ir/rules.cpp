@@ -526,8 +526,8 @@ static Shape conv_shape(TypeRule& r, const Shape& x, const Shape& w) {
   int64_t groups = r.attrs.integer(r.at("groups"));
   if (groups < 1 || x[1] % groups || w[0] % groups)
     fail(JT_E_SHAPE, r.op.name, ": ", groups, " groups do not divide channels ", x[1], " and ", w[0]);
-  if (w[1] * groups != x[1])
-    fail(JT_E_SHAPE, r.op.name, ": input has ", x[1], " channels, the weights ", w, " expect ", w[1] * groups);
+  int64_t channels = checked_product(r.op.name, w[1], groups);
+  if (channels != x[1]) fail(JT_E_SHAPE, r.op.name, ": input has ", x[1], " channels, the weights ", w, " expect ", channels);
   Shape out{x[0], w[0]};
   for (size_t i = 0; i < axes; i++)
     if (w[int(i) + 2] < 1) fail(JT_E_SHAPE, r.op.name, ": window of ", by(w.extents().subspan(2)), " is empty");
@@ -567,12 +567,17 @@ void conv2d_grad_w_type(TypeRule& r) {
   r.results[0] = {r.inputs[0].dtype(), w};
 }
 
+// Its body joins a slice for each depth of the window, as operands of one node.
+static void check_depth(const TypeRule& r, const Shape& w) {
+  if (w[2] > UINT16_MAX) fail(JT_E_UNSUPPORTED, r.op.name, ": a window of depth ", w[2], " is deeper than ", UINT16_MAX);
+}
+
 void conv3d_type(TypeRule& r) {
-  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1);
+  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1), check_depth(r, r.inputs[1].shape());
   r.results[0] = {r.inputs[0].dtype(), conv_shape(r, r.inputs[0].shape(), r.inputs[1].shape())};
 }
 void conv3d_grad_x_type(TypeRule& r) {
-  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1);
+  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1), check_depth(r, r.inputs[1].shape());
   Shape x = shape_attr(r, r.at("shape"));
   if (x.rank != 5) fail(JT_E_SHAPE, "conv3d_grad_x: shape ", x, " needs 5 axes");
   Shape z = conv_shape(r, x, r.inputs[1].shape());

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <exception>
 
+#include "core/base/fpu.h"
 #include "core/base/status.h"
 
 namespace jt::cpu {
@@ -97,7 +98,7 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
       else thread_.detach();
       return;
     }
-    work_.wait(lock, [this] { return running_ == 0; });
+    if (made_in_ == getpid()) work_.wait(lock, [this] { return running_ == 0; });
   }
 
   GxxStats stats() const { return {compiled_, loaded_, failed_, runs_}; }
@@ -244,6 +245,7 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
   void ask_host() {
     auto work = std::make_unique<Work>(Work{shared_from_this()});
     settings_.submit([](void* argument) {
+      DefaultFpuMode mode;
       std::unique_ptr<Work> mine(static_cast<Work*>(argument));
       mine->service->run_work();
     }, work.get());
@@ -283,12 +285,13 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
   std::unique_ptr<CodeArena> arena_;    // null: this tier does nothing
   std::unique_ptr<KernelStore> store_;  // null: nothing on the disk
   Stop stop_;
-  std::mutex compiling_;  // one run of the compiler at a time
+  ForkLock compiling_;  // one run of the compiler at a time
 
   std::mutex mutex_;  // of all below
   std::condition_variable work_;
   std::vector<std::weak_ptr<GxxKernel>> enrolled_;
   std::thread thread_;
+  const pid_t made_in_ = getpid();
   pid_t thread_owner_ = 0;
   int running_ = 0;
   bool has_work_ = false, is_closed_ = false, has_noted_ = false;

@@ -8,6 +8,7 @@
 #include "capi/src/guard.h"
 #include "capi/src/runtime.h"
 #include "core/base/hash.h"
+#include "core/base/file_limit.h"
 #include "core/runtime/backend_library.h"
 
 using namespace jt;
@@ -17,6 +18,7 @@ namespace {
 
 // One line on stderr, without stdio: the host's streams stay untouched.
 void write_stderr(std::string_view text) {
+  FileLimit limit;
   while (!text.empty()) {
     ssize_t n = ::write(2, text.data(), text.size());
     if (n <= 0) return;
@@ -146,6 +148,7 @@ extern "C" void jt_runtime_retain(jt_runtime* rt) {
 }
 extern "C" void jt_runtime_release(jt_runtime* rt) {
   if (!rt || rt->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  DefaultFpuMode mode;
   if (!rt->shared->flags.stats.empty() && rt->shared->flags.stats != "0") write_stderr(stats_table(*rt->shared));
   // Contexts may outlive the handle; the log function belongs to it.
   rt->shared->log.sink = rt->desc.log ? nullptr : rt->shared->log.sink;

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/base/file_limit.h"
 #include "core/base/status.h"
 
 namespace jt {
@@ -121,7 +122,7 @@ Bytes read_file(const std::string& path, size_t limit, const FileSystem& fs) {
 
 // ---- writing ----
 
-static bool write_all(const FileSystem& fs, int fd, std::span<const ByteView> parts) {
+static bool put_all(const FileSystem& fs, int fd, std::span<const ByteView> parts) {
   for (ByteView part : parts)
     while (!part.empty()) {
       // The kernel takes at most 2 GiB a call anyway.
@@ -132,6 +133,17 @@ static bool write_all(const FileSystem& fs, int fd, std::span<const ByteView> pa
       part = part.subspan(size_t(put));
     }
   return true;
+}
+
+static bool write_all(const FileSystem& fs, int fd, std::span<const ByteView> parts) {
+  int error = 0;
+  {
+    FileLimit limit;
+    if (put_all(fs, fd, parts)) return true;
+    error = errno;
+  }
+  errno = error;
+  return false;
 }
 
 struct WriteRequest {

@@ -413,33 +413,27 @@ extern "C" jt_status jt_module_save(jt_context* ctx, jt_module* module, const ch
   });
 }
 
-static const NamedTensor* find(const TensorFile& file, std::string_view name) {
-  for (const NamedTensor& t : file.tensors)
-    if (t.name == name) return &t;
-  return nullptr;
-}
-
 extern "C" jt_status jt_module_load(jt_context* ctx, jt_module* module, const char* path, size_t path_len, uint32_t flags) {
   return guarded("jt_module_load", ctx, [&](Context& c) {
     std::vector<Named> all = named(own_module(c, "module", module), JT_MODULE_STATE);
     require(path, "path");
     if (flags & ~uint32_t(JT_LOAD_PARTIAL)) fail(JT_E_INVALID, "flags has unknown bits: ", flags);
     bool is_partial = flags & JT_LOAD_PARTIAL;
-    TensorFile file = read_safetensors(std::string(str("path", path, path_len)));
+    OpenTensorFile file(std::string(str("path", path, path_len)));
     std::set<std::string_view> known;
     for (const Named& n : all) known.insert(n.name);
-    for (const NamedTensor& t : file.tensors)
+    for (const OpenTensorFile::Entry& t : file.tensors())
       if (!is_partial && !known.count(t.name)) fail(JT_E_NOT_FOUND, "the module has no tensor called '", t.name, "', the file has");
     GradMode off(c.recorder(), false);
     std::vector<std::pair<Cell*, Value>> values;
     for (const Named& n : all) {
-      const NamedTensor* t = find(file, n.name);
+      const OpenTensorFile::Entry* t = file.find(n.name);
       if (!t && is_partial) continue;
       if (!t) fail(JT_E_NOT_FOUND, "the file has no tensor called '", n.name, "'");
       Type type = checked_type(t->dtype, t->dims.data(), t->dims.size());
       if (!same_extents(type.shape, n.cell->type.shape))
         fail(JT_E_SHAPE, "'", n.name, "' has shape ", n.cell->type.shape, ", in the file ", type.shape);
-      values.emplace_back(n.cell, ops::cast(c.data(type, t->bytes.data()), n.cell->type.dtype));
+      values.emplace_back(n.cell, ops::cast(stored_value(c, file, *t), n.cell->type.dtype));
     }
     for (auto& [cell, value] : values) c.assign(*cell, value);
   });

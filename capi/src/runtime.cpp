@@ -150,8 +150,10 @@ extern "C" void jt_runtime_release(jt_runtime* rt) {
   if (!rt || rt->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   DefaultFpuMode mode;
   if (!rt->shared->flags.stats.empty() && rt->shared->flags.stats != "0") write_stderr(stats_table(*rt->shared));
-  // Contexts may outlive the handle; the log function belongs to it.
-  rt->shared->log.sink = rt->desc.log ? nullptr : rt->shared->log.sink;
+  // Contexts may outlive the handle; the log function belongs to it, and hears what is left to say.
+  std::shared_ptr<Runtime> shared = std::move(rt->shared);
+  if (shared.use_count() == 1) shared.reset();
+  else if (rt->desc.log) shared->log.sink = nullptr;
   delete rt;
 }
 

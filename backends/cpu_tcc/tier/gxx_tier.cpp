@@ -267,18 +267,25 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
   // ---- what went wrong, once ----
   void note(const std::string& line) {
     std::lock_guard guard(mutex_);
-    if (!has_noted_) noted_ = line;
-    has_noted_ = true;
+    if (has_noted_) return;
+    noted_ = line;
+    has_noted_ = has_news_ = true;
   }
+
+ public:
+  bool has_news() const { return has_news_.load(std::memory_order_relaxed); }
+  // On a thread of the host's that is inside jt: its log function is not called on others.
   void say_what_happened() {
     std::string line;
     {
       std::lock_guard guard(mutex_);
       std::swap(line, noted_);
+      has_news_ = false;
     }
     if (!line.empty()) log_(is_foreground() ? kWarning : kInfo, line);
   }
 
+ private:
   const GxxSettings settings_;
   const GxxTier::Log log_;
   std::unique_ptr<CxxCompiler> compiler_;
@@ -296,19 +303,26 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
   int running_ = 0;
   bool has_work_ = false, is_closed_ = false, has_noted_ = false;
   std::string noted_;
-  std::atomic<bool> is_read_only_{false};
+  std::atomic<bool> is_read_only_{false}, has_news_{false};
   std::atomic<int64_t> compiled_{0}, loaded_{0}, failed_{0}, runs_{0};
 };
 
 GxxTier::GxxTier(const vm::Primitives& primitives, GxxSettings settings, Log log)
     : service_(std::make_shared<GxxService>(primitives, std::move(settings), std::move(log))) {}
 
-GxxTier::~GxxTier() { service_->close(); }
+GxxTier::~GxxTier() {
+  service_->close();
+  service_->say_what_happened();
+}
 
 std::shared_ptr<GxxKernel> GxxTier::enroll(const Program& program, std::string_view key) { return service_->enroll(program, key); }
 
 void GxxTier::prepare(GxxKernel& kernel) {
   if (service_->is_foreground() && kernel.state_ == GxxKernel::waiting) service_->settle(kernel);
+}
+
+void GxxTier::tell() {
+  if (service_->has_news()) [[unlikely]] service_->say_what_happened();
 }
 
 bool GxxTier::before_lower_run(GxxKernel& kernel) {

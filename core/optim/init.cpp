@@ -17,10 +17,13 @@ Fans fans(const Shape& weights) {
   return {weights[1] * window, weights[0] * window};
 }
 
+// The body itself, not the row: then the place is an argument of the plan, which layers with the same extents share.
 static Value random(Recorder& recorder, Op op, const Type& type, RandomPlace place) {
   Attrs attrs;
   attrs.add_ints(type.shape.extents()).add(place.seed).add(place.stream).add(place.counter).add(type.dtype);
-  return recorder.build(op, {}, attrs);
+  Type result = type;
+  infer(op, {}, attrs, &result);
+  return def(op).body(recorder, {}, attrs, result);
 }
 
 static double he_deviation(const Shape& shape, double gain) {

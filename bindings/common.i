@@ -26,6 +26,7 @@
 %ignore jt_tensor_read;
 %ignore jt_tensor_map;
 %ignore jt_tensor_map_write;
+%ignore jt_tensor_map_export;
 %ignore jt_tensor_unmap;
 %ignore jt_tensor_get_dims;
 %ignore jt_context_set_dump;

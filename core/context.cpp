@@ -78,6 +78,17 @@ static void point_elsewhere(Cell& cell, const Value& value) {
   std::swap(cell.value, next);
 }
 
+// The host's memory stands for the cell no longer.
+static void forget_written(Cell& cell) {
+  if (!cell.written) [[likely]] return;
+  Buffer* written;
+  {
+    Seen seen(cell);
+    written = std::exchange(cell.written, nullptr);
+  }
+  jt::release(written);
+}
+
 Cell* Context::cell(const Value& value) {
   Cell* cell = free_cells_;
   if (cell) {
@@ -104,6 +115,7 @@ void Context::bury(Cell* cell) {
   if (--r.handles == 0 && r.buffer && still_read) kept_bytes_ += int64_t(r.buffer->bytes);
   if (cell->requires_grad) list_gradient(*cell, false);
   cell->requires_grad = false;
+  forget_written(*cell);
   cell->value = Value();
   if (cell->grad) jt::release(std::exchange(cell->grad, nullptr));
   if (n_free_cells_ < kMaxFreeCells) {
@@ -176,14 +188,23 @@ Ref Context::foreign_operand(const char* who, const Cell* cell) {
   if (&cell->context->runtime() != runtime_.get()) fail(JT_E_WRONG_CONTEXT, who, ": a tensor belongs to another runtime");
   visitors_.reserve(visitors_.size() + 1);
   Type type;
-  Buffer* buffer;
+  Buffer *buffer, *written;
   {
     Seen seen(*cell);
     Ref ref = cell->value;
     Recorder::check_elsewhere(ref.node);
     type = ref.type();
-    buffer = buffer_elsewhere(ref);
+    written = cell->written;
+    buffer = written ? written : buffer_elsewhere(ref);
     if (buffer) jt::retain(buffer);
+  }
+  if (written) {  // which the host may be writing: the elements as they are now
+    struct Held {
+      Buffer* buffer;
+      ~Held() { jt::release(buffer); }
+    } held{written};
+    visitors_.push_back(data(type, written->data));
+    return visitors_.back();
   }
   if (!buffer) fail(JT_E_WRONG_CONTEXT, who, ": a tensor of another context has not been evaluated");
   visitors_.push_back(recorder_.leaf(type, buffer));
@@ -193,8 +214,56 @@ Ref Context::foreign_operand(const char* who, const Cell* cell) {
 void Context::assign(Cell& cell, const Value& value) {
   if (cell.type.dtype != value.dtype() || !same_extents(cell.type.shape, value.shape()))
     fail(JT_E_SHAPE, "assign: a tensor of ", cell.type, " cannot become ", value.type());
+  forget_written(cell);
   point_elsewhere(cell, value);
   if (cell.requires_grad) value.ref().node->flags |= kGradLeaf;
+}
+
+// Values never change, and who writes into memory tells nobody. So what is recorded from a cell takes the elements as they
+// are at that moment: a copy, which serves until they differ from it. Once nobody can write any more, the memory itself is
+// the value.
+void Context::settle(Cell& cell) {
+  Ref now = cell.value;
+  Buffer *written = cell.written, *seen = now.node->results()[now.result].buffer;
+  bool is_final = written->writers.load(std::memory_order_acquire) == 0;
+  bool differs = seen != written && std::memcmp(seen->data, written->data, size_t(cell.type.bytes())) != 0;
+  bool is_computed = seen == written && now.node->op != Op::data;  // as an export may be
+  Value value;
+  if (is_final && (differs || is_computed)) {
+    value = recorder_.leaf(cell.type, written);
+    jt::retain(written);  // what the leaf took over
+  } else if (!is_final && (differs || seen == written)) {
+    value = data(cell.type, written->data);
+  }
+  if (value) {
+    if (cell.requires_grad) value.ref().node->flags |= kGradLeaf;
+    point_elsewhere(cell, value);
+  }
+  if (!is_final) return;
+  written->content = next_content();
+  forget_written(cell);
+}
+
+Buffer* Context::writable(Cell& cell, bool is_exported) {
+  auto is_shared = [&](const Buffer* buffer) {  // with somebody who would be surprised to see it change
+    int32_t pins = buffer->pins.load(std::memory_order_acquire);
+    return !is_exported && pins != buffer->writers.load(std::memory_order_acquire);
+  };
+  if (cell.written && cell.written->writers.load(std::memory_order_acquire) && !is_shared(cell.written)) {
+    cell.is_exported &= is_exported;
+    return cell.written;
+  }
+  Buffer* buffer = read(value_of(cell));
+  const Node& node = *cell.value.ref().node;
+  bool is_constant = node.op == Op::data || (is_exported && !(node.flags & kGrad));
+  bool is_alone = is_constant && node.refs == 1 && buffer->pool && !is_shared(buffer) &&
+                  buffer->refs.load(std::memory_order_acquire) == 1 + buffer->pins.load(std::memory_order_acquire);
+  if (!is_alone) assign(cell, data(cell.type, buffer->data)), buffer = read(cell.value);
+  forget_written(cell);
+  jt::retain(buffer);
+  Seen seen(cell);
+  cell.is_exported = is_exported;
+  return cell.written = buffer;
 }
 
 void Context::list_gradient(Cell& cell, bool add) {
@@ -299,7 +368,7 @@ void Context::set_dump(std::string stages, std::function<void(char, std::string_
 List<Value> Context::grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t flags) {
   List<Ref> wrt;
   for (Cell* cell : inputs) {
-    if (!(cell->value.ref().node->flags & (kGrad | kGradLeaf)))
+    if (!(value_of(*cell).ref().node->flags & (kGrad | kGradLeaf)))
       fail(JT_E_INVALID, "grad: input ", wrt.size(), " does not require a gradient");
     wrt.push_back(cell->value);
   }
@@ -318,7 +387,7 @@ void Context::backward(Ref loss, uint32_t flags) {
   Recycling recycling(lists_);
   List<Cell*> cells;
   List<Ref> wrt;
-  for (Cell* cell = first_grad_; cell; cell = cell->next_grad) cells.push_back(cell), wrt.push_back(cell->value);
+  for (Cell* cell = first_grad_; cell; cell = cell->next_grad) cells.push_back(cell), wrt.push_back(value_of(*cell));
   GradOptions options;
   options.create_graph = flags & JT_GRAD_CREATE_GRAPH;
   options.consume = !(flags & (JT_GRAD_RETAIN_GRAPH | JT_GRAD_CREATE_GRAPH));

@@ -24,9 +24,11 @@ struct Cell {
   std::atomic<int32_t> refs{1};
   mutable std::atomic<bool> is_seen{false};  // it stays what it is: for the moment that it takes to count a buffer up
   bool requires_grad = false;
+  bool is_exported = false;  // `written` is only handed on to be read: looks at the value may share it
   Context* context;
   Type type;             // of what it points at
-  Value value;
+  Value value;           // where `written` may have changed meanwhile: as of its last use
+  Buffer* written = nullptr;  // memory that stands for the value and that the host may write; counted
   Cell* grad = nullptr;  // accumulated by backward; owned
   Cell *next_grad = nullptr, *previous_grad = nullptr;  // among the context's cells that require a gradient
   Cell* next_dead = nullptr;
@@ -55,9 +57,17 @@ class Context {
   // The value that a handle points at, as an operand here: of this context, or of another one of the same runtime once it
   // has run. Valid until this context is left.
   Ref operand(const char* who, const Cell* cell) {
-    if (cell && cell->context == this) [[likely]] return cell->value;
+    if (cell && cell->context == this) [[likely]] return value_of(*cell);
     return foreign_operand(who, cell);
   }
+  // The value that a cell of this context stands for now, with what the host has written.
+  const Value& value_of(const Cell& cell) {
+    if (cell.written) [[unlikely]] settle(const_cast<Cell&>(cell));
+    return cell.value;
+  }
+  // Memory that stands for the cell's value from now on and that the host may write: the value's own where nothing else
+  // sees it, else a copy. If it is only exported, those who look at the value may share it.
+  Buffer* writable(Cell& cell, bool is_exported);
   // Points a handle at another value of the same type (an assignment).
   void assign(Cell& cell, const Value& value);
   struct Assignment { Cell* cell; Value value; };
@@ -114,6 +124,7 @@ class Context {
   void leave_dead(Cell* cell);
   void bury_dead_cells();
   Ref foreign_operand(const char* who, const Cell* cell);
+  void settle(Cell& cell);
   void list_gradient(Cell& cell, bool add);
   void flush();
   // A loop that never looks at its values still runs in bounded memory.

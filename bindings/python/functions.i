@@ -20,7 +20,7 @@ PyObject* to_dlpack(jt_tensor* SELF, int versioned, int writes);
 PyObject* sync_one(jt_tensor* SELF);
 PyObject* from_data(PyObject* data);
 PyObject* from_bytes(PyObject* data, jt_dtype dtype, const int64_t* INTS, size_t INTS_LEN);
-PyObject* from_capsule(PyObject* capsule);
+PyObject* from_capsule(PyObject* capsule, int copies);
 PyObject* gradients(jt_tensor* SELF, PyObject* inputs, PyObject* dy, unsigned flags);
 PyObject* optimizer_create(const char* TEXT, size_t TEXT_LEN, PyObject* fields, PyObject* params);
 %rename(optimizer_states) optimizer_state;

@@ -82,6 +82,7 @@ Cell& own_cell(Context& c, const char* what, jt_tensor* tensor) {
   require(tensor, what);
   Cell& cell = *unwrap(tensor);
   if (cell.context != &c) fail(JT_E_WRONG_CONTEXT, what, " belongs to another context");
+  c.value_of(cell);
   return cell;
 }
 

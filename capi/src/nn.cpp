@@ -127,7 +127,7 @@ struct Forward {
     if (!cell) return {};
     for (size_t i = updates.size(); i-- > 0;)
       if (updates[i].cell == cell) return updates[i].value;
-    return cell->value;
+    return c.value_of(*cell);
   }
 
   List<Value> run(jt_module& m, std::span<const Value> inputs, int depth) {
@@ -407,7 +407,7 @@ extern "C" jt_status jt_module_save(jt_context* ctx, jt_module* module, const ch
     std::vector<std::string> names;
     std::vector<Ref> values;
     for (Named& n : named(own_module(c, "module", module), JT_MODULE_STATE))
-      names.push_back(std::move(n.name)), values.push_back(n.cell->value);
+      names.push_back(std::move(n.name)), values.push_back(c.value_of(*n.cell));
     require(path, "path");
     write_checkpoint(c, str("path", path, path_len), names, values);
   });

@@ -87,7 +87,7 @@ static jt_optimizer& own_optimizer(Context& c, jt_optimizer* optimizer) {
 
 // Records the values after one step. If it throws, no step was taken.
 static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::span<const Value> grads) {
-  if (o.step && o.step->value.ref().node->sequence != o.step_written) {
+  if (o.step && c.value_of(*o.step).ref().node->sequence != o.step_written) {
     int64_t steps;
     std::memcpy(&steps, c.read(o.step->value)->data, sizeof steps);
     o.rule.set_steps(steps);
@@ -95,8 +95,8 @@ static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::s
   List<List<Ref>> states(o.params.size());
   List<Optimizer::Parameter> parameters;
   for (size_t i = 0; i < o.params.size(); i++) {
-    for (Cell* s : o.states[i]) states[i].push_back(s->value);
-    parameters.push_back({o.params[i]->value, grads[i], states[i]});
+    for (Cell* s : o.states[i]) states[i].push_back(c.value_of(*s));
+    parameters.push_back({c.value_of(*o.params[i]), grads[i], states[i]});
   }
   auto scalar = [&](double value) { return c.data({JT_F64, {}}, &value); };
   Value counted;
@@ -135,7 +135,7 @@ extern "C" jt_status jt_optimizer_step(jt_context* ctx, jt_optimizer* optimizer,
     Ref from = operand(c, "loss", loss);
     Recycling recycling(c.lists());
     List<Ref> wrt;
-    for (Cell* p : o.params) wrt.push_back(p->value);
+    for (Cell* p : o.params) wrt.push_back(c.value_of(*p));
     bool has_consumed = false;
     auto gradients_of = [&] {
       GradOptions options;

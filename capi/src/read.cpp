@@ -92,14 +92,13 @@ struct Mapped {
   bool writes;
 };
 
-static void map(Context& c, jt_mapping* inout, Ref value, bool writes) {
-  Buffer* buffer = c.read(value);
+static void map(Context& c, jt_mapping* inout, Buffer* buffer, const Type& type, bool writes) {
   Mapped* mapped = new (c.runtime().pool->take_small(sizeof(Mapped))) Mapped{buffer, c.runtime().pool, writes};
   retain(buffer);
   buffer->pins.fetch_add(1, std::memory_order_acq_rel);
   if (writes) buffer->writers.fetch_add(1, std::memory_order_acq_rel);
   inout->data = buffer->data;
-  inout->data_len = value.type().bytes();
+  inout->data_len = type.bytes();
   inout->state = mapped;
 }
 static void check_mapping(const jt_mapping* inout) {
@@ -110,25 +109,25 @@ static void check_mapping(const jt_mapping* inout) {
 extern "C" jt_status jt_tensor_map(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout) {
   return guarded("jt_tensor_map", ctx, [&](Context& c) {
     check_mapping(inout);
-    map(c, inout, operand(c, "tensor", tensor), false);
+    const Cell* cell = unwrap(tensor);
+    if (cell && cell->context == &c && cell->written && cell->is_exported) return map(c, inout, cell->written, cell->type, false);
+    Ref value = operand(c, "tensor", tensor);
+    map(c, inout, c.read(value), value.type(), false);
   });
 }
 
-// Nobody but this cell, and others who write through it, would see the elements change.
-static bool is_alone(const Cell& cell, const Buffer& buffer) {
-  const Node& node = *cell.value.ref().node;
-  return node.op == Op::data && node.refs == 1 && buffer.pool &&
-         buffer.refs.load(std::memory_order_acquire) == 1 + buffer.pins.load(std::memory_order_acquire) &&
-         buffer.pins.load(std::memory_order_acquire) == buffer.writers.load(std::memory_order_acquire);
-}
 extern "C" jt_status jt_tensor_map_write(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout) {
   return guarded("jt_tensor_map_write", ctx, [&](Context& c) {
     check_mapping(inout);
     Cell& cell = own_cell(c, "tensor", tensor);
-    Buffer* buffer = c.read(cell.value);
-    if (!is_alone(cell, *buffer)) c.assign(cell, c.data(cell.type, buffer->data));
-    map(c, inout, cell.value, true);
-    static_cast<Mapped*>(inout->state)->buffer->content = next_content();
+    map(c, inout, c.writable(cell, false), cell.type, true);
+  });
+}
+extern "C" jt_status jt_tensor_map_export(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout) {
+  return guarded("jt_tensor_map_export", ctx, [&](Context& c) {
+    check_mapping(inout);
+    Cell& cell = own_cell(c, "tensor", tensor);
+    map(c, inout, c.writable(cell, true), cell.type, true);
   });
 }
 extern "C" void jt_tensor_unmap(jt_mapping* inout) {

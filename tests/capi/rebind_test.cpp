@@ -71,6 +71,69 @@ TEST(MapWrite, SharesMemoryAmongWritersAndCopiesForReaders) {
   jt_tensor_unmap(&frozen);
 }
 
+TEST(MapWrite, ChangesNothingThatWasRecordedSinceTheMappingWasMade) {
+  Session s;
+  Tensor x = s.floats({2}, {1, 2});
+  Written view(s, x);
+  Tensor doubled = s.make(jt_add, x, x);
+  view[0] = 50;
+  Tensor later = s.make(jt_add, x, x);
+  view[1] = 60;
+  EXPECT_EQ(s.read(doubled), (std::vector<float>{2, 4}));
+  EXPECT_EQ(s.read(later), (std::vector<float>{100, 4}));
+  EXPECT_EQ(s.read(x), (std::vector<float>{50, 60}));
+  EXPECT_EQ(view[0], 50);
+}
+
+TEST(MapWrite, ChangesNoOtherTensorOfTheValue) {
+  Session s;
+  Tensor x = s.floats({2}, {1, 2}), y = s.floats({2}, {0, 0});
+  {
+    Written view(s, x);
+    must(jt_tensor_assign(s.ctx, y, x));
+    view[0] = 50;
+    EXPECT_EQ(s.read(y), (std::vector<float>{1, 2}));
+    view[1] = 60;
+  }
+  EXPECT_EQ(s.read(x), (std::vector<float>{50, 60}));
+  EXPECT_EQ(s.read(y), (std::vector<float>{1, 2}));
+}
+
+TEST(MapWrite, LetsGradientsFlowWhileItLasts) {
+  Session s;
+  Tensor w = s.floats({2}, {2, 3});
+  must(jt_tensor_set_requires_grad(s.ctx, w, 1));
+  Written view(s, w);
+  jt_tensor *wrt = w, *dw = nullptr;
+  must(jt_grad(s.ctx, s.sum(s.make(jt_mul, w, w)), &wrt, 1, nullptr, 0, &dw, 1));
+  view[0] = 9;
+  EXPECT_EQ(s.read(Tensor(dw)), (std::vector<float>{4, 6}));
+  must(jt_backward(s.ctx, s.sum(s.make(jt_mul, w, w)), 0));
+  must(jt_tensor_grad(s.ctx, w, &dw));
+  EXPECT_EQ(s.read(Tensor(dw)), (std::vector<float>{18, 6}));
+}
+
+TEST(MapExport, IsNoCopyAndChangesNothingThatWasRecorded) {
+  Session s;
+  Tensor x = s.floats({2}, {1, 2});
+  jt_mapping look{sizeof look}, out{sizeof out};
+  must(jt_tensor_map(s.ctx, x, &look));
+  must(jt_tensor_map_export(s.ctx, x, &out));
+  EXPECT_EQ(look.data, out.data);
+  jt_tensor_unmap(&look);
+  Tensor pending = s.make(jt_neg, x);
+  static_cast<float*>(const_cast<void*>(out.data))[0] = 7;
+  EXPECT_EQ(s.read(pending), (std::vector<float>{-1, -2}));
+  EXPECT_EQ(s.read(x), (std::vector<float>{7, 2}));
+  jt_tensor_unmap(&out);
+  pending = s.make(jt_neg, x);
+  must(jt_tensor_map_export(s.ctx, x, &out));
+  static_cast<float*>(const_cast<void*>(out.data))[0] = 8;
+  EXPECT_EQ(s.read(pending), (std::vector<float>{-7, -2}));
+  jt_tensor_unmap(&out);
+  EXPECT_EQ(s.read(x), (std::vector<float>{8, 2}));
+}
+
 TEST(MapWrite, NeverWritesMemoryOfTheCaller) {
   Session s;
   float mine[2] = {1, 2};

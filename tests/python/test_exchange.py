@@ -79,6 +79,115 @@ def test_data_is_writable_and_counts_as_an_assignment(np):
     assert y.tolist() == [1, 4] and w.requires_grad and w.tolist() == [0, 0]
 
 
+def test_views_change_nothing_that_was_recorded(np):
+    """Whenever the view was made: values never change, a write counts as an assignment."""
+    x = jt.array([1.0, 2.0])
+    view = x.data
+    doubled = x * 2
+    view[0] = 50
+    assert doubled.tolist() == [2, 4] and x.tolist() == [50, 2] and (x * 2).tolist() == [100, 4]
+    y = jt.zeros((2,))
+    y.assign(x)
+    copied, stored = jt.array(x), {"x": x.detach()}
+    view[:] = 7
+    assert y.tolist() == copied.tolist() == stored["x"].tolist() == [50, 2] and x.tolist() == [7, 7]
+    with np.errstate(all="ignore"):
+        again = x.data
+    again[1] = 8
+    assert view.tolist() == [7, 8] and x.tolist() == [7, 8] and x.numpy().tolist() == [7, 8]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_views_of_every_dtype_are_assignments(np, dtype):
+    for shape in ((), (0,), (3,), (2, 2)):
+        x = jt.ones(shape, dtype=dtype)
+        view = x.data
+        before = x + x if dtype != "bool" else x.logical_and(x)
+        view[...] = 0
+        assert (before.numpy() != 0).all() and (x.numpy() == 0).all() and not (x + x if dtype != "bool" else x).numpy().any()
+
+
+def test_a_view_of_a_parameter_in_training(np):
+    w = jt.Parameter([1.0, 2.0])
+    view = w.data
+    optimizer = jt.optim.SGD([w], lr=1.0)
+    loss = (w * w).sum()
+    optimizer.step(loss)
+    assert w.tolist() == [-1, -2] and view.tolist() == [1, 2]
+
+
+def test_what_a_dlpack_consumer_writes_is_an_assignment():
+    torch = pytest.importorskip("torch")
+    x = jt.array([1.0, 2.0])
+    early = x * 2
+    t = torch.from_dlpack(x)
+    late = x * 2
+    t[0] = 50
+    assert early.tolist() == late.tolist() == [2, 4] and x.tolist() == [50, 2]
+    t[1] = 60
+    assert (x * 2).tolist() == [100, 120] and x.numpy().tolist() == [50, 60]
+    y = x + 1  # no copy before it is needed
+    address = y.numpy(copy=False).ctypes.data
+    t = torch.from_dlpack(y)
+    assert t.data_ptr() == address
+    later = y * 2
+    t.zero_()
+    del t
+    assert later.tolist() == [102, 122] and y.tolist() == [0, 0] and (y + 1).tolist() == [1, 1]
+
+
+class Foreign:
+    """An array that has DLPack and nothing else."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+
+@pytest.mark.parametrize("cut", [lambda a: a, lambda a: a.T, lambda a: a[::2], lambda a: a[:, :0], lambda a: a[:1, :1].reshape(())])
+def test_arrays_of_others_are_copied(np, cut):
+    a = np.arange(12, dtype=np.float32).reshape(3, 4)
+    foreign, wanted = Foreign(cut(a)), cut(a).copy()
+    made, target, nothing = jt.array(foreign), jt.zeros(wanted.shape), jt.zeros(wanted.shape)
+    target.assign(foreign)
+    summed = nothing + foreign
+    module = jt.nn.Linear(2, 2, bias=False)
+    if wanted.shape == (2, 4):
+        module.load_state_dict({"weight": Foreign(cut(a)[:, :2])})
+    a[:] = -1
+    for x in (made, target, summed):
+        np.testing.assert_array_equal(x.numpy(), wanted)
+    if wanted.shape == (2, 4):
+        np.testing.assert_array_equal(module.weight.numpy(), wanted[:, :2])
+
+
+def test_torch_tensors_are_copied():
+    torch = pytest.importorskip("torch")
+    t = torch.ones(3)
+    made, w = jt.array(t), jt.Parameter(torch.ones(3))
+    summed = made + t
+    layer = jt.nn.Linear(3, 1, bias=False)
+    state = {"weight": torch.ones(1, 3)}
+    layer.load_state_dict(state)
+    t += 5
+    state["weight"].zero_()
+    assert made.tolist() == w.tolist() == [1, 1, 1] and summed.tolist() == [2, 2, 2] and layer.weight.tolist() == [[1, 1, 1]]
+
+
+def test_a_producer_of_dlpack_that_raises(np):
+    class Broken(Foreign):
+        def __dlpack__(self, **options):
+            raise TypeError("no such device")
+
+    with pytest.raises(TypeError, match="no such device"):
+        jt.from_dlpack(Broken(np.zeros(3)))
+
+
 @pytest.mark.parametrize("cut", [lambda a: a[::2], lambda a: a[::-1], lambda a: a.T, lambda a: a[:, 1:], lambda a: a.transpose(2, 0, 1)[..., ::2],
                                  lambda a: a[1:, None, 0]])
 def test_strided_memory(np, cut):

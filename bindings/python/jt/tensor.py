@@ -385,7 +385,7 @@ def array(data: Any, dtype: Any = None) -> Tensor:
     elif isinstance(data, (bool, int, float, list, tuple, range)):
         out = _C.from_data(data)
     elif hasattr(data, "__dlpack__") and not hasattr(data, "__array_interface__"):
-        out = _detached(from_dlpack(data))
+        out = _from_dlpack(data, True)
     elif hasattr(data, "__array__") and not _has_buffer(data):
         out = _C.from_data(data.__array__())
     elif hasattr(data, "__next__") or isinstance(data, (set, frozenset, dict, str)):
@@ -408,17 +408,24 @@ def _has_buffer(data: Any) -> bool:
 def from_dlpack(data: Any) -> Tensor:
     """A tensor over the memory of an object with __dlpack__, without a copy where the elements lie densely.
 
-    The memory must not change while the tensor is used. Errors: DTypeError, BufferError (not in host memory)."""
+    The memory must not change while the tensor is used; jt.array copies it. Errors: DTypeError, BufferError (not in host
+    memory)."""
+    return _detached(data) if isinstance(data, Tensor) else _from_dlpack(data, False)
+
+
+def _from_dlpack(data: Any, copies: bool) -> Tensor:
     if type(data).__name__ == "PyCapsule":
-        return _C.from_capsule(data)
+        return _C.from_capsule(data, copies)
     device = data.__dlpack_device__()
     if tuple(device)[0] != 1:
         raise BufferError(f"from_dlpack: the elements are on device {tuple(device)}, not in host memory")
     try:
         capsule = data.__dlpack__(max_version=(1, 0))
-    except TypeError:  # older than version 1
-        capsule = data.__dlpack__()
-    return _C.from_capsule(capsule)
+    except TypeError as error:
+        if "max_version" not in str(error) and "keyword" not in str(error):
+            raise
+        capsule = data.__dlpack__()  # older than version 1: the argument is unknown there
+    return _C.from_capsule(capsule, copies)
 
 
 def stack(inputs: Sequence[Any], dim: int = 0) -> Tensor:
@@ -444,6 +451,6 @@ def _index_set(x: Tensor, key: Any, value: Any) -> None:
 
 
 _C.set_up({"error": errors.from_status, "dtype_error": errors.DTypeError, "dtype_code": dtypes.code_of,
-           "folder": os.path.join(os.path.dirname(__file__), ""), "index_get": _index_get, "index_set": _index_set, "as_array": array, "from_dlpack": from_dlpack,
+           "folder": os.path.join(os.path.dirname(__file__), ""), "index_get": _index_get, "index_set": _index_set, "as_array": array,
            "compiling": compiling},
           dtypes.by_code, Tensor)

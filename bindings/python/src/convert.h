@@ -63,6 +63,7 @@ static jp_number_kind jp_kind_of_number(PyObject* o) {
   if (PyBool_Check(o)) return JT_NUMBER_BOOL;
   if (PyLong_Check(o)) return JT_NUMBER_INT;
   if (PyObject_CheckBuffer(o) || jp_is_tensor(o)) return JT_NO_NUMBER;
+  if (PyObject_HasAttrString((PyObject*)Py_TYPE(o), "__dlpack__")) return JT_NO_NUMBER; /* an array that can be an index */
   if (PyIndex_Check(o)) return JT_NUMBER_INT;
   if (Py_TYPE(o)->tp_as_number && Py_TYPE(o)->tp_as_number->nb_float && !PyUnicode_Check(o)) return JT_NUMBER_FLOAT;
   return JT_NO_NUMBER;
@@ -183,7 +184,7 @@ static int jp_as_operand(PyObject* o, jt_dtype beside, jt_tensor** out, int* own
   if ((kind = jp_kind_of_number(o))) *out = jp_number(o, kind, jp_weak_dtype(kind, beside));
   else if (PyObject_CheckBuffer(o) && !PyBytes_Check(o) && !PyByteArray_Check(o)) *out = jp_from_buffer(o);
   else if (PyObject_HasAttrString(o, "__dlpack__")) {
-    PyObject *hook = jp_hook("from_dlpack"), *made = hook ? PyObject_CallFunctionObjArgs(hook, o, NULL) : NULL;
+    PyObject *hook = jp_hook("as_array"), *made = hook ? PyObject_CallFunctionObjArgs(hook, o, NULL) : NULL;
     *out = made ? jp_get(made) : NULL;
     if (*out) jt_tensor_retain(*out);
     Py_XDECREF(made);

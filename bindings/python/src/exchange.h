@@ -21,8 +21,9 @@ static void jp_drop_view(jp_view* view) {
   jt_tensor_unmap(&view->mapping);
   PyMem_Free(view);
 }
+typedef enum { JP_READS = 0, JP_WRITES = 1, JP_EXPORTS = 2 } jp_view_kind;
 /* NULL with an exception. */
-static jp_view* jp_make_view(jt_tensor* x, int writes) {
+static jp_view* jp_make_view(jt_tensor* x, jp_view_kind kind) {
   jp_view* view = PyMem_Calloc(1, sizeof *view);
   jt_status status;
   Py_ssize_t stride;
@@ -30,7 +31,8 @@ static jp_view* jp_make_view(jt_tensor* x, int writes) {
   if (!view) return (jp_view*)PyErr_NoMemory();
   view->mapping.struct_size = sizeof view->mapping;
   if (jp_enter()) return PyMem_Free(view), NULL;
-  if (writes) JT_LONG(status = jt_tensor_map_write(jp_ctx, x, &view->mapping));
+  if (kind == JP_WRITES) JT_LONG(status = jt_tensor_map_write(jp_ctx, x, &view->mapping));
+  else if (kind == JP_EXPORTS) JT_LONG(status = jt_tensor_map_export(jp_ctx, x, &view->mapping));
   else JT_LONG(status = jt_tensor_map(jp_ctx, x, &view->mapping));
   if (status != JT_OK) return PyMem_Free(view), jp_raise(status), NULL;
   view->rank = jt_tensor_ndim(x);
@@ -48,7 +50,7 @@ static int jp_fill_buffer(PyObject* self, jt_tensor* x, Py_buffer* buffer, int f
   if (!format) return PyErr_SetString(PyExc_BufferError, "bfloat16 has no buffer format; cast to float32"), -1;
   if ((flags & PyBUF_WRITABLE) && !writes)
     return PyErr_SetString(PyExc_BufferError, "a tensor's buffer is read-only; x.data is writable"), -1;
-  if (!(view = jp_make_view(x, writes))) return -1;
+  if (!(view = jp_make_view(x, writes ? JP_WRITES : JP_READS))) return -1;
   buffer->buf = (void*)view->mapping.data, buffer->len = (Py_ssize_t)view->mapping.data_len;
   buffer->itemsize = (Py_ssize_t)jt_dtype_size(jt_tensor_dtype(x)), buffer->readonly = !writes;
   buffer->ndim = flags & PyBUF_ND ? view->rank : 1, buffer->format = flags & PyBUF_FORMAT ? (char*)format : NULL;
@@ -149,7 +151,7 @@ static void jp_capsule_gone(PyObject* capsule) {
 
 static PyObject* jp_to_dlpack(jt_tensor* x, int versioned, int writes) {
   jp_export* e = calloc(1, sizeof *e);
-  jp_view* view = e ? jp_make_view(x, writes) : NULL;
+  jp_view* view = e ? jp_make_view(x, writes ? JP_WRITES : JP_EXPORTS) : NULL;
   jp_dl_tensor* to;
   PyObject* capsule;
   int i;
@@ -201,6 +203,15 @@ static int jp_dense_order(const jp_dl_tensor* t, int* order) {
   }
   return 1;
 }
+static int jp_is_row_major(const jp_dl_tensor* t) {
+  int64_t expected = 1;
+  int axis;
+  for (axis = t->ndim - 1; axis >= 0 && t->strides; axis--) {
+    if (t->shape[axis] != 1 && t->strides[axis] != expected) return 0;
+    expected *= t->shape[axis];
+  }
+  return 1;
+}
 /* A dense copy of strided elements; NULL without an exception: no memory. */
 static char* jp_gather(const jp_dl_tensor* t, const char* from, size_t bytes, size_t element) {
   char *copy = PyMem_Malloc(bytes + 1), *to = copy;
@@ -216,7 +227,7 @@ static char* jp_gather(const jp_dl_tensor* t, const char* from, size_t bytes, si
   }
 }
 /* 1: *out borrows the memory and calls `release(user)` when it needs it no more. 2: *out is a copy. 0: an exception. */
-static int jp_borrow_dl(const jp_dl_tensor* t, void (*release)(void*, void*), void* user, jt_tensor** out) {
+static int jp_borrow_dl(const jp_dl_tensor* t, int copies, void (*release)(void*, void*), void* user, jt_tensor** out) {
   jt_dtype dtype = jp_dtype_of_dl(t->dtype);
   int order[JT_MAX_RANK], i, in_order = 1;
   int64_t dims[JT_MAX_RANK], back[JT_MAX_RANK], count = 1;
@@ -233,11 +244,11 @@ static int jp_borrow_dl(const jp_dl_tensor* t, void (*release)(void*, void*), vo
   for (i = 0; i < t->ndim; i++) count *= t->shape[i];
   bytes = (size_t)count * jt_dtype_size(dtype);
   if (jp_enter()) return 0;
-  if (!count || !jp_dense_order(t, order) || (uintptr_t)data % jt_dtype_size(dtype)) {
-    char* copy = jp_gather(t, data, bytes, jt_dtype_size(dtype));
-    if (!copy) return PyErr_NoMemory(), 0;
-    status = jt_tensor_from_bytes(jp_ctx, copy, bytes, dtype, t->shape, (size_t)t->ndim, out);
-    PyMem_Free(copy);
+  if (copies || !count || !jp_dense_order(t, order) || (uintptr_t)data % jt_dtype_size(dtype)) {
+    char* row_major = jp_is_row_major(t) ? data : jp_gather(t, data, bytes, jt_dtype_size(dtype));
+    if (!row_major && bytes) return PyErr_NoMemory(), 0;
+    status = jt_tensor_from_bytes(jp_ctx, row_major, bytes, dtype, t->shape, (size_t)t->ndim, out);
+    if (row_major != data) PyMem_Free(row_major);
     return status == JT_OK ? 2 : (jp_raise(status), 0);
   }
   for (i = 0; i < t->ndim; i++) dims[i] = t->shape[order[i]], back[order[i]] = i, in_order &= order[i] == i;
@@ -254,18 +265,18 @@ static int jp_borrow_dl(const jp_dl_tensor* t, void (*release)(void*, void*), vo
   }
   return 1;
 }
-static PyObject* jp_from_capsule(PyObject* capsule) {
+static PyObject* jp_from_capsule(PyObject* capsule, int copies) {
   jt_tensor* out;
   int taken;
   if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
     jp_dl_versioned* m = PyCapsule_GetPointer(capsule, "dltensor_versioned");
     if (m->version.major != 1) return PyErr_Format(PyExc_BufferError, "from_dlpack: version %u of DLPack", m->version.major);
-    if (!(taken = jp_borrow_dl(&m->tensor, jp_release_versioned, m, &out))) return NULL;
+    if (!(taken = jp_borrow_dl(&m->tensor, copies, jp_release_versioned, m, &out))) return NULL;
     PyCapsule_SetName(capsule, "used_dltensor_versioned");
     if (taken == 2) jp_release_versioned(m, NULL);
   } else {
     jp_dl_managed* m = PyCapsule_GetPointer(capsule, "dltensor");
-    if (!m || !(taken = jp_borrow_dl(&m->tensor, jp_release_managed, m, &out))) return NULL;
+    if (!m || !(taken = jp_borrow_dl(&m->tensor, copies, jp_release_managed, m, &out))) return NULL;
     PyCapsule_SetName(capsule, "used_dltensor");
     if (taken == 2) jp_release_managed(m, NULL);
   }

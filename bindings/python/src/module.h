@@ -199,9 +199,9 @@ static PyObject* from_bytes(PyObject* data, jt_dtype dtype, const int64_t* INTS,
   PyBuffer_Release(&view);
   return jp_result(status, out);
 }
-static PyObject* from_capsule(PyObject* capsule) {
+static PyObject* from_capsule(PyObject* capsule, int copies) {
   if (!PyCapsule_CheckExact(capsule)) return PyErr_SetString(PyExc_TypeError, "expected a capsule of DLPack"), NULL;
-  return jp_from_capsule(capsule);
+  return jp_from_capsule(capsule, copies);
 }
 
 /* ---- gradients ---------------------------------------------------------------------------------------------------- */

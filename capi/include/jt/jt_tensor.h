@@ -130,12 +130,17 @@ typedef struct jt_mapping {
  * Errors: JT_E_INVALID (a NULL), JT_E_ABI, and those of jt_eval. Threads: the context's; the memory may be read from
  * any. */
 JT_API jt_status jt_tensor_map(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout);
-/* As jt_tensor_map, for memory that the caller may write; it counts as an assignment to the tensor: what was recorded
- * from the tensor before keeps the old elements (they are copied first where anything else could see the change), and
- * what is recorded later sees what the memory holds when it runs. Mappings of one tensor that may be written share their
- * memory until the tensor is assigned.
+/* As jt_tensor_map, for memory that the caller may write; a write counts as an assignment to the tensor: what was recorded
+ * from the tensor before it keeps the old elements, what is recorded, read or mapped later has the new ones, whenever the
+ * mapping was made. Elements are copied where anything else could see a change: when the mapping is made, and when the
+ * tensor is used while there is one. Mappings of one tensor that may be written share their memory until the tensor is
+ * assigned.
  * Errors and threads: as jt_tensor_map; the tensor is of this context. */
 JT_API jt_status jt_tensor_map_write(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout);
+/* As jt_tensor_map_write, for memory that is handed on to be read, to others who cannot be kept from writing (DLPack): it is
+ * not copied for the sake of mappings made by jt_tensor_map, which show what is written.
+ * Errors and threads: as jt_tensor_map_write. */
+JT_API jt_status jt_tensor_map_export(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout);
 /* Ends a mapping and clears it; a cleared one or NULL is ignored. Any thread; cannot fail. */
 JT_API void jt_tensor_unmap(jt_mapping* inout);
 

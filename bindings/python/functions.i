@@ -6,6 +6,7 @@
 // These only look at a handle.
 %define JT_LOOKS(function) %exception function { $action } %enddef
 JT_LOOKS(shape) JT_LOOKS(jt_tensor_dtype) JT_LOOKS(jt_tensor_ndim) JT_LOOKS(jt_tensor_count) JT_LOOKS(place_of) JT_LOOKS(current_place)
+JT_LOOKS(raise_dropped) JT_LOOKS(has_buffer)
 PyObject* set_up(PyObject* hooks, PyObject* dtypes, PyObject* cls);
 PyObject* place_of(unsigned number);
 PyObject* current_place(void);
@@ -16,6 +17,8 @@ PyObject* item(jt_tensor* SELF);
 PyObject* tolist(jt_tensor* SELF);
 PyObject* to_bytes(jt_tensor* SELF);
 PyObject* writable(jt_tensor* SELF);
+PyObject* raise_dropped(void);
+PyObject* has_buffer(PyObject* data);
 PyObject* to_dlpack(jt_tensor* SELF, int versioned, int writes);
 PyObject* sync_one(jt_tensor* SELF);
 PyObject* from_data(PyObject* data);

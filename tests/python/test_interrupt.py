@@ -49,6 +49,39 @@ def test_a_long_evaluation_ends_and_can_be_continued():
     assert z.tolist() == long_graph(x.clone(), 3).tolist()
 
 
+CONVERSIONS = {
+    "numpy": lambda np, y: y.numpy(), "asarray": lambda np, y: np.asarray(y), "array": lambda np, y: np.array(y), "view": lambda np, y: y.numpy(copy=False),
+    "list": lambda np, y: np.array([y, y]), "sum": lambda np, y: np.add(np.ones(1), np.asarray(y)), "data": lambda np, y: y.data,
+    "memoryview": lambda np, y: memoryview(y), "tolist": lambda np, y: y.tolist(), "dlpack": lambda np, y: np.from_dlpack(y),
+    "float": lambda np, y: float(y.sum()), "repr": lambda np, y: repr(y), "item": lambda np, y: y.sum().item(), "bytes": lambda np, y: bytes(y)}
+
+
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_no_conversion_loses_an_interrupt(np, name):
+    x = (jt.rand((300, 300)) - 0.5).sync()
+    y = long_graph(x, 600)
+    with pytest.raises(KeyboardInterrupt), Interrupted(0.1):
+        CONVERSIONS[name](np, y)
+    assert np.asarray(x + 1).shape == (300, 300)
+
+
+@pytest.mark.parametrize("name", sorted(set(CONVERSIONS) - {"float", "item"}))
+def test_no_conversion_changes_a_lack_of_memory(np, name):
+    y = jt.ones((1 << 48,), dtype="uint8") + 1
+    with pytest.raises(MemoryError):
+        CONVERSIONS[name](np, y)
+
+
+def test_an_exception_is_raised_once(np):
+    y = jt.ones((1 << 48,)) + 1
+    with pytest.raises(MemoryError):
+        memoryview(y)
+    assert jt.ones((2,)).__array__().tolist() == [1, 1]
+    with pytest.raises(MemoryError):
+        np.asarray(y)
+    assert np.asarray(jt.ones((2,)).cast("bfloat16")).tolist() == [1, 1]
+
+
 def test_an_evaluation_goes_on_where_nothing_was_lost():
     x = (jt.rand((200, 200)) - 0.5).sync()
     y = long_graph(x, 400)

@@ -14,7 +14,9 @@ _GRAD_RETAIN, _GRAD_CREATE, _GRAD_ALLOW_UNUSED = 1, 2, 4
 def _numpy() -> Any:
     try:
         import numpy
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name != "numpy":
+            raise
         raise ImportError("this needs NumPy; without it there are memoryview(x), x.tolist() and DLPack") from None
     return numpy
 
@@ -77,13 +79,17 @@ class Tensor(_C.TensorBase):
     def numpy(self, copy: bool = True) -> Any:
         """The elements as a NumPy array: a writable copy, or with copy=False a read-only view. bfloat16 becomes float32."""
         np, x = _numpy(), self._viewable()
-        return np.array(x, copy=True) if copy else np.asarray(memoryview(x))
+        view = memoryview(x)  # NumPy itself would drop what this raises
+        return np.array(view, copy=True) if copy else np.asarray(view)
 
     def fetch_sync(self) -> Any:
         """As numpy()."""
         return self.numpy()
 
     def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> Any:
+        _C.raise_dropped()  # NumPy asks for a buffer first, and drops an interrupt or a lack of memory
+        if copy is False and (self.dtype is dtypes.bfloat16 or dtype is not None and _numpy().dtype(dtype) != self.dtype):
+            raise ValueError(f"a tensor of dtype {self.dtype} becomes an array of another dtype only by a copy")
         out = self.numpy(copy=bool(copy))
         return out if dtype is None or out.dtype == dtype else out.astype(dtype)
 
@@ -92,15 +98,16 @@ class Tensor(_C.TensorBase):
         """The elements as a writable NumPy array (without NumPy: a memoryview) over the tensor's own memory.
 
         Writing counts as an assignment: what was recorded before keeps the old elements."""
+        from importlib.util import find_spec
         view = memoryview(_C.writable(self))
-        try:
-            return _numpy().asarray(view)
-        except ImportError:
-            return view
+        return _numpy().asarray(view) if find_spec("numpy") else view
 
     @data.setter
     def data(self, value: Any) -> None:
         self.assign(value)
+
+    def __bytes__(self) -> bytes:
+        return _C.to_bytes(self)
 
     def __dlpack_device__(self) -> Tuple[int, int]:
         return (1, 0)
@@ -386,7 +393,7 @@ def array(data: Any, dtype: Any = None) -> Tensor:
         out = _C.from_data(data)
     elif hasattr(data, "__dlpack__") and not hasattr(data, "__array_interface__"):
         out = _from_dlpack(data, True)
-    elif hasattr(data, "__array__") and not _has_buffer(data):
+    elif hasattr(data, "__array__") and not _C.has_buffer(data):
         out = _C.from_data(data.__array__())
     elif hasattr(data, "__next__") or isinstance(data, (set, frozenset, dict, str)):
         raise TypeError(f"cannot make a tensor from {type(data).__name__}")
@@ -395,14 +402,6 @@ def array(data: Any, dtype: Any = None) -> Tensor:
     if dtype is not None and out.dtype != dtype:
         out = _C.cast(out, dtype)
     return out
-
-
-def _has_buffer(data: Any) -> bool:
-    try:
-        memoryview(data)
-        return True
-    except (TypeError, ValueError, BufferError):
-        return False
 
 
 def from_dlpack(data: Any) -> Tensor:

@@ -46,7 +46,8 @@ static int jp_integer_bits(PyObject* o, jt_dtype t, long long* out) {
   if (t == JT_U64 && overflow > 0) {
     unsigned long long wide = PyLong_AsUnsignedLongLong(o);
     if (!PyErr_Occurred()) return *out = (long long)wide, 1;
-    PyErr_Clear();
+    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return 0;
+    PyErr_Clear(); /* told below, with the dtype */
   }
   jp_integer_range(t, &lo, &hi);
   if (overflow || value < lo || value > hi) {

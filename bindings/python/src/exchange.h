@@ -47,10 +47,11 @@ static int jp_fill_buffer(PyObject* self, jt_tensor* x, Py_buffer* buffer, int f
   const char* format = jp_format(jt_tensor_dtype(x));
   jp_view* view;
   buffer->obj = NULL;
+  jp_forget_dropped();
   if (!format) return PyErr_SetString(PyExc_BufferError, "bfloat16 has no buffer format; cast to float32"), -1;
   if ((flags & PyBUF_WRITABLE) && !writes)
     return PyErr_SetString(PyExc_BufferError, "a tensor's buffer is read-only; x.data is writable"), -1;
-  if (!(view = jp_make_view(x, writes ? JP_WRITES : JP_READS))) return -1;
+  if (!(view = jp_make_view(x, writes ? JP_WRITES : JP_READS))) return jp_keep_dropped(), -1;
   buffer->buf = (void*)view->mapping.data, buffer->len = (Py_ssize_t)view->mapping.data_len;
   buffer->itemsize = (Py_ssize_t)jt_dtype_size(jt_tensor_dtype(x)), buffer->readonly = !writes;
   buffer->ndim = flags & PyBUF_ND ? view->rank : 1, buffer->format = flags & PyBUF_FORMAT ? (char*)format : NULL;

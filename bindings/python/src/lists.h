@@ -84,7 +84,7 @@ static int jp_put_number(jp_list* list, PyObject* o) {
   else {
     long long bits = 0;
     PyObject* integer = PyNumber_Index(o);
-    if (integer && !jp_integer_bits(integer, JT_I64, &bits)) {
+    if (integer && !jp_integer_bits(integer, JT_I64, &bits) && PyErr_ExceptionMatches(PyExc_OverflowError)) {
       PyErr_Clear();
       list->has_wide |= jp_integer_bits(integer, JT_U64, &bits);
     }

@@ -155,6 +155,13 @@ static PyObject* to_bytes(jt_tensor* SELF) {
   if (view) jp_drop_view(view);
   return out;
 }
+/* Raises what the same thread's last call, an export of a buffer, has raised; None if it raised nothing. */
+static PyObject* raise_dropped(void) {
+  if (jp_raise_dropped()) return NULL;
+  Py_RETURN_NONE;
+}
+/* Whether an object offers a buffer; asks for none. */
+static PyObject* has_buffer(PyObject* data) { return PyBool_FromLong(PyObject_CheckBuffer(data)); }
 static PyObject* writable(jt_tensor* SELF) {
   jp_writable* out = PyObject_New(jp_writable, &jp_writable_type);
   if (out) jt_tensor_retain(out->handle = SELF);

@@ -150,6 +150,8 @@ static PyObject* jp_nb_index(PyObject* a) {
   jt_tensor* x = jp_get(a);
   if (x && !jp_is_integer(jt_tensor_dtype(x)))
     return PyErr_Format(PyExc_TypeError, "a tensor of dtype %s cannot be an index", jt_dtype_name(jt_tensor_dtype(x)));
+  if (x && jt_tensor_count(x) != 1)
+    return PyErr_Format(PyExc_TypeError, "a tensor of %lld elements cannot be an index", (long long)jt_tensor_count(x));
   return x ? jp_item(x) : NULL;
 }
 #endif

@@ -23,6 +23,38 @@ static PyObject* jp_hook(const char* name) { /* borrowed */
   return hook;
 }
 
+/* ---- exceptions that a caller drops ------------------------------------------------------------------------------- */
+
+/* NumPy drops whatever asking for a buffer raised and goes on to __array__. That raises it again: an interrupt is not lost,
+ * and nothing is computed a second time. Kept per thread, until the thread's next call. */
+static __thread PyObject* jp_dropped;
+static volatile int jp_dropped_count; /* of all threads */
+
+static void jp_forget_dropped(void) {
+  if (!jp_dropped) return;
+  jp_dropped_count--;
+  Py_CLEAR(jp_dropped);
+}
+/* Keeps the exception that is set, and leaves it set. */
+static void jp_keep_dropped(void) {
+  PyObject *type, *value, *traceback;
+  jp_forget_dropped();
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  if (value && traceback) PyException_SetTraceback(value, traceback);
+  if (value) Py_INCREF(jp_dropped = value), jp_dropped_count++;
+  PyErr_Restore(type, value, traceback);
+}
+/* -1 with the exception that was kept; 0 without one. */
+static int jp_raise_dropped(void) {
+  PyObject* error = jp_dropped;
+  if (!error) return 0;
+  jp_dropped = NULL, jp_dropped_count--;
+  PyErr_SetObject((PyObject*)Py_TYPE(error), error);
+  Py_DECREF(error);
+  return -1;
+}
+
 /* ---- who is inside ------------------------------------------------------------------------------------------------ */
 
 static struct {
@@ -35,6 +67,7 @@ static struct {
 } jp_gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0};
 
 static int jp_wait_at_gate(void) {
+  jp_forget_dropped();
   if (jp_gate.is_broken) {
     PyErr_SetString(PyExc_RuntimeError, "jt: this process was forked while another thread was evaluating; start it anew");
     return -1;
@@ -60,7 +93,7 @@ static int jp_wait_at_gate(void) {
 static inline int jp_enter(void) {
   static uint32_t told;
   uint32_t line;
-  if (__builtin_expect(jp_gate.busy || jp_gate.is_broken, 0) && jp_wait_at_gate()) return -1;
+  if (__builtin_expect(jp_gate.busy || jp_gate.is_broken || jp_dropped_count, 0) && jp_wait_at_gate()) return -1;
   if ((line = jp_current_line()) != told) jt_context_set_line(jp_ctx, told = line);
   return 0;
 }

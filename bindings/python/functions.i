@@ -7,6 +7,7 @@
 %define JT_LOOKS(function) %exception function { $action } %enddef
 JT_LOOKS(shape) JT_LOOKS(jt_tensor_dtype) JT_LOOKS(jt_tensor_ndim) JT_LOOKS(jt_tensor_count) JT_LOOKS(place_of) JT_LOOKS(current_place)
 JT_LOOKS(raise_dropped) JT_LOOKS(has_buffer)
+JT_LOOKS(set_grad_mode) JT_LOOKS(is_grad_enabled)
 PyObject* set_up(PyObject* hooks, PyObject* dtypes, PyObject* cls);
 PyObject* place_of(unsigned number);
 PyObject* current_place(void);
@@ -19,6 +20,8 @@ PyObject* to_bytes(jt_tensor* SELF);
 PyObject* writable(jt_tensor* SELF);
 PyObject* raise_dropped(void);
 PyObject* has_buffer(PyObject* data);
+PyObject* set_grad_mode(int on);
+PyObject* is_grad_enabled(void);
 PyObject* to_dlpack(jt_tensor* SELF, int versioned, int writes);
 PyObject* sync_one(jt_tensor* SELF);
 PyObject* from_data(PyObject* data);
@@ -46,6 +49,7 @@ PyObject* graph_text(jt_tensor* const* TENSORS, size_t TENSORS_LEN, int stage);
 %feature("docstring") jt_schedule_warmup "schedule_warmup(lr, step, warmup) -> float\n\nRises linearly from lr / warmup at step 0 to lr at step warmup - 1, and stays.";
 
 // The functions above stand in for these.
+%ignore jt_context_set_grad_mode;
 %ignore jt_runtime_memory_info;
 %ignore jt_runtime_stats;
 %ignore jt_kernel_stats_get;

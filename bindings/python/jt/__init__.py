@@ -21,7 +21,7 @@ from .creation import (
     zeros_like as zeros_like)
 from .autograd import (
     Parameter as Parameter, enable_grad as enable_grad, grad as grad, is_grad_enabled as is_grad_enabled,
-    no_grad as no_grad, stop_grad as stop_grad)
+    no_grad as no_grad, set_grad_enabled as set_grad_enabled, stop_grad as stop_grad)
 from .function import (
     Function as Function)
 from .module import (

@@ -1,11 +1,10 @@
 """autograd: gradients asked for, and switched off."""
 from __future__ import annotations
 
-import contextlib
-import functools
 from typing import Any, Callable, List, Optional, Sequence, TypeVar, Union
 
 from . import _C, errors
+from ._scope import Before, decorated
 from .tensor import _GRAD_ALLOW_UNUSED, _GRAD_CREATE, _GRAD_RETAIN, Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,47 +26,61 @@ def grad(y: Tensor, inputs: Union[Tensor, Sequence[Tensor]], dy: Optional[Tensor
     return out[0] if one else out
 
 
-class _GradMode(contextlib.ContextDecorator):
-    """Gradients on or off inside a `with` block or a decorated function."""
+class _GradMode:
+    """Gradients on or off for this thread, inside a `with` block or a decorated function, generator or coroutine."""
 
-    def __init__(self, on: bool) -> None:
-        self._on = on
-        self._before: List[bool] = []
+    _on = True
+
+    def __new__(cls, function: Optional[F] = None) -> Any:
+        """With a function, as `@jt.no_grad`: the decorated function."""
+        return super().__new__(cls) if function is None else decorated(cls, function)
+
+    def __init__(self, function: Any = None) -> None:
+        self._before: Before[bool] = Before()
 
     def __call__(self, function: F) -> F:
-        @functools.wraps(function)
-        def inner(*args: Any, **kwargs: Any) -> Any:
-            with _GradMode(self._on):
-                return function(*args, **kwargs)
-        return inner  # type: ignore[return-value]
+        return decorated(type(self), function)
 
     def __enter__(self) -> "_GradMode":
-        self._before.append(_C.context_set_grad_mode(self._on))
+        self._before.push(_C.set_grad_mode(self._on))
         return self
 
     def __exit__(self, *error: Any) -> None:
-        _C.context_set_grad_mode(self._before.pop())
+        _C.set_grad_mode(self._before.pop())
 
 
 class no_grad(_GradMode):
-    """What is recorded inside lets no gradient through: `with jt.no_grad():` or `@jt.no_grad()`."""
+    """What this thread records inside lets no gradient through: `with jt.no_grad():` or `@jt.no_grad()`."""
 
-    def __init__(self) -> None:
-        super().__init__(False)
+    _on = False
 
 
 class enable_grad(_GradMode):
     """Gradients are recorded inside, also within no_grad."""
 
-    def __init__(self) -> None:
-        super().__init__(True)
+
+class set_grad_enabled:
+    """Switches gradients for this thread from now on; as a `with` block or a decorator, inside it."""
+
+    def __init__(self, mode: bool) -> None:
+        self._on = bool(mode)
+        self._found = _C.set_grad_mode(self._on)
+
+    def __call__(self, function: F) -> F:
+        _C.set_grad_mode(self._found)
+        return decorated(enable_grad if self._on else no_grad, function)
+
+    def __enter__(self) -> "set_grad_enabled":
+        _C.set_grad_mode(self._on)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        _C.set_grad_mode(self._found)
 
 
 def is_grad_enabled() -> bool:
-    """Whether what is recorded now lets gradients through."""
-    on = _C.context_set_grad_mode(True)
-    _C.context_set_grad_mode(on)
-    return on
+    """Whether what this thread records now lets gradients through."""
+    return _C.is_grad_enabled()
 
 
 def stop_grad(x: Tensor) -> Tensor:

@@ -1,12 +1,11 @@
 """flags: settings, and what the library tells about itself."""
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
 from typing import Any, Callable, Dict, Iterator, List, TypeVar
 
 from . import _C, errors
+from ._scope import Before, decorated
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -15,7 +14,7 @@ class _Flags:
     """jt.flags: settings as attributes. An unknown one is an error that lists those there are."""
 
     _DOCS = {
-        "no_grad": "1: what is recorded lets no gradient through",
+        "no_grad": "1: what this thread records lets no gradient through",
         "use_cuda": "0: no GPU is used; 1 is an error where there is none",
         "profile": "1: every launch is timed",
     }
@@ -36,7 +35,7 @@ class _Flags:
         if name not in self._DOCS:
             raise AttributeError(f"there is no flag '{name}'; there are {', '.join(self._DOCS)}")
         if name == "no_grad":
-            _C.context_set_grad_mode(not value)
+            _C.set_grad_mode(not value)
             return
         if name == "use_cuda" and value:
             raise errors.UnsupportedError("use_cuda: this build has no backend for a GPU")
@@ -54,23 +53,19 @@ class _Flags:
 flags = _Flags()
 
 
-class flag_scope(contextlib.ContextDecorator):
+class flag_scope:
     """Flags inside a `with` block or a decorated function: `with jt.flag_scope(no_grad=1):`."""
 
     def __init__(self, **values: Any) -> None:
         self._values = values
-        self._before: List[Dict[str, Any]] = []
+        self._before: Before[Dict[str, Any]] = Before()
 
     def __call__(self, function: F) -> F:
-        @functools.wraps(function)
-        def inner(*args: Any, **kwargs: Any) -> Any:
-            with flag_scope(**self._values):
-                return function(*args, **kwargs)
-        return inner  # type: ignore[return-value]
+        return decorated(lambda: flag_scope(**self._values), function)
 
     def __enter__(self) -> "flag_scope":
         before = {name: getattr(flags, name) for name in self._values}
-        self._before.append(before)
+        self._before.push(before)
         try:
             for name, value in self._values.items():
                 setattr(flags, name, value)

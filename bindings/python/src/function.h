@@ -19,9 +19,15 @@ static PyObject* jp_borrowed(jt_tensor* handle) { /* a new object for a handle o
 /* Calls user(grads) for a list of gradients (None: not wanted); an exception stays set for the caller of the gradient. */
 static jt_status jp_call_gradient(void* user, const jt_custom_grad* call) {
   PyGILState_STATE gil = PyGILState_Ensure();
+  signed char no_grad = jp_thread_no_grad, context_no_grad = jp_context_no_grad;
+  jt_bool recorded;
   PyObject *grads = PyList_New((Py_ssize_t)call->outputs_len), *out = NULL;
   size_t i, n = call->inputs_len - call->outputs_len;
   jt_status status = JT_E_USER;
+  /* Whether what is recorded here lets gradients through is up to who asked for the gradient. */
+  jt_context_set_grad_mode(jp_ctx, 1, &recorded);
+  jt_context_set_grad_mode(jp_ctx, recorded, NULL);
+  jp_thread_no_grad = jp_context_no_grad = !recorded;
   for (i = 0; grads && i < call->outputs_len; i++) PyList_SET_ITEM(grads, (Py_ssize_t)i, jp_borrowed(call->grads[i]));
   if (grads && !PyErr_Occurred()) out = PyObject_CallFunctionObjArgs((PyObject*)user, grads, NULL);
   if (out && (!PyList_Check(out) || PyList_GET_SIZE(out) != (Py_ssize_t)n))
@@ -38,6 +44,8 @@ static jt_status jp_call_gradient(void* user, const jt_custom_grad* call) {
   if (status != JT_OK) PyOS_snprintf(call->message, call->message_len, "an exception was raised in a gradient");
   Py_XDECREF(out);
   Py_XDECREF(grads);
+  jt_context_set_grad_mode(jp_ctx, recorded, NULL);
+  jp_thread_no_grad = no_grad, jp_context_no_grad = context_no_grad;
   PyGILState_Release(gil);
   return status;
 }

@@ -211,6 +211,14 @@ static PyObject* from_capsule(PyObject* capsule, int copies) {
   return jp_from_capsule(capsule, copies);
 }
 
+/* Switches gradients for the calling thread; gives what was before. */
+static PyObject* set_grad_mode(int on) {
+  int before = !jp_thread_no_grad;
+  jp_thread_no_grad = !on;
+  return PyBool_FromLong(before);
+}
+static PyObject* is_grad_enabled(void) { return PyBool_FromLong(!jp_thread_no_grad); }
+
 /* ---- gradients ---------------------------------------------------------------------------------------------------- */
 
 static PyObject* gradients(jt_tensor* SELF, PyObject* inputs, PyObject* dy, unsigned flags) {
@@ -222,7 +230,7 @@ static PyObject* gradients(jt_tensor* SELF, PyObject* inputs, PyObject* dy, unsi
   if (jp_as_handles("grad", inputs, 0, &wrt) && (dy == Py_None || (seed = jp_get(dy))) && !(outs = PyMem_Calloc(wrt.count + 1, sizeof *outs)))
     PyErr_NoMemory();
   if (outs) {
-    status = jt_grad(jp_ctx, SELF, wrt.list, wrt.count, seed, flags, outs, wrt.count);
+    JT_LONG(status = jt_grad(jp_ctx, SELF, wrt.list, wrt.count, seed, flags, outs, wrt.count)); /* may call Python */
     if (status != JT_OK) jp_raise(status);
     else if ((list = PyList_New((Py_ssize_t)wrt.count)))
       for (i = 0; i < wrt.count; i++) PyList_SET_ITEM(list, (Py_ssize_t)i, jp_wrap(outs[i]));

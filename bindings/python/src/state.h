@@ -66,6 +66,7 @@ static struct {
   int is_broken;        /* forked while another thread was evaluating */
 } jp_gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0};
 
+static PyObject* jp_raise(jt_status status);
 static int jp_wait_at_gate(void) {
   jp_forget_dropped();
   if (jp_gate.is_broken) {
@@ -88,12 +89,22 @@ static int jp_wait_at_gate(void) {
   }
   return 0;
 }
+/* Gradients are on or off for a thread, the context has one switch: who enters sets it. Both: 1 for off. */
+static __thread signed char jp_thread_no_grad;
+static signed char jp_context_no_grad;
+
+static int jp_set_context_mode(void) {
+  if (jt_context_set_grad_mode(jp_ctx, !jp_thread_no_grad, NULL) != JT_OK) return jp_raise(JT_E_BUSY), -1;
+  jp_context_no_grad = jp_thread_no_grad;
+  return 0;
+}
 /* Before a call that takes the context: waits for who is inside, and says where the program is. -1 with an exception: do
  * not call. */
 static inline int jp_enter(void) {
   static uint32_t told;
   uint32_t line;
   if (__builtin_expect(jp_gate.busy || jp_gate.is_broken || jp_dropped_count, 0) && jp_wait_at_gate()) return -1;
+  if (__builtin_expect(jp_thread_no_grad != jp_context_no_grad, 0) && jp_set_context_mode()) return -1;
   if ((line = jp_current_line()) != told) jt_context_set_line(jp_ctx, told = line);
   return 0;
 }

@@ -24,7 +24,7 @@ PyObject* set_grad_mode(int on);
 PyObject* is_grad_enabled(void);
 PyObject* to_dlpack(jt_tensor* SELF, int versioned, int writes);
 PyObject* sync_one(jt_tensor* SELF);
-PyObject* from_data(PyObject* data);
+PyObject* from_data(PyObject* data, PyObject* dtype);
 PyObject* from_bytes(PyObject* data, jt_dtype dtype, const int64_t* INTS, size_t INTS_LEN);
 PyObject* from_capsule(PyObject* capsule, int copies);
 PyObject* gradients(jt_tensor* SELF, PyObject* inputs, PyObject* dy, unsigned flags);

@@ -6,6 +6,7 @@
 
 #include "core/ir/custom.h"
 #include "core/ir/rule_checks.h"
+#include "core/ir/scalar_math.h"
 
 namespace jt {
 
@@ -204,13 +205,14 @@ Value Recorder::constant(DType dtype, double value) {
     if (!(std::fabs(value) < 0x1p63)) fail(JT_E_DTYPE, "constant: ", value, " is not a value of ", dtype);
     return constant_int(dtype, int64_t(value));
   }
+  if (dtype == JT_F16 || dtype == JT_BF16) value = word_of(dtype, value).f32;  // kernels would round to f32 first
   int64_t bits;
   std::memcpy(&bits, &value, 8);
   return constant_bits(dtype, bits);
 }
 
 Value Recorder::constant_int(DType dtype, int64_t value) {
-  if (is_float(dtype)) return constant(dtype, double(value));
+  if (is_float(dtype)) return constant(dtype, dtype == JT_F64 ? double(value) : double_to_round(value));
   return constant_bits(dtype, dtype == JT_BOOL ? value != 0 : value);
 }
 

@@ -249,7 +249,25 @@ Word cast(Word value, DType from, DType to) {
   return convert({.i64 = truncated(x, least, most)}, CType::i64, ctype_of(to));
 }
 
-Word word_of(DType dtype, double value) { return cast({.f64 = value}, JT_F64, dtype); }
+// Rounding twice differs from rounding once only where the first result lies between two of the second: one that is inexact
+// and odd never does.
+static float float_to_round(double value) {
+  float nearest = float(value);
+  if (double(nearest) == value || value != value || std::isinf(nearest) || bits_of(nearest) & 1) return nearest;
+  return std::nextafter(nearest, double(nearest) < value ? HUGE_VALF : -HUGE_VALF);
+}
+double double_to_round(int64_t value) {
+  double nearest = double(value);
+  __int128 rest = __int128(value) - __int128(nearest);
+  uint64_t bits;
+  std::memcpy(&bits, &nearest, 8);
+  return rest == 0 || bits & 1 ? nearest : std::nextafter(nearest, rest > 0 ? HUGE_VAL : -HUGE_VAL);
+}
+
+Word word_of(DType dtype, double value) {
+  if (dtype == JT_F16 || dtype == JT_BF16) return narrow(dtype, {.f32 = float_to_round(value)});
+  return cast({.f64 = value}, JT_F64, dtype);
+}
 
 Word word_of_bits(DType dtype, int64_t bits) {
   Word value{.i64 = bits};  // the same storage as f64

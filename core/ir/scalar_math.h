@@ -26,11 +26,13 @@ Word narrow(DType dtype, Word value);
 Word convert(Word value, CType from, CType to);
 // What op cast does: as convert, but floats saturate at the limits of dtype `to`, not of its compute type.
 Word cast(Word value, DType from, DType to);
-// A value of the program (pad, reindex) as an element.
+// A value of the program (pad, reindex, a constant) as an element, rounded once.
 Word word_of(DType dtype, double value);
 // Bits as in Scalar and Op::constant, and back.
 Word word_of_bits(DType dtype, int64_t bits);
 int64_t bits_of_word(DType dtype, Word value);
+// A double that is rounded to any narrower dtype as the integer itself would be.
+double double_to_round(int64_t value);
 
 // An element row computed in `type` (operands: all of this type, also the condition of where). The result is of `type`,
 // or b8 where the row gives BOOL.

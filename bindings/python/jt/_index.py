@@ -118,8 +118,8 @@ def get(x: Tensor, key: Any) -> Tensor:
 
 def put(x: Tensor, key: Any, value: Any) -> None:
     if isinstance(key, Tensor) and key.dtype == "bool" and key.shape == x.shape:
-        v = value if isinstance(value, (Tensor, int, float)) else array(value)
-        if not isinstance(v, Tensor) or v.size == 1:
+        v = value if isinstance(value, Tensor) else array(value, x.dtype)
+        if v.size == 1:
             _store(x, _C.where(key, v, x))
             return
     base, items = _plan(x, key)
@@ -132,7 +132,7 @@ def put(x: Tensor, key: Any, value: Any) -> None:
     flat = base.reshape(base.shape[:first] + (_count(sizes),) + base.shape[first + n:])
     index = _flat(indices, sizes)
     rows = index.size
-    v = (value if isinstance(value, Tensor) else array(value)).to(x.dtype)
+    v = value.to(x.dtype) if isinstance(value, Tensor) else array(value, x.dtype)
     target = flat.shape[:first] + index.shape + flat.shape[first + 1:]
     v = v.expand(target).reshape(flat.shape[:first] + (rows,) + flat.shape[first + 1:])
     where = index.reshape((1,) * first + (rows,) + (1,) * (flat.ndim - first - 1)).expand(v.shape)

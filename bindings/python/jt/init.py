@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _C
-from .creation import Shape
+from .creation import Shape, full
 from .dtypes import float32
 from .tensor import Tensor
 
@@ -17,7 +17,7 @@ def initial(kind: str, shape: Shape, dtype: Any = float32) -> Tensor:
 
 def constant(shape: Shape, value: float = 0.0, dtype: Any = float32) -> Tensor:
     """One value."""
-    return _C.zeros(shape, dtype) + value
+    return full(shape, value, dtype)
 
 
 def uniform(shape: Shape, low: float = 0.0, high: float = 1.0, dtype: Any = float32) -> Tensor:

@@ -383,22 +383,23 @@ def _is_array_of_arrays(data: Any) -> bool:
 def array(data: Any, dtype: Any = None) -> Tensor:
     """A tensor with a copy of numbers, nested lists, a NumPy array or anything with a buffer, DLPack or __array__.
 
-    Floats of Python become float32, integers int64; arrays keep their dtype. `dtype` converts.
+    Floats of Python become float32, integers int64; arrays keep their dtype. With `dtype` numbers are rounded once, to it,
+    and arrays are converted.
     Errors: ValueError (lists of different lengths), DTypeError, OverflowError (an integer that fits no dtype)."""
     if isinstance(data, Tensor):
         out = _detached(data)
     elif isinstance(data, (list, tuple)) and _is_array_of_arrays(data):
         out = stack([array(part) for part in data])
     elif isinstance(data, (bool, int, float, list, tuple, range)):
-        out = _C.from_data(data)
+        out = _C.from_data(data, dtype)
     elif hasattr(data, "__dlpack__") and not hasattr(data, "__array_interface__"):
         out = _from_dlpack(data, True)
     elif hasattr(data, "__array__") and not _C.has_buffer(data):
-        out = _C.from_data(data.__array__())
+        out = _C.from_data(data.__array__(), dtype)
     elif hasattr(data, "__next__") or isinstance(data, (set, frozenset, dict, str)):
         raise TypeError(f"cannot make a tensor from {type(data).__name__}")
     else:
-        out = _C.from_data(data)
+        out = _C.from_data(data, dtype)
     if dtype is not None and out.dtype != dtype:
         out = _C.cast(out, dtype)
     return out

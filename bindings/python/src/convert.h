@@ -1,9 +1,11 @@
 /* convert: Python's dtypes, numbers, lists and arrays -> jt's.
  *
  * Numbers are weak, as in NumPy 2: beside a tensor they take its dtype unless their kind is higher (bool < integer <
- * float). Alone, integers are i64 and floats f32. */
+ * float). Alone, integers are i64 and floats f32. Either way they are rounded once, to the dtype they get. */
 #ifndef JT_PYTHON_CONVERT_H
 #define JT_PYTHON_CONVERT_H
+#include <math.h>
+
 #include "state.h"
 
 /* ---- dtypes ------------------------------------------------------------------------------------------------------- */
@@ -74,20 +76,46 @@ static jt_dtype jp_weak_dtype(jp_number_kind kind, jt_dtype beside /* 0: alone *
   if (kind == JT_NUMBER_INT) return beside && beside != JT_BOOL ? beside : JT_I64;
   return beside && jp_is_float(beside) ? beside : JT_F32;
 }
+/* A number for a float dtype, to be rounded to it. Integers that a double lacks become one that every narrower dtype rounds
+ * as it would the integer: inexact and odd. -1 with an exception, as PyFloat_AsDouble. */
+static double jp_double(PyObject* o, jp_number_kind kind, jt_dtype t) {
+  PyObject *integer, *back;
+  double value;
+  int order;
+  if (kind != JT_NUMBER_INT) return kind == JT_NUMBER_BOOL ? o == Py_True : PyFloat_AsDouble(o);
+  if (!(integer = PyNumber_Index(o))) return -1;
+  value = PyLong_AsDouble(integer);
+  if (t != JT_F64 && (value >= 9007199254740992.0 || value <= -9007199254740992.0) && (back = PyLong_FromDouble(value))) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    order = PyObject_RichCompareBool(integer, back, Py_EQ) ? 0 : PyObject_RichCompareBool(integer, back, Py_GT) ? 1 : -1;
+    if (order && !(bits & 1)) value = nextafter(value, order * HUGE_VAL);
+    Py_DECREF(back);
+  }
+  Py_DECREF(integer);
+  return value;
+}
+/* A number as the bits of an integer dtype or bool. 1; or 0 with an exception. */
+static int jp_whole(PyObject* o, jp_number_kind kind, jt_dtype t, long long* out) {
+  PyObject* integer;
+  int truth, fits;
+  if (t == JT_BOOL) return (truth = PyObject_IsTrue(o)) >= 0 ? (*out = truth, 1) : 0;
+  if (!(integer = kind == JT_NUMBER_FLOAT ? PyNumber_Long(o) : PyNumber_Index(o))) return 0;
+  fits = jp_integer_bits(integer, t, out);
+  Py_DECREF(integer);
+  return fits;
+}
 /* A 0-d tensor of a number, one count; NULL with an exception. */
 static jt_tensor* jp_number(PyObject* o, jp_number_kind kind, jt_dtype t) {
   jt_tensor* out = NULL;
   jt_status status;
-  if (jp_is_float(t) || kind == JT_NUMBER_BOOL) {
-    double value = kind == JT_NUMBER_BOOL ? o == Py_True : PyFloat_AsDouble(o);
+  if (jp_is_float(t)) {
+    double value = jp_double(o, kind, t);
     if (value == -1 && PyErr_Occurred()) return NULL;
     status = jt_scalar(jp_ctx, value, t, &out);
   } else {
     long long value;
-    PyObject* integer = kind == JT_NUMBER_INT ? PyNumber_Index(o) : PyNumber_Long(o);
-    int fits = integer && (t == JT_BOOL ? (value = PyObject_IsTrue(integer), 1) : jp_integer_bits(integer, t, &value));
-    Py_XDECREF(integer);
-    if (!fits) return NULL;
+    if (!jp_whole(o, kind, t, &value)) return NULL;
     status = jt_scalar_i64(jp_ctx, value, t, &out);
   }
   if (status != JT_OK) jp_raise(status);

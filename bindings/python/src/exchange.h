@@ -6,7 +6,9 @@
 /* ---- buffer protocol ---------------------------------------------------------------------------------------------- */
 
 static const char* jp_format(jt_dtype t) {
-  static const char* const formats[] = {"", "?", "b", "h", "i", "q", "B", "H", "I", "Q", "e", NULL, "f", "d"};
+  /* NumPy knows two integers of 64 bits; int64 is long where that has 64. */
+  static const char* const formats[] = {"", "?", "b", "h", "i", sizeof(long) == 8 ? "l" : "q", "B", "H", "I", sizeof(long) == 8 ? "L" : "Q",
+                                        "e", NULL, "f", "d"};
   return formats[t];
 }
 

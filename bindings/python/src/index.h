@@ -204,9 +204,14 @@ static int jp_set_item(PyObject* self, PyObject* key, PyObject* value) {
     Py_DECREF(done);
     return 0;
   }
-  found = jp_as_operand(value, jt_tensor_dtype(x), &v, &owned);
+  if (jp_kind_of_number(value)) {
+    if (!(v = jp_number(value, jp_kind_of_number(value), jt_tensor_dtype(x)))) return -1;
+    found = owned = 1;
+  } else found = jp_as_operand(value, jt_tensor_dtype(x), &v, &owned);
   if (found == 0) { /* a list */
-    PyObject *hook = jp_hook("as_array"), *made = hook ? PyObject_CallFunctionObjArgs(hook, value, NULL) : NULL;
+    PyObject *hook = jp_hook("as_array"), *dtype = hook ? jp_dtype_object(jt_tensor_dtype(x)) : NULL;
+    PyObject* made = dtype ? PyObject_CallFunctionObjArgs(hook, value, dtype, NULL) : NULL;
+    Py_XDECREF(dtype);
     if (made && (v = jp_get(made))) jt_tensor_retain(v), found = 1;
     Py_XDECREF(made);
     if (found != 1) return -1;

@@ -48,20 +48,19 @@ static PyObject* jp_tolist(jt_tensor* x) {
   return out;
 }
 
-/* Nested sequences of numbers, being read: integers until the first float comes. */
+/* Nested sequences of numbers, being read: their dtype may follow from the last of them, so objects are kept until then. */
 typedef struct {
   int64_t dims[JT_MAX_RANK];
   int rank;
   jp_number_kind kind;
   size_t count, room;
-  union { int64_t i; double f; }* values;
+  PyObject** values;
   int has_wide; /* an integer that only u64 holds */
 } jp_list;
 
 static int jp_put_number(jp_list* list, PyObject* o) {
   jp_number_kind kind = jp_kind_of_number(o);
   PyObject* item = NULL;
-  size_t i;
   if (!kind && (jp_is_tensor(o) || PyObject_CheckBuffer(o)) && !PyBytes_Check(o) && !PyByteArray_Check(o)) {
     item = PyObject_CallMethod(o, "item", NULL);
     if (!item) return 0;
@@ -77,23 +76,46 @@ static int jp_put_number(jp_list* list, PyObject* o) {
     if (!more) return Py_XDECREF(item), PyErr_NoMemory(), 0;
     list->values = more, list->room = room;
   }
-  if (kind == JT_NUMBER_FLOAT && list->kind != JT_NUMBER_FLOAT)
-    for (i = 0; i < list->count; i++) list->values[i].f = (double)list->values[i].i;
-  if (kind > list->kind) list->kind = kind;
-  if (list->kind == JT_NUMBER_FLOAT) list->values[list->count].f = PyFloat_AsDouble(o);
-  else {
-    long long bits = 0;
-    PyObject* integer = PyNumber_Index(o);
-    if (integer && !jp_integer_bits(integer, JT_I64, &bits) && PyErr_ExceptionMatches(PyExc_OverflowError)) {
-      PyErr_Clear();
-      list->has_wide |= jp_integer_bits(integer, JT_U64, &bits);
-    }
-    Py_XDECREF(integer);
-    list->values[list->count].i = bits;
+  if (kind == JT_NUMBER_INT && PyLong_Check(o)) {
+    int overflow;
+    PyLong_AsLongLongAndOverflow(o, &overflow);
+    list->has_wide |= overflow > 0;
   }
-  Py_XDECREF(item);
-  list->count++;
-  return !PyErr_Occurred();
+  if (kind > list->kind) list->kind = kind;
+  if (!item) Py_INCREF(o);
+  list->values[list->count++] = o;
+  return 1;
+}
+/* Elements of `t`, no half, from the objects, to be rounded to `wanted`. 0 with an exception. */
+static int jp_store_numbers(const jp_list* list, jt_dtype t, jt_dtype wanted, char* to) {
+  size_t i, bytes = jt_dtype_size(t);
+  for (i = 0; i < list->count; i++, to += bytes) {
+    PyObject* o = list->values[i];
+    jp_number_kind kind = jp_kind_of_number(o);
+    if (jp_is_float(t)) {
+      double wide = jp_double(o, kind, wanted);
+      float narrow = (float)wide;
+      if (wide == -1 && PyErr_Occurred()) return 0;
+      memcpy(to, t == JT_F32 ? (void*)&narrow : (void*)&wide, bytes);
+    } else {
+      long long value;
+      if (!jp_whole(o, kind, t, &value)) return 0;
+      memcpy(to, &value, bytes); /* the low bytes come first */
+    }
+  }
+  return 1;
+}
+/* A double as a float that f16 and bf16 round as they would the double: inexact and odd. */
+static void jp_narrow_to_round(double* from, float* to, size_t count) {
+  size_t i;
+  for (i = 0; i < count; i++) {
+    double wide = from[i];
+    float narrow = (float)wide;
+    uint32_t bits;
+    memcpy(&bits, &narrow, sizeof bits);
+    if (narrow != wide && wide == wide && !isinf(narrow) && !(bits & 1)) narrow = nextafterf(narrow, narrow < wide ? INFINITY : -INFINITY);
+    to[i] = narrow;
+  }
 }
 static int jp_is_nested(PyObject* o) { return PyList_Check(o) || PyTuple_Check(o) || PyRange_Check(o); }
 static int jp_put(jp_list* list, PyObject* o, int axis) {
@@ -115,12 +137,33 @@ static int jp_put(jp_list* list, PyObject* o, int axis) {
   Py_DECREF(fast);
   return ok;
 }
-/* A tensor from nested lists, one count; NULL with an exception. */
-static jt_tensor* jp_from_list(PyObject* o) {
+/* The numbers as a tensor of `t`, one count; NULL with an exception. */
+static jt_tensor* jp_numbers(const jp_list* list, jt_dtype t) {
+  int is_half = t == JT_F16 || t == JT_BF16;
+  jt_dtype stored = is_half ? JT_F64 : t, given = is_half ? JT_F32 : t;
+  char* data = PyMem_Malloc(list->count * jt_dtype_size(stored) + 1);
+  jt_tensor *out = NULL, *wide;
+  jt_status status;
+  if (!data) return PyErr_NoMemory(), NULL;
+  if (jp_store_numbers(list, stored, t, data) && jp_enter() == 0) {
+    if (is_half) jp_narrow_to_round((double*)data, (float*)data, list->count); /* in place: a float is smaller */
+    status = jt_tensor_from_bytes(jp_ctx, data, list->count * jt_dtype_size(given), given, list->dims, (size_t)list->rank, &out);
+    if (status == JT_OK && is_half) {
+      wide = out;
+      status = jt_cast(jp_ctx, wide, t, &out);
+      jt_tensor_release(wide);
+    }
+    if (status != JT_OK) jp_raise(status);
+  }
+  PyMem_Free(data);
+  return out;
+}
+/* A tensor from nested lists, of dtype `t` or, if that is 0, of the one that their numbers ask for; one count; NULL with an
+ * exception. */
+static jt_tensor* jp_from_list(PyObject* o, jt_dtype t) {
   jp_list list;
   PyObject *at = o, *next;
   jt_tensor* out = NULL;
-  jt_dtype dtype;
   size_t i;
   memset(&list, 0, sizeof list);
   Py_INCREF(at);
@@ -135,15 +178,10 @@ static jt_tensor* jp_from_list(PyObject* o) {
   Py_XDECREF(at);
   if (PyErr_Occurred()) return NULL;
   if (jp_put(&list, o, 0)) {
-    void* data = list.values;
-    dtype = list.kind == JT_NUMBER_BOOL ? JT_BOOL : list.kind == JT_NUMBER_INT ? (list.has_wide ? JT_U64 : JT_I64) : JT_F32;
-    if (dtype == JT_BOOL) for (i = 0; i < list.count; i++) ((uint8_t*)data)[i] = (uint8_t)list.values[i].i;
-    if (dtype == JT_F32) for (i = 0; i < list.count; i++) ((float*)data)[i] = (float)list.values[i].f;
-    if (jp_enter() == 0) {
-      jt_status status = jt_tensor_from_bytes(jp_ctx, data, list.count * jt_dtype_size(dtype), dtype, list.dims, (size_t)list.rank, &out);
-      if (status != JT_OK) jp_raise(status);
-    }
+    if (!t && list.kind == JT_NUMBER_INT && list.has_wide) t = JT_U64;
+    out = jp_numbers(&list, t ? t : list.count ? jp_weak_dtype(list.kind, 0) : JT_F32);
   }
+  for (i = 0; i < list.count; i++) Py_DECREF(list.values[i]);
   PyMem_Free(list.values);
   return out;
 }

@@ -185,13 +185,16 @@ static jt_tensor* jp_alone(PyObject* integer) {
   PyErr_Clear();
   return jp_number(integer, JT_NUMBER_INT, JT_U64);
 }
-/* A tensor from a number, nested lists, or an object with a buffer. */
-static PyObject* from_data(PyObject* data) {
+/* A tensor from a number, nested lists, or an object with a buffer. Numbers are rounded once, to `dtype` or, if it is None,
+ * to what they ask for; a buffer keeps its dtype. */
+static PyObject* from_data(PyObject* data, PyObject* dtype) {
   jp_number_kind kind = jp_kind_of_number(data);
   jt_tensor* out;
-  if (kind == JT_NUMBER_INT) out = jp_alone(data);
-  else if (kind) out = jp_number(data, kind, jp_weak_dtype(kind, 0));
-  else if (jp_is_nested(data)) out = jp_from_list(data);
+  jt_dtype t = 0;
+  if (dtype != Py_None && !jp_as_dtype(dtype, &t)) return NULL;
+  if (kind == JT_NUMBER_INT && !t) out = jp_alone(data);
+  else if (kind) out = jp_number(data, kind, t ? t : jp_weak_dtype(kind, 0));
+  else if (jp_is_nested(data)) out = jp_from_list(data, t);
   else if (PyObject_CheckBuffer(data)) out = jp_from_buffer(data);
   else return PyErr_Format(PyExc_TypeError, "cannot make a tensor from %.200s", Py_TYPE(data)->tp_name);
   return out ? jp_wrap(out) : NULL;

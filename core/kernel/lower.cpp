@@ -294,7 +294,7 @@ class Lowering {
       v.operand = add_operand(value.dtype(), direct ? Access::direct : Access::mapped, v.level, false, std::move(r));
     }
     int fill = -1;
-    if (!i.coords.limits.empty() && i.coords.fill != 0) fill = constant(type, value.dtype(), i.coords.fill);
+    if (!i.coords.limits.empty() && !same_bits(i.coords.fill, 0)) fill = constant(type, value.dtype(), i.coords.fill);
     Instr& instr = emit(Code::load, type, v.level);
     instr.operand = int16_t(v.operand), instr.b = int16_t(fill);
     return instr.dst;
@@ -430,7 +430,7 @@ class Lowering {
     CType type = ctype_of(x.dtype());
     if (node->op == Op::reindex) {
       at = address(x.shape(), node->string(attr(Op::reindex, "index")), i.coords, v.level);
-      if (double value = node->real(attr(Op::reindex, "value")); value != 0) fill = constant(type, x.dtype(), value);
+      if (double value = node->real(attr(Op::reindex, "value")); !same_bits(value, 0)) fill = constant(type, x.dtype(), value);
     } else {
       int n_index = node->op == Op::take ? node->inputs()[1].shape().rank : 1;
       at = address(x.shape(), int(node->integer(attr_at(node, "axis"))), n_index, i.coords, as_index(i.uses[0]), v.level);

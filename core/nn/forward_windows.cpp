@@ -60,17 +60,28 @@ void convolve_transposed(LayerCall& c) {
   if (x.shape()[1] != c["in_channels"].integer)
     fail(JT_E_SHAPE, c.layer.row().name, ": x has ", x.shape()[1], " channels, not in_channels ", c["in_channels"].integer);
   Shape out{x.shape()[0], c["out_channels"].integer};
+  PerAxis behind = conv.padding, rest(more.size());  // what is cut off at the far ends; rows there that no window reaches
   for (int i = 0; i < int(more.size()); i++) {
     size_t k = size_t(i);
     if (more[k] && more[k] >= conv.stride[k] && more[k] >= conv.dilation[k])
       fail(JT_E_INVALID, c.layer.row().name, ": output_padding ", more[k], " is not below stride ", conv.stride[k], " or dilation ", conv.dilation[k]);
     std::string_view who = c.layer.row().name;
     int64_t reach = checked_sum(who, checked_product(who, conv.dilation[k], conv.weight.shape()[i + 2] - 1), 1);
+    if (more[k] >= conv.stride[k]) {  // a convolution of that extent would have more windows
+      behind[k] = std::max<int64_t>(conv.padding[k] - more[k], 0);
+      rest[k] = std::max<int64_t>(more[k] - conv.padding[k], 0);
+    }
     int64_t whole = checked_sum(who, checked_product(who, x.shape()[i + 2] - 1, conv.stride[k]), checked_sum(who, reach, more[k]));
-    out.push(checked_sum(who, whole, checked_product(who, -2, conv.padding[k])));
+    out.push(checked_sum(who, checked_sum(who, whole, checked_product(who, -2, conv.padding[k])), -rest[k]));
   }
+  conv.padding.insert(conv.padding.end(), behind.begin(), behind.end());
   Op op = conv.is_volume() ? Op::conv3d_grad_x : Op::conv2d_grad_x;
-  give_image(c, with_bias(c, call(op, {x, conv.weight}, conv.with(Attrs().add_ints(out.extents())))));
+  Value y = call(op, {x, conv.weight}, conv.with(Attrs().add_ints(out.extents())));
+  if (std::any_of(rest.begin(), rest.end(), [](int64_t n) { return n != 0; })) {
+    rest.insert(rest.begin(), 2, 0);
+    y = call(Op::pad, {y}, Attrs().add_ints(PerAxis(rest.size())).add_ints(rest).add_real(0));
+  }
+  give_image(c, with_bias(c, y));
 }
 
 // Windows of a pooling; with ceil_mode the last ones may reach beyond the far edges, by `extra`.
@@ -87,9 +98,9 @@ struct Windows {
     if (!c["ceil_mode"].integer) return;
     for (size_t i = 0; i < size.size(); i++) {
       int64_t n = x[int(i) + 2], room = n + (2 * padding[i] - size[i]);
-      if (room < 0) continue;
-      int64_t last = room / stride[i] + (room % stride[i] != 0);       // windows behind the first
-      if (last * stride[i] - padding[i] >= n) last--;                  // one that would begin beyond x
+      if (room <= -stride[i]) continue;  // no window fits, not even one that reaches beyond
+      int64_t last = room <= 0 ? 0 : room / stride[i] + (room % stride[i] != 0);  // windows behind the first
+      if (last && last * stride[i] - padding[i] >= n) last--;                     // one that would begin beyond x
       extra[i] = std::max<int64_t>(last * stride[i] - room, 0);
     }
   }

@@ -89,7 +89,7 @@ static bool through_pad(const Node* node, const Coords& c, Coords& out) {
     if (!before[i] && !after[i]) continue;
     const Coordinate& x = out.of[i];
     if (x.n != 1 || x.terms[0].factor < 1) return false;
-    if (!out.limits.empty() && out.fill != fill) return false;
+    if (!out.limits.empty() && !same_bits(out.fill, fill)) return false;
     int64_t f = x.terms[0].factor;
     if (f != 1 && !x.place.is_fixed()) return false;
     Limit limit{x.terms[0].axis, {}, {}};

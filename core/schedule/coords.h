@@ -4,6 +4,8 @@
 // `through` takes the coordinates in a movement's result and gives those in its operand, if they can be written this
 // way. Starts of slices may differ between runs of one plan, so constants are affine in the block's `wheres`.
 #pragma once
+#include <bit>
+#include <cstdint>
 #include <vector>
 
 #include "core/ir/block.h"
@@ -44,11 +46,13 @@ struct Limit {
   bool operator==(const Limit&) const = default;
 };
 
+inline bool same_bits(double a, double b) { return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b); }
+
 struct Coords {
   std::vector<Coordinate> of;  // one per axis of the value
   std::vector<Limit> limits;
-  double fill = 0;
-  bool operator==(const Coords&) const = default;
+  double fill = 0;  // may be NaN or -0, so fills are compared by their bits
+  bool operator==(const Coords& o) const { return of == o.of && limits == o.limits && same_bits(fill, o.fill); }
 };
 
 // What a walk may have to do to its axes so that a movement can be passed.

@@ -1,4 +1,5 @@
 """Data sets: order, collation, threads, errors; progress bars."""
+import collections
 import io
 import os
 import subprocess
@@ -10,7 +11,7 @@ import time
 import pytest
 
 import jt
-from jt.dataset import DataLoader, Dataset, TensorDataset
+from jt.dataset import DataLoader, Dataset, TensorDataset, collate
 
 
 class Squares(Dataset):
@@ -176,6 +177,92 @@ def test_tensors_and_anything_with_a_length(np):
     assert x.tolist() == [2, 3] and y.tolist() == [[4, 5], [6, 7]]
     assert [b.tolist() for b in DataLoader([1, 2, 3], batch_size=2)] == [[1, 2], [3]]
     assert [b.shape for b in DataLoader([np.ones((2, 3)), jt.zeros((2, 3)).numpy()], batch_size=2)] == [(2, 2, 3)]
+
+
+def test_loaders_share_a_dataset_and_nothing_else():
+    data = Squares(batch_size=5, shuffle=False, seed=3)
+    first, second = DataLoader(data, batch_size=2), DataLoader(data, batch_size=4, shuffle=True, num_workers=2, drop_last=True)
+    assert (first.batch_size, first.shuffle, len(first)) == (2, False, 5) and (second.batch_size, second.shuffle, len(second)) == (4, True, 2)
+    assert [b[0].tolist() for b in first] == [[i, i + 1.0] for i in range(0, 10, 2)]
+    assert [len(b[2]) for b in second] == [4, 4] and first.dataset is second.dataset is data
+    assert (data.batch_size, data.shuffle, data.num_workers, len(data)) == (5, False, 0, 2) and [len(b[2]) for b in data] == [5, 5]
+    rows = TensorDataset(jt.arange(6), batch_size=3)
+    halves, whole = DataLoader(rows, batch_size=2), DataLoader(rows, batch_size=6, collate_fn=len)
+    assert [b[0].tolist() for b in halves] == [[0, 1], [2, 3], [4, 5]] and list(whole) == [6] and [b[0].shape for b in rows] == [(3,), (3,)]
+
+
+def test_a_loader_keeps_what_a_dataset_overrides():
+    class Own(Squares):
+        def collate_batch(self, samples):
+            return [s[0] for s in samples]
+
+        def order(self, epoch):
+            return [9, 1, 2]
+
+        def _total(self):
+            return 3
+
+    assert list(DataLoader(Own(), batch_size=2)) == [[9.0, 1.0], [2.0]]
+
+    class Stream(Dataset):
+        def __iter__(self):
+            return iter(range(self.batch_size))
+
+    stream = Stream(batch_size=4)
+    assert list(iter(DataLoader(stream, batch_size=2))) == [0, 1] and list(iter(stream)) == [0, 1, 2, 3]
+
+
+def test_a_length_and_items_suffice():
+    class Plain(Dataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, i):
+            return i * 2, [float(i)]
+
+    for data in (Plain(), jt.dataset.Dataset.__new__(Plain)):
+        assert len(data) == 5
+        assert [x.tolist() for x, _ in DataLoader(data, batch_size=2)] == [[0, 2], [4, 6], [8]] and len(DataLoader(data, batch_size=2)) == 3
+        assert [x.tolist() for x, _ in data.set_attrs(batch_size=3)] == [[0, 2, 4], [6, 8]]
+
+    class NoInit(Dataset):
+        def __init__(self):
+            self.items = [1, 2, 3]
+
+        def __len__(self):
+            return len(self.items)
+
+        def __getitem__(self, i):
+            return self.items[i]
+
+    data = NoInit()
+    loader = DataLoader(data, batch_size=2, num_workers=2)
+    assert [b.tolist() for b in loader] == [[1, 2], [3]]
+    data.items.append(4)
+    assert [b.tolist() for b in loader] == [[1, 2], [3, 4]]
+
+
+def test_collation(np):
+    Pair = collections.namedtuple("Pair", "x y")
+    batch = collate([Pair(1, {"a": 2.0}), Pair(3, {"a": 4.0})])
+    assert type(batch) is Pair and batch.x.tolist() == [1, 3] and batch.y["a"].tolist() == [2, 4]
+    ordered = collate([collections.OrderedDict(b=1, a=[2, "s"]), collections.OrderedDict(a=[3, "t"], b=4)])
+    assert type(ordered) is collections.OrderedDict and list(ordered) == ["b", "a"] and ordered["b"].tolist() == [1, 4] and ordered["a"][1] == ["s", "t"]
+    default = collate([collections.defaultdict(int, a=1), {"a": 2}])
+    assert type(default) is collections.defaultdict and default["a"].tolist() == [1, 2] and default.default_factory is int
+    assert collate([np.float64(0.1), np.float64(0.2)]).shape == (2,) and collate([np.int32(1), np.int32(2)]).dtype == "int32"
+    assert [x.tolist() for x in collate([(1, 2), [3, 4]])] == [[1, 3], [2, 4]] and collate([None, None]) == [None, None]
+    for wrong in ([[1, 2], [3]], [[1], [2, 3]], [(1, 2), 3], [{"a": 1}, {"b": 1}], [{"a": 1}, {"a": 1, "b": 2}], [{"a": 1}, 5],
+                  [np.zeros(2), np.zeros(3)], [jt.zeros((2,)), jt.zeros((3,))], [Pair(1, 2), (1, 2, 3)]):
+        with pytest.raises(ValueError):
+            collate(wrong)
+    with pytest.raises(jt.ShapeError, match="sample 0 has 2 parts, sample 1 of the batch has 1"):
+        collate([[1, 2], [3]])
+
+
+def test_integers_of_numpy_as_attributes(np):
+    data = Squares(batch_size=np.int64(4), num_workers=np.int32(1))
+    assert len(data) == 3 and type(data.batch_size) is int and len(DataLoader(data, batch_size=np.int64(5))) == 2
 
 
 def test_refusals():

@@ -1,23 +1,26 @@
 """dataset: samples one by one -> batches of tensors, collected by threads ahead of use."""
 from __future__ import annotations
 
+import copy
 import os
 import queue
 import random
 import threading
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from operator import index
+from typing import Any, Callable, Iterator, List, Mapping, MutableMapping, Optional, Sequence, Tuple
 
 from . import errors
 from .tensor import Tensor, array, stack
 
 
 def collate(samples: Sequence[Any]) -> Any:
-    """A list of samples -> one batch: numbers and arrays stacked along a new first axis, tuples and dicts by part."""
+    """A list of samples -> one batch: numbers and arrays stacked along a new first axis; tuples, named ones too, lists and
+    dicts by part. Errors: ShapeError (parts of different number or size), ArgumentError (dicts with different keys)."""
     first = samples[0]
     if isinstance(first, (tuple, list)):
-        return type(first)(collate([sample[i] for sample in samples]) for i in range(len(first)))
-    if isinstance(first, dict):
-        return {key: collate([sample[key] for sample in samples]) for key in first}
+        return _collate_sequence(first, samples)
+    if isinstance(first, Mapping):
+        return _collate_mapping(first, samples)
     if isinstance(first, Tensor):
         return stack(samples)
     if isinstance(first, (bool, int, float)):
@@ -28,6 +31,28 @@ def collate(samples: Sequence[Any]) -> Any:
     return array(numpy.stack(samples)) if numpy else stack([array(sample) for sample in samples])
 
 
+def _collate_sequence(first: Any, samples: Sequence[Any]) -> Any:
+    for i, sample in enumerate(samples):
+        if not isinstance(sample, (tuple, list)) or len(sample) != len(first):
+            found = f"has {len(sample)}" if isinstance(sample, (tuple, list)) else f"is a {type(sample).__name__}"
+            raise errors.ShapeError(f"collate: sample 0 has {len(first)} parts, sample {i} of the batch {found}")
+    parts = [collate([sample[i] for sample in samples]) for i in range(len(first))]
+    return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+
+
+def _collate_mapping(first: Any, samples: Sequence[Any]) -> Any:
+    for i, sample in enumerate(samples):
+        if not isinstance(sample, Mapping) or set(sample) != set(first):
+            found = sorted(map(str, sample)) if isinstance(sample, Mapping) else type(sample).__name__
+            raise errors.ArgumentError(f"collate: sample 0 has the keys {sorted(map(str, first))}, sample {i} of the batch {found}")
+    batch = {key: collate([sample[key] for sample in samples]) for key in first}
+    if type(first) is dict or not isinstance(first, MutableMapping):
+        return batch
+    out = copy.copy(first)  # a defaultdict or an OrderedDict stays one
+    out.update(batch)
+    return out
+
+
 def _numpy_of(value: Any) -> Any:
     if type(value).__module__.partition(".")[0] != "numpy":
         return None
@@ -36,7 +61,8 @@ def _numpy_of(value: Any) -> Any:
 
 
 class Dataset:
-    """Derive from it, write __getitem__(i), and call set_attrs(total_len=...); iterating gives batches of tensors.
+    """Derive from it, write __getitem__(i), and call set_attrs(total_len=...) or write __len__, the number of samples;
+    iterating gives batches of tensors.
 
         class Squares(jt.dataset.Dataset):
             def __init__(self):
@@ -45,23 +71,26 @@ class Dataset:
             def __getitem__(self, i):
                 return float(i), float(i * i)
 
-    len() is the number of batches. With num_workers > 0, threads call __getitem__ ahead of use; the order of batches
+    len() is the number of batches, unless the class has its own. With num_workers > 0, threads call __getitem__ ahead of use; the order of batches
     and samples is the same with any number of them. `seed` makes the order of shuffling repeat."""
 
+    total_len: Optional[int] = None  # as long as nobody has called __init__
+    batch_size, shuffle, drop_last, num_workers, prefetch = 16, False, False, 0, 2
+    seed: Optional[int] = None
+    _epoch = 0
+
     def __init__(self, batch_size: int = 16, shuffle: bool = False, drop_last: bool = False, num_workers: int = 0) -> None:
-        self.total_len: Optional[int] = None
         self.batch_size, self.shuffle, self.drop_last, self.num_workers = batch_size, shuffle, drop_last, num_workers
-        self.seed: Optional[int] = None
-        self.prefetch = 2
-        self._epoch = 0
 
     def set_attrs(self, **attrs: Any) -> "Dataset":
         """Sets total_len, batch_size, shuffle, drop_last, num_workers, seed, prefetch. Returns self."""
         for name, value in attrs.items():
             if name not in ("total_len", "batch_size", "shuffle", "drop_last", "num_workers", "seed", "prefetch"):
                 raise errors.ArgumentError(f"set_attrs: there is no '{name}'")
-            if name in ("total_len", "batch_size", "num_workers", "prefetch") and (not isinstance(value, int) or value < 0):
-                raise errors.ArgumentError(f"set_attrs: {name}={value!r} is not an integer >= 0")
+            if name in ("total_len", "batch_size", "num_workers", "prefetch"):
+                if not hasattr(value, "__index__") or index(value) < 0:
+                    raise errors.ArgumentError(f"set_attrs: {name}={value!r} is not an integer >= 0")
+                value = index(value)
             setattr(self, name, value)
         if self.batch_size < 1:
             raise errors.ArgumentError(f"set_attrs: batch_size={self.batch_size} is below 1")
@@ -75,11 +104,17 @@ class Dataset:
         return collate(samples)
 
     def _total(self) -> int:
+        if self.total_len is None and type(self).__len__ is not Dataset.__len__:
+            return len(self)
         if self.total_len is None:
-            raise errors.ArgumentError(f"{type(self).__name__}: total_len is unknown; call set_attrs(total_len=...)")
+            raise errors.ArgumentError(f"{type(self).__name__}: total_len is unknown; call set_attrs(total_len=...) or write __len__")
         return self.total_len
 
     def __len__(self) -> int:
+        return self._count()
+
+    def _count(self) -> int:
+        """Number of batches."""
         total = self._total()
         return total // self.batch_size if self.drop_last else -(-total // self.batch_size)
 
@@ -94,7 +129,7 @@ class Dataset:
     def _batches(self) -> List[List[int]]:
         order = self.order(self._epoch)
         self._epoch += 1
-        return [order[i * self.batch_size:(i + 1) * self.batch_size] for i in range(len(self))]
+        return [order[i * self.batch_size:(i + 1) * self.batch_size] for i in range(self._count())]
 
     def __iter__(self) -> Iterator[Any]:
         batches = self._batches()
@@ -166,34 +201,52 @@ class TensorDataset(Dataset):
         return tuple(part[index] for part in self.parts)
 
     def __iter__(self) -> Iterator[Any]:
+        return (self._taken(batch) for batch in self._batches())
+
+    def _taken(self, batch: List[int]) -> Any:
         from .ops import take
-        for batch in self._batches():
-            rows = array(batch)
-            yield tuple(take(part, rows, 0) for part in self.parts)
+        rows = array(batch, "int64")
+        return tuple(take(part, rows, 0) for part in self.parts)
 
 
 VarDataset = TensorDataset
 
 
-class _Of(Dataset):
-    """Anything with __getitem__ and __len__ as a Dataset."""
+class _Loader(Dataset):
+    """Batches of `dataset`, anything with __getitem__ and a length, by attributes of its own."""
 
-    def __init__(self, source: Any, collate_fn: Optional[Callable[[Sequence[Any]], Any]]) -> None:
+    def __init__(self, dataset: Any, collate_fn: Optional[Callable[[Sequence[Any]], Any]]) -> None:
         super().__init__()
-        self._source, self._collate = source, collate_fn
+        self.dataset, self._collate = dataset, collate_fn
+        if isinstance(dataset, Dataset):
+            self.seed, self.prefetch = dataset.seed, dataset.prefetch
+
+    def _total(self) -> int:
+        return self.dataset._total() if isinstance(self.dataset, Dataset) else len(self.dataset)
 
     def __getitem__(self, index: int) -> Any:
-        return self._source[index]
+        return self.dataset[index]
 
     def collate_batch(self, samples: Sequence[Any]) -> Any:
-        return self._collate(samples) if self._collate else collate(samples)
+        if self._collate is not None:
+            return self._collate(samples)
+        return self.dataset.collate_batch(samples) if isinstance(self.dataset, Dataset) else collate(samples)
+
+    def order(self, epoch: int) -> List[int]:
+        has_own = isinstance(self.dataset, Dataset) and type(self.dataset).order is not Dataset.order
+        return self.dataset.order(epoch) if has_own else super().order(epoch)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._collate is None and type(self.dataset) is TensorDataset:
+            return (self.dataset._taken(batch) for batch in self._batches())
+        return super().__iter__()
 
 
 def DataLoader(dataset: Any, batch_size: int = 1, shuffle: bool = False, num_workers: int = 0, drop_last: bool = False,
                collate_fn: Optional[Callable[[Sequence[Any]], Any]] = None) -> Dataset:
-    """Batches of anything with __getitem__ and a length."""
-    if isinstance(dataset, Dataset) and collate_fn is None:
-        return dataset.set_attrs(batch_size=batch_size, shuffle=shuffle, num_workers=num_workers, drop_last=drop_last)
-    total = dataset._total() if isinstance(dataset, Dataset) else len(dataset)
-    return _Of(dataset, collate_fn).set_attrs(total_len=total, batch_size=batch_size, shuffle=shuffle, num_workers=num_workers,
-                                              drop_last=drop_last)
+    """Batches of anything with __getitem__ and a length; a Dataset keeps its own batch size and order.
+
+    One that iterates in a way of its own is copied, and its copy told these attributes."""
+    iterates = isinstance(dataset, Dataset) and type(dataset).__iter__ not in (Dataset.__iter__, TensorDataset.__iter__)
+    loader = copy.copy(dataset) if iterates and collate_fn is None else _Loader(dataset, collate_fn)
+    return loader.set_attrs(batch_size=batch_size, shuffle=shuffle, num_workers=num_workers, drop_last=drop_last)

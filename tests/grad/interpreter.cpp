@@ -22,6 +22,7 @@ constexpr double none = 0;
 [[maybe_unused]] double fmaximum(double x, double y) { return std::isnan(x) || std::isnan(y) ? NAN : std::max(x, y); }
 [[maybe_unused]] double fminimum(double x, double y) { return std::isnan(x) || std::isnan(y) ? NAN : std::min(x, y); }
 [[maybe_unused]] double fmodulo(double x, double y) { return x - y * std::floor(x / y); }
+[[maybe_unused]] double ffloordiv(double x, double y) { return std::floor(x / y); }
 [[maybe_unused]] int64_t ifloordiv(int64_t x, int64_t y) { return y ? int64_t(std::floor(double(x) / double(y))) : 0; }
 [[maybe_unused]] int64_t imodulo(int64_t x, int64_t y) { return y ? x - y * ifloordiv(x, y) : 0; }
 [[maybe_unused]] int64_t ipow(int64_t x, int64_t y) { return int64_t(std::pow(double(x), double(y))); }

@@ -106,6 +106,22 @@ def fmod(x, y, t):
     return rounded(r + y, t) if r != 0 and (r < 0) != (y < 0) else (r if r else math.copysign(0.0, y))
 
 
+def floor_div(x, y, t):
+    """NumPy's: from the remainder, which is exact, so that 1 // 0.1 is 9; step by step in t."""
+    if y == 0 or x != x or y != y:
+        return div(x, y)
+    if math.isinf(x):
+        return NAN
+    r = math.fmod(x, y)
+    q = rounded(rounded(x - r, t) / y, t)
+    if r and (r < 0) != (y < 0):
+        q = rounded(q - 1, t)
+    if q == 0 or not math.isfinite(q):
+        return q if q else math.copysign(0.0, div(x, y))
+    n = float(math.floor(q))
+    return rounded(n + 1, t) if q - n > 0.5 else n
+
+
 def pick(x, y, keep_y):
     return NAN if isinstance(x, float) and (x != x or y != y) else y if keep_y else x
 
@@ -143,7 +159,7 @@ UNARY = {
 BINARY = {
     "add": lambda x, y, t: x + y, "sub": lambda x, y, t: x - y, "mul": lambda x, y, t: mul(x, y),
     "div": lambda x, y, t: div(x, y),
-    "floor_div": lambda x, y, t: (whole(math.floor)(rounded(div(x, y), computed(t)), t) if isinstance(x, float) else x // y if y else 0),
+    "floor_div": lambda x, y, t: floor_div(x, y, computed(t)) if isinstance(x, float) else x // y if y else 0,
     "mod": lambda x, y, t: fmod(x, y, computed(t)) if isinstance(x, float) else x % y if y else 0,
     "maximum": lambda x, y, t: pick(x, y, y > x), "minimum": lambda x, y, t: pick(x, y, y < x),
     "copysign": lambda x, y, t: math.copysign(x, y),

@@ -237,7 +237,8 @@ JT_API jt_status jt_mul(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor**
  * bool. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
-/* Quotient rounded towards minus infinity; integer x // 0 is 0.
+/* Quotient rounded towards minus infinity, from the exact remainder as NumPy's: 1 // 0.1 is 9; integer x // 0
+ * is 0.
  * Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: no. Since 0.1. */
 JT_API jt_status jt_floor_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 

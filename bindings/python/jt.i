@@ -39,6 +39,9 @@
   if (truth < 0) SWIG_fail;
   $1 = truth;
 } %}
+%typemap(in) int64_t %{ if (!jp_as_int64($input, "$symname", "$1_name", &$1)) SWIG_fail; %}
+%typemap(in) double %{ if (!jp_as_double($input, "$symname", "$1_name", &$1)) SWIG_fail; %}
+%typemap(out) const char* %{ $result = $1 ? PyUnicode_FromString($1) : (Py_INCREF(Py_None), Py_None); %}
 %typemap(in) jt_dtype %{ if (!jp_as_dtype($input, &$1)) SWIG_fail; %}
 %typemap(out) jt_dtype %{ $result = jp_dtype_object($1); %}
 %typemap(in, numinputs=0) double* out (double number) %{ $1 = &number; %}
@@ -92,6 +95,9 @@
   jp_end_long(thread);
 }
 %enddef
+// Constants of C stay there.
+%rename("$ignore", %$isenumitem) "";
+%rename("$ignore", %$isconstant) "";
 %include "../common.i"
 
 // ---- the handle as a type --------------------------------------------------------------------------------------------

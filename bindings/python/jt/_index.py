@@ -1,6 +1,7 @@
 """_index: keys that C does not take: tensors, lists and arrays of integers or bool."""
 from __future__ import annotations
 
+from operator import index
 from typing import Any, List, Tuple
 
 from . import _C
@@ -10,7 +11,10 @@ from .tensor import Tensor, array
 def _as_index(item: Any) -> Any:
     if isinstance(item, Tensor):
         return item
-    if isinstance(item, (list, tuple)) or hasattr(item, "__array__") or isinstance(item, bool):
+    if isinstance(item, (list, tuple)):
+        out = array(item)
+        return out if out.size else out.to("int64")  # of no integers: their kind cannot be seen
+    if hasattr(item, "__array__") or isinstance(item, bool):
         return array(item)
     raise IndexError(f"a tensor cannot be indexed with {type(item).__name__}")
 
@@ -18,6 +22,16 @@ def _as_index(item: Any) -> Any:
 def _is_plain(item: Any) -> bool:
     return item is None or item is Ellipsis or isinstance(item, slice) or (
         hasattr(item, "__index__") and not isinstance(item, (bool, Tensor)) and not hasattr(item, "shape"))
+
+
+def _plain_key(key: Any) -> Any:
+    """The key with integers of NumPy as Python's; None if that leaves nothing to do here."""
+    items = key if isinstance(key, tuple) else (key,)
+    plain = [item for item in items if not isinstance(item, Tensor) and getattr(item, "shape", None) == () and
+             getattr(getattr(item, "dtype", None), "kind", "") in ("i", "u")]
+    if not plain:
+        return None
+    return tuple(index(item) if any(item is p for p in plain) else item for item in items)
 
 
 def _expanded(x: Tensor, key: Any) -> List[Any]:
@@ -104,6 +118,9 @@ def _count(sizes: Tuple[int, ...]) -> int:
 
 
 def get(x: Tensor, key: Any) -> Tensor:
+    plain = _plain_key(key)
+    if plain is not None:
+        return x[plain]
     x, items = _plan(x, key)
     x, first = _after_plain(x, items)
     indices = [item for item in items if isinstance(item, Tensor)]
@@ -117,6 +134,10 @@ def get(x: Tensor, key: Any) -> Tensor:
 
 
 def put(x: Tensor, key: Any, value: Any) -> None:
+    plain = _plain_key(key)
+    if plain is not None:
+        x[plain] = value
+        return
     if isinstance(key, Tensor) and key.dtype == "bool" and key.shape == x.shape:
         v = value if isinstance(value, Tensor) else array(value, x.dtype)
         if v.size == 1:

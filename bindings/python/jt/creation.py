@@ -4,17 +4,23 @@ from __future__ import annotations
 import math
 import random as _random
 import sys
+from operator import index
 from typing import Any, Optional, Sequence, Union
 
 from . import _C, errors
 from .dtypes import DType, float32, float64, int64
-from .tensor import Tensor, array
+from .tensor import Tensor, _is_integer, array
 
 Shape = Union[int, Sequence[int]]
 
 
 def _shape(shape: Any) -> Any:
-    return shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+    return shape[0] if len(shape) == 1 and not _is_integer(shape[0]) else shape
+
+
+def _number(value: Any) -> Any:
+    """A number of NumPy, or a tensor of one element, as one of Python."""
+    return value if isinstance(value, (int, float)) else value.item() if hasattr(value, "item") else value
 
 
 def zeros(*shape: Any, dtype: Any = float32) -> Tensor:
@@ -56,6 +62,7 @@ def arange(start: float, stop: Optional[float] = None, step: float = 1, dtype: A
     """start, start + step, ... below stop; arange(stop) begins at 0. Integers give int64, else float32."""
     if stop is None:
         start, stop = 0, start
+    start, stop, step = _number(start), _number(stop), _number(step)
     if step == 0:
         raise errors.ArgumentError("arange: step is 0")
     is_int = all(isinstance(v, int) for v in (start, stop, step))
@@ -66,11 +73,13 @@ def arange(start: float, stop: Optional[float] = None, step: float = 1, dtype: A
 
 def linspace(start: float, stop: float, steps: int, dtype: Any = float32) -> Tensor:
     """`steps` numbers from start to stop, both included, evenly spaced."""
+    start, stop, steps = _number(start), _number(stop), index(steps)
     if steps < 0:
         raise errors.ArgumentError(f"linspace: {steps} steps")
     width = (stop - start) / (steps - 1) if steps > 1 else 0.0
-    out: Tensor = _C.iota((steps,), 0, float64) * width + start
-    return out.to(dtype)
+    at: Tensor = _C.iota((steps,), 0, float64)
+    out: Tensor = at * width + start
+    return (_C.where(at == steps - 1, stop, out) if steps > 1 else out).to(dtype)  # exactly stop, whatever rounding did
 
 
 def eye(n: int, m: Optional[int] = None, dtype: Any = float32) -> Tensor:
@@ -127,6 +136,7 @@ def randperm(n: int, dtype: Any = int64) -> Tensor:
 
 def set_global_seed(seed: int) -> None:
     """Seeds jt, Python's random, and NumPy where it is in use: the same calls then give the same values."""
+    seed = index(seed)
     _C.context_set_seed(seed)
     _random.seed(seed)
     numpy: Any = sys.modules.get("numpy")

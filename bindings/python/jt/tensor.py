@@ -1,7 +1,9 @@
 """tensor: jt.Tensor, a lazy n-dimensional array: the type that SWIG makes, and what needs no speed."""
 from __future__ import annotations
 
+import math
 import os
+from operator import index
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from . import _C, dtypes, errors
@@ -29,7 +31,7 @@ class Tensor(_C.TensorBase):
     recorded from it before keeps the old value. Make one with jt.array, jt.zeros, jt.randn and the like.
     """
 
-    __slots__ = ("__weakref__", "_origin", "name")
+    __slots__ = ("__weakref__", "_origin", "name", "_is_parameter")
     __array_priority__ = 1000
     __array_ufunc__ = None  # NumPy leaves `array + tensor` to the tensor
 
@@ -161,9 +163,21 @@ class Tensor(_C.TensorBase):
             raise errors.ArgumentError("grad can only be set to None; backward gathers it")
         _C.zero_grad([self])
 
-    def backward(self, retain_graph: bool = False, create_graph: bool = False) -> None:
-        """Adds the gradient of this one element to `grad` of every tensor that requires one and that it depends on."""
-        _C.backward(self, (_GRAD_RETAIN if retain_graph else 0) | (_GRAD_CREATE if create_graph else 0))
+    def backward(self, gradient: Optional["Tensor"] = None, retain_graph: bool = False, create_graph: bool = False) -> None:
+        """Adds the gradient of this one element to `grad` of every tensor that requires one and that it depends on.
+
+        With `gradient`, of this tensor's shape, it may have many elements: that is the gradient of what comes after it."""
+        loss = self
+        if gradient is not None:
+            if isinstance(gradient, bool):
+                raise TypeError("backward: the first argument is a gradient; retain_graph goes by name")
+            after = (gradient if isinstance(gradient, Tensor) else array(gradient)).to(self.dtype)
+            if after.shape != self.shape:
+                raise errors.ShapeError(f"backward: the gradient has shape {after.shape}, the tensor {self.shape}")
+            loss = _C.sum(self * after.detach())
+        elif self.size != 1:
+            raise errors.ShapeError(f"backward: shape {self.shape} has {self.size} elements, not one; pass their gradient")
+        _C.backward(loss, (_GRAD_RETAIN if retain_graph else 0) | (_GRAD_CREATE if create_graph else 0))
 
     def detach(self) -> "Tensor":
         """The same value, through which no gradient flows."""
@@ -189,9 +203,20 @@ class Tensor(_C.TensorBase):
         """As reshape."""
         return self.reshape(*shape)
 
+    def transpose(self, *axes: Any, dim0: Optional[int] = None, dim1: Optional[int] = None) -> "Tensor":
+        """Two axes exchanged, transpose(0, 1); or all of them in an order, as one list, transpose((1, 0, 2)), or as three or
+        more integers; or, without any, reversed."""
+        if dim0 is not None or dim1 is not None:
+            axes += tuple(a for a in (dim0, dim1) if a is not None)
+        return _C.transpose(self, _order("transpose", axes, self.ndim))
+
+    def swapaxes(self, axis1: int, axis2: int) -> "Tensor":
+        """Two axes exchanged."""
+        return self.transpose(axis1, axis2)
+
     def permute(self, *axes: Any) -> "Tensor":
-        """As transpose with all axes named."""
-        return self.transpose(*axes)
+        """All axes in an order: permute(2, 0, 1) or permute((2, 0, 1))."""
+        return _C.transpose(self, axes[0] if len(axes) == 1 and not _is_integer(axes[0]) else axes)
 
     def t(self) -> "Tensor":
         """Axes in reverse order."""
@@ -202,7 +227,7 @@ class Tensor(_C.TensorBase):
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> "Tensor":
         """Axes start_dim..end_dim as one."""
         shape, n = self.shape, self.ndim
-        first, last = (a + n if a < 0 else a for a in (start_dim, end_dim))
+        first, last = (a + n if a < 0 else a for a in map(index, (start_dim, end_dim)))
         if n == 0:
             return self.reshape(1)
         if not 0 <= first <= last < n:
@@ -215,7 +240,7 @@ class Tensor(_C.TensorBase):
     def squeeze(self, dim: Union[None, int, Sequence[int]] = None) -> "Tensor":
         """Without the axes of extent 1, or without those of `dim` that have extent 1."""
         n, shape = self.ndim, self.shape
-        dims = range(n) if dim is None else [dim] if isinstance(dim, int) else dim
+        dims = range(n) if dim is None else [dim] if _is_integer(dim) else dim
         gone = {_axis("squeeze", a, n) for a in dims}
         return _C.reshape(self, [size for a, size in enumerate(shape) if a not in gone or size != 1])
 
@@ -231,21 +256,31 @@ class Tensor(_C.TensorBase):
 
     def repeat(self, *times: Any) -> "Tensor":
         """The tensor laid out `times` times along each axis."""
-        reps = list(times[0] if len(times) == 1 and not isinstance(times[0], int) else times)
+        reps = [index(r) for r in (times[0] if len(times) == 1 and not _is_integer(times[0]) else times)]
+        if any(r < 0 for r in reps):
+            raise errors.ArgumentError(f"repeat: times {reps} are negative")
         reps = [1] * (self.ndim - len(reps)) + reps
-        shape = (1,) * (len(reps) - self.ndim) + self.shape
-        wide = _C.reshape(self, [v for size in shape for v in (1, size)])
-        wide = _C.expand(wide, [v for r, size in zip(reps, shape) for v in (r, size)]) if wide.ndim <= 8 else wide
-        return _C.reshape(wide, [r * size for r, size in zip(reps, shape)])
+        shape = [1] * (len(reps) - self.ndim) + list(self.shape)
+        out = _C.reshape(self, shape)
+        for axis, r in enumerate(reps):  # one by one: rank 8 has no room for two axes each
+            if r != 1:
+                split = [math.prod(shape[:axis]), 1, math.prod(shape[axis:])]
+                shape[axis] *= r
+                out = _C.reshape(_C.expand(_C.reshape(out, split), [split[0], r, split[2]]), shape)
+        return out if out is not self else self[...]
 
     def split(self, sizes: Union[int, Sequence[int]], dim: int = 0) -> Tuple["Tensor", ...]:
         """Pieces along an axis, each of `sizes` (the last may be shorter), or of the sizes listed."""
         axis = _axis("split", dim, self.ndim)
         extent = self.shape[axis]
-        if isinstance(sizes, int):
-            if sizes < 1:
-                raise errors.ArgumentError(f"split: size {sizes} is not positive")
-            sizes = [min(sizes, extent - at) for at in range(0, extent, sizes)]
+        if _is_integer(sizes):
+            size = index(sizes)
+            if size < 1 and (size or extent):
+                raise errors.ArgumentError(f"split: size {size} is not positive")
+            sizes = [min(size, extent - at) for at in range(0, extent, size)] if extent else [0]
+        sizes = [index(size) for size in sizes]
+        if any(size < 0 for size in sizes):
+            raise errors.ArgumentError(f"split: sizes {sizes} are negative")
         if sum(sizes) != extent:
             raise errors.ShapeError(f"split: sizes {list(sizes)} add up to {sum(sizes)}, axis {dim} has {extent}")
         out, at = [], 0
@@ -257,7 +292,10 @@ class Tensor(_C.TensorBase):
     def chunk(self, chunks: int, dim: int = 0) -> Tuple["Tensor", ...]:
         """At most `chunks` pieces of equal size along an axis; the last may be shorter."""
         extent = self.shape[_axis("chunk", dim, self.ndim)]
-        return self.split(max(1, -(-extent // max(1, chunks))), dim)
+        chunks = index(chunks)
+        if chunks < 1:
+            raise errors.ArgumentError(f"chunk: {chunks} chunks")
+        return self.split(-(-extent // chunks) if extent else [0] * chunks, dim)
 
     def unbind(self, dim: int = 0) -> Tuple["Tensor", ...]:
         """The slices along an axis, without it."""
@@ -366,7 +404,30 @@ def _detached(x: Tensor) -> Tensor:
     return out
 
 
+def _is_integer(value: Any) -> bool:
+    """Whether it is one integer: of Python, of NumPy, or a tensor or array that holds just one and has no axes."""
+    return hasattr(value, "__index__") and getattr(value, "shape", ()) == ()
+
+
+def _order(who: str, axes: Tuple[Any, ...], n: int) -> Any:
+    """An order of all axes, from the arguments of a transpose."""
+    if len(axes) == 1 and not _is_integer(axes[0]):
+        return axes[0]
+    if len(axes) != 2:
+        return axes
+    first, second = (_axis(who, index(a), n) for a in axes)
+    order = list(range(n))
+    order[first], order[second] = second, first
+    return order
+
+
+def transpose(x: Any, *axes: Any, dim0: Optional[int] = None, dim1: Optional[int] = None) -> Tensor:
+    """Two axes exchanged, transpose(x, 0, 1); or all of them in an order, transpose(x, (1, 0, 2)); or, without any, reversed."""
+    return (x if isinstance(x, Tensor) else array(x)).transpose(*axes, dim0=dim0, dim1=dim1)
+
+
 def _axis(who: str, axis: int, n: int) -> int:
+    axis = index(axis)
     if not -n <= axis < n:
         raise errors.ShapeError(f"{who}: axis {axis} is outside the {n} axes of the operand")
     return axis + n if axis < 0 else axis

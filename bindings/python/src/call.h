@@ -31,7 +31,7 @@ static int jp_find_param(char** names, const char* given) {
 static int jp_are_integers(PyObject* args) {
   Py_ssize_t i, n = PyTuple_GET_SIZE(args);
   for (i = 0; i < n; i++)
-    if (!PyIndex_Check(PyTuple_GET_ITEM(args, i)) || jp_is_tensor(PyTuple_GET_ITEM(args, i))) return 0;
+    if (!jp_is_one_integer(PyTuple_GET_ITEM(args, i))) return 0;
   return 1;
 }
 

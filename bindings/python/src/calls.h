@@ -60,8 +60,10 @@ static int jp_as_attr(PyObject* name, PyObject* value, jt_attr* out, int64_t* li
     out->kind = JT_ATTR_STR, out->str = PyUnicode_AsUTF8AndSize(value, &length), out->str_len = (size_t)length;
   } else if (PyFloat_Check(value)) {
     out->kind = JT_ATTR_F64, out->f64 = PyFloat_AS_DOUBLE(value);
-  } else if (PyIndex_Check(value) && !PySequence_Check(value)) {
+  } else if (jp_is_one_integer(value)) {
     out->kind = JT_ATTR_I64, out->i64 = PyNumber_AsSsize_t(value, PyExc_OverflowError);
+  } else if (PyNumber_Check(value) && !PySequence_Check(value)) { /* a float or a bool of NumPy */
+    out->kind = JT_ATTR_F64, out->f64 = PyFloat_AsDouble(value);
   } else {
     out->kind = JT_ATTR_INTS, out->ints = list;
     return jp_as_ints(value, out->name, list, JT_MAX_RANK, &out->ints_len);

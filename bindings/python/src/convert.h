@@ -122,15 +122,46 @@ static jt_tensor* jp_number(PyObject* o, jp_number_kind kind, jt_dtype t) {
   return out;
 }
 
+/* ---- one number as an argument ------------------------------------------------------------------------------------ */
+
+/* An integer, of Python, of NumPy or a tensor that holds one. 1, or 0 with an exception that names the argument. */
+static int jp_as_int64(PyObject* o, const char* who, const char* what, int64_t* out) {
+  PyObject* integer;
+  int overflow;
+  if (!PyIndex_Check(o)) return PyErr_Format(PyExc_TypeError, "%s: %s is an integer, not %.200s", who, what, Py_TYPE(o)->tp_name), 0;
+  if (!(integer = PyNumber_Index(o))) return 0;
+  *out = PyLong_AsLongLongAndOverflow(integer, &overflow);
+  if (overflow) PyErr_Format(PyExc_OverflowError, "%s: %s is %R, which has more than 64 bits", who, what, integer);
+  Py_DECREF(integer);
+  return !PyErr_Occurred();
+}
+static int jp_as_double(PyObject* o, const char* who, const char* what, double* out) {
+  PyNumberMethods* m = Py_TYPE(o)->tp_as_number;
+  if (!m || !(m->nb_float || m->nb_index)) return PyErr_Format(PyExc_TypeError, "%s: %s is a number, not %.200s", who, what, Py_TYPE(o)->tp_name), 0;
+  *out = PyFloat_AsDouble(o);
+  return !(*out == -1 && PyErr_Occurred());
+}
+
 /* ---- lists of integers -------------------------------------------------------------------------------------------- */
 
+/* Whether it is one integer: of Python, of NumPy, or a tensor or an array that has no axes. Arrays count as sequences. */
+static int jp_is_one_integer(PyObject* o) {
+  int is_one;
+  if (!PyIndex_Check(o)) return 0;
+  if (jp_is_tensor(o)) return jp_handle(o) && jt_tensor_ndim(jp_handle(o)) == 0;
+  if (!PySequence_Check(o)) return 1;
+  if (PySequence_Size(o) >= 0) return 0;
+  is_one = PyErr_ExceptionMatches(PyExc_TypeError); /* len() of an array without axes */
+  if (is_one) PyErr_Clear();
+  return is_one;
+}
 /* An integer or a sequence of at most `room` integers. 1, or 0 with an exception that names `what`. */
 static int jp_as_ints(PyObject* o, const char* what, int64_t* out, size_t room, size_t* out_len) {
   Py_ssize_t i, n;
   PyObject* fast;
   *out_len = 0;
   if (o == Py_None) return 1;
-  if (PyIndex_Check(o) && !PySequence_Check(o)) {
+  if (jp_is_one_integer(o)) {
     Py_ssize_t value = PyNumber_AsSsize_t(o, PyExc_OverflowError);
     if (value == -1 && PyErr_Occurred()) return 0;
     return out[0] = value, *out_len = 1, 1;

@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, List, Sequence, Tuple, Union
+from typing import Any, Dict, List, Sequence, Set, Tuple, Union
 
 from . import _C
 from .dtypes import DType
-from .module import Module
+from .module import Module, is_parameter
 from .tensor import Tensor
 
 Ints = Union[int, Sequence[int]]
@@ -25,6 +25,7 @@ class Layer(Module):
 
     _tensors: Tuple[str, ...] = ()  # parameters, buffers and optional tensors that it may have
     _results = 1
+    _parameter_names: Set[str]
 
     def __init__(self, **fields: Any) -> None:
         super().__init__()
@@ -40,6 +41,7 @@ class Layer(Module):
             if name not in self._tensors and name != "dtype":
                 self.__dict__[name] = value
         self.__dict__["_buffer_names"] = buffers
+        self.__dict__["_parameter_names"] = set(present) - buffers
         for name, value in optional.items():
             if value is not None:
                 setattr(self, name, value)
@@ -67,6 +69,12 @@ class Layer(Module):
                 raise TypeError(f"{type(self).__name__}: {name} is a jt.Tensor, not {type(value).__name__}")
             if value is not None or self.__dict__.get(name) is not None:
                 _C.module_set_tensor(self._handle, name, value)
+            if value is not None and name in self._parameter_names and not is_parameter(value):
+                value.requires_grad = True  # whatever takes a parameter's place is trained
+            if value is not None and is_parameter(value):
+                self._register(name, value)
+            self.__dict__[name] = value
+            return
         elif name in self.__dict__.get("_fields", ()):
             _C.module_set_field(self._handle, name, _plain(value))
             self._fields[name] = value

@@ -95,4 +95,5 @@ def Parameter(data: Any, requires_grad: bool = True) -> Tensor:
     if requires_grad and not out.dtype.is_floating_point:
         raise errors.DTypeError(f"a parameter of dtype {out.dtype} cannot have a gradient")
     out.requires_grad = requires_grad
+    out._is_parameter = True
     return out

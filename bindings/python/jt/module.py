@@ -9,6 +9,11 @@ from .tensor import Tensor, array
 M = TypeVar("M", bound="Module")
 
 
+def is_parameter(x: Tensor) -> bool:
+    """Whether a module lists it: it requires a gradient, or jt.Parameter made it."""
+    return x.requires_grad or getattr(x, "_is_parameter", False)
+
+
 class Module:
     """Derive from it, set parameters and other modules as attributes, and write `execute` (or `forward`).
 
@@ -19,8 +24,16 @@ class Module:
             def execute(self, x):
                 return self.fc(x)
 
-    Tensors among the attributes are parameters, unless register_buffer named them; modules are children. A tensor under
-    two names is one parameter."""
+    Attributes follow PyTorch's rules:
+
+    - a tensor that requires a gradient when it is set (jt.Parameter, or start_grad()) is a parameter: trained and saved;
+      it stays one while it is frozen. Only another one, or None, takes its name;
+    - register_buffer(name, tensor) makes a buffer: saved, not trained. Tensors set under its name later are the buffer;
+    - modules are children;
+    - everything else is an attribute and no more, neither listed nor saved: other tensors, of integers or floats, what a
+      call keeps (self.hidden = ...), numbers, strings, lists.
+
+    A tensor under two names is one parameter."""
 
     training: bool = True
 
@@ -65,6 +78,37 @@ class Module:
         self.__dict__.pop("_before", None)
         self.__dict__.pop("_after", None)
 
+    # ---- attributes
+    def __setattr__(self, name: str, value: Any) -> None:
+        parameters = self.__dict__.get("_parameter_names", ())
+        is_plain = not isinstance(value, Tensor)
+        if isinstance(value, Tensor) and is_parameter(value):
+            self._register(name, value)
+            return
+        if name in parameters and value is not None:
+            what = f"a {type(value).__name__}" if is_plain else "a tensor that requires no gradient"
+            raise TypeError(f"{type(self).__name__}: '{name}' is a parameter and cannot become {what}; give its value to "
+                            f"{name}.assign(...), or set a jt.Parameter or None")
+        if is_plain and value is not None and name in self.__dict__.get("_buffer_names", ()):
+            raise TypeError(f"{type(self).__name__}: '{name}' is a buffer and cannot become a {type(value).__name__}; set a jt.Tensor or None")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        for names in ("_parameter_names", "_buffer_names", "_unsaved_names"):
+            self.__dict__.get(names, set()).discard(name)
+
+    def _register(self, name: str, parameter: Optional[Tensor]) -> None:
+        self.__dict__.get("_buffer_names", set()).discard(name)
+        self.__dict__.setdefault("_parameter_names", set()).add(name)
+        self.__dict__[name] = parameter
+
+    def register_parameter(self, name: str, parameter: Optional[Tensor]) -> None:
+        """Sets a parameter by name; None keeps the name free for one."""
+        if parameter is not None and not is_parameter(parameter):
+            raise TypeError(f"register_parameter: '{name}' requires no gradient; make it a jt.Parameter")
+        self._register(name, parameter)
+
     # ---- the tree
     def _items(self) -> Iterable[Tuple[str, Any]]:
         """Named tensors and modules held directly, in the order they were set."""
@@ -107,23 +151,32 @@ class Module:
         setattr(self, name, module)
 
     # ---- tensors
-    def register_buffer(self, name: str, tensor: Optional[Tensor]) -> None:
-        """Sets a tensor that is saved but not trained."""
+    def register_buffer(self, name: str, tensor: Optional[Tensor], persistent: bool = True) -> None:
+        """Sets a tensor that is not trained, and saved if it is persistent."""
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"register_buffer: '{name}' is {type(tensor).__name__}, not a jt.Tensor")
+        self.__dict__.get("_parameter_names", set()).discard(name)
         self.__dict__.setdefault("_buffer_names", set()).add(name)
+        unsaved = self.__dict__.setdefault("_unsaved_names", set())
+        (unsaved.discard if persistent else unsaved.add)(name)
         self.__dict__[name] = tensor
 
     def _named_tensors(self, wants_buffers: Optional[bool], every_name: bool = False) -> List[Tuple[str, Tensor]]:
+        """Parameters (False), buffers (True), or what is saved of both (None)."""
         out: List[Tuple[str, Tensor]] = []
         seen = set()
 
         def walk(prefix: str, module: Module, above: Tuple[int, ...]) -> None:
-            buffers = module.__dict__.get("_buffer_names", ())
+            buffers, unsaved = module.__dict__.get("_buffer_names", ()), module.__dict__.get("_unsaved_names", ())
+            parameters = module.__dict__.get("_parameter_names", ())
             for name, value in module._items():
                 path = f"{prefix}.{name}" if prefix else name
                 if isinstance(value, Module):
                     if id(value) not in above:
                         walk(path, value, above + (id(value),))
-                elif wants_buffers in (None, name in buffers) and (every_name or id(value) not in seen):
+                    continue
+                is_wanted = (name in parameters and not wants_buffers) or (name in buffers and (wants_buffers or (wants_buffers is None and name not in unsaved)))
+                if is_wanted and (every_name or id(value) not in seen):
                     seen.add(id(value))
                     out.append((path, value))
 
@@ -300,8 +353,10 @@ class ParameterList(Module):
             self.append(p)
 
     def append(self, parameter: Tensor) -> "ParameterList":
-        """Adds a tensor at the end. Returns self."""
-        self.__dict__[str(len(self))] = parameter
+        """Adds a tensor at the end; one of a float dtype is trained. Returns self."""
+        if not is_parameter(parameter) and parameter.dtype.is_floating_point:
+            parameter.requires_grad = True
+        self._register(str(len(self)), parameter)
         return self
 
     def __len__(self) -> int:

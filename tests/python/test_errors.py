@@ -1,6 +1,7 @@
 """Errors: their kinds, what they say, where they point; and nothing that is passed in crashes."""
 import inspect
 import os
+import re
 import subprocess
 import sys
 
@@ -110,3 +111,48 @@ def test_help_says_shapes_dtypes_and_errors():
     for part in ("conv2d(x, w, stride", "Shapes: x [N,C,H,W]", "Dtypes: float", "Errors: ShapeError", "Gradient: yes"):
         assert part in text
     assert jt.Tensor.conv2d.__doc__ == text
+
+
+def test_messages_speak_python():
+    """No name of C's functions, flags or types where Python's user has others."""
+    def twice():
+        w = jt.Parameter([1.0])
+        y = (w * w).sum()
+        y.backward()
+        y.backward()
+
+    np_like = type("NotATensor", (), {})()
+    cases = [twice, lambda: jt.softmax(jt.ones((3,)), "a"), lambda: jt.one_hot(jt.array([1]), None), lambda: jt.leaky_relu(jt.ones((3,)), "x"),
+             lambda: jt.ones((2,)).item(), lambda: jt.seed("x"), lambda: jt.load("/nonexistent"), lambda: jt.graph(jt.ones((2,)), stage="z"),
+             lambda: jt.rand(3, dtype="int64"), lambda: jt.nn.Linear("a", 2), lambda: jt.nn.Linear(2, 2)(None), lambda: jt.nn.Linear(2, 2)(jt.ones((3,))),
+             lambda: jt.zeros((2,)).assign(jt.ones((3,))), lambda: jt.ones((2,)).backward(), lambda: jt.sum(np_like), lambda: jt.sum(jt.ones((3,)), 2**70),
+             lambda: jt.array([1]).requires_grad_(), lambda: jt.nn.Linear(2, 2).load_state_dict({"weight": jt.ones((3,)), "bias": jt.ones((2,))}),
+             lambda: jt.concat([jt.ones((2,)), None]), lambda: setattr(jt.nn.Linear(2, 2), "weight", None), lambda: jt.pad(jt.ones((2,)), (1.5,), (1,))]
+    for case in cases:
+        with pytest.raises(Exception) as raised:
+            case()
+        text = str(raised.value)
+        assert not re.search(r"\bjt_\w+|JT_\w+|NULL|int64_t|const char|in method|argument \d+ of type|SWIG|Swig", text), text
+    with pytest.raises(jt.ArgumentError, match="pass retain_graph=True"):
+        twice()
+    with pytest.raises(TypeError, match="softmax: axis is an integer, not str"):
+        jt.softmax(jt.ones((3,)), "a")
+    with pytest.raises(TypeError, match="leaky_relu: slope is a number, not str"):
+        jt.leaky_relu(jt.ones((3,)), "x")
+
+
+def test_backward_of_many_elements():
+    w = jt.Parameter([1.0, 2.0, 3.0])
+    y = w * w
+    y.backward(jt.array([1.0, 10.0, 100.0]), retain_graph=True)
+    assert w.grad.tolist() == [2, 40, 600]
+    y.backward([1.0, 1.0, 1.0])
+    assert w.grad.tolist() == [4, 44, 606]
+    for wrong in (lambda: (w * w).backward(), lambda: (w * w).backward(jt.ones((2,))), lambda: (w * w).backward(jt.ones(()))):
+        with pytest.raises(jt.ShapeError):
+            wrong()
+    with pytest.raises(TypeError):
+        (w * w).sum().backward(True)
+    w.grad = None
+    (w * 2).backward(gradient=jt.Parameter([1.0, 0.0, 2.0]))
+    assert w.grad.tolist() == [2, 0, 4]

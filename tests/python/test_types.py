@@ -1,5 +1,7 @@
 """Types: the stub says what the module has, and mypy --strict accepts a typed program."""
 import ast
+import inspect
+import os
 import pathlib
 import subprocess
 import sys
@@ -43,6 +45,56 @@ def test_the_stub_names_every_function():
     declared = {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     there = {name for name in jt.ops.__all__}
     assert there <= declared and declared <= set(vars(jt._C)), declared - set(vars(jt._C))
+
+
+CALLS = '''
+import jt
+from jt import nn
+
+x = jt.ones((2, 3))
+reveal_type(nn.Linear(3, 2)(x))
+reveal_type(nn.LSTMCell(3, 2)(x))
+reveal_type(jt.sum(x))
+reveal_type(x.transpose(0, 1))
+reveal_type(jt.__version__)
+x.backward(jt.ones((2, 3)), retain_graph=True)
+nn.Linear(3, 2)("x")
+'''
+
+
+def test_a_call_of_a_layer_is_typed(tmp_path):
+    if subprocess.run([sys.executable, "-c", "import mypy"], capture_output=True).returncode:
+        pytest.skip("no mypy")
+    (tmp_path / "calls.py").write_text(CALLS)
+    done = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir", str(tmp_path / "cache"), "calls.py"],
+                          cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "MYPYPATH": str(PACKAGE.parent)})
+    found = [line.split("note: Revealed type is ")[1] for line in done.stdout.splitlines() if "Revealed" in line]
+    assert [("Tensor" in t, "tuple" in t.lower()) for t in found] == [(True, False), (True, True), (True, False), (True, False), (False, False)], done.stdout
+    assert "str" in found[4] and sum("error:" in line for line in done.stdout.splitlines()) == 1 and "[arg-type]" in done.stdout, done.stdout
+
+
+def test_signatures_of_everything_public():
+    for name in sorted(set(jt.ops.__all__) | {n for n in dir(jt) if not n.startswith("_")}):
+        value = getattr(jt, name)
+        if callable(value) and not isinstance(value, type):
+            assert inspect.signature(value).parameters or name in ("gc", "memory_info", "display_memory_info", "is_grad_enabled"), name
+    for name in dir(jt.Tensor):
+        value = getattr(jt.Tensor, name)
+        if not name.startswith("_") and callable(value):
+            assert list(inspect.signature(value).parameters)[0] in ("self", "x"), name
+    assert str(inspect.signature(jt.sum)) == "(x, axes=(), keepdims=False)" and str(inspect.signature(jt.ones((2,)).sum)) == "(axes=(), keepdims=False)"
+    assert str(inspect.signature(jt.ones((2,)).item)) == "()" and jt.sum.__doc__ == jt.Tensor.sum.__doc__ and jt.sum.__doc__.startswith("sum(x, axes=(), keepdims=False) -> Tensor")
+
+
+def test_names_are_our_own():
+    assert isinstance(jt.__version__, str) and jt.__version__.count(".") == 2
+    assert not {"acquire", "append", "disown", "next", "own", "this", "thisown"} & set(dir(jt.Tensor)) & set(dir(jt.ones((1,))))
+    assert not [name for name in dir(jt._C) if name.startswith(("JT_", "SWIG", "jt_"))]
+    assert jt._C.TensorBase.__module__ == "jt._C" and jt.sum.__module__ == "jt._C" and "Swig" not in repr(jt.ones((1,)))
+    x = jt.ones((2,))
+    for name in ("this", "own", "append"):
+        assert not hasattr(x, name)
+    assert (x + 1).tolist() == [2, 2]
 
 
 def test_a_typed_program(tmp_path):

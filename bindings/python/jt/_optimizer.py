@@ -84,7 +84,7 @@ class Optimizer:
     def backward(self, loss: Tensor, retain_graph: bool = False) -> None:
         """Gathers the gradients of loss; step() then uses them."""
         self._clipped = None
-        loss.backward(retain_graph)
+        loss.backward(retain_graph=retain_graph)
 
     def clip_grad_norm(self, max_norm: float, norm_type: float = 2) -> Tensor:
         """Scales the gathered gradients for the next step() so that together their norm is at most max_norm. Returns the

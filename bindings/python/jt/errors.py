@@ -84,6 +84,27 @@ _BY_CODE: Dict[int, Type[Error]] = {
     -20: IndexRangeError}
 
 
+# What C's functions are called here, and its words.
+_NAMES = {"tensor_item_f64": "item", "tensor_item_i64": "item", "tensor_map_write": "data", "tensor_map_export": "__dlpack__", "tensor_read": "item",
+          "tensor_assign": "assign", "tensor_rebind": "assign", "eval": "sync", "checkpoint_open": "load", "checkpoint_load": "load",
+          "checkpoint_save": "save", "idx_load": "load_idx", "graph_print": "graph", "tensor_set_requires_grad": "requires_grad"}
+_WORDS = {"pass JT_GRAD_RETAIN_GRAPH": "pass retain_graph=True", "without JT_GRAD_RETAIN_GRAPH": "without retain_graph=True",
+          "JT_GRAD_CREATE_GRAPH": "create_graph=True", "JT_GRAD_ALLOW_UNUSED": "allow_unused=True",
+          "a tensor is NULL": "a tensor is None", "tensor is NULL": "tensor is None", " is NULL": " is None"}
+_HAS_OP = re.compile(r"[A-Za-z_][\w.]*: ")
+
+
+def _in_python(message: str) -> str:
+    """The text of an error of C with the names that Python has."""
+    found = re.match(r"jt_(\w+): ", message)
+    if found:
+        rest, name = message[found.end():], _NAMES.get(found[1], found[1])
+        message = rest if _HAS_OP.match(rest) or name == "tensor_map" else f"{name}: {rest}"
+    for theirs, ours in _WORDS.items():
+        message = message.replace(theirs, ours)
+    return message
+
+
 def _recorded(match: "re.Match[str]") -> str:
     place = _C.place_of(int(match[1]))
     return f"recorded at {place[0]}:{place[1]}" if place else match[0]
@@ -94,7 +115,7 @@ def from_status(code: int, native: int, message: str) -> Error:
     kind = _BY_CODE.get(code, Error)
     if kind is FileError and native == errno.ENOENT:
         kind = MissingFileError
-    message, recorded = re.subn(r"recorded at line (\d+)", _recorded, message)
+    message, recorded = re.subn(r"recorded at line (\d+)", _recorded, _in_python(message))
     if not recorded and kind in (ArgumentError, ShapeError, DTypeError, UnsupportedError):
         here = _C.current_place()
         message += f" (at {here[0]}:{here[1]})" if here else ""

@@ -259,20 +259,49 @@ static PyObject* jp_method_item(PyObject* self, PyObject* unused) {
   return x ? jp_item(x) : NULL;
 }
 static PyMethodDef jp_methods[] = {
-  {"sync", jp_method_sync, METH_NOARGS, "sync() -> Tensor\n\nComputes the elements now. Returns self."},
+  {"sync", jp_method_sync, METH_NOARGS, "sync($self)\n--\n\nsync() -> Tensor\n\nComputes the elements now. Returns self."},
   {"item", jp_method_item, METH_NOARGS,
-   "item() -> bool, int or float\n\nThe only element as a Python number. ShapeError when there is not exactly one."}};
+   "item($self)\n--\n\nitem() -> bool, int or float\n\nThe only element as a Python number. ShapeError when there is not exactly one."}};
 
 /* ---- the module --------------------------------------------------------------------------------------------------- */
 
+/* "sum(x, axes=()) -> Tensor.." as CPython keeps it for inspect.signature: the head by itself, a mark, then the text. A
+ * method's first parameter is $self. Kept for good, as the definition is; NULL with an exception. */
+static const char* jp_with_signature(const char* doc, int is_method) {
+  const char *open, *arrow, *rest;
+  size_t room;
+  char* out;
+  while (*doc == '\n') doc++; /* SWIG begins with one */
+  open = strchr(doc, '('), arrow = strstr(doc, ") -> ");
+  if (!open || !arrow || open > arrow || strstr(doc, "\n--\n")) return doc;
+  rest = is_method ? open + 1 + strcspn(open + 1, ",)") : open + 1; /* what follows the first parameter */
+  room = strlen(doc) * 2 + 32;
+  if (!(out = PyMem_RawMalloc(room))) return (const char*)PyErr_NoMemory();
+  PyOS_snprintf(out, room, "%.*s%s%.*s)\n--\n\n%s", (int)(open + 1 - doc), doc, is_method ? "$self" : "", (int)(arrow - rest), rest, doc);
+  return out;
+}
+static int jp_give_signatures(PyMethodDef* methods) {
+  for (; methods->ml_name; methods++)
+    if (methods->ml_doc && !(methods->ml_doc = jp_with_signature(methods->ml_doc, 0))) return -1;
+  return 0;
+}
+/* Names of SWIG's own that its types bring along. */
+static int jp_hide_names(PyTypeObject* type, const char* const* names) {
+  for (; *names; names++)
+    if (PyDict_GetItemString(type->tp_dict, *names) && PyDict_DelItemString(type->tp_dict, *names)) return -1;
+  PyType_Modified(type);
+  return 0;
+}
 /* Functions whose first parameter is `x` are methods too; one wrapper serves both (see jp_parse). */
 static int jp_add_methods(PyMethodDef* methods, const char* const* names) {
   size_t i;
   for (; *names; names++) {
-    PyMethodDef* def = methods;
+    PyMethodDef *def = methods, *method;
     PyObject* descriptor;
     while (def->ml_name && strcmp(def->ml_name, *names)) def++;
-    if (!def->ml_name || !(descriptor = PyDescr_NewMethod(jp_base_class, def))) return -1;
+    if (!def->ml_name || !(method = PyMem_RawMalloc(sizeof *method))) return -1;
+    *method = *def;
+    if (!(method->ml_doc = jp_with_signature(def->ml_doc, 1)) || !(descriptor = PyDescr_NewMethod(jp_base_class, method))) return -1;
     if (PyDict_SetItemString(jp_base_class->tp_dict, *names, descriptor)) return -1;
     Py_DECREF(descriptor);
   }
@@ -291,6 +320,7 @@ static void jp_at_exit(void) {
 }
 
 static int jp_start(PyTypeObject* base, PyMethodDef* methods, const char* const* method_names) {
+  static const char* const swig_names[] = {"acquire", "append", "disown", "next", "own", "this", "thisown", NULL};
   jt_runtime_desc desc;
   jt_status status;
   memset(&desc, 0, sizeof desc);
@@ -299,7 +329,9 @@ static int jp_start(PyTypeObject* base, PyMethodDef* methods, const char* const*
   desc.memory_limit = -1; /* nearly what there is, unless JT_MEMORY_LIMIT says otherwise */
   base->tp_dictoffset = 0; /* attributes are the class's slots: SWIG's dict is unknown to the collector */
   jp_base_class = jp_tensor_class = base;
-  if (PyType_Ready(&jp_writable_type) < 0 || jp_add_methods(methods, method_names)) return -1;
+  base->tp_name = "jt._C.TensorBase";
+  if (PyType_Ready(&jp_writable_type) < 0 || jp_add_methods(methods, method_names) || jp_give_signatures(methods)) return -1;
+  if (jp_hide_names(base, swig_names) || (base->tp_base && base->tp_base != &PyBaseObject_Type && jp_hide_names(base->tp_base, swig_names))) return -1;
   status = jt_runtime_create(&desc, &jp_rt);
   if (status == JT_OK) status = jt_context_create(jp_rt, &jp_ctx);
   if (status == JT_OK) status = jt_context_set_watch(jp_ctx, jp_watch, NULL);

@@ -141,7 +141,7 @@ def put(x: Tensor, key: Any, value: Any) -> None:
     if isinstance(key, Tensor) and key.dtype == "bool" and key.shape == x.shape:
         v = value if isinstance(value, Tensor) else array(value, x.dtype)
         if v.size == 1:
-            _store(x, _C.where(key, v, x))
+            _store(x, _C.where(key, v.reshape(()), x))
             return
     base, items = _plan(x, key)
     if not _are_together(items) or any(not isinstance(item, Tensor) and (item is None or item != slice(None)) for item in items):
@@ -163,7 +163,7 @@ def put(x: Tensor, key: Any, value: Any) -> None:
 def _put_at_places(x: Tensor, key: Any, value: Any) -> None:
     """Assignment through any key: what it picks of the elements' numbers says where they go."""
     places = get(_C.iota((x.size,), 0, "int64").reshape(x.shape), key)
-    v = (value if isinstance(value, Tensor) else array(value)).to(x.dtype).expand(places.shape)
+    v = (value.to(x.dtype) if isinstance(value, Tensor) else array(value, x.dtype)).expand(places.shape)
     _store(x, _C.scatter(x.reshape(-1), places.reshape(-1), v.reshape(-1), 0).reshape(x.shape))
 
 

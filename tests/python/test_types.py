@@ -104,3 +104,30 @@ def test_a_typed_program(tmp_path):
     done = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--python-version", "3.11", "--cache-dir", str(tmp_path / "cache"), "sample.py"],
                           cwd=tmp_path, capture_output=True, text=True, env={"MYPYPATH": str(PACKAGE.parent), "PATH": "/usr/bin"})
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_a_page_says_of_dtypes_is_so():
+    """An op of one operand takes bool where its text says every dtype, and only there; so do integers."""
+    told = 0
+    for name in jt.ops.__all__:
+        op, text = getattr(jt.ops, name), getattr(jt, name).__doc__ or ""
+        dtypes = re.search(r"Dtypes: ([^.]*)\.", text)
+        required = [p for p in inspect.signature(op).parameters.values() if p.default is p.empty]
+        if not dtypes or [p.name for p in required] != ["x"]:
+            continue
+        words = " ".join(dtypes[1].split())
+        shape = (1, 1, 2, 2) if "2d" in name else (1, 1, 2, 2, 2) if "3d" in name else (4,)
+        if "pool" in name or "x of a" in words:
+            continue
+        for dtype, is_taken in (("bool", words.startswith("every dtype") and "but bool" not in words or "bool" in words and "but" not in words),
+                                ("int32", not words.startswith("float"))):
+            x = jt.ones(shape, dtype=dtype)
+            try:
+                op(x).sync()
+                taken = True
+            except jt.DTypeError:
+                taken = False
+            assert taken == is_taken, (name, dtype, words)
+            told += 1
+    assert told > 60
+    assert jt.mean(jt.array([True, False, True, True])).item() == 0.75

@@ -39,7 +39,7 @@ static constexpr DtypeFact kDtypeFacts[] = {
     {"matmul_type", "every dtype but bool; operands are converted to their promoted dtype", "the promoted dtype"},
     {"random_bits_type", "", "i64"},
     {"uniform_type", "", "the attribute dtype, a float dtype"},
-    {"mean_type", "every dtype but bool; integers become f32", "x's dtype, f32 for integers"},
+    {"mean_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
     {"float_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
     {"cross_entropy_type", "x of a float dtype, label of an integer dtype", "x's dtype"},
     {"mse_loss_type", "float dtypes, the same for both", "x's dtype"},

@@ -61,13 +61,13 @@ class SlotPlan {
   bool is_single(const vm::Op& op) const { return is_one_element(op.space); }
   bool is_elsewhere(int slot) const { return slots_[size_t(slot)].is_elsewhere; }
   int64_t home_of(int slot) const { return slots_[size_t(slot)].home; }
-  // Written by its loop to a block of its own.
   // Rows that fit kRowCache: the slot of an earlier walk over the row that holds the same costly value, itself where it is
   // first computed; else -1.
   int cached(int slot) const { return caches_ && slot >= 0 ? slots_[size_t(slot)].cached : -1; }
   const std::vector<int>& cached_slots() const { return cached_slots_; }
   void use_caches(bool use) { caches_ = use; }
   static constexpr int64_t kRowCache = 2048;  // elements, on the stack
+  // Written by its loop to a block of its own.
   bool is_kept(int slot) const { return slot >= 0 && slots_[size_t(slot)].home >= 0; }
   std::string declarations() const;  // of u3 and r3
 

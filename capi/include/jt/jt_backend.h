@@ -39,7 +39,7 @@ typedef struct jt_host_api {
   void (*set_error)(void* host, jt_status status, int64_t native, const char* message, size_t message_len);
   /* level: 0 error, 1 warning, 2 info, 3 debug */
   void (*log)(void* host, int32_t level, const char* domain, const char* message, size_t message_len);
-  /* The host's memory; both null where the host offers none, as in this version. */
+  /* The host's memory, for what the backend needs beside launches; a host sets both. */
   void* (*alloc)(void* host, size_t bytes, size_t align);
   void (*free)(void* host, void* p, size_t bytes, size_t align);
   /* The value of a setting ("cpu.tier"), or NULL; valid during the call it is asked in. */
@@ -100,7 +100,7 @@ typedef struct jt_backend_api {
   jt_status (*open)(const jt_host_api* host, jt_be_device** out);
   void (*close)(jt_be_device* device);
 
-  /* Memory that kernels can reach; on the CPU any memory is. NULL: the host allocates with its own allocator. */
+  /* Memory that kernels can reach. Not called yet: the host allocates with its own allocator; leave both NULL. */
   jt_status (*mem_alloc)(jt_be_device* device, size_t bytes, void** out);
   void (*mem_free)(jt_be_device* device, void* p, size_t bytes);
 

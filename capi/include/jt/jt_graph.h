@@ -15,8 +15,8 @@ typedef enum jt_stage {
   JT_STAGE_FUSE = 'f',     /* groups, in run order */
   JT_STAGE_MEMORY = 'm',   /* offsets and lifetimes */
   JT_STAGE_LOWER = 'l',    /* loop IR */
-  JT_STAGE_CODE = 'c',     /* the text of the kernels; not yet: JT_E_INVALID */
-  JT_STAGE_KERNEL = 'k',   /* keys, and where each kernel came from; not yet */
+  JT_STAGE_CODE = 'c',     /* the text of the kernels */
+  JT_STAGE_KERNEL = 'k',   /* keys, and where each kernel came from */
   JT_STAGE_DOT = 'v',      /* as recorded, for Graphviz */
   JT_STAGE_PLAN = 'p',     /* the plan: steps, their arguments, programs and places */
   JT_STAGE_FORCE32 = 0x7fffffff

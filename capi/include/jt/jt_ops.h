@@ -573,8 +573,8 @@ JT_API jt_status jt_avg_pool3d(jt_context* ctx, jt_tensor* x, const int64_t* siz
     jt_tensor** out);
 
 /* Arithmetic mean over axes; integers become f32.
- * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
- * elsewhere: keepdims 0. Gradient: yes. Since 0.1. */
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: keepdims 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_mean(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, jt_tensor** out);
 
@@ -692,8 +692,8 @@ JT_API jt_status jt_one_hot(jt_context* ctx, jt_tensor* index, int64_t classes, 
     jt_tensor** out);
 
 /* Variance over axes: the mean of (x - mean(x))^2, divided by count - correction.
- * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
- * elsewhere: keepdims 0, correction 0. Gradient: yes. Since 0.1. */
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: keepdims 0, correction 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_var(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, int64_t correction, jt_tensor** out);
 

@@ -21,7 +21,7 @@ typedef struct jt_context jt_context;
 /* jt_runtime_desc.flags. */
 typedef enum jt_runtime_flags {
   JT_RT_ALLOW_ENV = 1,       /* read JT_* environment variables (docs/FLAGS.md); without it none is read */
-  JT_RT_BACKGROUND_JIT = 2,  /* compile hot kernels again, better, on a thread of jt's own; no effect yet */
+  JT_RT_BACKGROUND_JIT = 2,  /* compile hot kernels again, better, on a thread of jt's own */
   JT_RT_NO_DISK_CACHE = 4,   /* neither read nor write compiled kernels on disk */
   JT_RT_NO_COMPILE = 8,      /* never compile: kernels are interpreted or come from the cache */
   JT_RT_POISON_FREED = 16,   /* fill freed memory with NaN bytes, to find those who read it */

@@ -62,9 +62,9 @@ typedef struct jt_borrow_desc {
  * Threads: the context's. */
 JT_API jt_status jt_tensor_borrow(jt_context* ctx, const jt_borrow_desc* desc, jt_tensor** out);
 
-/* A tensor of rank 0; value is rounded to the dtype (integers: truncated to 64 bits, then wrapped). As an operand it is
- * an argument of the kernel: another value compiles nothing. Owns: *out has one count; NULL after a failure.
- * Errors: JT_E_INVALID (a NULL), JT_E_DTYPE (not a dtype), JT_E_BUSY, JT_E_NOMEM. Threads: the context's. */
+/* A tensor of rank 0; value is rounded once, to the dtype (integers: truncated, then wrapped). As an operand it is an
+ * argument of the kernel: another value compiles nothing. Owns: *out has one count; NULL after a failure. Errors:
+ * JT_E_INVALID (a NULL), JT_E_DTYPE (no dtype, or no int64 holds an integer's value), JT_E_BUSY, JT_E_NOMEM. Threads: the context's. */
 JT_API jt_status jt_scalar(jt_context* ctx, double value, jt_dtype dtype, jt_tensor** out);
 /* As jt_scalar, for integers that a double cannot hold. */
 JT_API jt_status jt_scalar_i64(jt_context* ctx, int64_t value, jt_dtype dtype, jt_tensor** out);

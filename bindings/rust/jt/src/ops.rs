@@ -1194,7 +1194,7 @@ impl Tensor {
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// Quotient rounded towards minus infinity; integer x // 0 is 0.
+    /// Quotient rounded towards minus infinity, from the exact remainder as NumPy's: 1 // 0.1 is 9; integer x // 0 is 0.
     ///
     /// Shapes: operands broadcast as in NumPy; the result has the shape they broadcast to.
     ///
@@ -2707,9 +2707,9 @@ impl Tensor {
     ///
     /// Shapes: x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims.
     ///
-    /// Dtypes: every dtype but bool; integers become f32.
+    /// Dtypes: every dtype; integers and bool become f32.
     ///
-    /// Result: x's dtype, f32 for integers. Gradient: yes.
+    /// Result: x's dtype, f32 for integers and bool. Gradient: yes.
     ///
     /// # Panics
     /// Where [`Tensor::try_mean`] returns an error.
@@ -3263,9 +3263,9 @@ impl Tensor {
     ///
     /// Shapes: x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims.
     ///
-    /// Dtypes: every dtype but bool; integers become f32.
+    /// Dtypes: every dtype; integers and bool become f32.
     ///
-    /// Result: x's dtype, f32 for integers. Gradient: yes.
+    /// Result: x's dtype, f32 for integers and bool. Gradient: yes.
     ///
     /// # Panics
     /// Where [`Tensor::try_var`] returns an error.

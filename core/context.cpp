@@ -258,7 +258,13 @@ Buffer* Context::writable(Cell& cell, bool is_exported) {
   bool is_constant = node.op == Op::data || (is_exported && !(node.flags & kGrad));
   bool is_alone = is_constant && node.refs == 1 && buffer->pool && !is_shared(buffer) &&
                   buffer->refs.load(std::memory_order_acquire) == 1 + buffer->pins.load(std::memory_order_acquire);
-  if (!is_alone) assign(cell, data(cell.type, buffer->data)), buffer = read(cell.value);
+  Value copy;
+  if (!is_alone) {
+    copy = data(cell.type, buffer->data);
+    buffer = read(copy);
+    // A value with a history keeps it as long as nothing is written: looking is no assignment.
+    if (!(node.flags & kGrad)) assign(cell, copy);
+  }
   forget_written(cell);
   jt::retain(buffer);
   Seen seen(cell);

@@ -113,6 +113,24 @@ TEST(MapWrite, LetsGradientsFlowWhileItLasts) {
   EXPECT_EQ(s.read(Tensor(dw)), (std::vector<float>{18, 6}));
 }
 
+TEST(MapWrite, LeavesAHistoryThatNobodyWritesOver) {
+  Session s;
+  Tensor w = s.floats({2}, {2, 3});
+  must(jt_tensor_set_requires_grad(s.ctx, w, 1));
+  for (auto map : {jt_tensor_map_write, jt_tensor_map_export}) {
+    Tensor y = s.make(jt_mul, w, w);
+    jt_mapping m{sizeof m};
+    must(map(s.ctx, y, &m));
+    jt_tensor *wrt = w, *dw = nullptr;
+    must(jt_grad(s.ctx, s.sum(y), &wrt, 1, nullptr, JT_GRAD_RETAIN_GRAPH, &dw, 1));
+    EXPECT_EQ(s.read(Tensor(dw)), (std::vector<float>{4, 6}));
+    static_cast<float*>(const_cast<void*>(m.data))[0] = 7;
+    jt_tensor_unmap(&m);
+    EXPECT_EQ(s.read(y), (std::vector<float>{7, 9}));
+    EXPECT_EQ(jt_grad(s.ctx, s.sum(y), &wrt, 1, nullptr, 0, &dw, 1), JT_E_INVALID);
+  }
+}
+
 TEST(MapExport, IsNoCopyAndChangesNothingThatWasRecorded) {
   Session s;
   Tensor x = s.floats({2}, {1, 2});

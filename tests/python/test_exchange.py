@@ -107,6 +107,21 @@ def test_views_of_every_dtype_are_assignments(np, dtype):
         assert (before.numpy() != 0).all() and (x.numpy() == 0).all() and not (x + x if dtype != "bool" else x).numpy().any()
 
 
+def test_looking_through_a_view_leaves_gradients(np):
+    w = jt.Parameter([1.0, 2.0])
+    for look in (lambda y: y.data.sum(), lambda y: np.from_dlpack(y).sum(), lambda y: y.numpy(copy=False)[0], lambda y: jt.from_dlpack(y.__dlpack__())):
+        y = w * w
+        kept = look(y)
+        w.grad = None
+        y.sum().backward()
+        assert w.grad.tolist() == [2, 4] and kept is not None
+    y = w * w
+    y.data[0] = 5
+    assert y.tolist() == [5, 4]
+    with pytest.raises(jt.ArgumentError):
+        y.sum().backward()
+
+
 def test_a_view_of_a_parameter_in_training(np):
     w = jt.Parameter([1.0, 2.0])
     view = w.data

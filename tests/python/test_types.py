@@ -3,6 +3,7 @@ import ast
 import inspect
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -127,6 +128,8 @@ def test_what_a_page_says_of_dtypes_is_so():
                 taken = True
             except jt.DTypeError:
                 taken = False
+            except jt.ShapeError:  # it wants more than x
+                continue
             assert taken == is_taken, (name, dtype, words)
             told += 1
     assert told > 60

@@ -148,12 +148,15 @@ def test_transpose_exchanges_two_axes(np):
         same(np, got, m.T)
     for got in (matrix.transpose((0, 1)), matrix.permute(0, 1), matrix.permute((0, 1)), jt.transpose(matrix, (0, 1)), matrix.transpose(0, 0)):
         same(np, got, m)
-    for got in (x.transpose(2, 0, 1), x.transpose((2, 0, 1)), jt.transpose(x, (2, 0, 1)), jt.transpose(x, 2, 0, 1), x.permute(2, 0, 1), x.permute([-1, 0, 1])):
+    for got in (x.transpose(2, 0, 1), x.transpose((2, 0, 1)), jt.transpose(x, (2, 0, 1)), jt.transpose(x, 2, 0, 1), jt.transpose(x, axes=(2, 0, 1)), x.transpose(dim=(2, 0, 1)), x.permute(2, 0, 1), x.permute([-1, 0, 1])):
         same(np, got, a.transpose(2, 0, 1))
     same(np, jt.array([1, 2]).transpose(0), np.array([1, 2]))
     same(np, jt.array(3).transpose(), np.array(3))
     for wrong in (lambda: matrix.transpose(0, 2), lambda: matrix.transpose((0, 2)), lambda: matrix.transpose(0), lambda: x.transpose((0, 1)), lambda: x.transpose(0, 1, 1)):
         with pytest.raises(ValueError):
+            wrong()
+    for wrong in (lambda: matrix.transpose(nonsense=1), lambda: matrix.transpose(0, 1, axes=(0, 1))):
+        with pytest.raises(TypeError):
             wrong()
     w = jt.Parameter(np.ones((2, 3), np.float32))
     assert jt.grad((w.transpose(0, 1) * jt.arange(6).float().reshape(3, 2)).sum(), w).tolist() == [[0, 2, 4], [1, 3, 5]]

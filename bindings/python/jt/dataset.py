@@ -6,7 +6,7 @@ import os
 import queue
 import random
 import threading
-from operator import index
+from operator import index as _integer
 from typing import Any, Callable, Iterator, List, Mapping, MutableMapping, Optional, Sequence, Tuple
 
 from . import errors
@@ -88,9 +88,9 @@ class Dataset:
             if name not in ("total_len", "batch_size", "shuffle", "drop_last", "num_workers", "seed", "prefetch"):
                 raise errors.ArgumentError(f"set_attrs: there is no '{name}'")
             if name in ("total_len", "batch_size", "num_workers", "prefetch"):
-                if not hasattr(value, "__index__") or index(value) < 0:
+                if not hasattr(value, "__index__") or _integer(value) < 0:
                     raise errors.ArgumentError(f"set_attrs: {name}={value!r} is not an integer >= 0")
-                value = index(value)
+                value = _integer(value)
             setattr(self, name, value)
         if self.batch_size < 1:
             raise errors.ArgumentError(f"set_attrs: batch_size={self.batch_size} is below 1")

@@ -203,11 +203,12 @@ class Tensor(_C.TensorBase):
         """As reshape."""
         return self.reshape(*shape)
 
-    def transpose(self, *axes: Any, dim0: Optional[int] = None, dim1: Optional[int] = None) -> "Tensor":
+    def transpose(self, *axes: Any, dim0: Optional[int] = None, dim1: Optional[int] = None, **order: Any) -> "Tensor":
         """Two axes exchanged, transpose(0, 1); or all of them in an order, as one list, transpose((1, 0, 2)), or as three or
-        more integers; or, without any, reversed."""
-        if dim0 is not None or dim1 is not None:
-            axes += tuple(a for a in (dim0, dim1) if a is not None)
+        more integers; or, without any, reversed. An order may be called axes or dim."""
+        if order and (len(order) > 1 or axes or not set(order) <= {"axes", "axis", "dim", "dims"}):
+            raise TypeError(f"transpose() has no argument '{next(iter(order))}'" if not axes else "transpose() got its axes twice")
+        axes += tuple(a for a in (dim0, dim1, *order.values()) if a is not None)
         return _C.transpose(self, _order("transpose", axes, self.ndim))
 
     def swapaxes(self, axis1: int, axis2: int) -> "Tensor":
@@ -421,9 +422,9 @@ def _order(who: str, axes: Tuple[Any, ...], n: int) -> Any:
     return order
 
 
-def transpose(x: Any, *axes: Any, dim0: Optional[int] = None, dim1: Optional[int] = None) -> Tensor:
+def transpose(x: Any, *axes: Any, dim0: Optional[int] = None, dim1: Optional[int] = None, **order: Any) -> Tensor:
     """Two axes exchanged, transpose(x, 0, 1); or all of them in an order, transpose(x, (1, 0, 2)); or, without any, reversed."""
-    return (x if isinstance(x, Tensor) else array(x)).transpose(*axes, dim0=dim0, dim1=dim1)
+    return (x if isinstance(x, Tensor) else array(x)).transpose(*axes, dim0=dim0, dim1=dim1, **order)
 
 
 def _axis(who: str, axis: int, n: int) -> int:

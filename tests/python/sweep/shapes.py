@@ -126,6 +126,8 @@ MOVES = [
     ("Tensor.permute", "x.permute((1, 0, -1))", None, "x.transpose(1, 0, -1)", [(2, 3, 4)]),
     ("Tensor.permute", "x.permute(0, 1)", None, "x", [(2, 3)]),
     ("Tensor.permute", "x.permute(1, 0)", None, "x.T", [(2, 3)]),
+    ("ops.transpose", "jt.ops.transpose(x, axes=(1, 0))", "x.permute(1, 0)", "x.T", [(2, 3)]),
+    ("Tensor.swapaxes", "x.swapaxes(0, -1)", "x.swapaxes(0, -1)", "x.swapaxes(0, -1)", [(2, 3), (2, 3, 4)]),
     ("Tensor.t", "x.t()", None, "x.T", [(2, 3), (3,), ()]),
     ("Tensor.T", "x.T", "x.t()", "x.T", [(2, 3), (3,)]),
     ("expand", "jt.expand(x, (2, 3, 4))", "x.expand(2, 3, 4)", "np.broadcast_to(x, (2, 3, 4))", [(), (4,), (3, 1), (2, 1, 4), (1, 1, 1)]),

@@ -102,6 +102,17 @@ def test_layers():
     assert jt.nn.CrossEntropyLoss(weight=jt.ones((3,))).parameters() == []
 
 
+def test_frozen_parameters_of_layers_stay_frozen_where_they_are_shared():
+    first, second = jt.nn.Linear(2, 2), jt.nn.Linear(2, 2)
+    first.requires_grad_(False)
+    for layer in (first, copy.deepcopy(first), pickle.loads(pickle.dumps(first))):
+        layer.weight = layer.weight
+        second.weight = layer.weight
+        net = jt.Module()
+        net.tied = layer.weight
+        assert not layer.weight.requires_grad and names(net.named_parameters()) == ["tied"] and names(second.named_parameters()) == ["weight", "bias"]
+
+
 def test_lists_of_parameters():
     params = jt.nn.ParameterList([jt.ones((2,)), jt.Parameter([1.0])])
     assert [p.requires_grad for p in params] == [True, True] and names(params.named_parameters()) == ["0", "1"]

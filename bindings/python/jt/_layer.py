@@ -42,6 +42,8 @@ class Layer(Module):
                 self.__dict__[name] = value
         self.__dict__["_buffer_names"] = buffers
         self.__dict__["_parameter_names"] = set(present) - buffers
+        for name in self._parameter_names:
+            self.__dict__[name]._is_parameter = True  # also while it is frozen
         for name, value in optional.items():
             if value is not None:
                 setattr(self, name, value)

@@ -351,11 +351,13 @@ class Tensor(_C.TensorBase):
         out = _detached(self)
         if self.requires_grad:
             out.requires_grad = True
+        if getattr(self, "_is_parameter", False):
+            out._is_parameter = True
         memo[id(self)] = out
         return out
 
     def __reduce__(self) -> Any:
-        return _rebuild, (_C.to_bytes(self), self.dtype, self.shape, self.requires_grad)
+        return _rebuild, (_C.to_bytes(self), self.dtype, self.shape, self.requires_grad, getattr(self, "_is_parameter", False))
 
     # ---- dtype
     def to(self, dtype: Any) -> "Tensor":
@@ -392,10 +394,12 @@ class Tensor(_C.TensorBase):
 Var = Tensor
 
 
-def _rebuild(data: bytes, dtype: DType, shape: Tuple[int, ...], requires_grad: bool) -> Tensor:
+def _rebuild(data: bytes, dtype: DType, shape: Tuple[int, ...], requires_grad: bool, is_parameter: bool = False) -> Tensor:
     out = _C.from_bytes(data, dtype, shape)
     if requires_grad:
         out.requires_grad = True
+    if is_parameter:
+        out._is_parameter = True
     return out
 
 

@@ -249,10 +249,9 @@ Buffer* Context::writable(Cell& cell, bool is_exported) {
     int32_t pins = buffer->pins.load(std::memory_order_acquire);
     return !is_exported && pins != buffer->writers.load(std::memory_order_acquire);
   };
-  if (cell.written && cell.written->writers.load(std::memory_order_acquire) && !is_shared(cell.written)) {
-    cell.is_exported &= is_exported;
-    return cell.written;
-  }
+  bool is_open = cell.written && cell.written->writers.load(std::memory_order_acquire);
+  // What was exported is a look at the value, which a writer of the tensor's own does not change.
+  if (is_open && (is_exported || !cell.is_exported) && !is_shared(cell.written)) return cell.written;
   Buffer* buffer = read(value_of(cell));
   const Node& node = *cell.value.ref().node;
   bool is_constant = node.op == Op::data || (is_exported && !(node.flags & kGrad));

@@ -131,7 +131,7 @@ def test_a_view_of_a_parameter_in_training(np):
     assert w.tolist() == [-1, -2] and view.tolist() == [1, 2]
 
 
-def test_what_a_dlpack_consumer_writes_is_an_assignment():
+def test_what_a_dlpack_consumer_writes_is_an_assignment(np):
     torch = pytest.importorskip("torch")
     x = jt.array([1.0, 2.0])
     early = x * 2
@@ -141,6 +141,11 @@ def test_what_a_dlpack_consumer_writes_is_an_assignment():
     assert early.tolist() == late.tolist() == [2, 4] and x.tolist() == [50, 2]
     t[1] = 60
     assert (x * 2).tolist() == [100, 120] and x.numpy().tolist() == [50, 60]
+    frozen = np.from_dlpack(x)
+    x.data[0] = 70
+    assert frozen.tolist() == [50, 60] and x.tolist() == [70, 60] and t.tolist() == [50, 60]
+    t[0] = 80  # x is another memory by now
+    assert x.tolist() == [70, 60]
     y = x + 1  # no copy before it is needed
     address = y.numpy(copy=False).ctypes.data
     t = torch.from_dlpack(y)
@@ -148,7 +153,7 @@ def test_what_a_dlpack_consumer_writes_is_an_assignment():
     later = y * 2
     t.zero_()
     del t
-    assert later.tolist() == [102, 122] and y.tolist() == [0, 0] and (y + 1).tolist() == [1, 1]
+    assert later.tolist() == [142, 122] and y.tolist() == [0, 0] and (y + 1).tolist() == [1, 1]
 
 
 class Foreign:

@@ -32,7 +32,8 @@
   (const char* name, size_t name_len),
   (const char* op, size_t op_len),
   (const char* path, size_t path_len),
-  (const char* stages, size_t stages_len)
+  (const char* stages, size_t stages_len),
+  (const char* who, size_t who_len)
 };
 %apply (char* ROOM, size_t ROOM_LEN, size_t* OUT_LEN) {
   (char* dst, size_t dst_len, size_t* out_len)

@@ -25,7 +25,9 @@ static uintptr_t this_thread() {
 }
 
 Context::Context(std::shared_ptr<Runtime> runtime)
-    : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)) {}
+    : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)) {
+  recorder_.checks_indices = runtime_->flags.check != "0";
+}
 
 Context::~Context() {
   planner_.reset();
@@ -53,18 +55,38 @@ Context::Entry::~Entry() {
 
 // ---- cells -----------------------------------------------------------------------------------------------------------
 
+// While it lives, the cell points at what it does. Held for a few instructions, by nobody who waits for anything.
+class Seen {
+ public:
+  explicit Seen(const Cell& cell) : cell_(cell) {
+    while (cell_.is_seen.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
+  }
+  ~Seen() { cell_.is_seen.store(false, std::memory_order_release); }
+  Seen(const Seen&) = delete;
+
+ private:
+  const Cell& cell_;
+};
+
+// The type stays, as threads may be reading it: extents and dtype are the same, and which axes are units the value says.
 static void point_elsewhere(Cell& cell, const Value& value) {
-  Ref ref = value;
+  Value next = value;  // goes when nobody looks on any more
+  Ref ref = value, old = cell.value;
   ref.node->results()[ref.result].handles++;
-  Ref old = cell.value;
   old.node->results()[old.result].handles--;
-  cell.value = value;
-  cell.type = value.type();
+  Seen seen(cell);
+  std::swap(cell.value, next);
 }
 
 // The host's memory stands for the cell no longer.
 static void forget_written(Cell& cell) {
-  if (cell.written) jt::release(std::exchange(cell.written, nullptr));
+  if (!cell.written) [[likely]] return;
+  Buffer* written;
+  {
+    Seen seen(cell);
+    written = std::exchange(cell.written, nullptr);
+  }
+  jt::release(written);
 }
 
 Cell* Context::cell(const Value& value) {
@@ -159,17 +181,33 @@ void Context::release() {
   if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
+// The other context may be at work meanwhile: only what a cell's latch and two atomic words show is looked at. Buffers that
+// are counted here are overwritten by nobody.
 Ref Context::foreign_operand(const char* who, const Cell* cell) {
   if (!cell) fail(JT_E_INVALID, who, ": a tensor is NULL");
   if (&cell->context->runtime() != runtime_.get()) fail(JT_E_WRONG_CONTEXT, who, ": a tensor belongs to another runtime");
-  Entry entry(*cell->context);
-  Ref ref = cell->context->value_of(*cell);
-  Buffer* buffer = ref.node->results()[ref.result].buffer;
-  cell->context->recorder_.check(ref.node);
-  if (!buffer) fail(JT_E_WRONG_CONTEXT, who, ": a tensor of another context has not been evaluated");
   visitors_.reserve(visitors_.size() + 1);
-  jt::retain(buffer);
-  visitors_.push_back(recorder_.leaf(ref.type(), buffer));
+  Type type;
+  Buffer *buffer, *written;
+  {
+    Seen seen(*cell);
+    Ref ref = cell->value;
+    Recorder::check_elsewhere(ref.node);
+    type = ref.type();
+    written = cell->written;
+    buffer = written ? written : buffer_elsewhere(ref);
+    if (buffer) jt::retain(buffer);
+  }
+  if (written) {  // which the host may be writing: the elements as they are now
+    struct Held {
+      Buffer* buffer;
+      ~Held() { jt::release(buffer); }
+    } held{written};
+    visitors_.push_back(data(type, written->data));
+    return visitors_.back();
+  }
+  if (!buffer) fail(JT_E_WRONG_CONTEXT, who, ": a tensor of another context has not been evaluated");
+  visitors_.push_back(recorder_.leaf(type, buffer));
   return visitors_.back();
 }
 
@@ -228,6 +266,7 @@ Buffer* Context::writable(Cell& cell, bool is_exported) {
   }
   forget_written(cell);
   jt::retain(buffer);
+  Seen seen(cell);
   cell.is_exported = is_exported;
   return cell.written = buffer;
 }
@@ -273,13 +312,13 @@ void Context::eval(std::span<const Ref> asked) {
 }
 void Context::eval_all() { eval({}); }
 
-void Context::commit(std::vector<Assignment> assignments, std::span<const Ref> with, const std::function<void()>& undo) {
+void Context::commit(List<Assignment> assignments, std::span<const Ref> with, const std::function<void()>& undo) {
   // The old values are overwritten in place if nobody else holds them; so nothing here does, except where no pending
   // node would keep them for the case of a failure.
   struct Before { Cell* cell; Ref value; };
-  std::vector<Before> before;
-  std::vector<Value> kept;
-  std::vector<Ref> asked(with.begin(), with.end());
+  List<Before> before;
+  List<Value> kept;
+  List<Ref> asked(with.begin(), with.end());
   before.reserve(assignments.size()), kept.reserve(2 * assignments.size());
   asked.reserve(asked.size() + assignments.size());
   for (Assignment& a : assignments) {
@@ -290,11 +329,12 @@ void Context::commit(std::vector<Assignment> assignments, std::span<const Ref> w
     if (old.ref().node->refs == 1) kept.push_back(std::move(old));
   }
   assignments.clear();
-  planner_->eval_together(asked, [&] {
+  auto back = [&] {
     for (const Before& b : before) kept.push_back(Value(b.value));  // a new value may be all that keeps another's old one
     for (const Before& b : before) assign(*b.cell, Value(b.value));
     undo();
-  });
+  };
+  planner_->eval_together(asked, std::ref(back));
   kept_bytes_ = 0;
 }
 
@@ -330,8 +370,8 @@ void Context::set_dump(std::string stages, std::function<void(char, std::string_
 
 // ---- gradients -------------------------------------------------------------------------------------------------------
 
-std::vector<Value> Context::grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t flags) {
-  std::vector<Ref> wrt;
+List<Value> Context::grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t flags) {
+  List<Ref> wrt;
   for (Cell* cell : inputs) {
     if (!(value_of(*cell).ref().node->flags & (kGrad | kGradLeaf)))
       fail(JT_E_INVALID, "grad: input ", wrt.size(), " does not require a gradient");
@@ -349,14 +389,15 @@ std::vector<Value> Context::grad(Ref y, std::span<Cell* const> inputs, Ref dy, u
 }
 
 void Context::backward(Ref loss, uint32_t flags) {
-  std::vector<Cell*> cells;
-  std::vector<Ref> wrt;
+  Recycling recycling(lists_);
+  List<Cell*> cells;
+  List<Ref> wrt;
   for (Cell* cell = first_grad_; cell; cell = cell->next_grad) cells.push_back(cell), wrt.push_back(value_of(*cell));
   GradOptions options;
   options.create_graph = flags & JT_GRAD_CREATE_GRAPH;
   options.consume = !(flags & (JT_GRAD_RETAIN_GRAPH | JT_GRAD_CREATE_GRAPH));
   // Several micro-batches peak like one: the sums so far run before the next are added.
-  std::vector<Ref> sums;
+  List<Ref> sums;
   for (const Cell* c : cells)
     if (c->grad && !c->grad->value.ref().node->has_run()) sums.push_back(c->grad->value);
   if (!sums.empty()) eval(sums);
@@ -366,7 +407,7 @@ void Context::backward(Ref loss, uint32_t flags) {
     fail(JT_E_INVALID, "backward: the loss depends on no tensor that requires a gradient, or only through what has none");
   }
   // Everything that can fail comes before the first handle changes.
-  std::vector<std::pair<Cell*, Value>> next;
+  List<std::pair<Cell*, Value>> next;
   next.reserve(cells.size());
   for (size_t i = 0; i < cells.size(); i++) {
     if (!grads[i]) continue;
@@ -374,7 +415,7 @@ void Context::backward(Ref loss, uint32_t flags) {
     bool is_first = !cells[i]->grad;
     next.push_back({cells[i], is_first ? grads[i] : ops::add(cells[i]->grad->value, grads[i])});
   }
-  std::vector<Cell*> made;
+  List<Cell*> made;
   made.reserve(next.size());
   try {
     for (auto& [at, value] : next)

@@ -9,6 +9,7 @@
 
 #include "core/base/flags.h"
 #include "core/base/log.h"
+#include "core/base/recycler.h"
 #include "core/ir/recorder.h"
 #include "core/runtime/runtime.h"
 
@@ -17,9 +18,11 @@ namespace jt {
 class Context;
 class Planner;
 
-// What a jt_tensor points at. Shape and dtype may be read from any thread; the rest belongs to the context's thread.
+// What a jt_tensor points at. Shape and dtype may be read from any thread; the rest belongs to the context's thread, but
+// for threads of other contexts, which may see what it points at: see Context::foreign_operand.
 struct Cell {
   std::atomic<int32_t> refs{1};
+  mutable std::atomic<bool> is_seen{false};  // it stays what it is: for the moment that it takes to count a buffer up
   bool requires_grad = false;
   bool is_exported = false;  // `written` is only handed on to be read: looks at the value may share it
   Context* context;
@@ -47,6 +50,7 @@ class Context {
 
   Runtime& runtime() { return *runtime_; }
   Recorder& recorder() { return recorder_; }
+  Recycler& lists() { return lists_; }  // of one call
 
   // A new handle on a value; the caller owns one count.
   Cell* cell(const Value& value);
@@ -69,7 +73,7 @@ class Context {
   struct Assignment { Cell* cell; Value value; };
   // Assigns, and runs what is pending. If the new values or `with` cannot be had, the handles point at their old ones
   // again, `undo` is called, and the error thrown. A new value is made from the old one, or nothing pending reads that.
-  void commit(std::vector<Assignment> assignments, std::span<const Ref> with, const std::function<void()>& undo);
+  void commit(List<Assignment> assignments, std::span<const Ref> with, const std::function<void()>& undo);
   void set_requires_grad(Cell& cell, bool requires_grad);
 
   Value data(const Type& type, const void* bytes);  // copies; bytes may be null: uninitialised
@@ -83,7 +87,7 @@ class Context {
   // Evaluates, then gives the buffer.
   Buffer* read(Ref value);
   // Records gradients of y with respect to cells; see jt_autograd.h.
-  std::vector<Value> grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t flags);
+  List<Value> grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t flags);
   // Adds gradients of loss to the cells it depends on; see jt_autograd.h.
   void backward(Ref loss, uint32_t flags);
 
@@ -134,6 +138,7 @@ class Context {
   std::atomic<Cell*> dead_{nullptr};  // cells to be buried
   int32_t counts_to_drop_ = 0;        // of the context: its cells' one count, as often as they were none
   std::shared_ptr<Runtime> runtime_;
+  Recycler lists_;
   Recorder recorder_;
   RandomState random_;
   std::unique_ptr<Planner> planner_;

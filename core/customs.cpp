@@ -114,7 +114,7 @@ void Planner::call(Node* node) {
   }
   if (runtime_.trace.is_on()) runtime_.trace.add(node->custom->name(), "custom", begin, Trace::now_ns());
   stats_.library_calls.add(1);
-  for (int i = 0; i < node->n_results; i++) node->results()[i].buffer = buffers[size_t(i)];
+  for (int i = 0; i < node->n_results; i++) show_buffer(node->results()[i], buffers[size_t(i)]);
   buffers.clear();
   recorder_.settle(node);
   if (node->has(kGrad) && !node->has(kConsumed)) return;

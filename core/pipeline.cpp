@@ -3,12 +3,30 @@
 // p the plan.
 #include "core/pipeline.h"
 
+#include <algorithm>
+
+#include "core/rewrite/guards.h"
 #include "core/rewrite/layout.h"
 #include "core/rewrite/simplify.h"
 #include "core/runtime/plan_text.h"
 #include "core/schedule/recompute.h"
 
 namespace jt {
+
+// Kernels of the library are made for extents, which takes longer the larger they are: not for what there cannot be room for.
+static void check_room(const Block& block, int64_t limit) {
+  constexpr int64_t kAddressable = int64_t(1) << 47;
+  int64_t most = limit ? std::min(limit, kAddressable) : kAddressable;
+  for (const Value& value : block.nodes) {
+    const Node* node = value.ref().node;
+    if (kind(node) != Kind::library) continue;
+    for (int i = 0; i < node->n_results; i++) {
+      const Type& type = node->results()[i].type;
+      if (int64_t(type.bytes()) <= most) continue;
+      fail(JT_E_NOMEM, "out of memory: ", name(node->op), " ", type, " needs ", type.bytes(), " bytes, more than the limit of ", most);
+    }
+  }
+}
 
 SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump, const Watch& watch, int64_t budget) {
   int64_t begin = Trace::now_ns();
@@ -17,9 +35,11 @@ SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, 
   };
   show('g', [&] { return print(block); });
   show('v', [&] { return dot(block); });
+  if (runtime.flags.check != "0") add_guards(block);
   block = simplify(std::move(block));
   if (has_images(block)) block = simplify(lay_out(std::move(block)));
   show('s', [&] { return print(block); });
+  check_room(block, runtime.pool->limit());
 
   Numbering numbering(block);
   Schedule schedule = fuse(block, numbering);

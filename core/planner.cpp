@@ -406,8 +406,8 @@ void Planner::keep(CachedPlan made) {
 void Planner::settle(Walk& w) {
   for (size_t i = 0; i < w.results.size(); i++) {
     Result& r = w.results[i].node->results()[w.results[i].result];
-    if (r.buffer) release(r.buffer);
-    r.buffer = w.of_results[i];
+    if (r.buffer) release(w.of_results[i]);
+    else show_buffer(r, w.of_results[i]);
   }
   // Held while operands go, so that no node of the walk vanishes under it.
   for (Ref r : w.results) retain(r.node);

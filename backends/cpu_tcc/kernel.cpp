@@ -27,6 +27,7 @@ int64_t Kernel::scratch_bytes(const int64_t* args, const Lanes& lanes) const {
 }
 
 void Kernel::run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const Lanes& lanes) const noexcept {
+  if (better_) gxx_->tell();
   KernelSplit split = split_of(cost_, vm_, lanes, args, begin, end);
   if (split.axis == KernelSplit::none) return run_range(args, begin, end, scratch);
   if (split.axis == KernelSplit::inner) return vm_.run_split(args, begin, end, scratch, lanes, split.lanes, split.work.ns);
@@ -37,7 +38,9 @@ void Kernel::run(const int64_t* args, int64_t begin, int64_t end, char* scratch,
 }
 
 void Kernel::prepare() const noexcept {
-  if (better_) gxx_->prepare(*better_);
+  if (!better_) return;
+  gxx_->prepare(*better_);
+  gxx_->tell();
 }
 
 std::string Kernel::source() const {

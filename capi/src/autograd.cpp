@@ -23,10 +23,11 @@ extern "C" jt_status jt_grad(jt_context* ctx, jt_tensor* y, jt_tensor* const* in
     if (flags & ~kGradFlags) fail(JT_E_INVALID, "flags has unknown bits: ", flags);
     if (outputs_len != inputs_len) fail(JT_E_INVALID, "there are ", inputs_len, " inputs, but ", outputs_len, " outputs");
     if (inputs_len) require(inputs, "inputs"), require(outputs, "outputs");
-    std::vector<Cell*> cells(inputs_len);
+    Recycling recycling(c.lists());
+    List<Cell*> cells(inputs_len);
     for (size_t i = 0; i < inputs_len; i++) cells[i] = &own_cell(c, "inputs", inputs[i]);
     Ref from = operand(c, "y", y), seed = dy ? operand(c, "dy", dy) : Ref();
-    std::vector<Value> grads = c.grad(from, cells, seed, flags);
+    List<Value> grads = c.grad(from, cells, seed, flags);
     try {
       for (size_t i = 0; i < inputs_len; i++) outputs[i] = wrap(c.cell(grads[i]));
     } catch (...) {

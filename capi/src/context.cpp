@@ -8,7 +8,9 @@ extern "C" void jt_context_retain(jt_context* ctx) {
   if (ctx) unwrap(ctx)->retain();
 }
 extern "C" void jt_context_release(jt_context* ctx) {
-  if (ctx) unwrap(ctx)->release();
+  if (!ctx) return;
+  DefaultFpuMode mode;
+  unwrap(ctx)->release();
 }
 
 extern "C" jt_status jt_context_set_seed(jt_context* ctx, int64_t seed) {

@@ -10,8 +10,11 @@ extern "C" jt_status jt_idx_load(jt_context* ctx, const char* path, size_t path_
   if (out) *out = nullptr;
   return guarded("jt_idx_load", ctx, [&](Context& c) {
     require(path, "path"), require(out, "out");
-    auto array = read_idx(std::string(str("path", path, path_len)));
-    Type type = checked_type(array.dtype, array.dims.data(), array.dims.size());
-    *out = wrap(c.cell(c.data(type, array.values.data.get())));
+    Value value;
+    read_idx(std::string(str("path", path, path_len)), [&](const IdxHeader& header, size_t) {
+      value = c.data(checked_type(header.dtype, header.dims.data(), header.dims.size()), nullptr);
+      return static_cast<char*>(c.read(value)->data);
+    });
+    *out = wrap(c.cell(value));
   });
 }

@@ -97,8 +97,6 @@ static void check_operands(Op op, std::span<jt_tensor* const> inputs) {
   for (size_t i = 0; i < inputs.size(); i++) {
     size_t at = std::min(i, s.operands.size() - 1);
     if (!inputs[i] && !s.optional[at]) fail(JT_E_INVALID, name(op), ": operand ", s.operands[at], " is NULL");
-    if (inputs[i] && i && !inputs[i - 1])
-      fail(JT_E_INVALID, name(op), ": operand ", s.operands[i - 1], " is NULL, but ", s.operands[at], " is not");
   }
 }
 
@@ -117,12 +115,28 @@ static void give_results(Context& c, Ref first, std::span<jt_tensor** const> out
   }
 }
 
+// An optional operand before another is a factor (a weight before a bias): where only the other is given, it is ones.
+static Value ones_like(Context& c, Ref given) {
+  return c.recorder().build(Op::full, {}, Attrs().add_ints(given.shape().extents()).add_real(1).add(given.dtype()));
+}
+
+// Of bool the sum is or, and the product and, as NumPy and PyTorch have it.
+static Op on_bool(Op op, std::span<const Ref> operands) {
+  if (op != Op::add && op != Op::mul) return op;
+  for (Ref operand : operands)
+    if (operand.dtype() != JT_BOOL) return op;
+  return op == Op::add ? Op::bitwise_or : Op::bitwise_and;
+}
+
 static void call_on(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, std::span<jt_tensor** const> outs,
                     Ref* refs) {
   c.flush_if_large();
   for (size_t i = 0; i < inputs.size(); i++)
     if (inputs[i]) refs[i] = c.operand(name(op), unwrap(inputs[i]));
-  Value first = c.recorder().build(op, {refs, inputs.size()}, std::move(attrs));
+  std::vector<Value> ones;
+  for (size_t i = inputs.size(); i-- > 0;)
+    if (!inputs[i]) ones.push_back(ones_like(c, refs[i + 1])), refs[i] = ones.back();
+  Value first = c.recorder().build(on_bool(op, {refs, inputs.size()}), {refs, inputs.size()}, std::move(attrs));
   give_results(c, first, outs);
 }
 

@@ -7,8 +7,14 @@ using namespace jt;
 using namespace jt::capi;
 
 struct jt_checkpoint {
-  TensorFile file;
+  OpenTensorFile file;
 };
+
+Value jt::capi::stored_value(Context& c, const OpenTensorFile& file, const OpenTensorFile::Entry& entry) {
+  Value value = c.data(checked_type(entry.dtype, entry.dims.data(), entry.dims.size()), nullptr);
+  file.read(entry, static_cast<char*>(c.read(value)->data));
+  return value;
+}
 
 void jt::capi::write_checkpoint(Context& c, std::string_view path, std::span<const std::string> names, std::span<const Ref> values) {
   if (!values.empty()) c.eval(values);
@@ -39,15 +45,15 @@ extern "C" jt_status jt_checkpoint_open(const char* path, size_t path_len, jt_ch
   if (out) *out = nullptr;
   return guarded("jt_checkpoint_open", [&] {
     require(path, "path"), require(out, "out");
-    *out = new jt_checkpoint{read_safetensors(std::string(str("path", path, path_len)))};
+    *out = new jt_checkpoint{OpenTensorFile(std::string(str("path", path, path_len)))};
   });
 }
 
 extern "C" size_t jt_checkpoint_count(const jt_checkpoint* checkpoint) {
-  return checkpoint ? checkpoint->file.tensors.size() : 0;
+  return checkpoint ? checkpoint->file.tensors().size() : 0;
 }
 extern "C" const char* jt_checkpoint_name(const jt_checkpoint* checkpoint, size_t i) {
-  return i < jt_checkpoint_count(checkpoint) ? checkpoint->file.tensors[i].name.c_str() : nullptr;
+  return i < jt_checkpoint_count(checkpoint) ? checkpoint->file.tensors()[i].name.c_str() : nullptr;
 }
 
 extern "C" jt_status jt_checkpoint_load(jt_context* ctx, const jt_checkpoint* checkpoint, const char* name, size_t name_len,
@@ -56,12 +62,9 @@ extern "C" jt_status jt_checkpoint_load(jt_context* ctx, const jt_checkpoint* ch
   return guarded("jt_checkpoint_load", ctx, [&](Context& c) {
     require(checkpoint, "checkpoint"), require(name, "name"), require(out, "out");
     std::string_view wanted = str("name", name, name_len);
-    for (const NamedTensor& t : checkpoint->file.tensors) {
-      if (t.name != wanted) continue;
-      *out = wrap(c.cell(c.data(checked_type(t.dtype, t.dims.data(), t.dims.size()), t.bytes.data())));
-      return;
-    }
-    fail(JT_E_NOT_FOUND, "the checkpoint has no tensor called '", wanted, "'");
+    const OpenTensorFile::Entry* entry = checkpoint->file.find(wanted);
+    if (!entry) fail(JT_E_NOT_FOUND, "the checkpoint has no tensor called '", wanted, "'");
+    *out = wrap(c.cell(stored_value(c, checkpoint->file, *entry)));
   });
 }
 

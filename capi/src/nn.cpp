@@ -1,4 +1,5 @@
 // nn: trees of layers: a module is a Layer, the cells it keeps, and its children.
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <set>
@@ -36,6 +37,7 @@ struct jt_module {
   std::vector<Child> children;
   std::vector<std::string> listed;
   jt_module* next_dead = nullptr;
+  uint32_t mark = 0;  // of the last walk over a tree that saw it
 
   jt_module(Context& c, std::string_view kind, std::span<const jt_attr> attrs) : context(&c), layer(kind, attrs) { c.retain(); }
   ~jt_module() {
@@ -118,7 +120,7 @@ namespace {
 struct Forward {
   Context& c;
   struct Update { Cell* cell; Value value; };
-  std::vector<Update> updates;
+  List<Update> updates;
   Draws draws{c};
 
   Value value_of(const Cell* cell) const {
@@ -128,10 +130,10 @@ struct Forward {
     return c.value_of(*cell);
   }
 
-  std::vector<Value> run(jt_module& m, std::span<const Value> inputs, int depth) {
+  List<Value> run(jt_module& m, std::span<const Value> inputs, int depth) {
     if (depth > kMaxDepth) fail(JT_E_INVALID, "the modules are deeper than ", kMaxDepth);
     if (m.is_sequential() && !m.children.empty()) return chain(m, inputs, depth);
-    std::vector<Value> states;
+    List<Value> states;
     for (size_t i = 0; i < m.layer.states().size(); i++) states.push_back(value_of(m.kept[i].cell));
     auto random = [&] { return draws.next(); };
     LayerCall call{m.layer, states, inputs, m.training, random, {}, {}};
@@ -141,9 +143,9 @@ struct Forward {
     return std::move(call.outputs);
   }
 
-  std::vector<Value> chain(jt_module& m, std::span<const Value> inputs, int depth) {
+  List<Value> chain(jt_module& m, std::span<const Value> inputs, int depth) {
     if (inputs.size() != 1) fail(JT_E_INVALID, "Sequential: takes 1 operand, not ", inputs.size());
-    std::vector<Value> at(inputs.begin(), inputs.end());
+    List<Value> at(inputs.begin(), inputs.end());
     for (const Child& child : m.children) {
       at = run(*child.module, at, depth + 1);
       at.resize(1);
@@ -161,13 +163,14 @@ extern "C" jt_status jt_module_forward(jt_context* ctx, jt_module* module, jt_te
     const char* kind = m.layer.row().name;
     if (inputs_len && !inputs) fail(JT_E_INVALID, kind, ": inputs is NULL, but inputs_len is ", inputs_len);
     if (!outputs || !outputs_len) fail(JT_E_INVALID, kind, ": outputs is NULL or empty");
-    std::vector<Value> values(inputs_len);
+    Recycling recycling(c.lists());
+    List<Value> values(inputs_len);
     for (size_t i = 0; i < inputs_len; i++)
       if (inputs[i]) values[i] = operand(c, kind, inputs[i]);
     if (inputs_len && !values[0]) fail(JT_E_INVALID, kind, ": inputs[0] is NULL");
     c.flush_if_large();
     Forward pass{c};
-    std::vector<Value> results = pass.run(m, values, 1);
+    List<Value> results = pass.run(m, values, 1);
     if (outputs_len > results.size()) fail(JT_E_INVALID, kind, ": gives ", results.size(), " results, not ", outputs_len);
     try {
       for (size_t i = 0; i < outputs_len; i++) outputs[i] = wrap(c.cell(results[i]));
@@ -183,17 +186,21 @@ extern "C" jt_status jt_module_forward(jt_context* ctx, jt_module* module, jt_te
 // ---- the tree --------------------------------------------------------------------------------------------------------
 
 // The module and all below it, each once.
-static std::vector<jt_module*> family(jt_module& module) {
-  std::vector<jt_module*> out{&module};
-  std::set<jt_module*> seen{&module};
+static List<jt_module*> family(jt_module& module) {
+  List<jt_module*> out;
+  uint32_t mark = module.context->recorder().next_mark();
+  auto see = [&](jt_module* m) {
+    if (std::exchange(m->mark, mark) != mark) out.push_back(m);
+  };
+  see(&module);
   for (size_t i = 0; i < out.size(); i++)
-    for (const Child& child : out[i]->children)
-      if (seen.insert(child.module).second) out.push_back(child.module);
+    for (const Child& child : out[i]->children) see(child.module);
   return out;
 }
 
 extern "C" jt_status jt_module_set_training(jt_context* ctx, jt_module* module, jt_bool training) {
   return guarded("jt_module_set_training", ctx, [&](Context& c) {
+    Recycling recycling(c.lists());
     for (jt_module* m : family(own_module(c, "module", module))) m->training = training != 0;
   });
 }
@@ -300,14 +307,33 @@ extern "C" const char* jt_module_listed_name(const jt_module* module, size_t i) 
   return module && i < module->listed.size() ? module->listed[i].c_str() : nullptr;
 }
 
+// Each once, in the order of first names, which is the order in which modules are first met on the way down.
+static void add_parameters(const jt_module& m, int depth, List<Cell*>& out) {
+  if (depth > kMaxDepth) fail(JT_E_INVALID, "the modules are deeper than ", kMaxDepth);
+  for (const Kept& kept : m.kept)
+    if (kept.cell && !kept.is_buffer) out.push_back(kept.cell);
+  if (out.size() > kMaxNames) fail(JT_E_INVALID, "the modules have more than ", kMaxNames, " names");
+  for (const Child& child : m.children) add_parameters(*child.module, depth + 1, out);
+}
+static List<Cell*> parameters(const jt_module& module) {
+  List<Cell*> all, out;
+  add_parameters(module, 1, all);
+  List<std::pair<Cell*, size_t>> places;
+  for (size_t i = 0; i < all.size(); i++) places.push_back({all[i], i});
+  std::ranges::sort(places);
+  for (size_t i = places.size(); i-- > 1;)
+    if (places[i].first == places[i - 1].first) all[places[i].second] = nullptr;
+  for (Cell* cell : all)
+    if (cell) out.push_back(cell);
+  return out;
+}
+
 extern "C" jt_status jt_module_parameters(jt_context* ctx, jt_module* module, jt_tensor** outputs, size_t outputs_len, size_t* out_len) {
   for (size_t i = 0; outputs && i < outputs_len; i++) outputs[i] = nullptr;
   if (out_len) *out_len = 0;
   return guarded("jt_module_parameters", ctx, [&](Context& c) {
-    std::vector<Cell*> cells;
-    std::set<Cell*> seen;
-    for (const Named& n : named(own_module(c, "module", module), JT_MODULE_PARAMETERS))
-      if (seen.insert(n.cell).second) cells.push_back(n.cell);
+    Recycling recycling(c.lists());
+    List<Cell*> cells = parameters(own_module(c, "module", module));
     if (!outputs && !out_len) fail(JT_E_INVALID, "outputs and out_len are NULL");
     if (out_len) *out_len = cells.size();
     if (!outputs) return;
@@ -387,33 +413,27 @@ extern "C" jt_status jt_module_save(jt_context* ctx, jt_module* module, const ch
   });
 }
 
-static const NamedTensor* find(const TensorFile& file, std::string_view name) {
-  for (const NamedTensor& t : file.tensors)
-    if (t.name == name) return &t;
-  return nullptr;
-}
-
 extern "C" jt_status jt_module_load(jt_context* ctx, jt_module* module, const char* path, size_t path_len, uint32_t flags) {
   return guarded("jt_module_load", ctx, [&](Context& c) {
     std::vector<Named> all = named(own_module(c, "module", module), JT_MODULE_STATE);
     require(path, "path");
     if (flags & ~uint32_t(JT_LOAD_PARTIAL)) fail(JT_E_INVALID, "flags has unknown bits: ", flags);
     bool is_partial = flags & JT_LOAD_PARTIAL;
-    TensorFile file = read_safetensors(std::string(str("path", path, path_len)));
+    OpenTensorFile file(std::string(str("path", path, path_len)));
     std::set<std::string_view> known;
     for (const Named& n : all) known.insert(n.name);
-    for (const NamedTensor& t : file.tensors)
+    for (const OpenTensorFile::Entry& t : file.tensors())
       if (!is_partial && !known.count(t.name)) fail(JT_E_NOT_FOUND, "the module has no tensor called '", t.name, "', the file has");
     GradMode off(c.recorder(), false);
     std::vector<std::pair<Cell*, Value>> values;
     for (const Named& n : all) {
-      const NamedTensor* t = find(file, n.name);
+      const OpenTensorFile::Entry* t = file.find(n.name);
       if (!t && is_partial) continue;
       if (!t) fail(JT_E_NOT_FOUND, "the file has no tensor called '", n.name, "'");
       Type type = checked_type(t->dtype, t->dims.data(), t->dims.size());
       if (!same_extents(type.shape, n.cell->type.shape))
         fail(JT_E_SHAPE, "'", n.name, "' has shape ", n.cell->type.shape, ", in the file ", type.shape);
-      values.emplace_back(n.cell, ops::cast(c.data(type, t->bytes.data()), n.cell->type.dtype));
+      values.emplace_back(n.cell, ops::cast(stored_value(c, file, *t), n.cell->type.dtype));
     }
     for (auto& [cell, value] : values) c.assign(*cell, value);
   });

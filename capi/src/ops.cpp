@@ -643,6 +643,15 @@ jt_status jt_embedding(jt_context* ctx, jt_tensor* index, jt_tensor* weight, int
       attrs.add(padding);
     });
 }
+jt_status jt_check_index(jt_context* ctx, jt_tensor* index, int64_t size, jt_bool negative, const char* who,
+    size_t who_len, jt_tensor** out) {
+  return op_function("jt_check_index", ctx, Op::check_index, {index}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(size)
+        .add(negative != 0)
+        .add_string(str("who", who, who_len));
+    });
+}
 jt_status jt_one_hot(jt_context* ctx, jt_tensor* index, int64_t classes, jt_dtype dtype, jt_tensor** out) {
   return op_function("jt_one_hot", ctx, Op::one_hot, {index}, {out},
     [&](Attrs& attrs) {

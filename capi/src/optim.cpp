@@ -86,14 +86,14 @@ static jt_optimizer& own_optimizer(Context& c, jt_optimizer* optimizer) {
 }
 
 // Records the values after one step. If it throws, no step was taken.
-static std::vector<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::span<const Value> grads) {
+static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::span<const Value> grads) {
   if (o.step && c.value_of(*o.step).ref().node->sequence != o.step_written) {
     int64_t steps;
     std::memcpy(&steps, c.read(o.step->value)->data, sizeof steps);
     o.rule.set_steps(steps);
   }
-  std::vector<std::vector<Ref>> states(o.params.size());
-  std::vector<Optimizer::Parameter> parameters;
+  List<List<Ref>> states(o.params.size());
+  List<Optimizer::Parameter> parameters;
   for (size_t i = 0; i < o.params.size(); i++) {
     for (Cell* s : o.states[i]) states[i].push_back(c.value_of(*s));
     parameters.push_back({c.value_of(*o.params[i]), grads[i], states[i]});
@@ -102,7 +102,7 @@ static std::vector<Context::Assignment> next_values(Context& c, jt_optimizer& o,
   Value counted;
   if (o.step) counted = step_value(c, o.rule.steps() + 1);
   auto next = o.rule.step(c.recorder(), scalar, parameters);
-  std::vector<Context::Assignment> out;
+  List<Context::Assignment> out;
   for (size_t i = 0; i < o.params.size(); i++) {
     if (next[i].value) out.push_back({o.params[i], next[i].value});
     for (size_t k = 0; k < next[i].states.size(); k++) out.push_back({o.states[i][k], next[i].states[k]});
@@ -118,8 +118,9 @@ static void take_step(Context& c, jt_optimizer& o, const Gradients& gradients_of
   int64_t steps = o.rule.steps();
   bool is_undone = false;
   try {
-    std::vector<Context::Assignment> next = next_values(c, o, gradients_of());
-    c.commit(std::move(next), with, [&] { undo(), is_undone = true; });
+    List<Context::Assignment> next = next_values(c, o, gradients_of());
+    auto note_undone = [&] { undo(), is_undone = true; };
+    c.commit(std::move(next), with, std::ref(note_undone));
   } catch (...) {
     o.rule.set_steps(steps);
     if (!is_undone) undo();
@@ -132,21 +133,23 @@ extern "C" jt_status jt_optimizer_step(jt_context* ctx, jt_optimizer* optimizer,
   return guarded("jt_optimizer_step", ctx, [&](Context& c) {
     jt_optimizer& o = own_optimizer(c, optimizer);
     Ref from = operand(c, "loss", loss);
-    std::vector<Ref> wrt;
+    Recycling recycling(c.lists());
+    List<Ref> wrt;
     for (Cell* p : o.params) wrt.push_back(c.value_of(*p));
     bool has_consumed = false;
     auto gradients_of = [&] {
       GradOptions options;
       options.consume = true;
-      std::vector<Value> grads = gradients(c.recorder(), from, {}, wrt, options);
+      List<Value> grads = gradients(c.recorder(), from, {}, wrt, options);
       has_consumed = true;
       bool any = wrt.empty() || std::any_of(grads.begin(), grads.end(), [](const Value& g) { return bool(g); });
       if (!any) fail(JT_E_INVALID, "the loss depends on no param, or only through what has no gradient");
       return grads;
     };
-    take_step(c, o, gradients_of, {&from, 1}, [&] {
+    auto undo = [&] {
       if (has_consumed) unconsume(c.recorder(), from);
-    });
+    };
+    take_step(c, o, gradients_of, {&from, 1}, std::ref(undo));
   });
 }
 
@@ -155,8 +158,9 @@ extern "C" jt_status jt_optimizer_step_grads(jt_context* ctx, jt_optimizer* opti
     jt_optimizer& o = own_optimizer(c, optimizer);
     if (grads_len != o.params.size()) fail(JT_E_INVALID, "there are ", o.params.size(), " params, but ", grads_len, " gradients");
     if (grads_len) require(grads, "grads");
+    Recycling recycling(c.lists());
     auto gradients_of = [&] {
-      std::vector<Value> values(grads_len);
+      List<Value> values(grads_len);
       for (size_t i = 0; i < grads_len; i++) {
         if (!grads[i]) continue;
         values[i] = operand(c, "grads", grads[i]);

@@ -93,13 +93,13 @@ struct Mapped {
 };
 
 static void map(Context& c, jt_mapping* inout, Buffer* buffer, const Type& type, bool writes) {
-  auto mapped = std::make_unique<Mapped>(Mapped{buffer, c.runtime().pool, writes});
+  Mapped* mapped = new (c.runtime().pool->take_small(sizeof(Mapped))) Mapped{buffer, c.runtime().pool, writes};
   retain(buffer);
   buffer->pins.fetch_add(1, std::memory_order_acq_rel);
   if (writes) buffer->writers.fetch_add(1, std::memory_order_acq_rel);
   inout->data = buffer->data;
   inout->data_len = type.bytes();
-  inout->state = mapped.release();
+  inout->state = mapped;
 }
 static void check_mapping(const jt_mapping* inout) {
   require(inout, "inout");
@@ -132,9 +132,12 @@ extern "C" jt_status jt_tensor_map_export(jt_context* ctx, jt_tensor* tensor, jt
 }
 extern "C" void jt_tensor_unmap(jt_mapping* inout) {
   if (!inout || !inout->state) return;
-  std::unique_ptr<Mapped> mapped(static_cast<Mapped*>(inout->state));
+  auto* state = static_cast<Mapped*>(inout->state);
   inout->state = nullptr, inout->data = nullptr, inout->data_len = 0;
-  if (mapped->writes) mapped->buffer->writers.fetch_sub(1, std::memory_order_acq_rel);
-  mapped->buffer->pins.fetch_sub(1, std::memory_order_acq_rel);
-  release(mapped->buffer);
+  Mapped mapped = std::move(*state);
+  state->~Mapped();
+  mapped.pool->give_small(state, sizeof *state);
+  if (mapped.writes) mapped.buffer->writers.fetch_sub(1, std::memory_order_acq_rel);
+  mapped.buffer->pins.fetch_sub(1, std::memory_order_acq_rel);
+  release(mapped.buffer);
 }

@@ -1,11 +1,14 @@
 // runtime: making and asking runtimes; JT_LOG and JT_STATS on stderr when the host allowed the environment.
 #include <unistd.h>
 
+#include <atomic>
 #include <charconv>
 
 #include "backends/builtin.h"
 #include "capi/src/guard.h"
 #include "capi/src/runtime.h"
+#include "core/base/hash.h"
+#include "core/base/file_limit.h"
 #include "core/runtime/backend_library.h"
 
 using namespace jt;
@@ -15,6 +18,7 @@ namespace {
 
 // One line on stderr, without stdio: the host's streams stay untouched.
 void write_stderr(std::string_view text) {
+  FileLimit limit;
   while (!text.empty()) {
     ssize_t n = ::write(2, text.data(), text.size());
     if (n <= 0) return;
@@ -42,6 +46,14 @@ int64_t integer(const char* variable, std::string_view text) {
   auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (wrong != std::errc() || end != text.data() + text.size()) fail(JT_E_INVALID, variable, ": `", text, "` is no integer");
   return value;
+}
+
+// Another one in each process and for each context.
+int64_t random_seed() {
+  static std::atomic<uint64_t> made{0};
+  uint64_t bits = 0;
+  if (getentropy(&bits, sizeof bits)) bits = uint64_t(Trace::now_ns()) ^ uint64_t(getpid()) << 32;
+  return int64_t(mix(bits, made.fetch_add(1, std::memory_order_relaxed)));
 }
 
 int threads_of(const jt_runtime_desc& d, std::string_view variable) {
@@ -136,9 +148,12 @@ extern "C" void jt_runtime_retain(jt_runtime* rt) {
 }
 extern "C" void jt_runtime_release(jt_runtime* rt) {
   if (!rt || rt->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  DefaultFpuMode mode;
   if (!rt->shared->flags.stats.empty() && rt->shared->flags.stats != "0") write_stderr(stats_table(*rt->shared));
-  // Contexts may outlive the handle; the log function belongs to it.
-  rt->shared->log.sink = rt->desc.log ? nullptr : rt->shared->log.sink;
+  // Contexts may outlive the handle; the log function belongs to it, and hears what is left to say.
+  std::shared_ptr<Runtime> shared = std::move(rt->shared);
+  if (shared.use_count() == 1) shared.reset();
+  else if (rt->desc.log) shared->log.sink = nullptr;
   delete rt;
 }
 
@@ -171,7 +186,8 @@ extern "C" jt_status jt_context_create(jt_runtime* rt, jt_context** out) {
   if (out) *out = nullptr;
   return guarded("jt_context_create", [&] {
     require(out, "out"), require(rt, "rt");
-    int64_t seed = integer("JT_SEED", rt->shared->flags.seed);
+    const std::string& wanted = rt->shared->flags.seed;
+    int64_t seed = wanted.empty() ? random_seed() : integer("JT_SEED", wanted);
     auto* made = new Context(rt->shared);
     *out = reinterpret_cast<jt_context*>(made);
     made->seed(seed);

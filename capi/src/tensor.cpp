@@ -2,6 +2,7 @@
 #include "capi/src/guard.h"
 #include "core/grad/grad.h"
 #include "core/ir/build.h"
+#include "core/optim/init.h"
 
 using namespace jt;
 using namespace jt::capi;
@@ -119,8 +120,37 @@ static Value random(Context& c, Op op, jt_dtype dtype, const int64_t* dims, size
 extern "C" jt_status jt_random_uniform(jt_context* ctx, const int64_t* dims, size_t dims_len, double low, double high,
                                        jt_dtype dtype, jt_tensor** out) {
   return making("jt_random_uniform", ctx, out, [&](Context& c) {
-    Value unit = random(c, Op::uniform, dtype, dims, dims_len);
-    return low == 0 && high == 1 ? unit : ops::add(ops::mul(unit, high - low), low);
+    return between(random(c, Op::uniform, dtype, dims, dims_len), low, high);
+  });
+}
+
+// The upper half of the product of 64 random bits and how many integers there are: each comes as often as 64 bits can tell.
+static Value random_below(const Value& upper, const Value& lower, uint64_t n) {
+  using namespace ops;
+  Recorder& r = *upper.ref().node->owner;
+  auto constant = [&](uint64_t bits) { return r.constant_int(JT_U64, int64_t(bits)); };
+  Value half = constant(32), n0 = constant(n & UINT32_MAX), n1 = constant(n >> 32);
+  Value a = upper * n0 + shift_right(lower * n0, half);
+  if (!(n >> 32)) return shift_right(a, half);
+  Value b = lower * n1 + (a & constant(UINT32_MAX));
+  return upper * n1 + shift_right(a, half) + shift_right(b, half);
+}
+static Value random_word(Context& c, const Type& type, int64_t more) {
+  Context::RandomState state = c.random();
+  Attrs attrs = Attrs().add_ints(type.shape.extents()).add(state.seed).add(state.stream ^ more).add(state.counter);
+  return ops::cast(c.recorder().build(Op::random_bits, {}, attrs), JT_U64);
+}
+extern "C" jt_status jt_random_integers(jt_context* ctx, const int64_t* dims, size_t dims_len, int64_t low, int64_t high,
+                                        jt_dtype dtype, jt_tensor** out) {
+  return making("jt_random_integers", ctx, out, [&](Context& c) {
+    Type type = checked_type(dtype, dims, dims_len);
+    if (low >= high) fail(JT_E_INVALID, "there are no integers from ", low, " to below ", high);
+    Value upper = random_word(c, type, 0), lower = random_word(c, type, ops::kMoreBits);
+    Value first = c.recorder().constant_int(JT_U64, low);
+    Value made = ops::add(random_below(upper, lower, uint64_t(high) - uint64_t(low)), first);
+    Value out = ops::cast(ops::cast(made, JT_I64), type.dtype);
+    c.count_random();
+    return out;
   });
 }
 extern "C" jt_status jt_random_normal(jt_context* ctx, const int64_t* dims, size_t dims_len, double mean, double deviation,

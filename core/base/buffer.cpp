@@ -157,10 +157,20 @@ Buffer* BufferPool::allocate(size_t bytes, const BufferUse& use) {
 }
 
 Buffer* BufferPool::borrow(void* data, size_t bytes) {
-  Buffer* buffer = new Buffer;
+  Buffer* buffer = new (take_small(sizeof(Buffer))) Buffer;
+  buffer->lender = this;
   buffer->data = data;
   buffer->bytes = bytes;
   return buffer;
+}
+
+void* BufferPool::take_small(size_t bytes) {
+  std::lock_guard lock(mutex_);
+  return small_.take(bytes);
+}
+void BufferPool::give_small(void* memory, size_t bytes) noexcept {
+  std::lock_guard lock(mutex_);
+  small_.give(memory, bytes);
 }
 
 void BufferPool::give_back(Buffer* buffer) {
@@ -179,7 +189,9 @@ void release(Buffer* buffer) {
   if (!is_last) return;
   if (buffer->pool) return buffer->pool->give_back(buffer);
   if (buffer->release) buffer->release(buffer->release_user, buffer->data);
-  delete buffer;
+  BufferPool* lender = buffer->lender;
+  buffer->~Buffer();
+  lender->give_small(buffer, sizeof *buffer);
 }
 
 void BufferPool::trim() {

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "core/base/dtype.h"
+#include "core/base/recycler.h"
 #include "core/base/shape.h"
 
 namespace jt {
@@ -34,6 +35,7 @@ struct Buffer {
   std::atomic<int32_t> pins{0};  // exports that may look at it: never overwritten while there are any
   std::atomic<int32_t> writers{0};  // those of the pins through which its elements may be written
   BufferPool* pool = nullptr;    // null: borrowed memory, given back by `release`
+  BufferPool* lender = nullptr;  // of this struct, where the memory is borrowed
   int size_class = 0;
   size_t bytes = 0;
   void* data = nullptr;
@@ -83,6 +85,8 @@ class BufferPool {
   Buffer* allocate(size_t bytes, const BufferUse& use = {});
   Buffer* borrow(void* data, size_t bytes);  // its owner may set `release`
   void trim();                     // gives cached memory back
+  void* take_small(size_t bytes);  // for what goes with a buffer; kept when it comes back
+  void give_small(void* memory, size_t bytes) noexcept;
   PoolStats stats();
   void reset_peak();
   void set_limit(int64_t bytes) { limit_ = bytes; }
@@ -105,6 +109,7 @@ class BufferPool {
   Buffer* live_ = nullptr;
   PoolStats stats_;
   int64_t limit_ = 0;
+  Recycler small_;
 };
 
 }  // namespace jt

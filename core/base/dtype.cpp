@@ -24,8 +24,6 @@ static const DTypeFacts& facts(DType t) { return kFacts[is_dtype(t) ? t : 0]; }
 const char* name(DType t) { return facts(t).name; }
 size_t size_of(DType t) { return facts(t).size; }
 DType compute_type(DType t) { return facts(t).compute; }
-void append(std::string& out, DType t) { out += name(t); }
-
 DType dtype_named(std::string_view wanted) {
   for (int i = 1; i <= kDTypes; i++)
     if (wanted == kFacts[i].name) return DType(i);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace jt {
 
@@ -25,7 +26,5 @@ size_t size_of(DType t);
 DType compute_type(DType t);
 // NumPy's result type of two array dtypes (array-API table; u64 with a signed type gives f64; f16 with bf16 gives f32).
 DType promote(DType a, DType b);
-
-void append(std::string& out, DType t);
 
 }  // namespace jt

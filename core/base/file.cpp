@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/base/file_limit.h"
 #include "core/base/status.h"
 
 namespace jt {
@@ -17,7 +18,7 @@ static int system_openat(int folder, const char* path, int flags, mode_t mode) {
 
 constinit const FileSystem kFileSystem = {
     system_openat, ::fstatat,  ::fstat,   ::read,      ::write,   ::fsync,    ::close,
-    ::renameat,    ::unlinkat, ::mkdirat, ::fdopendir, ::readdir, ::closedir, ::geteuid,
+    ::renameat,    ::unlinkat, ::mkdirat, ::fdopendir, ::readdir, ::closedir, ::geteuid, ::pread,
 };
 
 Bytes make_bytes(size_t size) { return {std::make_unique_for_overwrite<char[]>(size), size}; }
@@ -110,18 +111,42 @@ static struct stat stat_of(const FileSystem& fs, int fd, std::string_view path) 
   return facts;
 }
 
-Bytes read_file(const std::string& path, size_t limit, const FileSystem& fs) {
+static int open_to_read(const FileSystem& fs, const std::string& path) {
   check_path("read", path);
   // O_NONBLOCK: opening a pipe nobody writes to would wait for ever; regular files do not care.
-  Descriptor file(fs, open_retried(fs, AT_FDCWD, path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
-  if (!file.is_open()) fail_errno("read", path, errno);
+  int fd = open_retried(fs, AT_FDCWD, path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) fail_errno("read", path, errno);
+  return fd;
+}
+
+Bytes read_file(const std::string& path, size_t limit, const FileSystem& fs) {
+  Descriptor file(fs, open_to_read(fs, path));
   struct stat facts = stat_of(fs, file.get(), path);
   return read_all(fs, file.get(), size_t(facts.st_size), limit, path);
 }
 
+FileReader::FileReader(const std::string& path, const FileSystem& fs) : fs_(fs), path_(path), fd_(-1) {
+  Descriptor file(fs, open_to_read(fs, path));
+  size_ = uint64_t(stat_of(fs, file.get(), path).st_size);
+  fd_ = file.release();
+}
+FileReader::~FileReader() { fs_.close(fd_); }
+
+size_t FileReader::read(uint64_t at, char* to, size_t size) const {
+  size_t done = 0;
+  while (done < size) {
+    size_t piece = std::min<size_t>(size - done, 1u << 30);  // the kernel takes at most 2 GiB a call anyway
+    ssize_t got = retried([&] { return fs_.pread(fd_, to + done, piece, off_t(at + done)); });
+    if (got < 0) fail_errno("read", path_, errno);
+    if (got == 0) break;
+    done += size_t(got);
+  }
+  return done;
+}
+
 // ---- writing ----
 
-static bool write_all(const FileSystem& fs, int fd, std::span<const ByteView> parts) {
+static bool put_all(const FileSystem& fs, int fd, std::span<const ByteView> parts) {
   for (ByteView part : parts)
     while (!part.empty()) {
       // The kernel takes at most 2 GiB a call anyway.
@@ -132,6 +157,17 @@ static bool write_all(const FileSystem& fs, int fd, std::span<const ByteView> pa
       part = part.subspan(size_t(put));
     }
   return true;
+}
+
+static bool write_all(const FileSystem& fs, int fd, std::span<const ByteView> parts) {
+  int error = 0;
+  {
+    FileLimit limit;
+    if (put_all(fs, fd, parts)) return true;
+    error = errno;
+  }
+  errno = error;
+  return false;
 }
 
 struct WriteRequest {

@@ -34,6 +34,7 @@ struct FileSystem {
   dirent* (*readdir)(DIR* listing);
   int (*closedir)(DIR* listing);
   uid_t (*geteuid)();
+  ssize_t (*pread)(int fd, void* to, size_t size, off_t at);
 };
 // The system's own calls.
 extern const FileSystem kFileSystem;
@@ -51,6 +52,24 @@ Bytes make_bytes(size_t size);
 
 // The whole of a regular file; an error if it holds more than `limit` bytes. Never waits on a pipe or device.
 Bytes read_file(const std::string& path, size_t limit = SIZE_MAX, const FileSystem& fs = kFileSystem);
+
+// A regular file held open, of which what is wanted is read. Any thread; calls do not disturb each other.
+class FileReader {
+ public:
+  explicit FileReader(const std::string& path, const FileSystem& fs = kFileSystem);
+  FileReader(const FileReader&) = delete;
+  ~FileReader();
+  uint64_t size() const { return size_; }  // when it was opened
+  const std::string& path() const { return path_; }
+  // Up to `size` bytes from `at` on; fewer only where the file ends.
+  size_t read(uint64_t at, char* to, size_t size) const;
+
+ private:
+  const FileSystem& fs_;
+  const std::string path_;
+  int fd_;
+  uint64_t size_ = 0;
+};
 
 // Replaces the file at `path` by the joined parts, or leaves it as it was: an error means that the old file
 // (or its absence) is intact and no temporary is left; otherwise every reader sees the old bytes or the new

@@ -26,8 +26,8 @@ namespace jt {
   X(dump,       "JT_DUMP",       "",     "stages to print for each new plan: g recorded, v the same for Graphviz, s simplified, f fused, m memory, l programs, k where each kernel came from, c its source, p the plan") \
   X(stats,      "JT_STATS",      "",     "1: a table of kernels, counts and times when the runtime ends")             \
   X(trace,      "JT_TRACE",      "",     "file that gets a Chrome trace when the runtime ends")                       \
-  X(check,      "JT_CHECK",      "0",    "1: freed buffers are filled with NaN bytes, to find those who read them") \
-  X(seed,       "JT_SEED",       "0",    "seed of a new context")
+  X(check,      "JT_CHECK",      "",     "empty: indices and labels out of range are errors; 0: nobody looks, and they count as 0; 1: errors, and freed buffers are filled with NaN bytes, to find those who read them") \
+  X(seed,       "JT_SEED",       "",     "seed of a new context; empty: another one each time")
 
 struct Flags {
 #define JT_FLAG_FIELD(field, variable, fallback, doc) std::string field = fallback;

@@ -24,9 +24,9 @@ using U = uint32_t;
 #define JT_FOR_F32(...) __VA_ARGS__
 #undef JT_FOR_FLOAT
 #define JT_FOR_FLOAT(...) __VA_ARGS__
-#define JT_LIBM(function) __builtin_##function##f
+#define JT_BUILTIN(function) __builtin_##function##f
 #include "core/base/prelude_type.inc"
-#undef JT_LIBM
+#undef JT_BUILTIN
 #undef JT_FOR_F32
 #define JT_FOR_F32(...)
 #undef JT_FOR_FLOAT
@@ -41,9 +41,9 @@ using U = uint64_t;
 #define JT_FOR_F64(...) __VA_ARGS__
 #undef JT_FOR_FLOAT
 #define JT_FOR_FLOAT(...) __VA_ARGS__
-#define JT_LIBM(function) __builtin_##function
+#define JT_BUILTIN(function) __builtin_##function
 #include "core/base/prelude_type.inc"
-#undef JT_LIBM
+#undef JT_BUILTIN
 #undef JT_FOR_F64
 #define JT_FOR_F64(...)
 #undef JT_FOR_FLOAT

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "core/base/file_limit.h"
 #include "core/base/text.h"
 
 namespace jt {
@@ -60,6 +61,7 @@ class MemoryFile {
   int descriptor() const { return fd_; }
 
   bool put(std::string_view bytes) {
+    FileLimit limit;
     while (!bytes.empty()) {
       ssize_t n = system_.write(fd_, bytes.data(), bytes.size());
       if (n < 0 && errno == EINTR) continue;

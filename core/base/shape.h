@@ -51,7 +51,8 @@ inline bool same_extents(const Shape& a, const Shape& b) {
 }
 inline bool operator==(const Shape& a, const Shape& b) { return a.units == b.units && same_extents(a, b); }
 
-inline void append(std::string& out, const Shape& shape) { append(out, shape.extents()); }
+template <TextOut Out>
+void append(Out& out, const Shape& shape) { append(out, shape.extents()); }
 
 // Strides of a dense row-major buffer, in elements.
 struct Strides {

@@ -7,7 +7,7 @@
 
 #include <exception>
 #include <string>
-#include <utility>
+#include <string_view>
 
 #include "core/base/text.h"
 
@@ -15,23 +15,30 @@ namespace jt {
 
 class Error : public std::exception {
  public:
-  Error(jt_status code, std::string message, int64_t native = 0)
-      : code_(code), native_(native), message_(std::move(message)) {}
-  const char* what() const noexcept override { return message_.c_str(); }
+  Error(jt_status code, std::string_view message, int64_t native = 0) : code_(code), native_(native) {
+    short_ += message;
+    if (short_.is_cut()) long_ = message;
+  }
+  Error(jt_status code, const ShortText& message) : code_(code), native_(0), short_(message) {}
+  const char* what() const noexcept override { return short_.is_cut() ? long_.c_str() : short_.c_str(); }
   jt_status code() const { return code_; }
   int64_t native() const { return native_; }  // errno or a driver's own code
-  const std::string& message() const { return message_; }
+  std::string message() const { return what(); }
 
  private:
   jt_status code_;
   int64_t native_;
-  std::string message_;
+  ShortText short_;
+  std::string long_;  // where short_ is cut
 };
 
 // fail(JT_E_SHAPE, "matmul: inner extents differ: ", a, " and ", b)
 template <class... Parts>
-[[noreturn]] void fail(jt_status code, const Parts&... parts) {
-  throw Error(code, text(parts...));
+[[noreturn, gnu::cold]] void fail(jt_status code, const Parts&... parts) {
+  ShortText message;
+  (append_any(message, parts), ...);
+  if (message.is_cut()) throw Error(code, text(parts...));
+  throw Error(code, message);
 }
 
 // A defect of jt itself, found by the library: reported, never fatal.

@@ -20,11 +20,21 @@ static constexpr IdxDType kIdxDTypes[] = {
 
 // ---- sources: plain bytes, or what gzip packed ----
 
+namespace {
+
+// Bytes in order, of a file or in memory.
+struct Feed {
+  uint64_t size;
+  std::function<size_t(uint64_t at, char* to, size_t size)> read;  // fewer only at the end
+};
+
 class Source {
  public:
-  Source(ByteView file, const std::string& origin) : file_(file), origin_(origin) {
-    is_packed_ = file.size() >= 2 && (unsigned char)file[0] == 0x1f && (unsigned char)file[1] == 0x8b;
+  Source(Feed feed, const std::string& origin) : feed_(std::move(feed)), origin_(origin) {
+    unsigned char magic[2] = {};
+    is_packed_ = feed_.read(0, (char*)magic, 2) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
     if (!is_packed_) return;
+    piece_ = make_bytes(kPiece);
     if (inflateInit2(&stream_, 16 + MAX_WBITS) != Z_OK)
       fail(JT_E_NOMEM, "idx: '", origin_, "': no memory to unpack it");
   }
@@ -39,27 +49,29 @@ class Source {
   // Bytes left in a plain file; for a packed one, the most that deflate can make of what is left.
   uint64_t at_most_left() const {
     constexpr uint64_t kBestRatio = 1032, kSlack = 1 << 16;
-    return is_packed_ ? (file_.size() - fed_ + stream_.avail_in) * kBestRatio + kSlack : file_.size() - fed_;
+    return is_packed_ ? packed_left() * kBestRatio + kSlack : left_in_feed();
   }
 
  private:
+  static constexpr size_t kPiece = size_t(1) << 18;
+
+  uint64_t left_in_feed() const { return feed_.size > fed_ ? feed_.size - fed_ : 0; }
+  uint64_t packed_left() const { return left_in_feed() + stream_.avail_in; }
   size_t copy(char* to, size_t size) {
-    size_t piece = std::min(size, file_.size() - fed_);
-    if (piece) std::memcpy(to, file_.data() + fed_, piece);
+    size_t piece = feed_.read(fed_, to, size);
     fed_ += piece;
     return piece;
   }
 
   size_t unpack(char* to, size_t size) {
-    constexpr size_t kPiece = 1u << 30;  // zlib counts in 32 bits
+    constexpr size_t kRoom = 1u << 30;  // zlib counts in 32 bits
     size_t done = 0;
     while (done < size && !is_finished_) {
       if (stream_.avail_in == 0) {
-        stream_.next_in = (Bytef*)(file_.data() + fed_);
-        stream_.avail_in = uInt(std::min(kPiece, file_.size() - fed_));
-        fed_ += stream_.avail_in;
+        stream_.next_in = (Bytef*)piece_.data.get();
+        stream_.avail_in = uInt(copy(piece_.data.get(), piece_.size));
       }
-      uInt room = uInt(std::min(kPiece, size - done));
+      uInt room = uInt(std::min(kRoom, size - done));
       stream_.next_out = (Bytef*)(to + done);
       stream_.avail_out = room;
       int code = inflate(&stream_, Z_NO_FLUSH);
@@ -67,7 +79,7 @@ class Source {
       if (code == Z_STREAM_END)
         finish();
       else if (code == Z_BUF_ERROR)
-        fail(JT_E_IO, "idx: '", origin_, "': the gzip data ends after ", file_.size(), " bytes, too early");
+        fail(JT_E_IO, "idx: '", origin_, "': the gzip data ends after ", fed_, " bytes, too early");
       else if (code == Z_MEM_ERROR)
         fail(JT_E_NOMEM, "idx: '", origin_, "': no memory to unpack it");
       else if (code != Z_OK)
@@ -79,17 +91,19 @@ class Source {
 
   void finish() {
     is_finished_ = true;
-    size_t left = file_.size() - fed_ + stream_.avail_in;
-    if (left)
+    if (uint64_t left = packed_left())
       fail(JT_E_IO, "idx: '", origin_, "': ", left, " bytes follow the end of the gzip data, 0 expected");
   }
 
-  ByteView file_;
+  const Feed feed_;
   const std::string& origin_;
-  size_t fed_ = 0;  // plain: taken; packed: handed to zlib
+  Bytes piece_;       // packed bytes, as they are read
+  uint64_t fed_ = 0;  // taken from the feed
   bool is_packed_ = false, is_finished_ = false;
   z_stream stream_ = {};
 };
+
+}  // namespace
 
 // ---- the array ----
 
@@ -100,11 +114,11 @@ static std::string hex(const unsigned char* bytes, size_t size) {
   return out;
 }
 
-static IdxArray read_header(Source& source, const std::string& origin) {
+static IdxHeader read_header(Source& source, const std::string& origin) {
   unsigned char head[4];
   size_t got = source.take((char*)head, 4);
   if (got < 4) fail(JT_E_IO, "idx: '", origin, "' holds ", got, " bytes, its magic number alone takes 4");
-  IdxArray array{JT_DTYPE_FORCE32, {}, {}};
+  IdxHeader array;
   for (const IdxDType& row : kIdxDTypes)
     if (row.code == head[2]) array.dtype = row.dtype;
   bool is_idx = head[0] == 0 && head[1] == 0 && is_dtype(array.dtype);
@@ -124,7 +138,7 @@ static IdxArray read_header(Source& source, const std::string& origin) {
   return array;
 }
 
-static uint64_t claimed_bytes(const IdxArray& array, const std::string& origin) {
+static uint64_t claimed_bytes(const IdxHeader& array, const std::string& origin) {
   int64_t bytes = int64_t(size_of(array.dtype));
   std::span<const int64_t> dims = array.dims;
   bool is_too_large = false;
@@ -134,38 +148,57 @@ static uint64_t claimed_bytes(const IdxArray& array, const std::string& origin) 
   return std::ranges::count(dims, 0) ? 0 : uint64_t(bytes);
 }
 
-// At most wanted + 1 bytes: one more shows that the file is too long.
-static Bytes read_values(Source& source, uint64_t wanted) {
-  uint64_t most = std::min(wanted, source.at_most_left());
-  Bytes values = make_bytes(size_t(most) + 1);
-  values.size = source.take(values.data.get(), values.size);
-  return values;
-}
-
-static void swap_to_host(Bytes& values, size_t element) {
+static void swap_to_host(char* values, size_t size, size_t element) {
   if (element == 1 || std::endian::native == std::endian::big) return;
-  for (size_t at = 0; at < values.size; at += element)
-    std::reverse(values.data.get() + at, values.data.get() + at + element);
+  for (size_t at = 0; at < size; at += element) std::reverse(values + at, values + at + element);
 }
 
-IdxArray parse_idx(ByteView file, const std::string& origin) {
-  Source source(file, origin);
-  IdxArray array = read_header(source, origin);
-  uint64_t claimed = claimed_bytes(array, origin);
-  array.values = read_values(source, claimed);
-  uint64_t held = array.values.size;
-  if (held != claimed) {
-    char sink[4096];
-    while (size_t more = source.take(sink, sizeof sink)) held += more;
-    fail(JT_E_IO, "idx: '", origin, "' holds ", held, " bytes of data, its header says ", claimed);
+static void read_array(Feed feed, const std::string& origin, const IdxRoom& room) {
+  Source source(std::move(feed), origin);
+  IdxHeader header = read_header(source, origin);
+  uint64_t claimed = claimed_bytes(header, origin), held = 0;
+  if (claimed <= source.at_most_left()) {
+    char* values = room(header, size_t(claimed));
+    held = source.take(values, size_t(claimed));
+    if (held == claimed) swap_to_host(values, size_t(claimed), size_of(header.dtype));
   }
-  swap_to_host(array.values, size_of(array.dtype));
+  Bytes sink = make_bytes(size_t(1) << 16);
+  while (size_t more = source.take(sink.data.get(), sink.size)) held += more;
+  if (held != claimed)
+    fail(JT_E_IO, "idx: '", origin, "' holds ", held, " bytes of data, its header says ", claimed);
+}
+
+static IdxArray array_of(Feed feed, const std::string& origin) {
+  IdxArray array;
+  read_array(std::move(feed), origin, [&](const IdxHeader& header, size_t bytes) {
+    static_cast<IdxHeader&>(array) = header;
+    array.values = make_bytes(bytes);
+    return array.values.data.get();
+  });
   return array;
 }
 
+IdxArray parse_idx(ByteView file, const std::string& origin) {
+  auto read = [file](uint64_t at, char* to, size_t size) {
+    size_t piece = at < file.size() ? std::min(size, file.size() - size_t(at)) : 0;
+    if (piece) std::memcpy(to, file.data() + at, piece);
+    return piece;
+  };
+  return array_of({file.size(), read}, origin);
+}
+
+static Feed feed_of(const FileReader& file) {
+  return {file.size(), [&file](uint64_t at, char* to, size_t size) { return file.read(at, to, size); }};
+}
+
+void read_idx(const std::string& path, const IdxRoom& room, const FileSystem& fs) {
+  FileReader file(path, fs);
+  read_array(feed_of(file), path, room);
+}
+
 IdxArray read_idx(const std::string& path, const FileSystem& fs) {
-  Bytes file = read_file(path, SIZE_MAX, fs);
-  return parse_idx(file.view(), path);
+  FileReader file(path, fs);
+  return array_of(feed_of(file), path);
 }
 
 }  // namespace jt

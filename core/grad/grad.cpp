@@ -22,7 +22,7 @@ class SavedMarks {
 
  private:
   struct Saved { Node* node; uint32_t mark; int32_t number; };
-  std::vector<Saved> saved_;
+  List<Saved> saved_;
 };
 
 bool carries_gradient(Ref r) { return is_float(r.dtype()) && r.node->flags & (kGrad | kGradLeaf); }
@@ -57,14 +57,14 @@ class Walk {
       : recorder_(recorder), options_(options), mark_(recorder.next_mark()) {}
 
   // Nodes up to `floor` in program order are not walked through.
-  std::vector<Value> run(Ref y, const Value& dy, std::span<const Ref> wrt, uint64_t floor) {
+  List<Value> run(Ref y, const Value& dy, std::span<const Ref> wrt, uint64_t floor) {
     collect(y.node, floor);
     for (Ref r : wrt)
       if (has_slot(r)) slot(r).wanted = slot(r).needed = true;
     find_needed();
     if (slot(y).needed) slot(y).cotangent = fitted(dy, y.type());
     for (size_t i = walked_.size(); i-- > 0;) step(walked_[i]);
-    std::vector<Value> out;
+    List<Value> out;
     for (Ref r : wrt) out.push_back(has_slot(r) ? slot(r).cotangent : Value());
     return out;
   }
@@ -170,7 +170,7 @@ class Walk {
   // A composite row by its body, with respect to the operands themselves and not to what they are made of. The depth of
   // this recursion is that of bodies in bodies, a property of the table.
   void open(GradStep& s) {
-    std::vector<Ref> asked;
+    List<Ref> asked;
     for (size_t i = 0; i < s.needs.size(); i++)
       if (s.needs[i]) asked.push_back(s.node->inputs()[i]);
     Value body;
@@ -182,7 +182,7 @@ class Walk {
     GradOptions inner;
     inner.create_graph = options_.create_graph;
     Walk walk(recorder_, inner);
-    std::vector<Value> found = walk.run(body, s.dz[0], asked, s.node->sequence);
+    List<Value> found = walk.run(body, s.dz[0], asked, s.node->sequence);
     if (!options_.create_graph) walk.clear_flag(kGrad);
     for (size_t i = 0, k = 0; i < s.needs.size(); i++) {
       if (!s.needs[i]) continue;
@@ -195,10 +195,10 @@ class Walk {
   Recorder& recorder_;
   const GradOptions& options_;
   uint32_t mark_, last_mark_ = mark_;
-  std::vector<Slot> slots_;
-  std::vector<Node*> met_, walked_;
-  std::vector<Value> dz_, dx_;
-  std::vector<char> needs_;
+  List<Slot> slots_;
+  List<Node*> met_, walked_;
+  List<Value> dz_, dx_;
+  List<char> needs_;
 };
 
 Value seed(Ref y, Ref dy) {
@@ -214,9 +214,9 @@ Value seed(Ref y, Ref dy) {
 
 }  // namespace
 
-std::vector<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wrt, const GradOptions& options) {
+List<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wrt, const GradOptions& options) {
   uint64_t oldest = UINT64_MAX;
-  std::vector<Value> held{y};  // a custom op's function may let go of handles
+  List<Value> held{y};  // a custom op's function may let go of handles
   held.insert(held.end(), wrt.begin(), wrt.end());
   for (Ref r : wrt) {
     if (!is_float(r.dtype())) fail(JT_E_DTYPE, "grad: cannot differentiate with respect to ", r.type());
@@ -225,14 +225,14 @@ std::vector<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const 
   GradMode mode(recorder, options.create_graph);
   Value start = seed(y, dy);
   Walk walk(recorder, options);
-  std::vector<Value> out = walk.run(y, start, wrt, oldest);
+  List<Value> out = walk.run(y, start, wrt, oldest);
   if (options.consume) walk.set_flag(kConsumed);
   return out;
 }
 
 void unconsume(Recorder& recorder, Ref y) {
   uint32_t mark = recorder.next_mark();
-  std::vector<Node*> next{y.node};
+  List<Node*> next{y.node};
   while (!next.empty()) {
     Node* node = next.back();
     next.pop_back();

@@ -6,8 +6,8 @@
 // parts that are then there twice.
 #pragma once
 #include <span>
-#include <vector>
 
+#include "core/base/recycler.h"
 #include "core/ir/recorder.h"
 
 namespace jt {
@@ -35,7 +35,7 @@ struct GradOptions {
 // Gradients flow through nodes marked kGrad only, to nodes marked kGrad or kGradLeaf; a value in `wrt` may be the
 // result of an op, and then takes its gradient and passes it on. Where a value has several uses, their contributions
 // are added from the last consumer recorded to the first, and from the first operand of a consumer to its last.
-std::vector<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wrt, const GradOptions& options = {});
+List<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wrt, const GradOptions& options = {});
 
 // Takes back what `consume` marked behind y, where it has not run yet: the values it would have freed are still there.
 void unconsume(Recorder& recorder, Ref y);

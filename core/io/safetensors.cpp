@@ -54,6 +54,10 @@ struct TensorEntry {
   NamedTensor tensor;
   uint64_t begin, end;  // within the values
 };
+struct FileHeader {
+  std::vector<TensorEntry> entries;
+  Metadata metadata;
+};
 
 static DType format_dtype(const HeaderReader& reader, const std::string& tensor, const std::string& wanted) {
   for (const FormatDType& row : kFormatDTypes)
@@ -148,54 +152,95 @@ static void check_coverage(std::span<const TensorEntry> entries, uint64_t held, 
     fail(JT_E_IO, "safetensors: '", origin, "' holds ", held, " bytes of values, its tensors take ", covered);
 }
 
-static void check_bools(const NamedTensor& tensor, const std::string& origin) {
-  if (tensor.dtype != JT_BOOL) return;
-  for (char value : tensor.bytes)
+static void check_bools(DType dtype, const std::string& tensor, ByteView bytes, const std::string& origin) {
+  if (dtype != JT_BOOL) return;
+  for (char value : bytes)
     if (value != 0 && value != 1)
-      fail(JT_E_IO, "safetensors: '", origin, "': tensor '", shown(tensor.name),
+      fail(JT_E_IO, "safetensors: '", origin, "': tensor '", shown(tensor),
            "' is BOOL and holds the byte ", unsigned((unsigned char)value));
 }
 
-TensorFile parse_safetensors(Bytes storage, const std::string& origin) {
-  if (storage.size < 8)
-    fail(JT_E_IO, "safetensors: '", origin, "' holds ", storage.size, " bytes, the length alone takes 8");
+// The length of the header of a file of `size` bytes that begins with these eight.
+static uint64_t header_size_of(const char* first, uint64_t size, const std::string& origin) {
   uint64_t header_size = 0;
-  for (int i = 7; i >= 0; i--) header_size = header_size << 8 | (unsigned char)storage.data[i];
-  uint64_t following = storage.size - 8;
+  for (int i = 7; i >= 0; i--) header_size = header_size << 8 | (unsigned char)first[i];
+  uint64_t following = size - 8;
   if (header_size > following)
     fail(JT_E_IO, "safetensors: '", origin, "': header of ", header_size, " bytes claimed, ", following,
          " bytes follow");
   if (header_size > kMaxHeader)
     fail(JT_E_IO, "safetensors: '", origin, "': header of ", header_size, " bytes, at most ", kMaxHeader,
          " allowed");
-  std::string_view json(storage.data.get() + 8, header_size);
-  uint64_t held = following - header_size;
+  return header_size;
+}
+static void check_size(uint64_t size, const std::string& origin) {
+  if (size < 8) fail(JT_E_IO, "safetensors: '", origin, "' holds ", size, " bytes, the length alone takes 8");
+}
 
-  TensorFile file;
-  std::vector<TensorEntry> entries;
+// held: bytes of values behind the header.
+static FileHeader read_header(std::string_view json, uint64_t held, const std::string& origin) {
+  FileHeader header;
   std::unordered_set<std::string> seen;
   HeaderReader reader(json, origin);
   if (json.empty() || json[0] != '{') reader.fail_here("the header does not begin with '{'");
   reader.object([&](const std::string& key) {
     check_name(reader, key, seen);
     if (key == kMetadataKey) {
-      file.metadata = read_metadata(reader);
+      header.metadata = read_metadata(reader);
       return;
     }
-    entries.push_back(read_entry(reader, key));
-    check_extent(reader, entries.back(), held);
+    header.entries.push_back(read_entry(reader, key));
+    check_extent(reader, header.entries.back(), held);
   });
   reader.end();
-  check_coverage(entries, held, origin);
+  check_coverage(header.entries, held, origin);
+  return header;
+}
 
+TensorFile parse_safetensors(Bytes storage, const std::string& origin) {
+  check_size(storage.size, origin);
+  uint64_t header_size = header_size_of(storage.data.get(), storage.size, origin);
+  FileHeader header = read_header({storage.data.get() + 8, header_size}, storage.size - 8 - header_size, origin);
+  TensorFile file;
+  file.metadata = std::move(header.metadata);
   const char* values = storage.data.get() + 8 + header_size;
-  for (TensorEntry& entry : entries) {
+  for (TensorEntry& entry : header.entries) {
     entry.tensor.bytes = {values + entry.begin, size_t(entry.end - entry.begin)};
-    check_bools(entry.tensor, origin);
+    check_bools(entry.tensor.dtype, entry.tensor.name, entry.tensor.bytes, origin);
     file.tensors.push_back(std::move(entry.tensor));
   }
   file.storage = std::move(storage);
   return file;
+}
+
+static void read_whole(const FileReader& file, uint64_t at, char* to, size_t size) {
+  size_t got = file.read(at, to, size);
+  if (got < size)
+    fail(JT_E_IO, "safetensors: '", file.path(), "' ends after ", at + got, " bytes; it held ", file.size(), " when it was opened");
+}
+
+OpenTensorFile::OpenTensorFile(const std::string& path, const FileSystem& fs) : file_(path, fs) {
+  char first[8];
+  check_size(file_.size(), path);
+  read_whole(file_, 0, first, 8);
+  uint64_t header_size = header_size_of(first, file_.size(), path), values = 8 + header_size;
+  Bytes json = make_bytes(header_size);
+  read_whole(file_, 8, json.data.get(), header_size);
+  FileHeader header = read_header({json.data.get(), header_size}, file_.size() - values, path);
+  for (TensorEntry& e : header.entries)
+    tensors_.push_back({std::move(e.tensor.name), e.tensor.dtype, std::move(e.tensor.dims), values + e.begin, values + e.end});
+}
+
+const OpenTensorFile::Entry* OpenTensorFile::find(std::string_view name) const {
+  for (const Entry& entry : tensors_)
+    if (entry.name == name) return &entry;
+  return nullptr;
+}
+
+void OpenTensorFile::read(const Entry& entry, char* to) const {
+  size_t size = size_t(entry.end - entry.begin);
+  read_whole(file_, entry.begin, to, size);
+  check_bools(entry.dtype, entry.name, {to, size}, file_.path());
 }
 
 TensorFile read_safetensors(const std::string& path, const FileSystem& fs) {

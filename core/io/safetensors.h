@@ -1,6 +1,6 @@
 // safetensors: named tensors <-> one file: 8 bytes of header length, a JSON header, the values.
 //
-// The reader trusts nothing: lengths, offsets, names and dtypes are checked against the bytes present before
+// The readers trust nothing: lengths, offsets, names and dtypes are checked against the bytes present before
 // anything is allocated by them, and the values must be covered by the tensors without gap or overlap. What
 // it accepts, the format's reference implementation accepts too. Names and metadata keep their order in the
 // header; values are laid out by falling element size, so that every tensor begins at a multiple of its
@@ -30,6 +30,26 @@ struct TensorFile {
   std::vector<NamedTensor> tensors;
   Metadata metadata;
   Bytes storage;  // what the tensors point into
+};
+
+// A file held open: its header is read and checked at once, the values of a tensor when they are asked for.
+class OpenTensorFile {
+ public:
+  struct Entry {
+    std::string name;
+    DType dtype;
+    std::vector<int64_t> dims;
+    uint64_t begin, end;  // bytes within the file
+  };
+  explicit OpenTensorFile(const std::string& path, const FileSystem& fs = kFileSystem);
+  const std::vector<Entry>& tensors() const { return tensors_; }
+  const Entry* find(std::string_view name) const;  // null: there is none
+  // Its values, checked, to `to`; any thread.
+  void read(const Entry& entry, char* to) const;
+
+ private:
+  FileReader file_;
+  std::vector<Entry> tensors_;
 };
 
 void write_safetensors(const std::string& path, std::span<const NamedTensor> tensors,

@@ -29,11 +29,20 @@ struct Scalar {
   int32_t from[3] = {-1, -1, -1};
 };
 
+// A result that tells of an index: 0 where every element is inside 0..size-1 (or -size..size-1), else an element that is not.
+struct Guard {
+  std::string who;
+  int64_t size = 0;
+  bool wraps = false, is_unsigned = false;
+  [[noreturn]] void fail_with(int64_t found) const;
+};
+
 struct Block {
   std::unique_ptr<Recorder> recorder = std::make_unique<Recorder>();  // declared first: outlives the values
   std::vector<Value> params;   // data nodes
   std::vector<Value> nodes;    // everything else, inputs before users
   std::vector<Value> results;  // any results of params or nodes; may repeat
+  std::vector<Guard> guards;   // what the last results, one each, are: while one is not 0, nothing is written over
   std::vector<Scalar> scalars;
   std::vector<int64_t> wheres;
 
@@ -41,7 +50,7 @@ struct Block {
   Block(Block&&) = default;
   Block& operator=(Block&& o) noexcept {  // the old values go before their recorder
     std::swap(recorder, o.recorder), std::swap(params, o.params), std::swap(nodes, o.nodes);
-    std::swap(results, o.results), std::swap(scalars, o.scalars), std::swap(wheres, o.wheres);
+    std::swap(results, o.results), std::swap(guards, o.guards), std::swap(scalars, o.scalars), std::swap(wheres, o.wheres);
     return *this;
   }
 };

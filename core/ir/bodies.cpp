@@ -1,4 +1,6 @@
 // bodies: composite rows in other ops. simplify opens them, and the fuser makes them fast.
+#include <cmath>
+
 #include "core/ir/block.h"
 #include "core/ir/build.h"
 #include "core/ir/rules.h"
@@ -273,6 +275,12 @@ JT_BODY(embedding) {
   return call(Op::take, {in[1], in[0]}, Attrs().add(0));
 }
 
+// What it says of its elements, guards compute (core/rewrite/guards.h).
+JT_BODY(check_index) {
+  JT_UNUSED;
+  return in[0];
+}
+
 JT_BODY(one_hot) {
   JT_UNUSED;
   Shape column = in[0].shape();
@@ -293,7 +301,9 @@ JT_BODY(var) {
   if (!attrs.integer(2)) return cast(mean_over(spread, attrs.ints(0), attrs.integer(1)), result.dtype);
   int64_t n = 1;
   for (int64_t axis : attrs.ints(0)) n *= x.shape()[int(axis)];
-  Value divisor = count(r, x.dtype(), n - attrs.integer(2));
+  int64_t fewer = 0;  // a count is far from either end: so is what has no difference
+  if (__builtin_sub_overflow(n, attrs.integer(2), &fewer)) fewer = attrs.integer(2) < 0 ? INT64_MAX : INT64_MIN;
+  Value divisor = count(r, x.dtype(), fewer);
   return cast(sum(spread, attrs.ints(0), attrs.integer(1)) / divisor, result.dtype);
 }
 
@@ -340,6 +350,11 @@ JT_BODY(group_norm) {
   JT_UNUSED;
   const Shape& x = result.shape;
   int64_t groups = attrs.integer(0);
+  if (!x.count()) {  // nothing to normalise; no channels are as many groups as one likes
+    Shape each{x[1]};
+    for (int i = 2; i < x.rank; i++) each.push(1);
+    return cast(scaled(cast(in[0], wide(result.dtype)), in, 1, each), result.dtype);
+  }
   Shape split{x[0], groups, x[1] / groups}, factor{groups, x[1] / groups};
   for (int i = 2; i < x.rank; i++) split.push(x[i]), factor.push(1);
   Value wide_x = reshape(cast(in[0], wide(result.dtype)), split);
@@ -401,13 +416,22 @@ JT_BODY(kl_div) {
   return cast(y * (log(where(y > 0, y, 1)) - x), result.dtype);
 }
 
+static Value random_word(Recorder& r, const Attrs& attrs, int64_t stream) {
+  Attrs of;
+  of.add_ints(attrs.ints(0)).add(attrs.integer(1)).add(stream).add(attrs.integer(3));
+  return r.build(Op::random_bits, {}, of);
+}
+// As many random bits as the dtype has, so that nothing is rounded: none of them is 1. The lower bits of f64 come from a
+// stream 2^62 further, which no caller uses.
 static Value random_unit(Recorder& r, const Attrs& attrs, const Type& result, int64_t stream) {
-  Attrs bits_attrs;
-  bits_attrs.add_ints(attrs.ints(0)).add(attrs.integer(1)).add(stream).add(attrs.integer(3));
-  Value bits = r.build(Op::random_bits, {}, bits_attrs);
-  if (result.dtype == JT_F64) return cast(bits, JT_F64) * 0x1p-32;
-  Value upper = shift_right(bits, r.constant_int(JT_I64, 8));
-  return cast(cast(upper, JT_F32) * 0x1p-24, result.dtype);
+  Value bits = random_word(r, attrs, stream);
+  auto upper = [&](const Value& word, int n) { return shift_right(word, r.constant_int(JT_I64, 32 - n)); };
+  if (result.dtype == JT_F64) {
+    Value more = upper(random_word(r, attrs, stream ^ kMoreBits), 21);
+    return cast(shift_left(bits, r.constant_int(JT_I64, 21)) + more, JT_F64) * 0x1p-53;
+  }
+  int n = result.dtype == JT_F16 ? 11 : result.dtype == JT_BF16 ? 8 : 24;
+  return cast(cast(upper(bits, n), JT_F32) * std::ldexp(1.0, -n), result.dtype);
 }
 
 JT_BODY(uniform) {
@@ -418,7 +442,7 @@ JT_BODY(uniform) {
 // The two uniforms come from streams 2s and 2s+1 with the top bit set, which no uniform of the user has.
 JT_BODY(normal) {
   JT_UNUSED;
-  int64_t stream = attrs.integer(2) * 2 | INT64_MIN;
+  int64_t stream = int64_t(uint64_t(attrs.integer(2)) * 2) | INT64_MIN;
   Type wide = result;
   if (wide.dtype != JT_F64) wide.dtype = JT_F32;
   Value radius = sqrt(log(1 - random_unit(r, attrs, wide, stream)) * -2);

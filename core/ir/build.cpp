@@ -1,15 +1,18 @@
 // build: the user's operands to the row's: dtypes promoted (NumPy), shapes broadcast, then recorded.
 #include "core/ir/build.h"
 
+#include <algorithm>
+
 #include "core/ir/block.h"
 #include "core/ir/rules.h"
 
 namespace jt {
 
-void infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results) {
+IndexUse infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results) {
   TypeRule rule{def(op), inputs, attrs, results};
   def(op).type(rule);
   for (int i = 0; i < result_count(op); i++) check_count(name(op), results[i].shape);
+  return rule.index;
 }
 
 static Value converted(Recorder& r, Ref x, DType to) {
@@ -145,6 +148,7 @@ static Value build_concat(Recorder& r, std::span<const Ref> inputs, Attrs& attrs
   if (inputs.empty()) fail(JT_E_INVALID, "concat: no tensors");
   DType t = inputs[0].dtype();
   for (Ref in : inputs) t = promote(t, in.dtype());
+  if (std::ranges::all_of(inputs, [&](Ref in) { return in.dtype() == t; })) return r.record(Op::concat, inputs, attrs);
   std::vector<Value> made;
   std::vector<Ref> refs;
   for (Ref in : inputs) made.push_back(converted(r, in, t)), refs.push_back(made.back());

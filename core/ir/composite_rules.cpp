@@ -19,6 +19,7 @@ void cross_entropy_type(TypeRule& r) {
   if (r.inputs[0].shape()[0] != r.inputs[1].shape()[0])
     fail(JT_E_SHAPE, "cross_entropy: ", r.inputs[0].shape()[0], " rows of logits and ", r.inputs[1].shape()[0], " labels");
   r.results[0] = {r.inputs[0].dtype(), Shape()};
+  r.index = {1, r.inputs[0].shape()[1], false};
 }
 void mse_loss_type(TypeRule& r) {
   check_float(r, 0), check_same_dtype(r, 0, 1);
@@ -71,6 +72,14 @@ void embedding_type(TypeRule& r) {
   Shape out = index;
   for (int i = 1; i < weight.rank; i++) out.push(weight[i], weight.is_unit(i));
   r.results[0] = {r.inputs[1].dtype(), out};
+  r.index = {0, weight[0], true};
+}
+void check_index_type(TypeRule& r) {
+  check_integer(r, 0);
+  int64_t size = r.attrs.integer(0);
+  if (size < 0) fail(JT_E_INVALID, "check_index: size ", size, " is negative");
+  check_extent("check_index", r.inputs[0], size);
+  r.results[0] = r.inputs[0].type();
 }
 void one_hot_type(TypeRule& r) {
   check_integer(r, 0);
@@ -79,6 +88,7 @@ void one_hot_type(TypeRule& r) {
   Shape out = r.inputs[0].shape();
   out.push(classes);
   r.results[0] = {dtype_attr(r, r.at("dtype")), out};
+  r.index = {0, classes, false};
 }
 void layer_norm_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();
@@ -110,6 +120,7 @@ void nll_type(TypeRule& r) {
     if (i != 1) out.push(x[i], x.is_unit(i));
   if (!same_extents(label, out)) fail(JT_E_SHAPE, "nll: label has shape ", label, ", x ", x, " needs ", out);
   r.results[0] = {r.inputs[0].dtype(), out};
+  r.index = {1, x[1], false};
 }
 
 }  // namespace jt

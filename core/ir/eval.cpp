@@ -303,7 +303,7 @@ int64_t value_of(const IndexExpr& expr, const Index& index) {
   for (const IndexStep& step : expr) {
     if (step.kind == IndexStep::coordinate) { stack.push_back(index[int(step.value)]); continue; }
     if (step.kind == IndexStep::integer) { stack.push_back(step.value); continue; }
-    if (step.kind == IndexStep::neg) { stack.back() = -stack.back(); continue; }
+    if (step.kind == IndexStep::neg) { stack.back() = element(Op::neg, CType::i64, {.i64 = stack.back()}, {}, {}).i64; continue; }
     Word b{.i64 = stack.back()};
     stack.pop_back();
     Word a{.i64 = stack.back()};
@@ -452,6 +452,7 @@ class Evaluator {
 
   // A composite row is what its body computes.
   static void open(const Node* node, Inputs in, HostValue& z) {
+    if (z.bytes.empty()) return;  // what its body would compute on the way may be large
     Block scope;
     Evaluator inner;
     std::vector<Ref> refs;

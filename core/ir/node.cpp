@@ -6,11 +6,6 @@
 
 namespace jt {
 
-void append(std::string& out, const Type& type) {
-  append(out, type.dtype);
-  append(out, type.shape);
-}
-
 Attrs& Attrs::add_ints(std::span<const int64_t> values) {
   if (count_ == kMaxAttrs || words() + values.size() > kMaxWords) fail(JT_E_INVALID, "attributes are too long");
   if (!values.empty()) std::memcpy(words_ + words(), values.data(), values.size() * 8);

@@ -5,6 +5,7 @@
 // Nodes are counted by their consumers and holders; the count and all other fields belong to the thread that has the
 // context. Release walks a worklist, never the stack: a chain of 1e6 nodes is a normal graph.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -22,7 +23,11 @@ struct Type {
   size_t bytes() const { return size_t(count()) * size_of(dtype); }
 };
 inline bool operator==(const Type& a, const Type& b) { return a.dtype == b.dtype && a.shape == b.shape; }
-void append(std::string& out, const Type& type);
+template <TextOut Out>
+void append(Out& out, const Type& type) {
+  append(out, type.dtype);
+  append(out, type.shape);
+}
 
 // One result of a node. Does not own; see Value.
 struct Ref {
@@ -158,6 +163,14 @@ struct Node {
   uint16_t n_words;  // of attributes
   uint16_t n_slots;  // operands it was recorded with
 };
+
+// Other contexts ask whether a value has run while its own may be running it: the buffer is shown when its bytes are there.
+inline void show_buffer(Result& result, Buffer* buffer) {
+  std::atomic_ref(result.buffer).store(buffer, std::memory_order_release);
+}
+inline Buffer* buffer_elsewhere(Ref ref) {
+  return std::atomic_ref(ref.node->results()[ref.result].buffer).load(std::memory_order_acquire);
+}
 
 inline const Type& Ref::type() const { return node->results()[result].type; }
 inline Kind kind(const Node* n) { return def(n->op).kind; }

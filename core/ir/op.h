@@ -86,12 +86,20 @@ struct Ref;
 class Attrs;
 struct Type;
 
+// Which operand counts along an axis of `size`, or names one of so many classes.
+struct IndexUse {
+  int operand = -1;
+  int64_t size = 0;
+  bool wraps = false;  // negative ones count from the end
+};
+
 // What a type rule sees and fills.
 struct TypeRule {
   const struct OpDef& op;
   std::span<const Ref> inputs;
   Attrs& attrs;  // may be normalised: negative axes, -1 in shapes
   Type* results;
+  IndexUse index = {};
   int at(std::string_view attr) const;  // the place of an attribute that the row has
 };
 

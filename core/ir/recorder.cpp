@@ -1,9 +1,11 @@
 #include "core/ir/recorder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "core/ir/custom.h"
+#include "core/ir/rule_checks.h"
 #include "core/ir/scalar_math.h"
 
 namespace jt {
@@ -77,9 +79,9 @@ void Recorder::settle(Node* node) {
 // ---- values whose run failed -----------------------------------------------------------------------------------------
 
 void Recorder::take_poison(Node* node, Poison* poison) {
-  node->poison = poison;
-  node->flags |= kOwnsMore;
   poison->refs++;
+  std::atomic_ref(node->poison).store(poison, std::memory_order_release);
+  node->flags |= kOwnsMore;
   poisoned_++;
   settle(node);
 }
@@ -121,9 +123,29 @@ static bool takes_gradient(std::span<const Ref> inputs) {
 
 Value Recorder::record(Op op, std::span<const Ref> inputs, Attrs& attrs) {
   Type types[2];
-  infer(op, inputs, attrs, types);
+  IndexUse index = infer(op, inputs, attrs, types);
   if (inputs.size() > UINT16_MAX) fail(JT_E_INVALID, name(op), ": ", inputs.size(), " operands are too many");
-  return record_typed(op, inputs, attrs, {types, size_t(result_count(op))});
+  std::span<const Type> results(types, size_t(result_count(op)));
+  if (index.operand < 0 || !checks_indices) [[likely]] return record_typed(op, inputs, attrs, results);
+  Ref refs[3];
+  JT_CHECK(inputs.size() <= std::size(refs));
+  std::ranges::copy(inputs, refs);
+  Value index_checked = checked(op, inputs[size_t(index.operand)], index);
+  refs[index.operand] = index_checked;
+  return record_typed(op, {refs, inputs.size()}, attrs, results);
+}
+
+// What no kernel has to look at twice: an index that is checked for as narrow a range stays as it is.
+Value Recorder::checked(Op op, Ref index, const IndexUse& use) {
+  if (index.type().count() == 0) return index;
+  check_extent(name(op), index, use.size);
+  const Node* known = index.node;
+  bool is_checked = known->op == Op::check_index && known->integer(0) == use.size && (use.wraps || !known->integer(1));
+  if (is_checked) return index;
+  Attrs attrs;
+  attrs.add(use.size).add(use.wraps).add_string(name(op));
+  Type type = index.type();
+  return record_typed(Op::check_index, {&index, 1}, attrs, {&type, 1});
 }
 
 Value Recorder::record_typed(Op op, std::span<const Ref> inputs, const Attrs& attrs, std::span<const Type> results) {

@@ -63,16 +63,22 @@ class Recorder {
   void check(const Node* node) const {
     if (poisoned_ && node->poison) repeat(node->poison);
   }
+  // The same for a node of another context, which may be poisoning it.
+  static void check_elsewhere(Node* node) {
+    if (const Poison* poison = std::atomic_ref(node->poison).load(std::memory_order_acquire)) repeat(poison);
+  }
   uint32_t next_mark();       // a fresh Node::mark
   uint32_t last_mark() const { return mark_; }
   bool may_hold_customs = false;  // a custom node may be pending
   bool in_callback = false;       // a function of the host runs inside an evaluation: nothing may be recorded or run
   bool lists_pending = true;  // false for recorders of blocks
   bool grad_mode = true;
+  bool checks_indices = false;  // operands that are indices are recorded as check_index of them
   uint32_t line = 0;          // given to every node recorded from now on
 
  private:
   friend void free_unused(Node*);
+  Value checked(Op op, Ref index, const IndexUse& use);
   Node* allocate(Op op, int inputs, int results, const Attrs& attrs);
   void free_node(Node* node);
   Value finish(Node* node);
@@ -94,7 +100,7 @@ class Recorder {
 // Attributes of an op from named ones, defaults filled in; an unknown or ill-typed name is an error naming both.
 Attrs make_attrs(Op op, std::span<const jt_attr> given);
 
-// The types of an op's results on operands of these types, without recording.
-void infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results);
+// The types of an op's results on operands of these types, without recording; and what its operands index.
+IndexUse infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results);
 
 }  // namespace jt

@@ -1,5 +1,7 @@
 #include "core/ir/rules.h"
 
+#include <algorithm>
+
 #include "core/ir/index_expr.h"
 #include "core/ir/rule_checks.h"
 
@@ -372,19 +374,21 @@ void take_type(TypeRule& r) {
   for (int i = 0; i < index.rank; i++) out.push(index[i], index.is_unit(i));
   for (int i = axis + 1; i < x.rank; i++) out.push(x[i], x.is_unit(i));
   r.results[0] = {r.inputs[0].dtype(), out};
+  r.index = {1, x[axis], true};
 }
 
 void scatter_add_type(TypeRule& r) {
   Type taken;
   TypeRule take{r.op, r.inputs.first(2), r.attrs, &taken};
   take_type(take);
+  r.index = take.index;
   check_same_dtype(r, 0, 2);
   if (!same_extents(taken.shape, r.inputs[2].shape()))
     fail(JT_E_SHAPE, "scatter_add: values need shape ", taken.shape, ", theirs is ", r.inputs[2].shape());
   r.results[0] = r.inputs[0].type();
 }
 
-static int check_gather(TypeRule& r) {
+static void check_gather(TypeRule& r) {
   const Shape &x = r.inputs[0].shape(), &index = r.inputs[1].shape();
   check_integer(r, 1);
   if (index.rank != x.rank) fail(JT_E_SHAPE, r.op.name, ": index ", index, " needs as many axes as ", x);
@@ -393,7 +397,7 @@ static int check_gather(TypeRule& r) {
   for (int i = 0; i < x.rank; i++)
     if (i != axis && index[i] > x[i])
       fail(JT_E_SHAPE, r.op.name, ": index ", index, " is larger than ", x, " along axis ", i);
-  return axis;
+  r.index = {1, x[axis], true};
 }
 
 void gather_type(TypeRule& r) {
@@ -501,9 +505,9 @@ static std::string by(std::span<const int64_t> extents) {
 static void padding_list(TypeRule& r, int attr, size_t axes = 2) {
   auto given = std::as_const(r.attrs).ints(attr);
   if (given.size() == axes) {
-    std::vector<int64_t> full(given.begin(), given.end());
-    full.insert(full.end(), given.begin(), given.end());
-    r.attrs.set_ints(attr, full);
+    int64_t full[2 * kMaxRank];
+    std::ranges::copy(given, std::ranges::copy(given, full).out);
+    r.attrs.set_ints(attr, {full, 2 * axes});
   }
   for (int64_t p : list_of(r, attr, 2 * axes, 0))
     if (p < 0 || p > kMaxStep)
@@ -522,8 +526,8 @@ static Shape conv_shape(TypeRule& r, const Shape& x, const Shape& w) {
   int64_t groups = r.attrs.integer(r.at("groups"));
   if (groups < 1 || x[1] % groups || w[0] % groups)
     fail(JT_E_SHAPE, r.op.name, ": ", groups, " groups do not divide channels ", x[1], " and ", w[0]);
-  if (w[1] * groups != x[1])
-    fail(JT_E_SHAPE, r.op.name, ": input has ", x[1], " channels, the weights ", w, " expect ", w[1] * groups);
+  int64_t channels = checked_product(r.op.name, w[1], groups);
+  if (channels != x[1]) fail(JT_E_SHAPE, r.op.name, ": input has ", x[1], " channels, the weights ", w, " expect ", channels);
   Shape out{x[0], w[0]};
   for (size_t i = 0; i < axes; i++)
     if (w[int(i) + 2] < 1) fail(JT_E_SHAPE, r.op.name, ": window of ", by(w.extents().subspan(2)), " is empty");
@@ -563,12 +567,17 @@ void conv2d_grad_w_type(TypeRule& r) {
   r.results[0] = {r.inputs[0].dtype(), w};
 }
 
+// Its body joins a slice for each depth of the window, as operands of one node.
+static void check_depth(const TypeRule& r, const Shape& w) {
+  if (w[2] > UINT16_MAX) fail(JT_E_UNSUPPORTED, r.op.name, ": a window of depth ", w[2], " is deeper than ", UINT16_MAX);
+}
+
 void conv3d_type(TypeRule& r) {
-  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1);
+  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1), check_depth(r, r.inputs[1].shape());
   r.results[0] = {r.inputs[0].dtype(), conv_shape(r, r.inputs[0].shape(), r.inputs[1].shape())};
 }
 void conv3d_grad_x_type(TypeRule& r) {
-  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1);
+  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1), check_depth(r, r.inputs[1].shape());
   Shape x = shape_attr(r, r.at("shape"));
   if (x.rank != 5) fail(JT_E_SHAPE, "conv3d_grad_x: shape ", x, " needs 5 axes");
   Shape z = conv_shape(r, x, r.inputs[1].shape());
@@ -580,7 +589,8 @@ static Shape pool_shape(TypeRule& r, const Shape& x) {
   int size_at = r.at("size"), stride_at = r.at("stride"), padding_at = r.at("padding");
   size_t axes = size_t(x.rank) - 2;
   auto given = positive_list(r, size_at, axes, 1);
-  std::vector<int64_t> size(given.begin(), given.end());
+  int64_t kept[kMaxRank];
+  std::span<const int64_t> size(kept, std::ranges::copy(given, kept).out);
   if (r.attrs.ints(stride_at).empty()) r.attrs.set_ints(stride_at, size);
   positive_list(r, stride_at, axes, 1);
   padding_list(r, padding_at, axes);

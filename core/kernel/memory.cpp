@@ -120,7 +120,9 @@ class MemoryPlanner {
     }
     for (Storage& s : storages_)
       if (s.is_result) s.death = INT32_MAX;
+    for (const Value& r : std::span(block_.results).last(block_.guards.size())) last_guard_ = std::max(last_guard_, storage(r).birth);
   }
+  bool may_take(const Storage& from, int s) const { return !from.is_input || s > last_guard_; }
 
   // ---- in place ----
   // Each element of `in` is read no later than the element of `out` at the same index is written.
@@ -148,7 +150,7 @@ class MemoryPlanner {
       Ref value = k.operands[size_t(in)].value;
       if (o.is_output || !value || taken[size_t(in)]) continue;
       Storage& from = storage(value);
-      if (from.death != s || from.bytes != to.bytes || from.gone || !from.placed) continue;
+      if (from.death != s || from.bytes != to.bytes || from.gone || !from.placed || !may_take(from, s)) continue;
       // An output may only take a buffer of its own kind; an input's or another output's buffer serves any.
       if (to.is_result != is_buffer(from)) continue;
       if (count_uses(k, from) != 1 || !may_overwrite(k.program, in, out)) continue;
@@ -210,7 +212,7 @@ class MemoryPlanner {
     Storage &to = storage(step.group.outputs[0].value), &from = storage(step.base);
     if (to.placed) return;
     const LoweredGroup& k = groups_[size_t(s)];
-    bool dies_here = from.death == s && from.placed && !from.gone && count_uses(k, from) == 0;
+    bool dies_here = from.death == s && from.placed && !from.gone && may_take(from, s) && count_uses(k, from) == 0;
     if (dies_here && to.is_result == is_buffer(from)) return take_over(to, from);
     plan_.copies_base.back() = true;
   }
@@ -250,6 +252,7 @@ class MemoryPlanner {
   const std::vector<bool>& dies_;
   std::vector<Storage> storages_;
   std::vector<int32_t> root_;
+  int last_guard_ = -1;  // the last step that a guard is computed in
   Arena arena_;
   MemoryPlan plan_;
 };

@@ -2,7 +2,8 @@
 //
 // A value that the program asked for gets a buffer of its own; everything else lives in one arena, where lifetimes that
 // do not meet share bytes. In place: a group's output takes the bytes of an operand that dies there, if both are walked
-// element by element in the same order and the program reads each element no later than it writes it.
+// element by element in the same order and the program reads each element no later than it writes it. The block's params
+// are written over behind its guards only.
 #pragma once
 #include <vector>
 

@@ -34,6 +34,13 @@ void for_batch(LayerCall& c, int rank, const Body& body) {
   for (Value& y : c.outputs) y = ops::reshape(y, Shape(y.shape().extents().subspan(1)));
 }
 
+// As checked_product.
+inline int64_t checked_sum(std::string_view who, int64_t a, int64_t b) {
+  int64_t sum;
+  if (__builtin_add_overflow(a, b, &sum)) fail(JT_E_SHAPE, who, ": too large an extent: ", a, " + ", b);
+  return sum;
+}
+
 // [C] beside x [N,C,..]: as [C,1,..].
 inline Value along_channels(const Value& factor, int rank) {
   Shape shape{factor.shape()[0]};

@@ -176,7 +176,7 @@ void Flatten_forward(LayerCall& c) {
 void Unflatten_forward(LayerCall& c) {
   const Shape& x = c.x().shape();
   int axis = axis_of(c, "dim");
-  std::vector<int64_t> out;
+  List<int64_t> out;
   for (int i = 0; i < x.rank; i++) {
     if (i != axis) out.push_back(x[i]);
     else out.insert(out.end(), c["unflattened_size"].ints.begin(), c["unflattened_size"].ints.end());
@@ -186,10 +186,11 @@ void Unflatten_forward(LayerCall& c) {
 
 static void shuffle(LayerCall& c) {
   const Shape& x = c.x().shape();
-  int64_t r = c["upscale_factor"].integer, order[] = {0, 1, 4, 2, 5, 3};
-  if (x[1] % (r * r)) fail(JT_E_SHAPE, "PixelShuffle: ", x[1], " channels are no multiple of ", r * r);
-  Value split = reshape(c.x(), Shape{x[0], x[1] / (r * r), r, r, x[2], x[3]});
-  give(c, reshape(transpose(split, order), Shape{x[0], x[1] / (r * r), x[2] * r, x[3] * r}));
+  int64_t r = c["upscale_factor"].integer, square = checked_product("PixelShuffle", r, r), order[] = {0, 1, 4, 2, 5, 3};
+  if (x[1] % square) fail(JT_E_SHAPE, "PixelShuffle: ", x[1], " channels are no multiple of ", square);
+  int64_t height = checked_product("PixelShuffle", x[2], r), width = checked_product("PixelShuffle", x[3], r);
+  Value split = reshape(c.x(), Shape{x[0], x[1] / square, r, r, x[2], x[3]});
+  give(c, reshape(transpose(split, order), Shape{x[0], x[1] / square, height, width}));
 }
 void PixelShuffle_forward(LayerCall& c) {
   for_batch(c, 4, [&] { shuffle(c); });
@@ -199,8 +200,9 @@ static void unshuffle(LayerCall& c) {
   const Shape& x = c.x().shape();
   int64_t r = c["downscale_factor"].integer, order[] = {0, 1, 3, 5, 2, 4};
   if (x[2] % r || x[3] % r) fail(JT_E_SHAPE, "PixelUnshuffle: shape ", x, " is no multiple of ", r);
+  int64_t channels = checked_product("PixelUnshuffle", x[1], checked_product("PixelUnshuffle", r, r));
   Value split = reshape(c.x(), Shape{x[0], x[1], x[2] / r, r, x[3] / r, r});
-  give(c, reshape(transpose(split, order), Shape{x[0], x[1] * r * r, x[2] / r, x[3] / r}));
+  give(c, reshape(transpose(split, order), Shape{x[0], channels, x[2] / r, x[3] / r}));
 }
 void PixelUnshuffle_forward(LayerCall& c) {
   for_batch(c, 4, [&] { unshuffle(c); });
@@ -209,7 +211,7 @@ void PixelUnshuffle_forward(LayerCall& c) {
 // Left, right, top, bottom of the last two axes.
 static void pad_around(LayerCall& c, double value) {
   check_rank(c, 2, kMaxRank);
-  auto p = c["padding"].ints;
+  const auto& p = c["padding"].ints;
   int rank = c.x().shape().rank;
   int64_t before[kMaxRank] = {}, after[kMaxRank] = {};
   before[rank - 1] = p[0], after[rank - 1] = p[1], before[rank - 2] = p[2], after[rank - 2] = p[3];
@@ -221,9 +223,10 @@ void ZeroPad2d_forward(LayerCall& c) { pad_around(c, 0); }
 void UpsamplingNearest2d_forward(LayerCall& c) {
   check_rank(c, 4, 4);
   const Shape& x = c.x().shape();
-  auto by = c["scale_factor"].ints;
+  const auto& by = c["scale_factor"].ints;
+  int64_t height = checked_product("UpsamplingNearest2d", x[2], by[0]), width = checked_product("UpsamplingNearest2d", x[3], by[1]);
   Value spread = expand(reshape(c.x(), Shape{x[0], x[1], x[2], 1, x[3], 1}), Shape{x[0], x[1], x[2], by[0], x[3], by[1]});
-  give(c, reshape(spread, Shape{x[0], x[1], x[2] * by[0], x[3] * by[1]}));
+  give(c, reshape(spread, Shape{x[0], x[1], height, width}));
 }
 
 }  // namespace jt

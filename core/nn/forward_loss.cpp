@@ -33,6 +33,8 @@ struct Rows {
     if (!is_int(label.dtype())) fail(JT_E_DTYPE, c.layer.row().name, ": label is ", label.dtype(), ", not an integer dtype");
     weight = class_weights(c, x.shape()[1]);
     Value ignored = equal(cast(label, JT_I64), c.recorder().constant_int(JT_I64, c["ignore_index"].integer));
+    // Labels that are ignored may be anything; the others are checked.
+    label = call(Op::check_index, {where(ignored, 0, label)}, Attrs().add(x.shape()[1]).add(0).add_string(c.layer.row().name));
     Value each = weight ? call(Op::take, {weight, label}, Attrs().add(0)) : Value(fill(call(Op::nll, {x, label}), 1));
     counts = where(ignored, 0, each);
   }

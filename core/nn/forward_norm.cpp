@@ -11,10 +11,10 @@ namespace {
 
 // x * weight + bias behind the row's own operands, as far as the layer has them.
 Value normalise(const LayerCall& c, Op row, std::initializer_list<Value> operands, const Attrs& attrs) {
-  std::vector<Value> held(operands);
+  List<Value> held(operands);
   for (std::string_view name : {"weight", "bias"})
     if (Value factor = c.state(name)) held.push_back(factor);
-  std::vector<Ref> refs(held.begin(), held.end());
+  List<Ref> refs(held.begin(), held.end());
   return c.recorder().build(row, refs, attrs);
 }
 
@@ -47,7 +47,7 @@ void batch_norm(LayerCall& c, int least, int most) {
   bool tracks = bool(c.state("running_mean"));
   if (!c.training && tracks) return give(c, by_running_statistics(c));
   const Value& x = c.x();
-  std::vector<int64_t> axes{0};
+  List<int64_t> axes{0};
   int64_t each = x.shape()[0];
   for (int i = 2; i < x.shape().rank; i++) axes.push_back(i), each *= x.shape()[i];
   if (c.training && each == 1)
@@ -70,7 +70,7 @@ void instance_norm(LayerCall& c, int rank) {
   bool tracks = bool(c.state("running_mean"));
   if (!c.training && tracks) return give(c, by_running_statistics(c));
   const Value& x = c.x();
-  std::vector<int64_t> axes;
+  List<int64_t> axes;
   int64_t each = 1, samples[] = {0};
   for (int i = 2; i < rank; i++) axes.push_back(i), each *= x.shape()[i];
   if (c.training && each == 1)

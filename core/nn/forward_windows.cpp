@@ -11,8 +11,10 @@ using namespace ops;
 namespace {
 
 // One value for each axis of a window: two or three, the width's last; `flat` for the height where only the width is given.
-using PerAxis = std::vector<int64_t>;
-PerAxis per_axis(const std::vector<int64_t>& given, int64_t flat) { return given.size() == 1 ? PerAxis{flat, given[0]} : given; }
+using PerAxis = List<int64_t>;
+PerAxis per_axis(const std::vector<int64_t>& given, int64_t flat) {
+  return given.size() == 1 ? PerAxis{flat, given[0]} : PerAxis(given.begin(), given.end());
+}
 
 bool is_flat(const LayerCall& c) { return c["kernel_size"].ints.size() == 1; }
 
@@ -63,12 +65,14 @@ void convolve_transposed(LayerCall& c) {
     size_t k = size_t(i);
     if (more[k] && more[k] >= conv.stride[k] && more[k] >= conv.dilation[k])
       fail(JT_E_INVALID, c.layer.row().name, ": output_padding ", more[k], " is not below stride ", conv.stride[k], " or dilation ", conv.dilation[k]);
-    int64_t reach = conv.dilation[k] * (conv.weight.shape()[i + 2] - 1) + 1;
+    std::string_view who = c.layer.row().name;
+    int64_t reach = checked_sum(who, checked_product(who, conv.dilation[k], conv.weight.shape()[i + 2] - 1), 1);
     if (more[k] >= conv.stride[k]) {  // a convolution of that extent would have more windows
       behind[k] = std::max<int64_t>(conv.padding[k] - more[k], 0);
       rest[k] = std::max<int64_t>(more[k] - conv.padding[k], 0);
     }
-    out.push((x.shape()[i + 2] - 1) * conv.stride[k] - 2 * conv.padding[k] + reach + more[k] - rest[k]);
+    int64_t whole = checked_sum(who, checked_product(who, x.shape()[i + 2] - 1, conv.stride[k]), checked_sum(who, reach, more[k]));
+    out.push(checked_sum(who, checked_sum(who, whole, checked_product(who, -2, conv.padding[k])), -rest[k]));
   }
   conv.padding.insert(conv.padding.end(), behind.begin(), behind.end());
   Op op = conv.is_volume() ? Op::conv3d_grad_x : Op::conv2d_grad_x;
@@ -82,20 +86,21 @@ void convolve_transposed(LayerCall& c) {
 
 // Windows of a pooling; with ceil_mode the last ones may reach beyond the far edges, by `extra`.
 struct Windows {
+  std::string_view who;
   PerAxis size, stride, padding, extra;
   Windows(const LayerCall& c, const Shape& x)
-      : size(per_axis(c["kernel_size"].ints, 1)),
+      : who(c.layer.row().name), size(per_axis(c["kernel_size"].ints, 1)),
         stride(per_axis(c["stride"].ints.empty() ? c["kernel_size"].ints : c["stride"].ints, 1)),
         padding(per_axis(c["padding"].ints, 0)), extra(size.size()) {
     for (size_t i = 0; i < size.size(); i++)
-      if (2 * padding[i] > size[i])
+      if (padding[i] > size[i] / 2)
         fail(JT_E_INVALID, c.layer.row().name, ": padding ", padding[i], " is more than half of kernel_size ", size[i]);
     if (!c["ceil_mode"].integer) return;
     for (size_t i = 0; i < size.size(); i++) {
-      int64_t n = x[int(i) + 2], room = n + 2 * padding[i] - size[i];
+      int64_t n = x[int(i) + 2], room = n + (2 * padding[i] - size[i]);
       if (room <= -stride[i]) continue;  // no window fits, not even one that reaches beyond
-      int64_t last = (room + stride[i] - 1) / stride[i];               // windows behind the first
-      if (last && last * stride[i] >= n + padding[i]) last--;          // one that would begin beyond x
+      int64_t last = room <= 0 ? 0 : room / stride[i] + (room % stride[i] != 0);  // windows behind the first
+      if (last && last * stride[i] - padding[i] >= n) last--;                     // one that would begin beyond x
       extra[i] = std::max<int64_t>(last * stride[i] - room, 0);
     }
   }
@@ -106,7 +111,7 @@ struct Windows {
   bool is_padded() const { return any(padding); }
   int64_t count() const {
     int64_t out = 1;
-    for (int64_t extent : size) out *= extent;
+    for (int64_t extent : size) out = checked_product(who, out, extent);
     return out;
   }
   Op maxima() const { return size.size() == 3 ? Op::max_pool3d : Op::max_pool2d; }
@@ -114,7 +119,7 @@ struct Windows {
   Attrs attrs() const { return attrs(padding); }
   Attrs attrs(const PerAxis& before) const {  // padding before and, with `extra`, behind each axis
     PerAxis around = before;
-    for (size_t i = 0; i < before.size(); i++) around.push_back(before[i] + extra[i]);
+    for (size_t i = 0; i < before.size(); i++) around.push_back(checked_sum(who, before[i], extra[i]));
     return Attrs().add_ints(size).add_ints(stride).add_ints(around);
   }
 };

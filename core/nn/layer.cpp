@@ -28,7 +28,7 @@ size_t Layer::field_named(const char* name) const {
   fail(JT_E_INVALID, row_->name, ": no field is called '", name ? name : "(null)", "'");
 }
 
-Layer::Layer(std::string_view kind, std::span<const jt_attr> attrs) : row_(&row_of(kind)), fields_(layer_fields(*row_)) {
+Layer::Layer(std::string_view kind, std::span<const jt_attr> attrs) : row_(&row_of(kind)), fields_(layer_fields(*row_)), operands_(layer_operands(*row_)) {
   values_.resize(fields_.size());
   std::vector<bool> is_given(fields_.size());
   for (const jt_attr& attr : attrs) {
@@ -232,7 +232,7 @@ void LayerCall::update(std::string_view name, const Value& value) { next[place_o
 
 void forward(LayerCall& call) {
   const LayerRow& row = call.layer.row();
-  LayerOperands operands = layer_operands(row);
+  const LayerOperands& operands = call.layer.operands();
   if (operands.inputs.empty()) fail(JT_E_UNSUPPORTED, row.name, ": has no forward of its own");
   if (call.inputs.size() < operands.required || call.inputs.size() > operands.inputs.size())
     fail(JT_E_INVALID, row.name, ": takes ", operands.inputs.size(), " operands, not ", call.inputs.size());

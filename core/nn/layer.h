@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 
+#include "core/base/recycler.h"
 #include "core/ir/recorder.h"
 #include "core/nn/table.h"
 #include "core/optim/init.h"
@@ -37,6 +38,7 @@ class Layer {
     bool is_absent() const { return initial == "absent"; }
   };
   const std::vector<State>& states() const { return states_; }
+  const LayerOperands& operands() const { return operands_; }
   // The value that state i begins with; nothing for one that is absent.
   Value initial(Recorder& recorder, size_t i, RandomPlace place) const;
 
@@ -52,6 +54,7 @@ class Layer {
   std::vector<LayerField> fields_;
   std::vector<LayerValue> values_;
   std::vector<State> states_;
+  LayerOperands operands_;
 };
 
 // One call of forward.
@@ -61,8 +64,8 @@ struct LayerCall {
   std::span<const Value> inputs;  // absent ones are empty
   bool training;
   std::function<RandomPlace()> random;
-  std::vector<Value> outputs;
-  std::vector<Value> next;        // by state: a buffer's new value, recorded without gradients; mostly empty
+  List<Value> outputs;
+  List<Value> next;               // by state: a buffer's new value, recorded without gradients; mostly empty
 
   const Value& x(size_t i = 0) const { return inputs[i]; }
   Recorder& recorder() const { return *inputs[0].ref().node->owner; }

@@ -32,12 +32,12 @@ class Numbers {
   }
   const Optimizer& optimizer_;
   const Optimizer::MakeScalar& scalar_;
-  std::vector<Value> leaves_;
+  List<Value> leaves_;
 };
 
 // What an update computed from numbers alone, shared by all parameters of a dtype: entry i is its i-th such value.
 struct Shared {
-  std::vector<Value> of[2];  // f32, f64
+  List<Value> of[2];  // f32, f64
 };
 
 // One parameter's update: reads p, g and states, writes p and states.
@@ -46,7 +46,7 @@ struct Update {
   Numbers& numbers;
   Shared& shared;
   Value p, g;
-  std::vector<Value> states;
+  List<Value> states;
   size_t shared_used = 0;
 
   bool has(std::string_view field) const { return optimizer.get(field) != 0; }
@@ -58,7 +58,7 @@ struct Update {
   // A value of numbers only, in the dtype that this parameter computes in.
   template <class Make>
   Value once(Make make) {
-    std::vector<Value>& list = shared.of[p.dtype() == JT_F64];
+    List<Value>& list = shared.of[p.dtype() == JT_F64];
     if (shared_used == list.size()) list.push_back(cast(make(numbers), p.dtype()));
     return list[shared_used++];
   }
@@ -173,6 +173,15 @@ std::vector<std::string_view> words(std::string_view text) {
   return out;
 }
 
+// Whether one of the states, "a b:field c", is there only where the field is not 0.
+bool is_condition(std::string_view states, std::string_view field) {
+  for (size_t colon = states.find(':'); colon != states.npos; colon = states.find(':', colon + 1)) {
+    std::string_view rest = states.substr(colon + 1);
+    if (rest.substr(0, rest.find(' ')) == field) return true;
+  }
+  return false;
+}
+
 OptimizerField parse_field(std::string_view word) {
   size_t equals = word.find('=');
   OptimizerField field{std::string(word.substr(0, equals)), 0, false};
@@ -214,8 +223,7 @@ void Optimizer::set(std::string_view name, double value) {
   OptimizerField& f = field(name);
   if (!(value >= 0) || !std::isfinite(value)) fail(JT_E_INVALID, kind_, ": ", name, " ", value, " is not a number >= 0");
   if (f.is_flag && value != 0 && value != 1) fail(JT_E_INVALID, kind_, ": ", name, " ", value, " is neither 0 nor 1");
-  bool decides_states = false;
-  for (std::string_view word : words(row_of(kind_).states)) decides_states |= word.ends_with(text(":", name));
+  bool decides_states = is_condition(row_of(kind_).states, name);
   if (is_made_ && decides_states && (value != 0) != (f.value != 0))
     fail(JT_E_INVALID, kind_, ": ", name, " was ", f.value, " when the optimizer was made and cannot become ", value);
   f.value = value;
@@ -234,13 +242,13 @@ static void check(std::string_view kind, size_t i, const Optimizer::Parameter& p
     fail(JT_E_INVALID, kind, ": parameter ", i, " comes with ", parameter.states.size(), " states, not ", states);
 }
 
-std::vector<Optimizer::Updated> Optimizer::step(Recorder& recorder, const MakeScalar& scalar,
+List<Optimizer::Updated> Optimizer::step(Recorder& recorder, const MakeScalar& scalar,
                                                 std::span<const Parameter> parameters) {
   GradMode off(recorder, false);
   const Row& row = row_of(kind_);
   Numbers numbers(*this, scalar);
   Shared shared;
-  std::vector<Updated> out(parameters.size());
+  List<Updated> out(parameters.size());
   for (size_t i = 0; i < parameters.size(); i++) {
     const Parameter& parameter = parameters[i];
     if (!parameter.grad) continue;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/recycler.h"
 #include "core/ir/recorder.h"
 
 namespace jt {
@@ -30,7 +31,7 @@ class Optimizer {
   };
   struct Updated {
     Value value;                 // empty: left as it was
-    std::vector<Value> states;
+    List<Value> states;
   };
 
   // An unknown kind, or an attribute that is no field of it, is an error naming both.
@@ -49,7 +50,7 @@ class Optimizer {
   static Type state_type(const Type& parameter);
 
   // Records one step with gradients off. If it throws, no step was taken.
-  std::vector<Updated> step(Recorder& recorder, const MakeScalar& scalar, std::span<const Parameter> parameters);
+  List<Updated> step(Recorder& recorder, const MakeScalar& scalar, std::span<const Parameter> parameters);
 
  private:
   OptimizerField& field(std::string_view name);

@@ -18,7 +18,7 @@ inline double step_lr(double lr, double gamma, int64_t step, int64_t every) {
 inline double exponential_lr(double lr, double gamma, int64_t step) { return lr * std::pow(gamma, double(step)); }
 // lr/steps, 2 lr/steps, .., lr over the first `steps` steps, then lr.
 inline double warmup_lr(double lr, int64_t step, int64_t steps) {
-  return step + 1 >= steps ? lr : lr * double(step + 1) / double(steps);
+  return step >= steps || step + 1 == steps ? lr : lr * double(step + 1) / double(steps);
 }
 
 }  // namespace jt

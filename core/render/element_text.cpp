@@ -21,19 +21,19 @@ constexpr Row kRows[] = {
 };
 static_assert(std::size(kRows) == kElements);
 
-enum class FunctionKind { body, library, far };
+enum class FunctionKind { body, builtin, far };  // far: a body whose rare path no loop vectorises
 struct Function {
   FunctionKind kind;
   std::string_view types;
-  const char *result, *name, *parameters, *body;  // library: the body is the C library's name
-  const char *near = "", *is_far = "";
+  const char *result, *name, *parameters, *body;  // builtin: the compiler's function of that name
 };
 constexpr Function kFunctions[] = {
 #define JT_FN(types, result, name, parameters, ...) {FunctionKind::body, #types, #result, #name, #parameters, #__VA_ARGS__},
-#define JT_LIBM1(types, name, libm) {FunctionKind::library, #types, "T", #name, "(T x)", #libm},
-#define JT_LIBM2(types, name, libm) {FunctionKind::library, #types, "T", #name, "(T x, T y)", #libm},
-#define JT_LIBM3(types, name, libm) {FunctionKind::library, #types, "T", #name, "(T x, T y, T w)", #libm},
-#define JT_FAR(types, name, near, is_far) {FunctionKind::far, #types, "T", #name, "(T x)", #name, #near, #is_far},
+#define JT_BUILTIN1(types, name) {FunctionKind::builtin, #types, "T", #name, "(T x)", #name},
+#define JT_BUILTIN2(types, name) {FunctionKind::builtin, #types, "T", #name, "(T x, T y)", #name},
+#define JT_BUILTIN3(types, name) {FunctionKind::builtin, #types, "T", #name, "(T x, T y, T w)", #name},
+#define JT_FAR(types, name, near_by, far_off, is_far) \
+  {FunctionKind::far, #types, "T", #name, "(T x)", "{ return " #is_far "(x) ? " #far_off "(x) : " #near_by "(x); }"},
 #include "core/ir/prelude.def"
 };
 constexpr int kFunctionCount = int(std::size(kFunctions));
@@ -90,10 +90,10 @@ const char* expression_of(int row, CType type) {
   return is_float(type) ? kRows[row].float_expression : kRows[row].int_expression;
 }
 
-// Functions of the C library that are an instruction, so that a loop over them vectorises.
-bool is_instruction(std::string_view libm, const Dialect& dialect) {
-  if (libm == "fabs" || libm == "sqrt" || libm == "copysign") return true;
-  bool rounds = libm == "fma" || libm == "floor" || libm == "ceil" || libm == "trunc" || libm == "rint";
+// Functions of the compiler that are an instruction, so that a loop over them vectorises.
+bool is_instruction(std::string_view name, const Dialect& dialect) {
+  if (name == "fabs" || name == "sqrt" || name == "copysign") return true;
+  bool rounds = name == "fma" || name == "floor" || name == "ceil" || name == "trunc" || name == "rint";
   return rounds && dialect.rounds_in_an_instruction;
 }
 
@@ -107,9 +107,21 @@ bool vectorises(std::string_view text, CType type, const Dialect& dialect) {
     if (k < 0) return;
     const Function& f = kFunctions[k];
     if (f.kind == FunctionKind::body) all = vectorises(f.body, type, dialect);
-    else all = f.kind == FunctionKind::library && is_instruction(f.body, dialect);
+    else all = f.kind == FunctionKind::builtin && is_instruction(f.body, dialect);
   });
   return all;
+}
+
+bool names_long_function(std::string_view text, CType type) {
+  constexpr size_t kLong = 200;  // characters of a polynomial
+  bool is_long = false;
+  each_word(text, [&](std::string_view word) {
+    int k = is_long ? -1 : function_named(word, type);
+    if (k < 0 || kFunctions[k].kind == FunctionKind::builtin) return;
+    const Function& f = kFunctions[k];
+    is_long = f.kind == FunctionKind::far || std::strlen(f.body) > kLong || names_long_function(f.body, type);
+  });
+  return is_long;
 }
 
 }  // namespace
@@ -146,15 +158,13 @@ std::string ElementText::definition_of_function(int function, CType type) const 
   const Function& f = kFunctions[function];
   std::string name = dialect_.has_name_spaces ? std::string(f.name) : name_of(f.name, type);
   std::string head = text(dialect_.function, " ", spelled(f.result, type), " ", name, spelled(f.parameters, type), " ");
-  if (f.kind == FunctionKind::body) return text(head, spelled(f.body, type), "\n");
+  if (f.kind != FunctionKind::builtin) return text(head, spelled(f.body, type), "\n");
   std::string_view parameters = f.parameters;
   std::string_view arguments = parameters == "(T x)" ? "(x)" : parameters == "(T x, T y)" ? "(x, y)" : "(x, y, w)";
   std::string callee = text(f.body, type == CType::f32 ? "f" : "");
   std::string declaration;
   if (dialect_.declares_libm) declaration = text("extern ", spelled(f.result, type), " ", callee, spelled(f.parameters, type), ";\n");
   else callee = "__builtin_" + callee;
-  if (f.kind == FunctionKind::far)
-    return text(declaration, head, "{ return ", spelled(f.is_far, type), "(x) ? ", callee, "(x) : ", spelled(f.near, type), "(x); }\n");
   return text(declaration, head, "{ return ", callee, arguments, "; }\n");
 }
 
@@ -180,15 +190,7 @@ bool ElementText::is_printable(int row, CType type) const {
   return !dialect_.vectorises_only || vectorises(expression, type, dialect_);
 }
 
-bool ElementText::is_costly(int row, CType type) {
-  constexpr size_t kLong = 200;  // characters of a polynomial
-  bool is_long = false;
-  each_word(expression_of(row, type), [&](std::string_view word) {
-    int k = function_named(word, type);
-    is_long |= k >= 0 && kFunctions[k].kind == FunctionKind::body && std::strlen(kFunctions[k].body) > kLong;
-  });
-  return is_long;
-}
+bool ElementText::is_costly(int row, CType type) { return names_long_function(expression_of(row, type), type); }
 
 void ElementText::use_functions_in(const std::string& text, CType type) {
   each_word(text, [&](std::string_view word) {
@@ -198,8 +200,7 @@ void ElementText::use_functions_in(const std::string& text, CType type) {
     used.resize(kFunctionCount);
     if (used[size_t(k)]) return;
     used[size_t(k)] = true;
-    if (kFunctions[k].kind == FunctionKind::body) use_functions_in(kFunctions[k].body, type);
-    if (kFunctions[k].kind == FunctionKind::far) use_functions_in(std::string(kFunctions[k].near) + " " + kFunctions[k].is_far, type);
+    if (kFunctions[k].kind != FunctionKind::builtin) use_functions_in(kFunctions[k].body, type);
   });
 }
 

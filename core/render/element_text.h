@@ -16,7 +16,7 @@ namespace jt {
 struct Dialect {
   bool has_name_spaces = true;
   std::string_view function = "FN";             // what a definition begins with
-  bool declares_libm = false;                   // the C library's functions are declared; else `__builtin_` names them
+  bool declares_libm = false;                   // fma, sqrt and their like are declared; else `__builtin_` names them
   // Only rows that a compiler vectorises as a part of a longer loop can be printed: no calls, branches, integer divisions.
   bool vectorises_only = false;
   bool rounds_in_an_instruction = false;        // fma, floor, ceil, trunc, rint are no calls

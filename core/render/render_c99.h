@@ -3,7 +3,7 @@
 // Each program becomes `void NAME(const jt_i64 *A, jt_i64 begin, jt_i64 end)`; A is the argument words of a launch (program.h),
 // begin..end the outer elements to do. One loop over outer elements, in it one over inner elements for each inner stage; values
 // are C variables. Bits are those of every other tier if the compiler contracts nothing (-ffp-contract=off) and lets integers wrap
-// (-fwrapv). Of the C library only functions of <math.h> are called, declared as far as they are used.
+// (-fwrapv). Of the C library only functions that are exact everywhere are called (fma, sqrt, fmod, ..), declared as far as used.
 #pragma once
 #include <span>
 #include <string>

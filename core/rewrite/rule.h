@@ -48,6 +48,7 @@ inline bool can_fold(Ref x) { return is_constant(x) && x.node->origin != kCount;
 // `value`, a constant of `type`'s dtype, as a value of `type`; nothing if that has unit axes.
 Value spread(Recorder& recorder, Ref value, const Type& type);
 
+Rewrite empty(Rewriting& with, Ref node);     // empty.cpp: what has no elements, or only operands without any
 Rewrite fold(Rewriting& with, Ref node);      // fold.cpp: an element row or cast of constants
 Rewrite algebra(Rewriting& with, Ref node);   // rules.cpp: the rows of rules.def
 Rewrite movement(Rewriting& with, Ref node);  // movement.cpp: rules about shapes, axes and dtypes

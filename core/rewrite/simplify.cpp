@@ -147,6 +147,8 @@ static Rewrite constant_by_class(Rewriting& with, Ref node) {
 Rewrite Pass::rewrite(Ref node) {
   Rewriting with{recorder, scalars, options.fast_math};
   recorder.line = node.node->line;
+  if (Rewrite r = empty(with, node)) return r;
+  if (def(node.node->op).body) return open(node.node);
   for (auto* rules : {constant_by_class, fold, movement, algebra})
     if (Rewrite r = rules(with, node)) return r;
   return {};
@@ -174,7 +176,7 @@ void Pass::take(const Value& root) {
     if (waits_for) { work.push_back({Ref{waits_for}, {}, {}}); continue; }
     Value looked_at = on_final_inputs(node);
     Node* candidate = looked_at.ref().node;
-    Rewrite r = def(candidate->op).body ? open(candidate) : rewrite(looked_at);
+    Rewrite r = rewrite(looked_at);
     if (r) {
       if (options.trace) options.trace(r.rule, looked_at, r.to);
       work.back().looked_at = looked_at, work.back().became = r.to;

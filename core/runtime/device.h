@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/base/flags.h"
+#include "core/base/fork_lock.h"
 #include "core/base/log.h"
 #include "core/base/program.h"
 #include "core/runtime/threads.h"
@@ -117,7 +118,7 @@ class KernelCache {
 
  private:
   Device& device_;
-  std::mutex mutex_;
+  ForkLock mutex_;  // held also while a kernel is compiled
   std::unordered_map<std::string, std::shared_ptr<CompiledKernel>> kernels_;
   std::unordered_map<std::string, std::shared_ptr<LibraryOp>> codes_, ops_;
   int64_t made_ = 0;

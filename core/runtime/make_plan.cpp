@@ -82,6 +82,7 @@ class PlanMaker {
     add_scalars();
     add_outputs();
     plan_->can_end_before = first_overwrite();
+    add_guards();
     ask_workspace();
     return {plan_, sizing_};
   }
@@ -211,6 +212,9 @@ class PlanMaker {
     add(std::move(fill), {.bytes = int64_t(output.value.type().bytes())});
   }
   void add_library(const Step& step) {
+    int64_t elements = 0;
+    for (int i = 0; i < step.node->n_results; i++) elements |= step.node->results()[i].type.count();
+    if (!elements) return;
     PlanStep out;
     out.kind = PlanStep::library;
     out.what = name(step.node->op);
@@ -266,6 +270,18 @@ class PlanMaker {
     };
     auto is_first = [&](const PlanStep& step) { return std::ranges::any_of(step.pointers, overwrites); };
     return size_t(std::ranges::find_if(plan_->steps, is_first) - plan_->steps.begin());
+  }
+
+  void add_guards() {
+    sizing_->guards = block_.guards;
+    auto outputs = std::span(memory_.result_output).last(block_.guards.size());
+    plan_->guard_outputs.assign(outputs.begin(), outputs.end());
+    auto is_guard = [&](const PlanStep::Pointer& p) {
+      return p.writes && p.at.where == Where::output && std::ranges::count(outputs, p.at.index);
+    };
+    for (size_t i = 0; i < plan_->steps.size(); i++)
+      if (std::ranges::any_of(plan_->steps[i].pointers, is_guard)) plan_->guarded_before = i + 1;
+    JT_CHECK(plan_->guarded_before <= plan_->can_end_before);
   }
 
   // ---- workspace ----

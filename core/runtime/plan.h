@@ -47,6 +47,8 @@ struct Plan {
   std::vector<int32_t> result_output;  // of each result of the block: its output, or -1: it is a param's buffer
   std::vector<int32_t> result_input;   // the param then
   size_t can_end_before = 0;           // steps before this one write into no buffer of a param
+  std::vector<int32_t> guard_outputs;  // of the block's guards: what tells of them
+  size_t guarded_before = 0;           // steps before this one compute them, and end before the first that overwrites
   int64_t budget = kAnyMemory;         // of bytes in the arena, that it was made for
 };
 
@@ -63,6 +65,7 @@ struct Sizing {
   std::vector<Slot> slots;             // of the arena
   std::vector<int64_t> output_bytes;
   std::vector<BufferUse> output_uses;  // for errors
+  std::vector<Guard> guards;
   int64_t arena_bytes = 0, scratch_bytes = 0;
 };
 

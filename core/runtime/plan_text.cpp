@@ -26,13 +26,17 @@ class Printer {
   Printer(const Plan& plan, const Sizing& sizing) : plan_(plan), sizing_(sizing) {}
 
   std::string all() {
-    line("plan budget ", plan_.budget, " ends ", plan_.can_end_before, " arena ", sizing_.arena_bytes, " scratch ", sizing_.scratch_bytes);
+    line("plan budget ", plan_.budget, " ends ", plan_.can_end_before, " guarded ", plan_.guarded_before, " arena ", sizing_.arena_bytes, " scratch ", sizing_.scratch_bytes);
     for (const Slot& slot : sizing_.slots) line("slot ", slot.offset, " ", slot.bytes);
     for (const Scalar& s : plan_.scalars) print_scalar(s);
     for (size_t i = 0; i < plan_.output_from.size(); i++) print_output(i);
     for (size_t i = 0; i < plan_.result_output.size(); i++) {
       bool is_output = plan_.result_output[i] >= 0;
       line("result ", is_output ? "output " : "input ", is_output ? plan_.result_output[i] : plan_.result_input[i]);
+    }
+    for (size_t i = 0; i < sizing_.guards.size(); i++) {
+      const Guard& g = sizing_.guards[i];
+      line("guard ", plan_.guard_outputs[i], " ", g.size, " ", g.wraps, " ", g.is_unsigned, " ", g.who);
     }
     for (size_t i = 0; i < plan_.steps.size(); i++) print_step(plan_.steps[i], sizing_.steps[i]);
     return std::move(out_);
@@ -116,6 +120,7 @@ class Reader {
   SizedPlan all() {
     if (!next_line() || word() != "plan") bad("begins with no `plan`");
     plan_->budget = labelled("budget"), plan_->can_end_before = size_t(labelled("ends"));
+    plan_->guarded_before = size_t(labelled("guarded"));
     sizing_->arena_bytes = labelled("arena"), sizing_->scratch_bytes = labelled("scratch");
     end_of_line();
     while (next_line()) read_line();
@@ -204,6 +209,7 @@ class Reader {
     else if (what == "scalar") read_scalar();
     else if (what == "output") read_output();
     else if (what == "result") read_result();
+    else if (what == "guard") read_guard();
     else if (what == "step") read_step();
     else if (plan_->steps.empty()) bad("comes before the first step");
     else if (what == "reads" || what == "writes") read_pointer(what == "writes");
@@ -255,6 +261,12 @@ class Reader {
     bool is_output = word() == "output";
     plan_->result_output.push_back(-1), plan_->result_input.push_back(-1);
     (is_output ? plan_->result_output : plan_->result_input).back() = index();
+  }
+  void read_guard() {
+    plan_->guard_outputs.push_back(index());
+    Guard g;
+    g.size = number(), g.wraps = word() == "true", g.is_unsigned = word() == "true", g.who = word();
+    sizing_->guards.push_back(std::move(g));
   }
   void read_step() {
     finish_step();
@@ -338,6 +350,9 @@ class Reader {
       demand(slot.offset >= 0 && slot.bytes >= 0 && slot.bytes <= sizing_->arena_bytes && slot.offset <= sizing_->arena_bytes - slot.bytes,
              "a slot lies outside of the arena");
     for (int32_t output : plan_->result_output) demand(output < int32_t(plan_->output_from.size()), "a result is no output");
+    for (int32_t output : plan_->guard_outputs)
+      demand(output >= 0 && size_t(output) < sizing_->output_bytes.size() && sizing_->output_bytes[size_t(output)] == 8, "a guard is no output of 8 bytes");
+    demand(plan_->guarded_before <= plan_->can_end_before, "something is written over before the guards are known");
     for (size_t s = 0; s < plan_->steps.size(); s++) {
       const PlanStep& step = plan_->steps[s];
       size_t next_map = s + 1 < plan_->steps.size() ? size_t(plan_->steps[s + 1].first_map) : sizing_->maps.size();

@@ -72,7 +72,9 @@ class Run {
   }
 
   void launch_all() {
+    bool is_guarded = plan_.guard_outputs.empty();
     for (size_t i = 0; i < plan_.steps.size(); i++) {
+      if (!is_guarded && i >= plan_.guarded_before) look_at_guards(), is_guarded = true;
       if (in_.watch && i && i <= plan_.can_end_before) in_.watch->look();
       bool timed = trace_.is_on() || in_.timing;
       int64_t begin = timed ? Trace::now_ns() : 0;
@@ -80,6 +82,15 @@ class Run {
       is_joined ? run_joined(i) : run(i);
       if (timed) [[unlikely]] note_time(i, is_joined, begin, Trace::now_ns());
       i += is_joined;
+    }
+    if (!is_guarded) look_at_guards();
+  }
+  // Until here nothing was written over.
+  void look_at_guards() const {
+    for (size_t i = 0; i < sizing_.guards.size(); i++) {
+      int64_t found;
+      std::memcpy(&found, outputs_[size_t(plan_.guard_outputs[i])]->data, sizeof found);
+      if (found) sizing_.guards[i].fail_with(found);
     }
   }
   void note_time(size_t i, bool is_joined, int64_t begin, int64_t end) {

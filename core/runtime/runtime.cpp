@@ -54,7 +54,7 @@ Runtime::Runtime(RuntimeOptions options)
       device(options.backend, flags, log, threads, options.submit),
       kernels(device) {
   pool->set_limit(options.memory_limit);
-  pool->poison_freed = flags.check != "0";
+  pool->poison_freed = !flags.check.empty() && flags.check != "0";
   if (!flags.trace.empty()) trace.start();
   timing = !flags.stats.empty() && flags.stats != "0";
 }

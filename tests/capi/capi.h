@@ -49,16 +49,21 @@ struct Session {
     desc.flags = flags;
     desc.cache_dir = cache_dir, desc.cache_dir_len = cache_dir ? JT_NUL : 0;
     desc.memory_limit = memory_limit;
-    must(jt_runtime_create(&desc, &rt));
-    must(jt_context_create(rt, &ctx));
+    open(desc);
   }
-  explicit Session(const jt_runtime_desc& desc) {
-    must(jt_runtime_create(&desc, &rt));
-    must(jt_context_create(rt, &ctx));
-  }
+  explicit Session(const jt_runtime_desc& desc) { open(desc); }
   explicit Session(jt_runtime* shared) : rt(shared) {
     jt_runtime_retain(rt);
+    open_context();
+  }
+  void open(const jt_runtime_desc& desc) {
+    must(jt_runtime_create(&desc, &rt));
+    open_context();
+  }
+  // Every test sees the same random numbers each time.
+  void open_context() {
     must(jt_context_create(rt, &ctx));
+    must(jt_context_set_seed(ctx, 0));
   }
   ~Session() { jt_context_release(ctx), jt_runtime_release(rt); }
   Session(const Session&) = delete;
@@ -139,7 +144,8 @@ struct LeNet {
   }
   Tensor forward(const Tensor& pictures) const {
     Tensor x = convolved(convolved(pictures, 0), 2);
-    x = s.reshape(x, {jt_tensor_dim(x, 0), -1});
+    const int64_t flat[2] = {jt_tensor_dim(x, 0), -1};
+    x = s.make(jt_reshape, x, flat, 2);
     return dense(s.make(jt_relu, dense(x, 4)), 6);
   }
   Tensor loss(const Tensor& out, const Tensor& labels) const { return s.make(jt_cross_entropy, out, labels); }

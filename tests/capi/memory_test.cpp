@@ -108,6 +108,25 @@ struct Training {
   ~Training() { jt_optimizer_release(o); }
 };
 
+// A chain of ops that no other number below 8^7 gives.
+static double chain(const Session& s, uint64_t number) {
+  using Unary = jt_status (*)(jt_context*, jt_tensor*, jt_tensor**);
+  static constexpr Unary kOps[] = {jt_sin, jt_cos, jt_tanh, jt_neg, jt_square, jt_sigmoid, jt_atan, jt_erf};
+  Tensor x = s.floats({3}, {0.25f, 0.5f, 0.75f});
+  for (int i = 0; i < 7; i++, number /= 8) x = s.make(kOps[number % 8], x);
+  return s.item(s.sum(x));
+}
+
+// After 10,000 structures, when what can be kept is kept, as many again take no memory.
+TEST(Kernels, OfEverNewStructuresAreReleased) {
+  Session s;
+  for (uint64_t i = 0; i < 10000; i++) chain(s, i * 37);
+  int64_t before = resident_bytes();
+  for (uint64_t i = 10000; i < 20000; i++) chain(s, i * 37);
+  EXPECT_LE(jt_kernel_count(s.rt), 8192u);
+  EXPECT_LT(resident_bytes() - before, 32 << 20);
+}
+
 TEST(LeNet, PeaksAlikeAfterTwoStepsAndTwoHundredWithEveryLossKept) {
   Training t;
   std::vector<Tensor> losses;

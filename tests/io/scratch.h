@@ -105,6 +105,9 @@ inline constexpr FileSystem kFaulty = {
     [](DIR* listing) -> dirent* { return Fault::hits() ? nullptr : kFileSystem.readdir(listing); },
     [](DIR* listing) { return kFileSystem.closedir(listing); },
     []() { return kFileSystem.geteuid(); },
+    [](int fd, void* to, size_t size, off_t at) -> ssize_t {
+      return Fault::hits() ? -1 : kFileSystem.pread(fd, to, std::min(size, Fault::most_per_call), at);
+    },
 };
 
 inline size_t open_descriptors() {

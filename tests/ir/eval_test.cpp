@@ -226,5 +226,14 @@ TEST(Evaluate, ReadsLeavesFromBuffersAndOpensBodies) {
   EXPECT_EQ(shown(got[1]), "1 2 4");
 }
 
+TEST(Evaluate, ComputesNothingOnTheWayToNoElements) {
+  BufferPool pool(default_allocator());
+  Recorder recorder;
+  Value x = recorder.leaf(Type{JT_F32, Shape{0, int64_t(1) << 40}}, pool.allocate(0));
+  Value y = ops::call(Op::log_softmax, {x}, Attrs().add(0));
+  Ref asked[1] = {y};
+  EXPECT_EQ(evaluate(asked)[0].bytes.size(), 0u);
+}
+
 }  // namespace
 }  // namespace jt

@@ -462,4 +462,29 @@ TEST(Table, CanBeReadFromOutside) {
   EXPECT_EQ(jt_layer_name(jt_layer_count()), nullptr);
 }
 
+// Initial values, a forward and its gradients: the second layer, and every later one, takes the plans of the first.
+TEST(Plans, AreSharedByEqualLayers) {
+  for (auto [kind, fields, dims] : std::vector<std::tuple<const char*, const char*, Dims>>{
+           {"Linear", "in_features=8 out_features=5", {4, 8}},
+           {"Conv2d", "in_channels=3 out_channels=4 kernel_size=3 padding=1", {2, 3, 8, 8}},
+           {"BatchNorm2d", "num_features=3", {2, 3, 8, 8}},
+           {"PReLU", "num_parameters=3", {2, 3, 8, 8}}}) {
+    Session s;
+    Tensor x = s.normal(dims);
+    must(jt_eval(s.ctx, nullptr, 0));
+    for (int i = 0; i < 5; i++) {
+      int64_t before = s.stats().plans_made;
+      Module m(s, kind, fields);
+      must(jt_eval(s.ctx, nullptr, 0));
+      std::vector<Tensor> params = m.parameters();
+      std::vector<jt_tensor*> in(params.begin(), params.end()), grads(in.size());
+      Tensor y = s.sum(m(x));
+      must(jt_grad(s.ctx, y, in.data(), in.size(), nullptr, 0, grads.data(), grads.size()));
+      must(jt_eval(s.ctx, nullptr, 0));
+      for (jt_tensor* g : grads) jt_tensor_release(g);
+      EXPECT_TRUE(i == 0 || s.stats().plans_made == before) << kind << ", layer " << i;
+    }
+  }
+}
+
 }  // namespace

@@ -124,8 +124,8 @@ TEST(Plan, ATextThatIsNoneIsAnErrorWithItsLine) {
     return std::string("none");
   };
   EXPECT_EQ(error_of(""), "plan: line 0: begins with no `plan`");
-  EXPECT_EQ(error_of("plan budget -1 ends 0 arena 0 scratch 0\nslat 1\n"), "plan: line 2: comes before the first step");
-  EXPECT_EQ(error_of("plan budget -1 ends 0 arena 0 scratch 0\nslot 0 64\n"), "plan: line 2: a slot lies outside of the arena");
+  EXPECT_EQ(error_of("plan budget -1 ends 0 guarded 0 arena 0 scratch 0\nslat 1\n"), "plan: line 2: comes before the first step");
+  EXPECT_EQ(error_of("plan budget -1 ends 0 guarded 0 arena 0 scratch 0\nslot 0 64\n"), "plan: line 2: a slot lies outside of the arena");
   // Every line left out, and every number changed in its last digit: an error or another plan, never a crash.
   int errors = 0, lines = 0;
   for (size_t at = 0; at < good.size(); lines++) {

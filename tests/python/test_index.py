@@ -143,3 +143,39 @@ def test_lists_beside_slices_integers_and_none(np, key):
         b[key] = value
         y[key] = value if np.isscalar(value) else jt.array(value)
         np.testing.assert_array_equal(y.numpy(), b)
+
+
+def outside(value):
+    with pytest.raises(IndexError) as caught:
+        value().numpy()
+    return str(caught.value)
+
+
+def test_what_is_outside_is_an_index_error(np):
+    x = jt.array(np.arange(10, dtype=np.float32).reshape(5, 2))
+    later = jt.array([2]) + 3  # not known before it is computed
+    assert "take: index 5 is outside an extent of 5" in outside(lambda: x[later])
+    assert "index: index 5 is outside an extent of 5" in outside(lambda: x[later, jt.array([0]) * 1])
+    outside(lambda: x[jt.array([-6])])
+    outside(lambda: jt.gather(x, jt.array([[7, 0]]), 0))
+    assert "embedding: index 4 is outside an extent of 4" in outside(lambda: jt.nn.Embedding(4, 3)(jt.array([2]) * 2))
+    assert "index 5 is outside an extent of 2" in outside(lambda: jt.cross_entropy(x[:2], jt.array([0, 5])))
+    assert "index 5 is outside an extent of 2" in outside(lambda: jt.nn.CrossEntropyLoss()(x[:2], jt.array([0, 5])))
+    y = x * 1
+
+    def put():
+        y[jt.array([2]) + 3] = 1
+        return y
+
+    outside(put)
+    np.testing.assert_array_equal(x[jt.array([-1]) * 1].numpy(), [[8, 9]])
+    np.testing.assert_array_equal(x[jt.argmax(x, 0)].numpy(), [[8, 9], [8, 9]])
+
+
+def test_random_values_stay_inside(np):
+    for dtype in ("float16", "float32", "float64"):
+        unit = jt.rand(200000, dtype=dtype).numpy()
+        assert 0 <= unit.min() and unit.max() < 1
+    assert jt.uniform((100000,), -3, -1).numpy().max() < -1
+    wide = jt.randint(-2**62, 2**62, (1000,)).numpy()
+    assert wide.min() < 0 < wide.max() and len(set(wide % 2)) == 2 and len(set(wide.tolist())) == 1000

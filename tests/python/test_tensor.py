@@ -174,6 +174,7 @@ def test_copies_and_pickles():
 def test_printing():
     assert repr(jt.array([[1.0, -2.5]])) == "Tensor([[ 1.0000, -2.5000]], dtype=float32)"
     assert repr(jt.zeros((0, 3))) == "Tensor([], dtype=float32, shape=(0, 3))"
+    assert repr(jt.zeros((2 ** 40, 0))) == "Tensor([], dtype=float32, shape=(1099511627776, 0))"
     assert repr(jt.array(float("nan"))) == "Tensor(nan, dtype=float32)"
     assert "..." in repr(jt.arange(5000)) and len(repr(jt.zeros((50, 50, 50)))) < 3000
     assert f"{jt.array(1.25):.1f}" == "1.2" and "requires_grad" in repr(jt.Parameter([1.0]))

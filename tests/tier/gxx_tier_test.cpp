@@ -224,6 +224,43 @@ TEST(GxxTier, ACompilerThatFailsIsSaidOnce) {
   expect_unhurt(scratch / "no program", "cannot start", 2);
 }
 
+struct Host {
+  std::deque<std::pair<void (*)(void*), void*>> work;
+  GxxSettings settings_with_submit() {
+    GxxSettings s = settings(Where::host);
+    s.submit = [this](void (*function)(void*), void* argument) { work.emplace_back(function, argument); };
+    return s;
+  }
+  void run() {
+    for (; !work.empty(); work.pop_front()) work.front().first(work.front().second);
+  }
+};
+
+TEST(GxxTier, ItIsSaidAlsoWhenNothingIsCompiledLater) {
+  Scratch scratch;
+  for (auto [name, body] : {std::pair("refuses", "exit 1\n"), {"crashes", "kill -SEGV $$\n"}, {"hangs", "sleep 1000\n"}}) {
+    Host host;
+    GxxSettings s = host.settings_with_submit();
+    s.compiler = script(scratch, name, body);
+    s.timeout_ms = 300;
+    Bench bench(s);
+    auto kernel = bench.kernel(3);
+    EXPECT_TRUE(multiplies(*kernel, 3) && multiplies(*kernel, 3)) << name;
+    host.run();
+    EXPECT_TRUE(multiplies(*kernel, 3)) << name;
+    EXPECT_EQ(bench.lines.size(), 1u) << name << ": by the next run";
+
+    Host another;
+    s.submit = another.settings_with_submit().submit;
+    Bench brief(s);
+    kernel = brief.kernel(3);
+    EXPECT_TRUE(multiplies(*kernel, 3) && multiplies(*kernel, 3)) << name;
+    another.run();
+    kernel.reset(), brief.tier.reset();
+    EXPECT_EQ(brief.lines.size(), 1u) << name << ": by the end";
+  }
+}
+
 TEST(GxxTier, ClosingEndsTheCompilerAndItsChildren) {
   Scratch scratch;
   GxxSettings s = settings(Where::thread);
@@ -262,18 +299,6 @@ TEST(GxxTier, AFolderThatCannotBeUsedCostsOnlyTheCache) {
 }
 
 // ---- the host's threads ----
-
-struct Host {
-  std::deque<std::pair<void (*)(void*), void*>> work;
-  GxxSettings settings_with_submit() {
-    GxxSettings s = settings(Where::host);
-    s.submit = [this](void (*function)(void*), void* argument) { work.emplace_back(function, argument); };
-    return s;
-  }
-  void run() {
-    for (; !work.empty(); work.pop_front()) work.front().first(work.front().second);
-  }
-};
 
 TEST(GxxTier, TheHostRunsTheCompilerWhenItLikes) {
   NEEDS_A_COMPILER();

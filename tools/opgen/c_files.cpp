@@ -41,7 +41,8 @@ extern "C" {
 #endif
 
 /* Records the op called (op, op_len), as its own function does, on inputs_len operands in the order of the op's row.
- * Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL.
+ * Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL; one before
+ * another that is given counts as ones.
  * outputs_len results, at most as many as the op has, are stored in outputs; all are NULL after a failure.
  * Errors beside those above: JT_E_NOT_FOUND (no op of that name), JT_E_INVALID (an unknown attribute, a wrong number of
  * operands or results). Threads: the context's. Since 0.1. */
@@ -67,7 +68,7 @@ static std::string comment(const Row& row) {
   std::string attrs, optional;
   for (size_t i = 0; i < s.operands.size(); i++)
     if (s.optional[i]) optional += (optional.empty() ? "" : ", ") + std::string(s.operands[i]);
-  if (!optional.empty()) facts += "May be NULL, from the right: " + optional + ". ";
+  if (!optional.empty()) facts += "May be NULL: " + optional + ". ";
   for (const jt::AttrDef& attr : s.attrs)
     if (!attr.fallback.empty()) attrs += (attrs.empty() ? "" : ", ") + std::string(attr.name) + " " + std::string(attr.fallback);
   if (!attrs.empty()) facts += "Defaults elsewhere: " + attrs + ". ";

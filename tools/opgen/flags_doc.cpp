@@ -20,7 +20,7 @@ File flags_doc() {
       "host that does not set that flag is not steered by its environment. Fields of `jt_runtime_desc` come first where both are\n"
       "given. Beside these, `XDG_CACHE_HOME` and `HOME` are read, to find the cache.\n\n"
       "A value that `JT_CPU_TIER`, `JT_CPU_ISA` or `JT_SEED` does not know is an error. In `JT_DUMP` an unknown\n"
-      "letter prints nothing, `JT_LOG` takes another word as `warning`, `JT_STATS` and `JT_CHECK` any but `0` as 1. A cache or a trace that cannot be written\n"
+      "letter prints nothing, `JT_LOG` takes another word as `warning`, `JT_STATS` and `JT_CHECK` any but `0` and nothing as 1. A cache or a trace that cannot be written\n"
       "costs a warning, to be seen with `JT_LOG=warning`.\n\n"
       "| variable | default | |\n|---|---|---|\n";
   for (const FlagRow& row : kRows)

@@ -47,9 +47,8 @@ struct Axis {
   }
   // The first tap that meets the source for all outputs; `taps`: none does.
   i64 whole_tap() const {
-    i64 k = 0;
-    while (k < taps && (outputs_of(k).begin > 0 || outputs_of(k).end < outputs)) k++;
-    return k;
+    const i64 k = min(taps, max(0, ceil_quotient(-first, stride)));  // the first that does not begin before the source
+    return k < taps && outputs_of(k).begin == 0 && outputs_of(k).end == outputs ? k : taps;
   }
 };
 
@@ -59,13 +58,25 @@ inline Axis forward_axis(i64 extent, i64 window, i64 stride, i64 dilation, i64 b
 
 constexpr i64 greatest_divisor(i64 a, i64 b) { return b ? greatest_divisor(b, a % b) : a; }
 
+// The least k >= 0 with k * factor = remainder modulo modulus, factor having no divisor in common with it.
+constexpr i64 quotient_modulo(i64 remainder, i64 factor, i64 modulus) {
+  i64 r = modulus, next_r = factor % modulus, x = 0, next_x = 1;  // x * factor = r modulo modulus
+  while (next_r) {
+    const i64 q = r / next_r, last_r = r, last_x = x;
+    r = next_r, next_r = last_r - q * next_r;
+    x = next_x, next_x = last_x - q * next_x;
+  }
+  const i64 inverse = (x % modulus + modulus) % modulus;
+  return i64((unsigned __int128)((remainder % modulus + modulus) % modulus) * inverse % modulus);
+}
+
 // The elements begin, begin + stride, .. of dx, begin < stride: taps k with k * dilation = begin + before modulo stride reach
 // them, from outputs (i + before - k * dilation) / stride.
 inline Axis gradient_axis(i64 extent, i64 window, i64 stride, i64 dilation, i64 before, i64 outputs, i64 begin) {
   const i64 divisor = greatest_divisor(stride, dilation), every = stride / divisor, apart = dilation / divisor;
-  i64 k = 0;
-  while (k < window && k < every && (begin + before - k * dilation) % stride != 0) k++;
-  const bool is_reached = k < window && k < every;
+  const bool can_reach = (begin + before) % divisor == 0;
+  const i64 k = can_reach ? quotient_modulo((begin + before) / divisor, apart, every) : 0;
+  const bool is_reached = can_reach && k < window;
   Axis axis;
   axis.outputs = begin < extent ? (extent - 1 - begin) / stride + 1 : 0;
   axis.taps = is_reached ? (window - 1 - k) / every + 1 : 0;

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/base/file_limit.h"
 #include "core/base/status.h"
 
 #ifndef MFD_EXEC
@@ -41,6 +42,12 @@ size_t round_to_pages(size_t size) {
 int open_memfd() {
   int file = memfd_create("jt code", MFD_CLOEXEC | MFD_EXEC);
   return file < 0 && errno == EINVAL ? memfd_create("jt code", MFD_CLOEXEC) : file;
+}
+
+bool set_size(int file, size_t size) {
+  FileLimit limit;
+  int error = ftruncate(file, static_cast<off_t>(size)) == 0 ? 0 : errno;
+  return errno = error, error == 0;
 }
 
 }  // namespace
@@ -85,7 +92,7 @@ CodeBlock CodeArena::allocate(size_t size) {
   if (uses_memfd_) {
     block.file_ = open_memfd();
     if (block.file_ < 0) fail_with_errno("memfd_create");
-    if (ftruncate(block.file_, static_cast<off_t>(size)) != 0) fail_with_errno("ftruncate");
+    if (!set_size(block.file_, size)) fail_with_errno("ftruncate");
   }
   int flags = uses_memfd_ ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
   void* data = mmap(nullptr, size, kReadWrite, flags, block.file_, 0);

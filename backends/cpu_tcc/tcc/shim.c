@@ -6,9 +6,10 @@
 #define _GNU_SOURCE
 #include "shim.h"
 
+#include "core/base/fork_lock.h"
+
 #include <errno.h>
 #include <locale.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ HIDDEN void *jt_libc_stdout, *jt_libc_stderr, *jt_libc_environ;
 #define BOUND HIDDEN __attribute__((weak)) extern char
 BOUND __start_jt_tcc_bss[], __stop_jt_tcc_bss[], __start_jt_tcc_data[], __stop_jt_tcc_data[];
 
-static pthread_mutex_t inside = PTHREAD_MUTEX_INITIALIZER;
+static jt_fork_lock inside;
 static const jt_tcc_hooks* hooks;
 static locale_t c_locale;
 static char first_data[256];
@@ -41,15 +42,10 @@ static int start_once(void) {
 int jt_tcc_start(int version) {
   int result;
   if (version != JT_TCC_SHIM_VERSION) return -1;
-  pthread_mutex_lock(&inside);
+  jt_fork_lock_take(&inside);
   result = start_once();
-  pthread_mutex_unlock(&inside);
+  jt_fork_lock_give(&inside);
   return result;
-}
-
-void jt_tcc_enter(const jt_tcc_hooks* given) {
-  pthread_mutex_lock(&inside);
-  hooks = given;
 }
 
 void jt_tcc_reset(void) {
@@ -57,9 +53,15 @@ void jt_tcc_reset(void) {
   memcpy(__start_jt_tcc_data, first_data, data_size());
 }
 
+/* What a job of the parent's left half done is forgotten. */
+void jt_tcc_enter(const jt_tcc_hooks* given) {
+  if (jt_fork_lock_take(&inside)) jt_tcc_reset();
+  hooks = given;
+}
+
 void jt_tcc_leave(void) {
   hooks = NULL;
-  pthread_mutex_unlock(&inside);
+  jt_fork_lock_give(&inside);
 }
 
 /* Memory. libtcc asks for size 0 and means "a block" in malloc, "free it" in realloc. */

@@ -1,15 +1,16 @@
 /* tcc_driver: see tcc_driver.h. */
 #include "backends/cpu_tcc/tcc/tcc_driver.h"
 
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "core/base/fork_lock.h"
+
 enum { kOutputMemory = 1 }; /* TCC_OUTPUT_MEMORY */
 
 /* libtcc's hooks carry no user pointer, so the memory and the way out of the job under way are here. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static jt_fork_lock lock;
 static jt_tcc_memory* memory_now;
 static jmp_buf way_out;
 static jt_tcc_outcome why_out;
@@ -89,18 +90,24 @@ static void quit_hook(void) { jump_out(JT_TCC_QUIT); }
 
 static const jt_tcc_hooks kHooks = {resize_hook, quit_hook};
 
-static void enter(const jt_tcc_api* api, jt_tcc_memory* memory) {
-  pthread_mutex_lock(&lock);
+/* Whether a thread of the parent's was inside when this process was forked: its blocks are left as they are, for it may have
+ * been about to link one. A libtcc without a box keeps its own lock taken then, as after a jump. */
+static int enter(const jt_tcc_api* api, jt_tcc_memory* memory) {
+  int is_taken_over = jt_fork_lock_take(&lock);
+  if (is_taken_over && memory_now) memory_now->running = NULL;
   memory_now = memory;
+  if (is_taken_over && !api->reset) return 1;
   if (api->enter) api->enter(&kHooks);
+  if (is_taken_over) api->reset();
   if (api->set_realloc) api->set_realloc(resize_hook);
+  return 0;
 }
 
 static void leave(const jt_tcc_api* api) {
   if (api->set_realloc) api->set_realloc(NULL);
   if (api->leave) api->leave();
   memory_now = NULL;
-  pthread_mutex_unlock(&lock);
+  jt_fork_lock_give(&lock);
 }
 
 /* libtcc goes on after some errors; the first message is the cause. */
@@ -171,7 +178,12 @@ jt_tcc_outcome jt_tcc_run(jt_tcc_job* job) {
   job->state = NULL;
   job->message[0] = job->message[sizeof job->message - 1] = 0;
   job->is_lost = 0;
-  enter(job->api, job->memory);
+  if (enter(job->api, job->memory)) {
+    memory_now = NULL;
+    job->is_lost = 1;
+    jt_fork_lock_give(&lock);
+    return JT_TCC_NO_MEMORY;
+  }
   if (setjmp(way_out) == 0) {
     outcome = run_to_the_end(job);
   } else {
@@ -183,21 +195,20 @@ jt_tcc_outcome jt_tcc_run(jt_tcc_job* job) {
 }
 
 void jt_tcc_drop(const jt_tcc_api* api, jt_tcc_memory* memory, TCCState* state) {
-  enter(api, memory);
-  if (setjmp(way_out) == 0) api->drop(state);
+  if (!enter(api, memory) && setjmp(way_out) == 0) api->drop(state);
   leave(api);
 }
 
 size_t jt_tcc_live_bytes(jt_tcc_memory* memory) {
   size_t bytes;
-  pthread_mutex_lock(&lock);
+  jt_fork_lock_take(&lock);
   bytes = memory->live_bytes;
-  pthread_mutex_unlock(&lock);
+  jt_fork_lock_give(&lock);
   return bytes;
 }
 
 void jt_tcc_fail_at(jt_tcc_memory* memory, long n) {
-  pthread_mutex_lock(&lock);
+  jt_fork_lock_take(&lock);
   memory->until_failure = n;
-  pthread_mutex_unlock(&lock);
+  jt_fork_lock_give(&lock);
 }

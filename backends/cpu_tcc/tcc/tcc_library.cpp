@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "core/base/fork_lock.h"
 #include "core/base/status.h"
 
 namespace jt::cpu {
@@ -161,7 +162,7 @@ void* place(void* user, size_t size) {
 }  // namespace
 
 struct TccCompiler::Library {
-  std::mutex mutex;  // over a job and the reload that may have to follow it
+  ForkLock mutex;  // over a job and the reload that may have to follow it
   std::string path;
   void* handle = nullptr;
   bool is_unusable = false;
@@ -183,7 +184,7 @@ void TccCompiler::Library::reload() {
 }
 
 jt_tcc_outcome TccCompiler::Library::run(jt_tcc_job& job) {
-  std::lock_guard<std::mutex> guard(mutex);
+  std::lock_guard<ForkLock> guard(mutex);
   if (is_unusable) fail(JT_E_UNSUPPORTED, "tcc: ", path, " ran out of memory and could not be loaded anew");
   jt_tcc_outcome outcome = jt_tcc_run(&job);
   if (job.is_lost) reload();
@@ -191,7 +192,7 @@ jt_tcc_outcome TccCompiler::Library::run(jt_tcc_job& job) {
 }
 
 void TccCompiler::Library::drop(TCCState* state) {
-  std::lock_guard<std::mutex> guard(mutex);
+  std::lock_guard<ForkLock> guard(mutex);
   if (!is_unusable) jt_tcc_drop(&api, &memory, state);
 }
 

@@ -26,7 +26,8 @@ const char* const kOptions[] = {
     "-x", "c++", "-std=c++17", "-O3", "-w", "-c", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
     "-fno-strict-aliasing", "-fno-exceptions", "-fno-rtti", "-fno-asynchronous-unwind-tables", "-fno-stack-protector",
     "-fcf-protection=none", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-fomit-frame-pointer"};
-const char* const kGccOptions[] = {"-pipe", "-fno-tree-loop-distribute-patterns", "--param=vect-epilogues-nomask=0"};
+// A clamp of an argument to a constant would be made a path of its own, and each step of it a selection (-fthread-jumps).
+const char* const kGccOptions[] = {"-pipe", "-fno-thread-jumps", "-fno-tree-loop-distribute-patterns", "--param=vect-epilogues-nomask=0"};
 const char* const kClangOptions[] = {"-fno-builtin-memset", "-fno-builtin-memcpy", "-fno-builtin-memset_pattern16"};
 
 bool is_executable_file(const std::string& path, struct stat* about) {

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <exception>
 
+#include "core/base/fpu.h"
 #include "core/base/status.h"
 
 namespace jt::cpu {
@@ -97,7 +98,7 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
       else thread_.detach();
       return;
     }
-    work_.wait(lock, [this] { return running_ == 0; });
+    if (made_in_ == getpid()) work_.wait(lock, [this] { return running_ == 0; });
   }
 
   GxxStats stats() const { return {compiled_, loaded_, failed_, runs_}; }
@@ -244,6 +245,7 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
   void ask_host() {
     auto work = std::make_unique<Work>(Work{shared_from_this()});
     settings_.submit([](void* argument) {
+      DefaultFpuMode mode;
       std::unique_ptr<Work> mine(static_cast<Work*>(argument));
       mine->service->run_work();
     }, work.get());
@@ -265,47 +267,62 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
   // ---- what went wrong, once ----
   void note(const std::string& line) {
     std::lock_guard guard(mutex_);
-    if (!has_noted_) noted_ = line;
-    has_noted_ = true;
+    if (has_noted_) return;
+    noted_ = line;
+    has_noted_ = has_news_ = true;
   }
+
+ public:
+  bool has_news() const { return has_news_.load(std::memory_order_relaxed); }
+  // On a thread of the host's that is inside jt: its log function is not called on others.
   void say_what_happened() {
     std::string line;
     {
       std::lock_guard guard(mutex_);
       std::swap(line, noted_);
+      has_news_ = false;
     }
     if (!line.empty()) log_(is_foreground() ? kWarning : kInfo, line);
   }
 
+ private:
   const GxxSettings settings_;
   const GxxTier::Log log_;
   std::unique_ptr<CxxCompiler> compiler_;
   std::unique_ptr<CodeArena> arena_;    // null: this tier does nothing
   std::unique_ptr<KernelStore> store_;  // null: nothing on the disk
   Stop stop_;
-  std::mutex compiling_;  // one run of the compiler at a time
+  ForkLock compiling_;  // one run of the compiler at a time
 
   std::mutex mutex_;  // of all below
   std::condition_variable work_;
   std::vector<std::weak_ptr<GxxKernel>> enrolled_;
   std::thread thread_;
+  const pid_t made_in_ = getpid();
   pid_t thread_owner_ = 0;
   int running_ = 0;
   bool has_work_ = false, is_closed_ = false, has_noted_ = false;
   std::string noted_;
-  std::atomic<bool> is_read_only_{false};
+  std::atomic<bool> is_read_only_{false}, has_news_{false};
   std::atomic<int64_t> compiled_{0}, loaded_{0}, failed_{0}, runs_{0};
 };
 
 GxxTier::GxxTier(const vm::Primitives& primitives, GxxSettings settings, Log log)
     : service_(std::make_shared<GxxService>(primitives, std::move(settings), std::move(log))) {}
 
-GxxTier::~GxxTier() { service_->close(); }
+GxxTier::~GxxTier() {
+  service_->close();
+  service_->say_what_happened();
+}
 
 std::shared_ptr<GxxKernel> GxxTier::enroll(const Program& program, std::string_view key) { return service_->enroll(program, key); }
 
 void GxxTier::prepare(GxxKernel& kernel) {
   if (service_->is_foreground() && kernel.state_ == GxxKernel::waiting) service_->settle(kernel);
+}
+
+void GxxTier::tell() {
+  if (service_->has_news()) [[unlikely]] service_->say_what_happened();
 }
 
 bool GxxTier::before_lower_run(GxxKernel& kernel) {

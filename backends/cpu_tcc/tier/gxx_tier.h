@@ -68,7 +68,7 @@ class GxxTier {
  public:
   using Log = TccTier::Log;
 
-  // Any thread. Fails only for lack of memory. log is called by the constructor and by enroll only.
+  // Any thread. Fails only for lack of memory. log is called by the constructor, the destructor, enroll and tell only.
   GxxTier(const vm::Primitives& primitives, GxxSettings settings, Log log);
   // Ends a compiler that is running, and waits for the thread that waits for it. All kernels are gone or will not run any more.
   ~GxxTier();
@@ -78,6 +78,9 @@ class GxxTier {
 
   // Compiles the kernel now, if its first run would have to wait for that.
   void prepare(GxxKernel& kernel);
+
+  // Logs what went wrong since, once; on a thread of the host's that is inside jt.
+  void tell();
 
   // Called around a run of the lower tier. before: whether to tell after() how long it takes.
   bool before_lower_run(GxxKernel& kernel);

@@ -4,7 +4,7 @@
 //
 // Element-wise steps that follow each other are one loop; what they compute stays in registers unless something else
 // reads it as a block. Float reductions keep their 64 lanes in local arrays, in the order of core/base/program.h. All
-// else (index maps, gathers, half precision, calls of the C library) is a call of the block primitive that the VM calls.
+// else (index maps, gathers, half precision, far arguments) is a call of the block primitive that the VM calls.
 // Bits are the VM's because expressions are the tables' own and nothing is reassociated. The text has no header, static
 // data or external symbol. It is rendered from the VM's decoded plan; it works at any block position that the VM allows.
 #pragma once

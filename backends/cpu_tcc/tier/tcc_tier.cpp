@@ -88,7 +88,7 @@ void TccTier::save(std::string_view key, const TccKernel& kernel) {
 }
 
 TccCompiler& TccTier::compiler() {
-  std::lock_guard<std::mutex> guard(opening_);
+  std::lock_guard guard(opening_);
   if (!compiler_ && why_no_compiler_.empty()) compiler_ = TccCompiler::open(settings_.library, &why_no_compiler_);
   if (!compiler_) throw Error(JT_E_UNSUPPORTED, why_no_compiler_);
   return *compiler_;

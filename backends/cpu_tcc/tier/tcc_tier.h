@@ -14,6 +14,7 @@
 #include "backends/cpu_tcc/tcc/tcc_library.h"
 #include "backends/cpu_tcc/tier/kernel_store.h"
 #include "backends/cpu_tcc/vm/primitives.h"
+#include "core/base/fork_lock.h"
 
 namespace jt::cpu {
 
@@ -61,7 +62,7 @@ class TccTier {
   const Log log_;
   std::unique_ptr<CodeArena> arena_;    // null: the VM runs everything
   std::unique_ptr<KernelStore> store_;  // null: nothing on the disk
-  std::mutex opening_;
+  ForkLock opening_;
   std::unique_ptr<TccCompiler> compiler_;
   std::string why_no_compiler_, why_no_code_;
   std::atomic<bool> has_fallen_back_{false}, is_read_only_{false}, has_moved_{false};

@@ -21,16 +21,16 @@ struct Far {
   static T value(T x) { return x; }
   static bool any(const T*, int64_t) { return true; }
 };
-#if JT_IS_F32
-#define JT_FAR(types, name, near, is_far)                      \
+#if JT_IS_FLOAT
+#define JT_FAR(types, name, near, far, is_far)                 \
   template <>                                                  \
   struct Far<Element::name##_> {                               \
     static constexpr bool exists = true;                       \
     [[gnu::always_inline]] static T value(T x) { return near(x); } \
     static bool any(const T* a, int64_t n) {                   \
-      int found = 0;                                           \
+      U found = 0;                                             \
       for (int64_t i = 0; i < n; i++) found |= is_far(a[i]);   \
-      return found;                                            \
+      return found != 0;                                       \
     }                                                          \
   };
 #include "core/ir/prelude.def"

@@ -53,6 +53,9 @@ def _formatter(values: List[Any]) -> Callable[[Any], str]:
 
 def text_of(x: Any) -> str:
     shape, head = x.shape, "Tensor("
+    grad = ", requires_grad=True" if x.requires_grad else ""
+    if x.size == 0:  # whatever the other extents are
+        return f"{head}[], dtype={x.dtype}, shape={shape}{grad})"
     view = memoryview(x._viewable())
     shortens = x.size > THRESHOLD
     form = _formatter(_shown(view, shape, shortens))
@@ -73,8 +76,8 @@ def text_of(x: Any) -> str:
             line += (", " if line else "") + part
         return "[" + (",\n" + " " * (indent + 1)).join(lines + [line]) + "]"
 
-    tail = f", dtype={x.dtype}" + (f", shape={shape}" if shortens or x.size == 0 else "")
-    return head + rows((), len(head)) + tail + (", requires_grad=True" if x.requires_grad else "") + ")"
+    tail = f", dtype={x.dtype}" + (f", shape={shape}" if shortens else "")
+    return head + rows((), len(head)) + tail + grad + ")"
 
 
 def html_of(x: Any) -> str:

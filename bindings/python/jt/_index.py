@@ -91,10 +91,13 @@ def _after_plain(x: Tensor, items: List[Any]) -> Tuple[Tensor, int]:
 
 def _flat(indices: List[Tensor], sizes: Tuple[int, ...]) -> Tensor:
     """Several index tensors as one into the axes taken together; negative ones counted from the end."""
+    for index, size in zip(indices, sizes):
+        _check(index, size)
+    if len(indices) == 1:
+        return indices[0]
     total: Any = 0
     for index, size in zip(indices, sizes):
-        index = index.to("int64")
-        _check(index, size)
+        index = _C.check_index(index.to("int64"), size, True, "index")
         total = total * size + _C.where(index < 0, index + size, index)
     return total
 

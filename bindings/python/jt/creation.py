@@ -124,8 +124,7 @@ def randint(low: int, high: Optional[int] = None, shape: Shape = (1,), dtype: An
         low, high = 0, low
     if high <= low:
         raise errors.ArgumentError(f"randint: no integers in {low}..{high - 1}")
-    unit: Tensor = _C.random_uniform(shape, 0, 1, float64)
-    return (_C.floor(unit * (high - low)) + low).to(dtype)
+    return _C.random_integers(shape, low, high, dtype)
 
 
 def randperm(n: int, dtype: Any = int64) -> Tensor:

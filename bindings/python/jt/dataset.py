@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import queue
 import random
 import threading
@@ -138,43 +139,52 @@ class Dataset:
 
 
 def _ahead(dataset: Dataset, batches: List[List[int]]) -> Iterator[Any]:
-    """The batches in order, their samples collected by threads, at most num_workers * prefetch batches ahead."""
-    room = threading.Semaphore(max(1, dataset.num_workers * max(1, dataset.prefetch)))
-    todo: "queue.SimpleQueue[Optional[Tuple[int, List[int]]]]" = queue.SimpleQueue()
+    """The batches in order, their samples collected by threads, at most num_workers * prefetch batches ahead.
+
+    Only the caller decides how far ahead: it hands out one more batch for each that it takes. So a thread that has a batch
+    waits for nothing, and the batch that is waited for has always been handed out before all later ones."""
+    ahead = max(1, dataset.num_workers * max(1, dataset.prefetch))
+    todo: "queue.SimpleQueue[Optional[int]]" = queue.SimpleQueue()
     done: List["queue.SimpleQueue[Tuple[bool, Any]]"] = [queue.SimpleQueue() for _ in batches]
     ends = threading.Event()
+    process = os.getpid()
 
     def work() -> None:
         while True:
-            job = todo.get()
-            if job is None:
-                return
-            room.acquire()
-            if ends.is_set():
+            at = todo.get()
+            if at is None or ends.is_set():
                 return
             try:
-                done[job[0]].put((True, [dataset[i] for i in job[1]]))
+                samples = []
+                for i in batches[at]:
+                    samples.append(dataset[i])
+                    if ends.is_set():
+                        return
+                done[at].put((True, samples))
             except BaseException as error:  # is raised where the batch is asked for
-                done[job[0]].put((False, error))
+                done[at].put((False, error))
 
-    for job in enumerate(batches):
-        todo.put(job)
-    threads = [threading.Thread(target=work, name="jt-dataset", daemon=True) for _ in range(dataset.num_workers)]
-    for thread in threads:
-        todo.put(None)
-        thread.start()
+    started = 0
     try:
+        for at in range(min(ahead, len(batches))):
+            todo.put(at)
+        for _ in range(min(dataset.num_workers, len(batches))):
+            threading.Thread(target=work, name="jt-dataset", daemon=True).start()
+            started += 1
         for at in range(len(batches)):
+            if os.getpid() != process:
+                raise errors.Error("Dataset: threads collect for another process; begin a new iteration in this one")
             ok, value = done[at].get()
-            room.release()
+            if at + ahead < len(batches):
+                todo.put(at + ahead)
             if not ok:
                 raise value
             yield dataset.collate_batch(value)
+            del value
     finally:
         ends.set()
-        for _ in threads:
+        for _ in range(started):
             todo.put(None)
-            room.release()
 
 
 class TensorDataset(Dataset):

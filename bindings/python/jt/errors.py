@@ -65,6 +65,10 @@ class NotFoundError(Error, LookupError):
     """Nothing goes by that name."""
 
 
+class IndexRangeError(Error, IndexError):
+    """An index or a label is outside what it counts along."""
+
+
 class BusyError(Error):
     """The context is in use by another thread, or was forked."""
 
@@ -76,7 +80,8 @@ class InternalError(Error):
 _BY_CODE: Dict[int, Type[Error]] = {
     -2: ArgumentError, -3: ShapeError, -4: DTypeError, -5: OutOfMemoryError, -6: DeviceError, -7: DeviceError,
     -8: CompileError, -9: UnsupportedError, -10: CancelledError, -11: TimeOutError, -12: FileError, -14: BusyError,
-    -15: CompileError, -16: NotFoundError, -17: ArgumentError, -18: BusyError, -19: InternalError}
+    -15: CompileError, -16: NotFoundError, -17: ArgumentError, -18: BusyError, -19: InternalError,
+    -20: IndexRangeError}
 
 
 # What C's functions are called here, and its words.

@@ -53,6 +53,7 @@ typedef enum jt_status {
   JT_E_WRONG_CONTEXT = -17, /* an unevaluated tensor of another context */
   JT_E_FORKED = -18,
   JT_E_INTERNAL = -19,     /* a defect of jt itself */
+  JT_E_INDEX = -20,        /* an index or a label is outside what it counts along */
   JT_E_USER = -1000,       /* -1000..-1999 pass through callbacks untouched */
   JT_STATUS_FORCE32 = 0x7fffffff
 } jt_status;

@@ -22,7 +22,8 @@ extern "C" {
 #endif
 
 /* Records the op called (op, op_len), as its own function does, on inputs_len operands in the order of the op's row.
- * Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL.
+ * Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL; one before
+ * another that is given counts as ones.
  * outputs_len results, at most as many as the op has, are stored in outputs; all are NULL after a failure.
  * Errors beside those above: JT_E_NOT_FOUND (no op of that name), JT_E_INVALID (an unknown attribute, a wrong number of
  * operands or results). Threads: the context's. Since 0.1. */
@@ -219,7 +220,7 @@ JT_API jt_status jt_logical_not(jt_context* ctx, jt_tensor* x, jt_tensor** out);
  * Dtypes: integers and bool. Result: x's dtype. Gradient: no. Since 0.1. */
 JT_API jt_status jt_bitwise_not(jt_context* ctx, jt_tensor* x, jt_tensor** out);
 
-/* Sum, x + y.
+/* Sum, x + y; of bool: or.
  * Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_add(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
@@ -227,7 +228,7 @@ JT_API jt_status jt_add(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor**
  * Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_sub(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
-/* Product, x * y.
+/* Product, x * y; of bool: and.
  * Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_mul(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
@@ -438,23 +439,26 @@ JT_API jt_status jt_concat(jt_context* ctx, jt_tensor* const* inputs, size_t inp
 JT_API jt_status jt_update(jt_context* ctx, jt_tensor* x, jt_tensor* v, const int64_t* starts,
     size_t starts_len, const int64_t* steps, size_t steps_len, jt_tensor** out);
 
-/* Rows of x along axis picked by an integer tensor; negative counts from the end, outside is 0.
+/* Rows of x along axis picked by an integer tensor; negative counts from the end, outside is JT_E_INDEX.
  * Dtypes: every dtype, index of an integer dtype. Result: x's dtype. Defaults elsewhere: axis 0. Gradient:
  * yes. Since 0.1. */
 JT_API jt_status jt_take(jt_context* ctx, jt_tensor* x, jt_tensor* index, int64_t axis, jt_tensor** out);
 
-/* x with v's slices added at index along axis, in the order of v; what lies outside is dropped.
+/* x with v's slices added at index along axis, in the order of v; negative counts from the end, outside is
+ * JT_E_INDEX.
  * Dtypes: every dtype, index of an integer dtype, v of x's dtype. Result: x's dtype. Defaults elsewhere:
  * axis 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_scatter_add(jt_context* ctx, jt_tensor* x, jt_tensor* index, jt_tensor* v, int64_t axis,
     jt_tensor** out);
 
-/* z[i,j] = x[index[i,j], j] for axis 0, and so on; index has the rank of x.
+/* z[i,j] = x[index[i,j], j] for axis 0, and so on; index has the rank of x; negative counts from the end,
+ * outside is JT_E_INDEX.
  * Dtypes: every dtype, index of an integer dtype. Result: x's dtype. Defaults elsewhere: axis 0. Gradient:
  * yes. Since 0.1. */
 JT_API jt_status jt_gather(jt_context* ctx, jt_tensor* x, jt_tensor* index, int64_t axis, jt_tensor** out);
 
-/* x with x[index[i,j], j] combined with v[i,j] (axis 0): set, add, mul, max, min.
+/* x with x[index[i,j], j] combined with v[i,j] (axis 0): set, add, mul, max, min; negative counts from the
+ * end, outside is JT_E_INDEX.
  * Dtypes: every dtype, index of an integer dtype, v of x's dtype. Result: x's dtype. Defaults elsewhere:
  * axis 0, combine set. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_scatter(jt_context* ctx, jt_tensor* x, jt_tensor* index, jt_tensor* v, int64_t axis,
@@ -584,7 +588,8 @@ JT_API jt_status jt_softmax(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tens
  * Defaults elsewhere: axis -1. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_log_softmax(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out);
 
-/* Mean over rows of -log_softmax(x)[row, label[row]], x [N,C], label [N] of an integer dtype; 0-d.
+/* Mean over rows of -log_softmax(x)[row, label[row]], x [N,C], label [N] of an integer dtype; 0-d. A label
+ * outside 0..C-1 is JT_E_INDEX.
  * Dtypes: x of a float dtype, label of an integer dtype. Result: x's dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_cross_entropy(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor** out);
 
@@ -666,13 +671,21 @@ JT_API jt_status jt_prelu(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_t
 JT_API jt_status jt_dropout(jt_context* ctx, jt_tensor* x, double p, int64_t seed, int64_t stream,
     int64_t counter, jt_tensor** out);
 
-/* Row index of weight [V,..], at each element of index; row `padding`, unless negative, gets no gradient.
+/* Row index of weight [V,..], at each element of index, which is as for take; row `padding`, unless negative,
+ * gets no gradient.
  * Dtypes: index of an integer dtype, weight of every dtype. Result: weight's dtype. Defaults elsewhere:
  * padding -1. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_embedding(jt_context* ctx, jt_tensor* index, jt_tensor* weight, int64_t padding,
     jt_tensor** out);
 
-/* [.., classes]: 1 where the last coordinate is index, else 0.
+/* index; JT_E_INDEX where what is computed from it has an element outside 0..size-1 (negative:
+ * -size..size-1); the message begins with who.
+ * Dtypes: index of an integer dtype. Result: index's dtype. Defaults elsewhere: negative 0. Gradient: no.
+ * Since 0.1. */
+JT_API jt_status jt_check_index(jt_context* ctx, jt_tensor* index, int64_t size, jt_bool negative,
+    const char* who, size_t who_len, jt_tensor** out);
+
+/* [.., classes]: 1 where the last coordinate is index, else 0; an index outside 0..classes-1 is JT_E_INDEX.
  * Dtypes: every dtype, index of an integer dtype. Result: the attribute dtype. Defaults elsewhere: dtype
  * i64. Gradient: no. Since 0.1. */
 JT_API jt_status jt_one_hot(jt_context* ctx, jt_tensor* index, int64_t classes, jt_dtype dtype,
@@ -686,31 +699,32 @@ JT_API jt_status jt_var(jt_context* ctx, jt_tensor* x, const int64_t* axes, size
 
 /* (x - mean) / sqrt(var + eps) * weight + bias over the last `axes` axes, which weight and bias have (Ba et
  * al. 2016).
- * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
- * Defaults elsewhere: axes 1, eps 1e-5. Gradient: yes. Since 0.1. */
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults
+ * elsewhere: axes 1, eps 1e-5. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_layer_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor* bias,
     int64_t axes, double eps, jt_tensor** out);
 
 /* x / sqrt(mean(x^2) + eps) * weight over the last `axes` axes, which weight has (Zhang and Sennrich 2019).
- * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight. Defaults
- * elsewhere: axes 1, eps 1e-6. Gradient: yes. Since 0.1. */
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight. Defaults elsewhere: axes
+ * 1, eps 1e-6. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_rms_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, int64_t axes, double eps,
     jt_tensor** out);
 
 /* x [N,C,..] normalised over each of `groups` groups of channels, then * weight + bias, both [C] (Wu and He
  * 2018).
- * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
- * Defaults elsewhere: groups 1, eps 1e-5. Gradient: yes. Since 0.1. */
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults
+ * elsewhere: groups 1, eps 1e-5. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_group_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor* bias,
     int64_t groups, double eps, jt_tensor** out);
 
 /* (x - mean) / sqrt(var + eps) * weight + bias; x [N,C,..], the others [C] (Ioffe and Szegedy 2015).
- * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
- * Defaults elsewhere: eps 1e-5. Gradient: yes. Since 0.1. */
+ * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults
+ * elsewhere: eps 1e-5. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_batch_norm(jt_context* ctx, jt_tensor* x, jt_tensor* mean, jt_tensor* var,
     jt_tensor* weight, jt_tensor* bias, double eps, jt_tensor** out);
 
-/* -x at label along axis 1; x [N,C,..], label [N,..] of an integer dtype; 0 where label is outside.
+/* -x at label along axis 1; x [N,C,..], label [N,..] of an integer dtype; a label outside 0..C-1 is
+ * JT_E_INDEX.
  * Dtypes: x of a float dtype, label of an integer dtype. Result: x's dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_nll(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor** out);
 
@@ -737,7 +751,8 @@ JT_API jt_status jt_huber(jt_context* ctx, jt_tensor* x, jt_tensor* y, double de
  * yes. Since 0.1. */
 JT_API jt_status jt_kl_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_bool log_target, jt_tensor** out);
 
-/* Uniform in [0, 1): the upper 24 random bits times 2^-24 (f64: 32 bits times 2^-32).
+/* Uniform in [0, 1): n random bits times 2^-n, n being 24 for f32, 11 for f16, 8 for bf16, 53 for f64 (21 of
+ * stream ^ 2^62).
  * Result: the attribute dtype, a float dtype. Defaults elsewhere: dtype f32. Gradient: no. Since 0.1. */
 JT_API jt_status jt_uniform(jt_context* ctx, const int64_t* shape, size_t shape_len, int64_t seed,
     int64_t stream, int64_t counter, jt_dtype dtype, jt_tensor** out);

@@ -107,7 +107,7 @@ JT_API jt_status jt_runtime_reset_peak(jt_runtime* rt);
 /* Gives memory kept for reuse back to the system. Errors: JT_E_INVALID (NULL). Threads: any. */
 JT_API jt_status jt_runtime_trim(jt_runtime* rt);
 
-/* Makes a context of `rt`, with grad mode on and seed 0 (with JT_RT_ALLOW_ENV: JT_SEED).
+/* Makes a context of `rt`, with grad mode on and a seed that no other has (with JT_RT_ALLOW_ENV: JT_SEED).
  * Owns: *out has one count, released with jt_context_release; NULL after a failure. It keeps `rt`.
  * Errors: JT_E_INVALID (a NULL), JT_E_NOMEM. Threads: any. */
 JT_API jt_status jt_context_create(jt_runtime* rt, jt_context** out);

@@ -79,6 +79,10 @@ JT_API jt_status jt_full_like(jt_context* ctx, jt_tensor* like, double value, jt
 /* Uniform in [low, high), from the context's random state; dtype is a float dtype; else as jt_zeros. */
 JT_API jt_status jt_random_uniform(jt_context* ctx, const int64_t* dims, size_t dims_len, double low, double high,
     jt_dtype dtype, jt_tensor** out);
+/* Integers from low to below high, each equally often, from the context's random state; dtype is any, and 64 random bits are
+ * used for each. Errors: JT_E_INVALID also where low is not below high; else as jt_zeros. */
+JT_API jt_status jt_random_integers(jt_context* ctx, const int64_t* dims, size_t dims_len, int64_t low, int64_t high,
+    jt_dtype dtype, jt_tensor** out);
 /* Normal with the given mean and deviation, from the context's random state; dtype is a float dtype; else as
  * jt_zeros. */
 JT_API jt_status jt_random_normal(jt_context* ctx, const int64_t* dims, size_t dims_len, double mean, double deviation,
@@ -98,7 +102,7 @@ JT_API jt_status jt_tensor_rebind(jt_context* ctx, jt_tensor* dst, jt_tensor* sr
 
 /* Runs what is pending so that the inputs have elements; inputs_len 0 runs everything that is held.
  * Errors: JT_E_INVALID (a NULL), JT_E_COMPILE, JT_E_DEVICE, JT_E_DEVICE_LOST, JT_E_NOMEM, JT_E_BUSY,
- * JT_E_WRONG_CONTEXT. Fails only if one of the inputs does (with inputs_len 0: any value). After a failure earlier
+ * JT_E_WRONG_CONTEXT, JT_E_INDEX (an index or a label behind a value is out of range). Fails only if one of the inputs does (with inputs_len 0: any value). After a failure earlier
  * values are still readable, the context is usable, and reading a value that failed, or one made from it, repeats its
  * error. A value that only lacked memory (JT_E_NOMEM) stays pending and may come another time.
  * Threads: the context's. */

@@ -219,9 +219,14 @@ assert philox(0, 0, 0) == 0x6627E8D5
 assert philox(2**64 - 1, 2**64 - 1, 2**64 - 1) == 0x408F276D
 key = 12345 ^ (7 * 0x9E3779B97F4A7C15 % 2**64)
 bits = np.array([philox(i, 2**33 + 5, key) for i in range(20)])
+key = 12345 ^ ((7 ^ 2**62) * 0x9E3779B97F4A7C15 % 2**64)
+more = np.array([philox(i, 2**33 + 5, key) for i in range(20)])
+key = 12345 ^ (7 * 0x9E3779B97F4A7C15 % 2**64)
 case("random_bits", "random_bits {shape=[4,5], seed=12345, stream=7, counter=8589934597}", [], [bits.reshape(4, 5)])
 case("uniform", "uniform {shape=[20], seed=12345, stream=7, counter=8589934597}", [], [((bits >> 8) * 2.0**-24).astype(np.float32)])
-case("uniform f64", "uniform {shape=[20], seed=12345, stream=7, counter=8589934597, dtype=f64}", [], [bits * 2.0**-32])
+case("uniform f16", "uniform {shape=[20], seed=12345, stream=7, counter=8589934597, dtype=f16}", [], [((bits >> 21) * 2.0**-11).astype(np.float16)])
+case("uniform f64", "uniform {shape=[20], seed=12345, stream=7, counter=8589934597, dtype=f64}", [],
+     [(bits * 2**21 + (more >> 11)) * 2.0**-53])
 two = [np.array([philox(i, 9, 5 ^ ((s * 0x9E3779B97F4A7C15) % 2**64)) for i in range(20)]) for s in (6 + 2**63, 7 + 2**63)]
 u, v = [((b >> 8) * 2.0**-24) for b in two]
 case("normal", "normal {shape=[20], seed=5, stream=3, counter=9}", [],
@@ -375,6 +380,7 @@ w = floats(5, 3)
 index = np.array([[4, 0], [-1, 9]], np.int16)
 z = np.where((index < 5)[..., None], w[np.clip(index, -5, 4)], np.float32(0))
 case("embedding", "embedding %0 %1 {padding=0}", [index, w], [z])
+case("check_index", "check_index %0 {size=5, negative=true, who=\"rows\"}", [np.array([4, -5, 0], np.int16)], [np.array([4, -5, 0], np.int16)])
 case("one_hot", "one_hot %0 {classes=3, dtype=f32}", [np.array([[2, 0], [3, -1]], np.int8)],
      [np.array([[[0, 0, 1], [1, 0, 0]], [[0, 0, 0], [0, 0, 0]]], np.float32)])
 case("one_hot of no classes", "one_hot %0 {classes=0}", [np.array([2, 0])], [np.zeros((2, 0), np.int64)])

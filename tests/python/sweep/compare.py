@@ -86,7 +86,7 @@ class Allowed:
         with np.errstate(all="ignore"):
             try:
                 return eval(self.where, {"np": np, "isnan": np.isnan, "abs": np.abs, "isinf": np.isinf, "sign": np.sign,
-                                         "finite": np.isfinite}, dict(d.elements))
+                                         "finite": np.isfinite, "x": 0.0, "y": 0.0, "w": 0.0}, dict(d.elements))
             except (NameError, TypeError, ValueError):
                 return False
 

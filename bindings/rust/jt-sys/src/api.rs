@@ -56,6 +56,8 @@ pub const JT_E_WRONG_CONTEXT: jt_status = -17;
 pub const JT_E_FORKED: jt_status = -18;
 /// a defect of jt itself
 pub const JT_E_INTERNAL: jt_status = -19;
+/// an index or a label is outside what it counts along
+pub const JT_E_INDEX: jt_status = -20;
 /// -1000..-1999 pass through callbacks untouched
 pub const JT_E_USER: jt_status = -1000;
 pub const JT_STATUS_FORCE32: jt_status = 0x7fffffff;
@@ -1086,19 +1088,22 @@ extern "C" {
     /// x with the box of v's shape that begins at starts replaced by v (slice assignment as a value).
     /// Dtypes: every dtype, v of x's dtype. Result: x's dtype. Gradient: yes. Since 0.1.
     pub fn jt_update(ctx: *mut jt_context, x: *mut jt_tensor, v: *mut jt_tensor, starts: *const i64, starts_len: usize, steps: *const i64, steps_len: usize, out: *mut *mut jt_tensor) -> jt_status;
-    /// Rows of x along axis picked by an integer tensor; negative counts from the end, outside is 0.
+    /// Rows of x along axis picked by an integer tensor; negative counts from the end, outside is JT_E_INDEX.
     /// Dtypes: every dtype, index of an integer dtype. Result: x's dtype. Defaults elsewhere: axis 0. Gradient:
     /// yes. Since 0.1.
     pub fn jt_take(ctx: *mut jt_context, x: *mut jt_tensor, index: *mut jt_tensor, axis: i64, out: *mut *mut jt_tensor) -> jt_status;
-    /// x with v's slices added at index along axis, in the order of v; what lies outside is dropped.
+    /// x with v's slices added at index along axis, in the order of v; negative counts from the end, outside is
+    /// JT_E_INDEX.
     /// Dtypes: every dtype, index of an integer dtype, v of x's dtype. Result: x's dtype. Defaults elsewhere:
     /// axis 0. Gradient: yes. Since 0.1.
     pub fn jt_scatter_add(ctx: *mut jt_context, x: *mut jt_tensor, index: *mut jt_tensor, v: *mut jt_tensor, axis: i64, out: *mut *mut jt_tensor) -> jt_status;
-    /// z\[i,j\] = x\[index\[i,j\], j\] for axis 0, and so on; index has the rank of x.
+    /// z\[i,j\] = x\[index\[i,j\], j\] for axis 0, and so on; index has the rank of x; negative counts from the end,
+    /// outside is JT_E_INDEX.
     /// Dtypes: every dtype, index of an integer dtype. Result: x's dtype. Defaults elsewhere: axis 0. Gradient:
     /// yes. Since 0.1.
     pub fn jt_gather(ctx: *mut jt_context, x: *mut jt_tensor, index: *mut jt_tensor, axis: i64, out: *mut *mut jt_tensor) -> jt_status;
-    /// x with x\[index\[i,j\], j\] combined with v\[i,j\] (axis 0): set, add, mul, max, min.
+    /// x with x\[index\[i,j\], j\] combined with v\[i,j\] (axis 0): set, add, mul, max, min; negative counts from the
+    /// end, outside is JT_E_INDEX.
     /// Dtypes: every dtype, index of an integer dtype, v of x's dtype. Result: x's dtype. Defaults elsewhere:
     /// axis 0, combine set. Gradient: yes. Since 0.1.
     pub fn jt_scatter(ctx: *mut jt_context, x: *mut jt_tensor, index: *mut jt_tensor, v: *mut jt_tensor, axis: i64, combine: *const c_char, combine_len: usize, out: *mut *mut jt_tensor) -> jt_status;
@@ -1176,7 +1181,8 @@ extern "C" {
     /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
     /// Defaults elsewhere: axis -1. Gradient: yes. Since 0.1.
     pub fn jt_log_softmax(ctx: *mut jt_context, x: *mut jt_tensor, axis: i64, out: *mut *mut jt_tensor) -> jt_status;
-    /// Mean over rows of -log_softmax(x)\[row, label\[row\]\], x \[N,C\], label \[N\] of an integer dtype; 0-d.
+    /// Mean over rows of -log_softmax(x)\[row, label\[row\]\], x \[N,C\], label \[N\] of an integer dtype; 0-d. A label
+    /// outside 0..C-1 is JT_E_INDEX.
     /// Dtypes: x of a float dtype, label of an integer dtype. Result: x's dtype. Gradient: yes. Since 0.1.
     pub fn jt_cross_entropy(ctx: *mut jt_context, x: *mut jt_tensor, label: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
     /// Mean of (x - y)^2 over all elements; 0-d.
@@ -1240,11 +1246,17 @@ extern "C" {
     /// x / (1 - p), but 0 with probability p: where random_bits of seed, stream, counter is below p \* 2^32.
     /// Dtypes: float dtypes. Result: x's dtype. Defaults elsewhere: p 0.5. Gradient: yes. Since 0.1.
     pub fn jt_dropout(ctx: *mut jt_context, x: *mut jt_tensor, p: f64, seed: i64, stream: i64, counter: i64, out: *mut *mut jt_tensor) -> jt_status;
-    /// Row index of weight \[V,..\], at each element of index; row `padding`, unless negative, gets no gradient.
+    /// Row index of weight \[V,..\], at each element of index, which is as for take; row `padding`, unless negative,
+    /// gets no gradient.
     /// Dtypes: index of an integer dtype, weight of every dtype. Result: weight's dtype. Defaults elsewhere:
     /// padding -1. Gradient: yes. Since 0.1.
     pub fn jt_embedding(ctx: *mut jt_context, index: *mut jt_tensor, weight: *mut jt_tensor, padding: i64, out: *mut *mut jt_tensor) -> jt_status;
-    /// \[.., classes\]: 1 where the last coordinate is index, else 0.
+    /// index; JT_E_INDEX where what is computed from it has an element outside 0..size-1 (negative:
+    /// -size..size-1); the message begins with who.
+    /// Dtypes: index of an integer dtype. Result: index's dtype. Defaults elsewhere: negative 0. Gradient: no.
+    /// Since 0.1.
+    pub fn jt_check_index(ctx: *mut jt_context, index: *mut jt_tensor, size: i64, negative: jt_bool, who: *const c_char, who_len: usize, out: *mut *mut jt_tensor) -> jt_status;
+    /// \[.., classes\]: 1 where the last coordinate is index, else 0; an index outside 0..classes-1 is JT_E_INDEX.
     /// Dtypes: every dtype, index of an integer dtype. Result: the attribute dtype. Defaults elsewhere: dtype
     /// i64. Gradient: no. Since 0.1.
     pub fn jt_one_hot(ctx: *mut jt_context, index: *mut jt_tensor, classes: i64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
@@ -1270,7 +1282,8 @@ extern "C" {
     /// Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
     /// Defaults elsewhere: eps 1e-5. Gradient: yes. Since 0.1.
     pub fn jt_batch_norm(ctx: *mut jt_context, x: *mut jt_tensor, mean: *mut jt_tensor, var: *mut jt_tensor, weight: *mut jt_tensor, bias: *mut jt_tensor, eps: f64, out: *mut *mut jt_tensor) -> jt_status;
-    /// -x at label along axis 1; x \[N,C,..\], label \[N,..\] of an integer dtype; 0 where label is outside.
+    /// -x at label along axis 1; x \[N,C,..\], label \[N,..\] of an integer dtype; a label outside 0..C-1 is
+    /// JT_E_INDEX.
     /// Dtypes: x of a float dtype, label of an integer dtype. Result: x's dtype. Gradient: yes. Since 0.1.
     pub fn jt_nll(ctx: *mut jt_context, x: *mut jt_tensor, label: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
     /// -(y \* log(x) + (1 - y) \* log(1 - x)), each logarithm at least -100; no mean is taken.
@@ -1291,7 +1304,8 @@ extern "C" {
     /// Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: log_target 0. Gradient:
     /// yes. Since 0.1.
     pub fn jt_kl_div(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, log_target: jt_bool, out: *mut *mut jt_tensor) -> jt_status;
-    /// Uniform in \[0, 1): the upper 24 random bits times 2^-24 (f64: 32 bits times 2^-32).
+    /// Uniform in \[0, 1): n random bits times 2^-n, n being 24 for f32, 11 for f16, 8 for bf16, 53 for f64 (21 of
+    /// stream ^ 2^62).
     /// Result: the attribute dtype, a float dtype. Defaults elsewhere: dtype f32. Gradient: no. Since 0.1.
     pub fn jt_uniform(ctx: *mut jt_context, shape: *const i64, shape_len: usize, seed: i64, stream: i64, counter: i64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
     /// Standard normal by Box and Muller (1958).
@@ -1384,7 +1398,7 @@ extern "C" {
     pub fn jt_runtime_reset_peak(rt: *mut jt_runtime) -> jt_status;
     /// Gives memory kept for reuse back to the system. Errors: JT_E_INVALID (NULL). Threads: any.
     pub fn jt_runtime_trim(rt: *mut jt_runtime) -> jt_status;
-    /// Makes a context of `rt`, with grad mode on and seed 0 (with JT_RT_ALLOW_ENV: JT_SEED).
+    /// Makes a context of `rt`, with grad mode on and a seed that no other has (with JT_RT_ALLOW_ENV: JT_SEED).
     /// Owns: \*out has one count, released with jt_context_release; NULL after a failure. It keeps `rt`.
     /// Errors: JT_E_INVALID (a NULL), JT_E_NOMEM. Threads: any.
     pub fn jt_context_create(rt: *mut jt_runtime, out: *mut *mut jt_context) -> jt_status;
@@ -1459,6 +1473,9 @@ extern "C" {
     pub fn jt_full_like(ctx: *mut jt_context, like: *mut jt_tensor, value: f64, out: *mut *mut jt_tensor) -> jt_status;
     /// Uniform in \[low, high), from the context's random state; dtype is a float dtype; else as jt_zeros.
     pub fn jt_random_uniform(ctx: *mut jt_context, dims: *const i64, dims_len: usize, low: f64, high: f64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
+    /// Integers from low to below high, each equally often, from the context's random state; dtype is any, and 64 random bits are
+    /// used for each. Errors: JT_E_INVALID also where low is not below high; else as jt_zeros.
+    pub fn jt_random_integers(ctx: *mut jt_context, dims: *const i64, dims_len: usize, low: i64, high: i64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
     /// Normal with the given mean and deviation, from the context's random state; dtype is a float dtype; else as
     /// jt_zeros.
     pub fn jt_random_normal(ctx: *mut jt_context, dims: *const i64, dims_len: usize, mean: f64, deviation: f64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
@@ -1474,7 +1491,7 @@ extern "C" {
     pub fn jt_tensor_rebind(ctx: *mut jt_context, dst: *mut jt_tensor, src: *mut jt_tensor) -> jt_status;
     /// Runs what is pending so that the inputs have elements; inputs_len 0 runs everything that is held.
     /// Errors: JT_E_INVALID (a NULL), JT_E_COMPILE, JT_E_DEVICE, JT_E_DEVICE_LOST, JT_E_NOMEM, JT_E_BUSY,
-    /// JT_E_WRONG_CONTEXT. Fails only if one of the inputs does (with inputs_len 0: any value). After a failure earlier
+    /// JT_E_WRONG_CONTEXT, JT_E_INDEX (an index or a label behind a value is out of range). Fails only if one of the inputs does (with inputs_len 0: any value). After a failure earlier
     /// values are still readable, the context is usable, and reading a value that failed, or one made from it, repeats its
     /// error. A value that only lacked memory (JT_E_NOMEM) stays pending and may come another time.
     /// Threads: the context's.

@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Forked,
     /// a defect of jt itself.
     Internal,
+    /// an index or a label is outside what it counts along.
+    Index,
     /// -1000..-1999 pass through callbacks untouched.
     User,
 }
@@ -68,6 +70,7 @@ impl ErrorKind {
             sys::JT_E_WRONG_CONTEXT => Self::WrongContext,
             sys::JT_E_FORKED => Self::Forked,
             sys::JT_E_INTERNAL => Self::Internal,
+            sys::JT_E_INDEX => Self::Index,
             -1999..=sys::JT_E_USER => Self::User,
             _ => Self::Unknown,
         }

@@ -1,0 +1,467 @@
+// Every integer attribute of every op, every integer field of every layer and every extent of their operands takes extreme
+// values, alone and in pairs: an error, or a result whose shape can be; never a crash, a hang or undefined behaviour.
+// What was recorded is evaluated too, under a limit of memory, and so is its gradient.
+#include "tests/nn/module.h"
+
+#include <climits>
+#include <array>
+#include <cmath>
+#include <fstream>
+#include <functional>
+#include <set>
+
+using namespace jt::test;
+
+namespace {
+
+constexpr int64_t kTwo31 = int64_t(1) << 31, kTwo40 = int64_t(1) << 40, kTwo62 = int64_t(1) << 62;
+const std::vector<int64_t> kExtremes = {0, 1, -1, -2, int64_t(1) << 30, kTwo31 - 1, kTwo31, -kTwo31, kTwo31 * 2, kTwo40, int64_t(1) << 58,
+                                        kTwo62, INT64_MAX, INT64_MAX - 1, INT64_MIN, INT64_MIN + 1};
+const std::vector<int64_t> kPaired = {0, -1, kTwo31, kTwo40, kTwo62, INT64_MAX, INT64_MIN};
+const std::vector<int64_t> kExtents = {0, 1, kTwo31, kTwo40, int64_t(1) << 57};
+
+std::vector<std::string> split(const std::string& text, char at = ' ') {
+  std::vector<std::string> out;
+  std::istringstream in(text);
+  for (std::string word; std::getline(in, word, at);)
+    if (!word.empty()) out.push_back(word);
+  return out;
+}
+
+struct Operand {
+  jt_dtype dtype;
+  Dims dims;
+};
+// "f:2,3 i:4" as operands: f32, i64, i32 (k), bool.
+std::vector<Operand> operands_of(const std::string& text) {
+  std::vector<Operand> out;
+  for (const std::string& word : split(text)) {
+    Operand o{word[0] == 'f' ? JT_F32 : word[0] == 'i' ? JT_I64 : word[0] == 'k' ? JT_I32 : JT_BOOL, {}};
+    for (const std::string& extent : split(word.substr(2), ',')) o.dims.push_back(std::stoll(extent));
+    out.push_back(o);
+  }
+  return out;
+}
+
+// An attribute or a field as text, `name=value`; integers and lists of them are what the sweep changes.
+struct Number {
+  std::string name;
+  std::vector<int64_t> values;
+  bool is_list;
+};
+struct Case {
+  std::vector<Operand> operands;
+  std::vector<Number> numbers;
+  std::string others;
+
+  std::string text() const {
+    std::string out = others;
+    for (const Number& n : numbers) {
+      out += (out.empty() ? "" : " ") + n.name + "=";
+      if (n.is_list) out += "[";
+      for (size_t i = 0; i < n.values.size(); i++) out += (i ? "," : "") + std::to_string(n.values[i]);
+      if (n.is_list) out += "]";
+    }
+    return out;
+  }
+  std::string shapes() const {
+    std::string out;
+    for (const Operand& o : operands) {
+      out += " [";
+      for (int64_t extent : o.dims) out += std::to_string(extent) + " ";
+      out += "]";
+    }
+    return out;
+  }
+};
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("-0123456789") == text.npos && std::isdigit(text.back());
+}
+Case case_of(const std::string& operands, const std::string& attrs) {
+  Case out{operands_of(operands), {}, ""};
+  for (const std::string& word : split(attrs)) {
+    std::string name = word.substr(0, word.find('=')), value = word.substr(word.find('=') + 1);
+    bool is_list = value[0] == '[';
+    Number n{name, {}, is_list};
+    if (is_list) for (const std::string& v : split(value.substr(1, value.size() - 2), ',')) n.values.push_back(std::stoll(v));
+    else if (is_number(value)) n.values = {std::stoll(value)};
+    if (is_list || is_number(value)) out.numbers.push_back(n);
+    else out.others += (out.others.empty() ? "" : " ") + word;
+  }
+  return out;
+}
+
+// Calls `use` with the case as it is after each change of one number, then of two.
+void each_number(const Case& base, const std::function<void(const Case&)>& use) {
+  for (size_t i = 0; i < base.numbers.size(); i++)
+    for (int64_t v : kExtremes) {
+      Case c = base;
+      std::vector<int64_t>& list = c.numbers[i].values;
+      for (size_t k = 0; k < list.size(); k++) list = base.numbers[i].values, list[k] = v, use(c);
+      if (base.numbers[i].is_list) {
+        std::fill(list.begin(), list.end(), v), use(c);
+        list.assign(1, v), use(c);
+        list.assign(9, v), use(c);
+      }
+    }
+  for (size_t i = 0; i < base.numbers.size(); i++)
+    for (size_t k = 0; k < i; k++)
+      for (int64_t v : kPaired)
+        for (int64_t w : kPaired) {
+          Case c = base;
+          for (int64_t& x : c.numbers[i].values) x = v;
+          for (int64_t& x : c.numbers[k].values) x = w;
+          use(c);
+        }
+}
+
+// Likewise, wherever an extent stands: in all operands, and in the attribute or fields that name it.
+void each_extent(const Case& base, const std::function<void(const Case&)>& use) {
+  std::set<int64_t> found;
+  for (const Operand& o : base.operands) found.insert(o.dims.begin(), o.dims.end());
+  auto changed = [](Case c, int64_t from, int64_t to) {
+    for (Operand& o : c.operands)
+      for (int64_t& extent : o.dims) extent = extent == from ? to : extent;
+    for (Number& n : c.numbers) {
+      bool names_extents = n.name == "shape" || n.name.find("features") != n.name.npos || n.name.find("channels") != n.name.npos;
+      for (int64_t& v : n.values) v = names_extents && v == from ? to : v;
+    }
+    return c;
+  };
+  for (int64_t extent : found)
+    for (int64_t v : kExtents) {
+      Case c = changed(base, extent, v);
+      use(c);
+      for (int64_t other : found)
+        if (other != extent)
+          for (int64_t w : {int64_t(0), kTwo31, kTwo40}) use(changed(c, other, w));
+    }
+  for (size_t o = 0; o < base.operands.size(); o++)
+    for (size_t k = 0; k < base.operands[o].dims.size(); k++)
+      for (int64_t v : kExtents) {
+        Case c = base;
+        c.operands[o].dims[k] = v;
+        use(c);
+      }
+}
+
+struct Sweep {
+  Session s{JT_RT_NO_DISK_CACHE, nullptr, int64_t(64) << 20};
+  int64_t recorded = 0, refused = 0, evaluated = 0, too_large = 0;
+
+  // Operands exist only as what they are: no memory is taken for an extent of 2^40.
+  Tensor operand(const Operand& o) {
+    jt_tensor* out = nullptr;
+    if (jt_zeros(s.ctx, o.dims.data(), o.dims.size(), o.dtype, &out) != JT_OK) return Tensor();
+    Tensor made(out);
+    if (o.dtype == JT_F32) must(jt_tensor_set_requires_grad(s.ctx, made, 1));
+    return made;
+  }
+
+  static double count(jt_tensor* t) {
+    double n = 1;
+    for (int i = 0; i < jt_tensor_ndim(t); i++) n *= double(jt_tensor_dim(t, i));
+    return n;
+  }
+
+  // Runs what was recorded; only memory may be short.
+  void run(const std::string& what, std::vector<jt_tensor*> values) {
+    if (std::getenv("JT_SWEEP_VERBOSE")) std::fprintf(stderr, "%s\n", what.c_str());
+    double work = 0;
+    for (jt_tensor* v : values) work = std::max(work, count(v));
+    jt_status status = jt_eval(s.ctx, values.data(), values.size());
+    // What no kernel of the library can index is known only when the kernels are made.
+    std::string why = status == JT_OK ? "" : last_message();
+    bool is_too_large = why.find("extents are too large") != why.npos || why.find("do not fit 32 bits") != why.npos;
+    bool is_right = status == JT_OK || status == JT_E_NOMEM || is_too_large;
+    EXPECT_TRUE(is_right) << what << ": " << jt_last_error_message();
+    if (status == JT_OK) evaluated++;
+    else too_large++;
+    EXPECT_TRUE(status != JT_OK || work < 1e8) << what;
+  }
+
+  void check(const std::string& what, const Case& c, bool small, const std::function<jt_status(const std::vector<jt_tensor*>&, std::vector<jt_tensor*>&)>& call) {
+    std::vector<Tensor> held;
+    std::vector<jt_tensor*> in, out, wrt, grads;
+    for (const Operand& o : c.operands) {
+      held.push_back(operand(o));
+      if (!held.back()) return;
+      in.push_back(held.back());
+      if (o.dtype == JT_F32) wrt.push_back(held.back());
+    }
+    jt_status status = call(in, out);
+    EXPECT_NE(status, JT_E_INTERNAL) << what << ": " << jt_last_error_message();
+    if (status != JT_OK) return void(refused++);
+    recorded++;
+    std::vector<Tensor> owned;
+    for (jt_tensor* t : out) {
+      owned.emplace_back(t);
+      for (int i = 0; i < jt_tensor_ndim(t); i++) EXPECT_GE(jt_tensor_dim(t, i), 0) << what;
+      EXPECT_LE(count(t), std::ldexp(1.0, 58)) << what;
+    }
+    bool is_float = jt_tensor_dtype(out[0]) == JT_F32;
+    if (is_float && !wrt.empty()) {
+      jt_tensor* dz = nullptr;
+      must(jt_full_like(s.ctx, out[0], 1, &dz));
+      owned.emplace_back(dz);
+      grads.assign(wrt.size(), nullptr);
+      status = jt_grad(s.ctx, out[0], wrt.data(), wrt.size(), dz, 0, grads.data(), grads.size());
+      bool has_none = status == JT_E_INVALID || status == JT_E_UNSUPPORTED;  // ops without a gradient
+      EXPECT_TRUE(status == JT_OK || has_none) << what << ", gradient: " << jt_last_error_message();
+      // A gradient may add up all elements of a result that there is no room for: then it is only recorded.
+      std::vector<Tensor> made(grads.begin(), grads.end());
+      if (count(out[0]) > 1e6) grads.clear();
+      else owned.insert(owned.end(), made.begin(), made.end());
+    }
+    if (!small) return;
+    run(what, out);
+    if (status == JT_OK && !grads.empty()) run(what + ", gradient", grads);
+  }
+};
+
+// Nobody waits for 2^31 elements, empty ones are nobody's.
+bool is_small(const Case& c) {
+  double most = 0;
+  for (const Operand& o : c.operands) {
+    double n = 1;
+    for (int64_t extent : o.dims) n *= double(extent);
+    most = std::max(most, n);
+  }
+  return most < 1e6;
+}
+
+// What an op is called with: operands and attributes that it takes. Other rows: one f32 operand per name, [2,3].
+const std::map<std::string, std::pair<std::string, std::string>> kBases = {
+    {"cast", {"f:2,3", "dtype=12"}},
+    {"reshape", {"f:2,3", "shape=[3,2]"}},
+    {"transpose", {"f:2,3", "axes=[1,0]"}},
+    {"expand", {"f:1,3", "shape=[2,3]"}},
+    {"slice", {"f:4,5", "starts=[1,0] stops=[4,5] steps=[1,2]"}},
+    {"pad", {"f:2,3", "before=[1,0] after=[0,2]"}},
+    {"flip", {"f:2,3", "axes=[0,1]"}},
+    {"windows", {"f:2,6,7", "size=[2,3] stride=[1,2] dilation=[2,1]"}},
+    {"concat", {"f:2,3 f:2,3", "axis=0"}},
+    {"update", {"f:4,5 f:2,2", "starts=[1,0] steps=[1,2]"}},
+    {"take", {"f:4,3 i:2", "axis=0"}},
+    {"scatter_add", {"f:4,3 i:2 f:2,3", "axis=0"}},
+    {"gather", {"f:4,3 i:2,3", "axis=0"}},
+    {"scatter", {"f:4,3 i:2,3 f:2,3", "axis=0 combine=add"}},
+    {"reindex", {"f:4,3", "shape=[3,4] index=i1,i0"}},
+    {"reindex_reduce", {"f:4,3", "shape=[3,4] index=i1,i0"}},
+    {"iota", {"", "shape=[2,3] axis=1 dtype=5"}},
+    {"full", {"", "shape=[2,3] dtype=12"}},
+    {"random_bits", {"", "shape=[2,3] seed=1 stream=2 counter=3"}},
+    {"matmul", {"f:2,3 f:3,4", ""}},
+    {"conv2d", {"f:2,4,5,6 f:8,2,3,7", "stride=[1,2] padding=[1,1] dilation=[1,1] groups=2 channels_last=0"}},
+    {"conv2d_grad_x", {"f:2,8,5,1 f:8,2,3,7", "shape=[2,4,5,6] stride=[1,2] padding=[1,1] dilation=[1,1] groups=2 channels_last=0"}},
+    {"conv2d_grad_w", {"f:2,8,5,1 f:2,4,5,6", "shape=[8,2,3,7] stride=[1,2] padding=[1,1] dilation=[1,1] groups=2 channels_last=0"}},
+    {"max_pool2d", {"f:1,2,5,7", "size=[2,3] stride=[1,2] padding=[1,0] channels_last=0"}},
+    {"max_pool2d_grad", {"f:1,2,6,3 k:1,2,6,3", "shape=[1,2,5,7] size=[2,3] stride=[1,2] padding=[1,0] channels_last=0"}},
+    {"avg_pool2d", {"f:1,2,5,7", "size=[2,3] stride=[1,2] padding=[1,0] channels_last=0"}},
+    {"avg_pool2d_grad", {"f:1,2,6,3", "shape=[1,2,5,7] size=[2,3] stride=[1,2] padding=[1,0] channels_last=0"}},
+    {"conv3d", {"f:1,2,4,5,6 f:3,2,2,3,2", "stride=[1,1,2] padding=[1,0,0] dilation=[1,1,1] groups=1"}},
+    {"conv3d_grad_x", {"f:1,3,5,3,3 f:3,2,2,3,2", "shape=[1,2,4,5,6] stride=[1,1,2] padding=[1,0,0] dilation=[1,1,1] groups=1"}},
+    {"max_pool3d", {"f:1,2,4,5,6", "size=[2,2,3] stride=[1,2,2] padding=[0,1,0]"}},
+    {"avg_pool3d", {"f:1,2,4,5,6", "size=[2,2,3] stride=[1,2,2] padding=[0,1,0]"}},
+    {"cross_entropy", {"f:3,4 i:3", ""}},
+    {"embedding", {"i:2,3 f:4,5", "padding=1"}},
+    {"one_hot", {"i:2,3", "classes=4 dtype=5"}},
+    {"layer_norm", {"f:2,3 f:3 f:3", "axes=1"}},
+    {"rms_norm", {"f:2,3 f:3", "axes=1"}},
+    {"group_norm", {"f:2,4,3 f:4 f:4", "groups=2"}},
+    {"batch_norm", {"f:2,4,3 f:4 f:4 f:4 f:4", ""}},
+    {"nll", {"f:2,4,3 i:2,3", ""}},
+    {"prelu", {"f:2,3 f:3", ""}},
+    {"dropout", {"f:2,3", "seed=1 stream=2 counter=3"}},
+    {"uniform", {"", "shape=[2,3] seed=1 stream=2 counter=3 dtype=12"}},
+    {"normal", {"", "shape=[2,3] seed=1 stream=2 counter=3 dtype=12"}},
+    {"where", {"b:2,3 f:2,3 f:2,3", ""}},
+};
+
+Case base_of(const std::string& name, const std::string& signature) {
+  if (auto found = kBases.find(name); found != kBases.end()) return case_of(found->second.first, found->second.second);
+  std::vector<std::string> parts = split(signature, ';');
+  std::string operands, attrs;
+  for (size_t i = 0; i < split(parts[0]).size(); i++) operands += name.starts_with("bitwise") || name.starts_with("shift") ? "i:2,3 " : "f:2,3 ";
+  for (const std::string& attr : parts.size() > 1 ? split(parts[1]) : std::vector<std::string>()) {
+    std::string type = attr.substr(attr.find(':') + 1);
+    std::string fallback = type.find('=') == type.npos ? "0" : type.substr(type.find('=') + 1);
+    if (type.starts_with("ints")) attrs += attr.substr(0, attr.find(':')) + "=[0,1] ";
+    if (type.starts_with("int=") || type.starts_with("bool") || type.starts_with("dtype")) attrs += attr.substr(0, attr.find(':')) + "=" + fallback + " ";
+  }
+  return case_of(operands, attrs);
+}
+
+void sweep_ops(const std::function<void(Sweep&, const std::string&, const Case&)>& vary) {
+  Sweep sweep;
+  for (size_t i = 0; i < jt_op_count(); i++) {
+    std::string name = jt_op_name(i);
+    Case base = base_of(name, jt_op_signature(i));
+    int64_t before = sweep.evaluated;
+    vary(sweep, name, base);
+    ASSERT_GT(sweep.evaluated, before) << name << ": the table above calls it wrongly: " << jt_last_error_message();
+  }
+  std::printf("%lld recorded, %lld refused; %lld evaluations, %lld short of memory\n", (long long)sweep.recorded,
+              (long long)sweep.refused, (long long)sweep.evaluated, (long long)sweep.too_large);
+}
+void call_op(Sweep& sweep, const std::string& name, const Case& c, bool small) {
+  std::string what = name + c.shapes() + " " + c.text();
+  sweep.check(what, c, small, [&](const std::vector<jt_tensor*>& in, std::vector<jt_tensor*>& out) {
+    Fields attrs(c.text());
+    out.assign(name == "max_pool2d" ? 2 : 1, nullptr);
+    return jt_op_call(sweep.s.ctx, name.c_str(), JT_NUL, in.data(), in.size(), attrs.data(), attrs.size(), out.data(), out.size());
+  });
+}
+
+TEST(Extremes, EveryIntegerOfEveryOp) {
+  sweep_ops([](Sweep& sweep, const std::string& name, const Case& base) {
+    call_op(sweep, name, base, true);
+    each_number(base, [&](const Case& c) { call_op(sweep, name, c, true); });
+  });
+}
+
+TEST(Extremes, EveryExtentOfEveryOp) {
+  sweep_ops([](Sweep& sweep, const std::string& name, const Case& base) {
+    call_op(sweep, name, base, true);
+    each_extent(base, [&](const Case& c) { call_op(sweep, name, c, is_small(c)); });
+  });
+}
+
+// Whatever the other extents are: nothing is launched, and nothing on the way takes memory.
+TEST(Extremes, WhatHasNoElementsCostsNothing) {
+  Sweep sweep;
+  const Session& s = sweep.s;
+  int64_t empty = 0;
+  for (size_t i = 0; i < jt_op_count(); i++) {
+    std::string name = jt_op_name(i);
+    each_extent(base_of(name, jt_op_signature(i)), [&](const Case& c) {
+      std::vector<Tensor> held;
+      std::vector<jt_tensor*> in;
+      for (const Operand& o : c.operands) {
+        jt_tensor* made = nullptr;
+        if (jt_zeros(s.ctx, o.dims.data(), o.dims.size(), o.dtype, &made) != JT_OK) return;
+        held.emplace_back(made), in.push_back(made);
+      }
+      jt_tensor* out = nullptr;
+      Fields attrs(c.text());
+      if (jt_op_call(s.ctx, name.c_str(), JT_NUL, in.data(), in.size(), attrs.data(), attrs.size(), &out, 1) != JT_OK) return;
+      Tensor owned(out);
+      held.clear();
+      if (jt_tensor_count(out)) return;
+      int64_t before = s.stats().launches;
+      std::string what = name + c.shapes() + " " + c.text();
+      EXPECT_EQ(jt_eval(s.ctx, &out, 1), JT_OK) << what << ": " << last_message();
+      EXPECT_EQ(s.stats().launches, before) << what;
+      empty++;
+    });
+  }
+  EXPECT_GT(empty, 1000);
+}
+
+TEST(Extremes, SumsOverNothingAreKnown) {
+  Session s;
+  Tensor tall = s.zeros({kTwo40, 0}), wide = s.zeros({2, 0}), high = s.zeros({0, 3});
+  const int64_t last[] = {1};
+  EXPECT_EQ(s.item(s.sum(tall)), 0);
+  EXPECT_FALSE(std::signbit(s.item(s.sum(tall))));
+  EXPECT_EQ(s.item(s.make(jt_prod, tall, nullptr, 0, 0)), 1);
+  EXPECT_EQ(s.item(s.make(jt_any, tall, nullptr, 0, 0)), 0);
+  EXPECT_EQ(s.item(s.make(jt_all, tall, nullptr, 0, 0)), 1);
+  EXPECT_TRUE(std::isnan(s.item(s.make(jt_mean, tall, nullptr, 0, 0))));
+  EXPECT_EQ(s.read(s.make(jt_sum, wide, last, 1, 0)), (std::vector<float>{0, 0}));
+  EXPECT_EQ(s.read(s.make(jt_prod, wide, last, 1, 1)), (std::vector<float>{1, 1}));
+  EXPECT_EQ(s.read(s.make(jt_matmul, wide, high)), std::vector<float>(6, 0));
+}
+
+TEST(Extremes, SlicesAndPadsAtTheEndsOfIntegers) {
+  Session s;
+  Tensor x = s.floats({4}, {1, 2, 3, 4});
+  EXPECT_EQ(s.read(s.slice(x, {INT64_MIN}, {INT64_MAX})), (std::vector<float>{1, 2, 3, 4}));
+  EXPECT_EQ(s.read(s.slice(x, {INT64_MAX}, {INT64_MAX})), std::vector<float>());
+  const int64_t from[] = {1}, to[] = {INT64_MAX}, step[] = {INT64_MAX};
+  EXPECT_EQ(s.read(s.make(jt_slice, x, from, 1, to, 1, step, 1)), (std::vector<float>{2}));
+}
+
+// ---- layers ----------------------------------------------------------------------------------------------------------
+
+// The cases of tests/nn, and the layers that have none there.
+std::vector<std::pair<std::string, Case>> layer_cases() {
+  std::vector<std::pair<std::string, Case>> out;
+  std::ifstream file(JT_NN_VECTORS);
+  std::string kind, fields, operands;
+  auto finish = [&] {
+    if (!kind.empty()) out.push_back({kind, case_of(operands, fields)});
+  };
+  for (std::string line; std::getline(file, line);) {
+    std::vector<std::string> words = split(line);
+    if (words.empty()) continue;
+    if (words[0] == "case") {
+      finish();
+      kind = words[1], fields = operands = "";
+      for (size_t i = 3; i < words.size(); i++)
+        if (words[i].find('=') != std::string::npos) fields += words[i] + " ";
+    } else if (words[0] == "in" || words[0] == "int") {
+      operands += std::string(words[0] == "in" ? "f:" : "i:") + words[2].substr(1, words[2].size() - 2) + " ";
+    }
+  }
+  finish();
+  for (auto& [name, fields_of, operands_of_it] : std::vector<std::array<std::string, 3>>{
+           {"RMSNorm", "normalized_shape=[3,4]", "f:2,3,4"}, {"Dropout1d", "", "f:2,3,4"}, {"Dropout3d", "", "f:2,3,4,5,6"}, {"DropPath", "", "f:2,3"}})
+    out.push_back({name, case_of(operands_of_it, fields_of)});
+  return out;
+}
+
+// With every integer field that the row has beside those the case gives.
+Case with_defaults(const std::string& kind, Case c) {
+  size_t i = 0;
+  while (std::string(jt_layer_name(i)) != kind) i++;
+  for (const std::string& field : split(jt_layer_fields(i))) {
+    std::string name = field.substr(0, field.find(':')), type = field.substr(field.find(':') + 1);
+    std::string fallback = type.find('=') == type.npos ? "1" : type.substr(type.find('=') + 1);
+    bool is_given = c.others.find(name + "=") != std::string::npos;
+    for (const Number& n : c.numbers) is_given |= n.name == name;
+    bool is_integer = type.starts_with("int") || type.starts_with("bool") || type.starts_with("count") || type.starts_with("size");
+    if (is_given || !is_integer || !is_number(fallback)) continue;
+    bool is_list = std::isdigit(type[type.find_first_of("=?") - 1]);
+    c.numbers.push_back({name, std::vector<int64_t>(is_list ? size_t(type[type.find_first_of("=?") - 1] - '0') : 1, std::stoll(fallback)), is_list});
+  }
+  return c;
+}
+
+void call_layer(Sweep& sweep, const std::string& kind, const Case& c, bool is_training, bool small) {
+  std::string what = kind + c.shapes() + " " + c.text();
+  sweep.check(what, c, small, [&](const std::vector<jt_tensor*>& in, std::vector<jt_tensor*>& out) {
+    Fields fields(c.text());
+    jt_module* module = nullptr;
+    jt_status status = jt_module_create(sweep.s.ctx, kind.c_str(), JT_NUL, fields.data(), fields.size(), &module);
+    if (status != JT_OK) return status;
+    must(jt_module_set_training(sweep.s.ctx, module, is_training));
+    out.assign(1, nullptr);
+    status = jt_module_forward(sweep.s.ctx, module, in.data(), in.size(), out.data(), out.size());
+    jt_module_release(module);
+    return status;
+  });
+}
+
+TEST(Extremes, EveryIntegerAndEveryExtentOfEveryLayer) {
+  Sweep sweep;
+  std::set<std::string> kinds;
+  for (auto& [kind, given] : layer_cases()) {
+    Case base = with_defaults(kind, given);
+    int64_t before = sweep.evaluated;
+    call_layer(sweep, kind, base, true, true);
+    EXPECT_GT(sweep.evaluated, before) << kind << " " << base.text() << ": " << jt_last_error_message();
+    each_number(base, [&](const Case& c) { call_layer(sweep, kind, c, true, true); });
+    each_extent(base, [&](const Case& c) { call_layer(sweep, kind, c, false, is_small(c)); });
+    kinds.insert(kind);
+  }
+  for (size_t i = 0; i < jt_layer_count(); i++) {
+    std::string name = jt_layer_name(i);
+    EXPECT_TRUE(kinds.count(name) || name == "Module" || name == "Sequential") << name << " is not swept";
+  }
+  std::printf("%lld recorded, %lld refused; %lld evaluations, %lld short of memory\n", (long long)sweep.recorded,
+              (long long)sweep.refused, (long long)sweep.evaluated, (long long)sweep.too_large);
+}
+
+}  // namespace

@@ -678,7 +678,8 @@ extern "C" {
     /// Errors: JT_E_INVALID (a NULL, a name twice), JT_E_IO (text names file and reason, native code is errno), and those of
     /// jt_eval. Threads: the context's.
     pub fn jt_checkpoint_save(ctx: *mut jt_context, path: *const c_char, path_len: usize, names: *const *const c_char, inputs: *const *mut jt_tensor, inputs_len: usize) -> jt_status;
-    /// Reads the file at path. Owns: \*out has one count; NULL after a failure.
+    /// Opens the file at path and reads what tensors it holds; their values are read as they are asked for, and until it is
+    /// released the file stays open. Owns: \*out has one count; NULL after a failure.
     /// Errors: JT_E_INVALID (a NULL), JT_E_IO (no such file, or damaged; text names file and reason), JT_E_NOMEM.
     /// Threads: any.
     pub fn jt_checkpoint_open(path: *const c_char, path_len: usize, out: *mut *mut jt_checkpoint) -> jt_status;
@@ -688,7 +689,7 @@ extern "C" {
     pub fn jt_checkpoint_name(checkpoint: *const jt_checkpoint, i: usize) -> *const c_char;
     /// The tensor called (name, name_len), with the dtype and shape it was saved with.
     /// Owns: \*out has one count; NULL after a failure.
-    /// Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_SHAPE (more than JT_MAX_RANK axes), JT_E_BUSY, JT_E_NOMEM.
+    /// Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_SHAPE (more than JT_MAX_RANK axes), JT_E_IO, JT_E_BUSY, JT_E_NOMEM.
     /// Threads: the context's.
     pub fn jt_checkpoint_load(ctx: *mut jt_context, checkpoint: *const jt_checkpoint, name: *const c_char, name_len: usize, out: *mut *mut jt_tensor) -> jt_status;
     /// Gives it back. NULL is ignored. Any thread, no other at the same time; cannot fail.
@@ -778,7 +779,8 @@ extern "C" {
     /// Static text: what kind `i` computes; NULL for others. Any thread; cannot fail.
     pub fn jt_layer_doc(i: usize) -> *const c_char;
     /// Records the op called (op, op_len), as its own function does, on inputs_len operands in the order of the op's row.
-    /// Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL.
+    /// Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL; one before
+    /// another that is given counts as ones.
     /// outputs_len results, at most as many as the op has, are stored in outputs; all are NULL after a failure.
     /// Errors beside those above: JT_E_NOT_FOUND (no op of that name), JT_E_INVALID (an unknown attribute, a wrong number of
     /// operands or results). Threads: the context's. Since 0.1.
@@ -934,13 +936,13 @@ extern "C" {
     /// Bits of x inverted; logical not for bool.
     /// Dtypes: integers and bool. Result: x's dtype. Gradient: no. Since 0.1.
     pub fn jt_bitwise_not(ctx: *mut jt_context, x: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
-    /// Sum, x + y.
+    /// Sum, x + y; of bool: or.
     /// Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1.
     pub fn jt_add(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
     /// Difference, x - y.
     /// Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1.
     pub fn jt_sub(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
-    /// Product, x \* y.
+    /// Product, x \* y; of bool: and.
     /// Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1.
     pub fn jt_mul(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
     /// True quotient, x / y; integers become f32.
@@ -1266,21 +1268,21 @@ extern "C" {
     pub fn jt_var(ctx: *mut jt_context, x: *mut jt_tensor, axes: *const i64, axes_len: usize, keepdims: jt_bool, correction: i64, out: *mut *mut jt_tensor) -> jt_status;
     /// (x - mean) / sqrt(var + eps) \* weight + bias over the last `axes` axes, which weight and bias have (Ba et
     /// al. 2016).
-    /// Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
-    /// Defaults elsewhere: axes 1, eps 1e-5. Gradient: yes. Since 0.1.
+    /// Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults
+    /// elsewhere: axes 1, eps 1e-5. Gradient: yes. Since 0.1.
     pub fn jt_layer_norm(ctx: *mut jt_context, x: *mut jt_tensor, weight: *mut jt_tensor, bias: *mut jt_tensor, axes: i64, eps: f64, out: *mut *mut jt_tensor) -> jt_status;
     /// x / sqrt(mean(x^2) + eps) \* weight over the last `axes` axes, which weight has (Zhang and Sennrich 2019).
-    /// Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight. Defaults
-    /// elsewhere: axes 1, eps 1e-6. Gradient: yes. Since 0.1.
+    /// Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight. Defaults elsewhere: axes
+    /// 1, eps 1e-6. Gradient: yes. Since 0.1.
     pub fn jt_rms_norm(ctx: *mut jt_context, x: *mut jt_tensor, weight: *mut jt_tensor, axes: i64, eps: f64, out: *mut *mut jt_tensor) -> jt_status;
     /// x \[N,C,..\] normalised over each of `groups` groups of channels, then \* weight + bias, both \[C\] (Wu and He
     /// 2018).
-    /// Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
-    /// Defaults elsewhere: groups 1, eps 1e-5. Gradient: yes. Since 0.1.
+    /// Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults
+    /// elsewhere: groups 1, eps 1e-5. Gradient: yes. Since 0.1.
     pub fn jt_group_norm(ctx: *mut jt_context, x: *mut jt_tensor, weight: *mut jt_tensor, bias: *mut jt_tensor, groups: i64, eps: f64, out: *mut *mut jt_tensor) -> jt_status;
     /// (x - mean) / sqrt(var + eps) \* weight + bias; x \[N,C,..\], the others \[C\] (Ioffe and Szegedy 2015).
-    /// Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL, from the right: weight, bias.
-    /// Defaults elsewhere: eps 1e-5. Gradient: yes. Since 0.1.
+    /// Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults
+    /// elsewhere: eps 1e-5. Gradient: yes. Since 0.1.
     pub fn jt_batch_norm(ctx: *mut jt_context, x: *mut jt_tensor, mean: *mut jt_tensor, var: *mut jt_tensor, weight: *mut jt_tensor, bias: *mut jt_tensor, eps: f64, out: *mut *mut jt_tensor) -> jt_status;
     /// -x at label along axis 1; x \[N,C,..\], label \[N,..\] of an integer dtype; a label outside 0..C-1 is
     /// JT_E_INDEX.

@@ -1094,7 +1094,7 @@ impl Tensor {
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// Sum, x + y.
+    /// Sum, x + y; of bool: or.
     ///
     /// Shapes: operands broadcast as in NumPy; the result has the shape they broadcast to.
     ///
@@ -1144,7 +1144,7 @@ impl Tensor {
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// Product, x \* y.
+    /// Product, x \* y; of bool: and.
     ///
     /// Shapes: operands broadcast as in NumPy; the result has the shape they broadcast to.
     ///

@@ -126,7 +126,8 @@ Value Recorder::record(Op op, std::span<const Ref> inputs, Attrs& attrs) {
   IndexUse index = infer(op, inputs, attrs, types);
   if (inputs.size() > UINT16_MAX) fail(JT_E_INVALID, name(op), ": ", inputs.size(), " operands are too many");
   std::span<const Type> results(types, size_t(result_count(op)));
-  if (index.operand < 0 || !checks_indices) [[likely]] return record_typed(op, inputs, attrs, results);
+  auto picks_nothing = [&] { return types[0].count() == 0; };  // however long the index is
+  if (index.operand < 0 || !checks_indices || picks_nothing()) [[likely]] return record_typed(op, inputs, attrs, results);
   Ref refs[3];
   JT_CHECK(inputs.size() <= std::size(refs));
   std::ranges::copy(inputs, refs);

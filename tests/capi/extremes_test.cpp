@@ -266,6 +266,7 @@ const std::map<std::string, std::pair<std::string, std::string>> kBases = {
     {"avg_pool3d", {"f:1,2,4,5,6", "size=[2,2,3] stride=[1,2,2] padding=[0,1,0]"}},
     {"cross_entropy", {"f:3,4 i:3", ""}},
     {"embedding", {"i:2,3 f:4,5", "padding=1"}},
+    {"check_index", {"i:2,3", "size=4 negative=1"}},
     {"one_hot", {"i:2,3", "classes=4 dtype=5"}},
     {"layer_norm", {"f:2,3 f:3 f:3", "axes=1"}},
     {"rms_norm", {"f:2,3 f:3", "axes=1"}},

@@ -1,6 +1,8 @@
 """tensors: creation, conversion and protocols of tensors; random functions by their range; names without counterparts, with reasons."""
 import numpy as np
 
+import jt
+
 from compare import Bound, Difference
 from shapes import EXACT
 from table import Case, exempt, rows
@@ -196,7 +198,7 @@ rows("init.initial", lambda whole: iter([Spread("init.initial", f"jt.init.initia
 # ---- names that nothing of NumPy or PyTorch stands beside
 exempt("an exception", "ArgumentError BusyError CancelledError CompileError DTypeError DeviceError Error FileError InternalError MissingFileError NotFoundError OutOfMemoryError ShapeError TimeOutError UnsupportedError")
 exempt("a dtype; every case has one", "DType bfloat16 bool float16 float32 float64 int16 int32 int64 int8 uint16 uint32 uint64 uint8")
-exempt("a module; its names are found one by one", "autograd creation dataset dtypes errors flags function init io module nn ops optim progress")
+exempt("a module; its names are found one by one", "autograd creation dataset dtypes errors flags function functional init io module nn ops optim progress")
 exempt("another name of Tensor", "Var")
 exempt("the class itself; its members are found one by one", "Tensor Module nn.Module nn.Layer optim.Optimizer")
 exempt("state of the process, not a value: tests/python/test_life.py", "display_memory_info flag_scope gc graph memory_info profile_scope sync_all set_global_seed set_seed seed")
@@ -211,3 +213,6 @@ exempt("a label for messages", "Tensor.name")
 exempt("text: tests/python/test_tensor.py", "Tensor.__repr__ Tensor.__str__ Tensor.__format__")
 exempt("Python's own", "Tensor.__class__ Tensor.__delattr__ Tensor.__delitem__ Tensor.__dict__ Tensor.__dir__ Tensor.__doc__ Tensor.__getattribute__ Tensor.__getstate__ Tensor.__init__ Tensor.__init_subclass__ Tensor.__module__ Tensor.__new__ Tensor.__reduce_ex__ Tensor.__setattr__ Tensor.__sizeof__ Tensor.__slots__ Tensor.__subclasshook__ Tensor.__weakref__ Tensor.__getattr__ Tensor.__firstlineno__ Tensor.__static_attributes__ Tensor.__annotations__")
 exempt("what NumPy asks before its operators; tests/python/test_exchange.py", "Tensor.__bytes__ Tensor.__array_priority__ Tensor.__array_ufunc__ Tensor.__dlpack_device__")
+if hasattr(jt, "check_index"):
+    rows("check_index", lambda whole: (Case("check_index", f"jt.check_index(x, size=5, negative={n}, who='x')", [Operand(np.array([0, 4, -5 if n else 2]).astype(d), d)], "x", "x", Bound(), False)
+                                       for d in ("int64", "int32", "int8") for n in (False, True)))

@@ -41,10 +41,10 @@ extern "C" jt_status jt_runtime_stats(jt_runtime* rt, jt_stats* inout) {
     RuntimeStats::Sums s = rt->shared->stats.sums();
     jt_stats out{};
     out.evals = s.evals, out.plans_made = s.plans_made, out.launches = s.launches + s.library_calls;
-    for (const CompiledKernel* k : kernels_of(*rt->shared)) {
-      out.compile_ns += info_of(*k).compile_ns;
-      out.run_ns += k->time_ns;
-    }
+    rt->shared->kernels.each([&out](const CompiledKernel& k) {
+      out.compile_ns += info_of(k).compile_ns;
+      out.run_ns += k.time_ns;
+    });
     out.kernels_compiled = rt->shared->kernels.compiled();
     out.kernels_from_disk = rt->shared->kernels.from_disk();
     fill_sized("inout", inout, out);

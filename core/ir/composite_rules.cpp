@@ -78,6 +78,7 @@ void check_index_type(TypeRule& r) {
   check_integer(r, 0);
   int64_t size = r.attrs.integer(0);
   if (size < 0) fail(JT_E_INVALID, "check_index: size ", size, " is negative");
+  if (size > kMaxCount) fail(JT_E_INVALID, "check_index: size ", size, " is more than any extent");
   check_extent("check_index", r.inputs[0], size);
   r.results[0] = r.inputs[0].type();
 }

@@ -32,7 +32,7 @@ impl Drop for Context {
 }
 
 impl Context {
-    /// A context of `runtime`, with grad mode on and seed 0.
+    /// A context of `runtime`, with grad mode on and a seed of its own.
     pub fn new(runtime: &Runtime) -> Result<Self> {
         let mut out = ptr::null_mut();
         // SAFETY: the runtime is alive; `out` is written to.

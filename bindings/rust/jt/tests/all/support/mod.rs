@@ -51,13 +51,13 @@ impl Given {
         self.word(name, fallback, |word| word.parse().unwrap_or_else(|_| panic!("{}={} is no number", name, word)))
     }
     pub fn flag(&self, name: &str, fallback: Option<bool>) -> bool {
-        self.word(name, fallback, |word| word == "true" || word == "1")
+        self.word(name, fallback.or(Some(false)), |word| word == "true" || word == "1")
     }
     pub fn dtype(&self, name: &str, fallback: Option<DType>) -> DType {
         self.word(name, fallback, dtype)
     }
     pub fn text(&self, name: &str, fallback: Option<&str>) -> String {
-        self.word(name, fallback.map(str::to_owned), |word| word.trim_matches('"').to_owned())
+        self.word(name, fallback.or(Some("")).map(str::to_owned), |word| word.trim_matches('"').to_owned())
     }
     pub fn ints(&self, name: &str) -> Vec<i64> {
         self.word(name, Some(vec![]), |word| {

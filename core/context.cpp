@@ -203,7 +203,7 @@ Ref Context::foreign_operand(const char* who, const Cell* cell) {
       Buffer* buffer;
       ~Held() { jt::release(buffer); }
     } held{written};
-    visitors_.push_back(data(type, written->data));
+    visitors_.push_back(data(type, host_bytes(written)));
     return visitors_.back();
   }
   if (!buffer) fail(JT_E_WRONG_CONTEXT, who, ": a tensor of another context has not been evaluated");
@@ -226,14 +226,14 @@ void Context::settle(Cell& cell) {
   Ref now = cell.value;
   Buffer *written = cell.written, *seen = now.node->results()[now.result].buffer;
   bool is_final = written->writers.load(std::memory_order_acquire) == 0;
-  bool differs = seen != written && std::memcmp(seen->data, written->data, size_t(cell.type.bytes())) != 0;
+  bool differs = seen != written && std::memcmp(host_bytes(seen), host_bytes(written), size_t(cell.type.bytes())) != 0;
   bool is_computed = seen == written && now.node->op != Op::data;  // as an export may be
   Value value;
   if (is_final && (differs || is_computed)) {
     value = recorder_.leaf(cell.type, written);
     jt::retain(written);  // what the leaf took over
   } else if (!is_final && (differs || seen == written)) {
-    value = data(cell.type, written->data);
+    value = data(cell.type, host_bytes(written));
   }
   if (value) {
     if (cell.requires_grad) value.ref().node->flags |= kGradLeaf;
@@ -259,7 +259,7 @@ Buffer* Context::writable(Cell& cell, bool is_exported) {
                   buffer->refs.load(std::memory_order_acquire) == 1 + buffer->pins.load(std::memory_order_acquire);
   Value copy;
   if (!is_alone) {
-    copy = data(cell.type, buffer->data);
+    copy = data(cell.type, host_bytes(buffer));
     buffer = read(copy);
     // A value with a history keeps it as long as nothing is written: looking is no assignment.
     if (!(node.flags & kGrad)) assign(cell, copy);
@@ -294,7 +294,7 @@ void Context::set_requires_grad(Cell& cell, bool requires_grad) {
 
 Value Context::data(const Type& type, const void* bytes) {
   Buffer* buffer = runtime_->pool->allocate(type.bytes(), {"data", type.dtype, type.shape});
-  if (bytes && type.bytes()) std::memcpy(buffer->data, bytes, type.bytes());
+  if (bytes && type.bytes()) std::memcpy(host_room(buffer), bytes, type.bytes());
   return recorder_.leaf(type, buffer);
 }
 

@@ -89,7 +89,7 @@ std::vector<Ref> roots_of(Recorder& recorder, std::span<Node* const> customs, st
 // end the evaluation.
 void Planner::call(Node* node) {
   std::vector<HostView> in, out;
-  for (Ref r : node->ins()) in.push_back({&r.type(), r.node->results()[r.result].buffer->data});
+  for (Ref r : node->ins()) in.push_back({&r.type(), const_cast<void*>(host_bytes(r.node->results()[r.result].buffer))});
   struct Outputs : std::vector<Buffer*> {
     ~Outputs() {
       for (Buffer* b : *this) release(b);
@@ -99,7 +99,7 @@ void Planner::call(Node* node) {
   for (int i = 0; i < node->n_results; i++) {
     const Type& type = node->results()[i].type;
     buffers.push_back(runtime_.pool->allocate(type.bytes()));
-    out.push_back({&type, buffers.back()->data});
+    out.push_back({&type, host_room(buffers.back())});
   }
   int64_t begin = runtime_.trace.is_on() ? Trace::now_ns() : 0;
   try {

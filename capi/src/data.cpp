@@ -13,7 +13,7 @@ extern "C" jt_status jt_idx_load(jt_context* ctx, const char* path, size_t path_
     Value value;
     read_idx(std::string(str("path", path, path_len)), [&](const IdxHeader& header, size_t) {
       value = c.data(checked_type(header.dtype, header.dims.data(), header.dims.size()), nullptr);
-      return static_cast<char*>(c.read(value)->data);
+      return static_cast<char*>(host_room(c.read(value)));
     });
     *out = wrap(c.cell(value));
   });

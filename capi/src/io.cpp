@@ -12,7 +12,7 @@ struct jt_checkpoint {
 
 Value jt::capi::stored_value(Context& c, const OpenTensorFile& file, const OpenTensorFile::Entry& entry) {
   Value value = c.data(checked_type(entry.dtype, entry.dims.data(), entry.dims.size()), nullptr);
-  file.read(entry, static_cast<char*>(c.read(value)->data));
+  file.read(entry, static_cast<char*>(host_room(c.read(value))));
   return value;
 }
 
@@ -23,7 +23,7 @@ void jt::capi::write_checkpoint(Context& c, std::string_view path, std::span<con
     const Type& type = values[i].type();
     auto extents = type.shape.extents();
     tensors[i] = {names[i], type.dtype, {extents.begin(), extents.end()},
-                  {static_cast<const char*>(c.read(values[i])->data), type.bytes()}};
+                  {static_cast<const char*>(host_bytes(c.read(values[i]))), type.bytes()}};
   }
   write_safetensors(std::string(path), tensors);
 }

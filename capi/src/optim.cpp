@@ -58,7 +58,7 @@ extern "C" jt_status jt_optimizer_create(jt_context* ctx, const char* kind, size
       Type type = Optimizer::state_type(cell.type);
       for (const std::string& name : made->rule.state_names()) {
         Value zeros = c.data(type, nullptr);
-        std::memset(c.read(zeros)->data, 0, type.bytes());
+        std::memset(host_room(c.read(zeros)), 0, type.bytes());
         take(made->states.back(), c.cell(zeros));
         made->state_names.push_back(text(name, ".", i));
       }
@@ -89,7 +89,7 @@ static jt_optimizer& own_optimizer(Context& c, jt_optimizer* optimizer) {
 static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::span<const Value> grads) {
   if (o.step && c.value_of(*o.step).ref().node->sequence != o.step_written) {
     int64_t steps;
-    std::memcpy(&steps, c.read(o.step->value)->data, sizeof steps);
+    std::memcpy(&steps, host_bytes(c.read(o.step->value)), sizeof steps);
     o.rule.set_steps(steps);
   }
   List<List<Ref>> states(o.params.size());

@@ -24,10 +24,10 @@ extern "C" jt_status jt_tensor_read(jt_context* ctx, jt_tensor* tensor, void* ds
     Ref value = operand(c, "tensor", tensor);
     size_t bytes = value.type().bytes();
     if (dst_len != bytes) fail(JT_E_INVALID, "dst has ", dst_len, " bytes, the tensor ", bytes);
-    const Buffer* buffer = c.read(value);
+    Buffer* buffer = c.read(value);
     if (!bytes) return;
     require(dst, "dst");
-    std::memcpy(dst, buffer->data, bytes);
+    std::memcpy(dst, host_bytes(buffer), bytes);
   });
 }
 
@@ -57,7 +57,7 @@ static Number item(Context& c, jt_tensor* tensor) {
   Value value = operand(c, "tensor", tensor);
   if (value.type().count() != 1) fail(JT_E_SHAPE, "shape ", value.shape(), " has ", value.type().count(), " elements, not one");
   if (value.dtype() == JT_F16 || value.dtype() == JT_BF16) value = ops::cast(value, JT_F32);
-  const void* data = c.read(value)->data;
+  const void* data = host_bytes(c.read(value));
   switch (value.dtype()) {
     case JT_BOOL: case JT_U8: return load<uint8_t>(data, Number());
     case JT_I8: return load<int8_t>(data, Number());
@@ -97,7 +97,7 @@ static void map(Context& c, jt_mapping* inout, Buffer* buffer, const Type& type,
   retain(buffer);
   buffer->pins.fetch_add(1, std::memory_order_acq_rel);
   if (writes) buffer->writers.fetch_add(1, std::memory_order_acq_rel);
-  inout->data = buffer->data;
+  inout->data = const_cast<void*>(host_bytes(buffer));
   inout->data_len = type.bytes();
   inout->state = mapped;
 }

@@ -44,6 +44,8 @@ Allocator default_allocator() {
 #endif
 }
 
+const void* HostMemory::fetch(Buffer& buffer) { return buffer.address; }
+
 constexpr size_t kAlign = 64;
 
 // Four classes per power of two, from 64 bytes: at most a quarter of a buffer is slack.
@@ -105,19 +107,19 @@ void BufferPool::unlist(Buffer* buffer) {
   if (buffer->next_live) buffer->next_live->previous_live = buffer->previous_live;
 }
 
-// From the allocator, which may have some after what is cached has gone back.
-void* BufferPool::memory(size_t bytes, size_t asked, const BufferUse& use) {
+// From the memory, which may have some after what is cached has gone back.
+void* BufferPool::take(size_t bytes, size_t asked, const BufferUse& use) {
   auto is_over = [&] { return limit_ && stats_.live_bytes + stats_.cached_bytes + int64_t(bytes) > limit_; };
   if (is_over()) trim_cache();
   if (is_over()) fail_out_of_memory(asked, use);
-  void* data = allocator_.alloc(allocator_.user, bytes, kAlign);
+  void* address = memory_->take(bytes, kAlign);
   stats_.allocator_calls++;
-  if (!data && stats_.cached_bytes) {
+  if (!address && stats_.cached_bytes) {
     trim_cache();
-    data = allocator_.alloc(allocator_.user, bytes, kAlign);
+    address = memory_->take(bytes, kAlign);
   }
-  if (!data) fail_out_of_memory(asked, use);
-  return data;
+  if (!address) fail_out_of_memory(asked, use);
+  return address;
 }
 
 uint64_t next_content() {
@@ -136,16 +138,17 @@ Buffer* BufferPool::allocate(size_t bytes, const BufferUse& use) {
     buffer->refs.store(1, std::memory_order_relaxed);
     stats_.cached_bytes -= int64_t(rounded);
   } else {
-    void* data = memory(rounded, bytes, use);
+    void* address = take(rounded, bytes, use);
     try {
       buffer = new Buffer;
     } catch (...) {
-      allocator_.free(allocator_.user, data, rounded, kAlign);
+      memory_->give(address, rounded, kAlign);
       throw;
     }
     buffer->pool = this;
     buffer->size_class = size_class;
-    buffer->data = data;
+    buffer->memory = memory_.get();
+    buffer->address = address;
   }
   buffer->bytes = bytes;
   buffer->content = next_content();
@@ -156,10 +159,11 @@ Buffer* BufferPool::allocate(size_t bytes, const BufferUse& use) {
   return buffer;
 }
 
-Buffer* BufferPool::borrow(void* data, size_t bytes) {
+Buffer* BufferPool::borrow(void* address, size_t bytes) {
   Buffer* buffer = new (take_small(sizeof(Buffer))) Buffer;
   buffer->lender = this;
-  buffer->data = data;
+  buffer->memory = memory_.get();
+  buffer->address = address;
   buffer->bytes = bytes;
   return buffer;
 }
@@ -175,7 +179,7 @@ void BufferPool::give_small(void* memory, size_t bytes) noexcept {
 
 void BufferPool::give_back(Buffer* buffer) {
   size_t rounded = bytes_of(buffer->size_class);
-  if (poison_freed) std::memset(buffer->data, 0xff, rounded);
+  if (poison_freed && memory_->is_host) std::memset(buffer->address, 0xff, rounded);
   std::lock_guard lock(mutex_);
   unlist(buffer);
   stats_.live_bytes -= int64_t(rounded);
@@ -188,7 +192,7 @@ void release(Buffer* buffer) {
   bool is_last = buffer->refs.load(std::memory_order_acquire) == 1 || buffer->refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
   if (!is_last) return;
   if (buffer->pool) return buffer->pool->give_back(buffer);
-  if (buffer->release) buffer->release(buffer->release_user, buffer->data);
+  if (buffer->release) buffer->release(buffer->release_user, buffer->address);
   BufferPool* lender = buffer->lender;
   buffer->~Buffer();
   lender->give_small(buffer, sizeof *buffer);
@@ -203,7 +207,7 @@ void BufferPool::trim_cache() {
   for (int c = 0; c < kClasses; c++) {
     while (Buffer* buffer = free_[c]) {
       free_[c] = buffer->next_free;
-      allocator_.free(allocator_.user, buffer->data, bytes_of(c), kAlign);
+      memory_->give(buffer->address, bytes_of(c), kAlign);
       delete buffer;
     }
   }

@@ -7,12 +7,15 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 
 #include "core/base/dtype.h"
+#include "core/base/memory.h"
 #include "core/base/recycler.h"
 #include "core/base/shape.h"
+#include "core/base/status.h"
 
 namespace jt {
 
@@ -38,14 +41,25 @@ struct Buffer {
   BufferPool* lender = nullptr;  // of this struct, where the memory is borrowed
   int size_class = 0;
   size_t bytes = 0;
-  void* data = nullptr;
-  void (*release)(void* user, void* data) = nullptr;
+  Memory* memory = nullptr;
+  void* address = nullptr;  // in `memory`; who wants the bytes asks host_bytes
+  void (*release)(void* user, void* address) = nullptr;
   void* release_user = nullptr;
   Buffer* next_free = nullptr;  // in its pool's list of its class
   Buffer *next_live = nullptr, *previous_live = nullptr;  // in its pool's list of those that someone holds
   uint64_t content = 0;  // another number whenever the bytes may have become others
   BufferUse use;
 };
+
+// The elements, for the host to read; as long as the buffer is held and nothing is launched that writes it.
+inline const void* host_bytes(Buffer* buffer) {
+  return buffer->memory->is_host ? buffer->address : buffer->memory->fetch(*buffer);
+}
+// The elements of a buffer of the host's memory, for the host to write.
+inline void* host_room(Buffer* buffer) {
+  JT_CHECK(buffer->memory->is_host);
+  return buffer->address;
+}
 
 uint64_t next_content();  // a number that no buffer has had
 // A number that stands for the bytes as they are: equal ones, equal bytes. 0: they may change without us.
@@ -60,30 +74,22 @@ inline bool is_exclusive(const Buffer* buffer) {
          buffer->pins.load(std::memory_order_acquire) == 0;
 }
 
-// Where memory comes from; a host may bring its own.
-struct Allocator {
-  void* (*alloc)(void* user, size_t bytes, size_t align);
-  void (*free)(void* user, void* p, size_t bytes, size_t align);
-  void* user;
-};
-Allocator default_allocator();  // mimalloc, large blocks in large pages
-
 struct PoolStats {
   int64_t live_bytes = 0;      // in buffers that someone holds
   int64_t peak_bytes = 0;      // the most live_bytes has been
   int64_t cached_bytes = 0;    // in freed buffers kept for reuse
-  int64_t allocator_calls = 0; // requests that went to the allocator
+  int64_t allocator_calls = 0; // requests that went to the memory
 };
 
 class BufferPool {
  public:
-  explicit BufferPool(const Allocator& allocator) : allocator_(allocator) {}
+  explicit BufferPool(std::unique_ptr<Memory> memory) : memory_(std::move(memory)) {}
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
   // At least one byte. Memory that is cached goes back to the system before a request fails. Throws JT_E_NOMEM, which says what
   // needed how much, and what the largest live buffers are.
   Buffer* allocate(size_t bytes, const BufferUse& use = {});
-  Buffer* borrow(void* data, size_t bytes);  // its owner may set `release`
+  Buffer* borrow(void* address, size_t bytes);  // memory of the host's; its owner may set `release`
   void trim();                     // gives cached memory back
   void* take_small(size_t bytes);  // for what goes with a buffer; kept when it comes back
   void give_small(void* memory, size_t bytes) noexcept;
@@ -98,12 +104,12 @@ class BufferPool {
   void give_back(Buffer* buffer);
   // The mutex is held:
   void trim_cache();
-  void* memory(size_t bytes, size_t asked, const BufferUse& use);
+  void* take(size_t bytes, size_t asked, const BufferUse& use);
   [[noreturn]] void fail_out_of_memory(size_t asked, const BufferUse& use) const;
   void list(Buffer* buffer);
   void unlist(Buffer* buffer);
   static constexpr int kClasses = 192;
-  Allocator allocator_;
+  const std::unique_ptr<Memory> memory_;
   std::mutex mutex_;
   Buffer* free_[kClasses] = {};
   Buffer* live_ = nullptr;

@@ -427,7 +427,7 @@ class Evaluator {
     if (!node->has_run()) return false;
     for (int i = 0; i < node->n_results; i++) {
       const Result& r = node->results()[i];
-      auto* data = static_cast<const unsigned char*>(r.buffer->data);
+      auto* data = static_cast<const unsigned char*>(host_bytes(r.buffer));
       give(node, {r.type, std::vector<unsigned char>(data, data + r.type.bytes())});
     }
     return true;

@@ -89,7 +89,7 @@ class Run {
   void look_at_guards() const {
     for (size_t i = 0; i < sizing_.guards.size(); i++) {
       int64_t found;
-      std::memcpy(&found, outputs_[size_t(plan_.guard_outputs[i])]->data, sizeof found);
+      std::memcpy(&found, host_bytes(outputs_[size_t(plan_.guard_outputs[i])]), sizeof found);
       if (found) sizing_.guards[i].fail_with(found);
     }
   }
@@ -121,9 +121,9 @@ class Run {
   }
   char* address(Location at) const {
     switch (at.where) {
-      case Where::input: return static_cast<char*>(in_.params[size_t(at.index)]->data);
-      case Where::output: return static_cast<char*>(outputs_[size_t(at.index)]->data);
-      default: return static_cast<char*>(workspace_.arena->data) + sizing_.slots[size_t(at.index)].offset;
+      case Where::input: return static_cast<char*>(in_.params[size_t(at.index)]->address);
+      case Where::output: return static_cast<char*>(outputs_[size_t(at.index)]->address);
+      default: return static_cast<char*>(workspace_.arena->address) + sizing_.slots[size_t(at.index)].offset;
     }
   }
   void patch(const PlanStep& step) {
@@ -140,7 +140,7 @@ class Run {
       words[s.word] = argument_bits(s.type, value.dtype, value.bits);
     }
   }
-  void* scratch() const { return workspace_.scratch ? workspace_.scratch->data : nullptr; }
+  void* scratch() const { return workspace_.scratch ? workspace_.scratch->address : nullptr; }
 
   void run(size_t i) {
     const PlanStep& step = plan_.steps[i];

@@ -48,7 +48,7 @@ void RuntimeStats::reset() {
 Runtime::Runtime(RuntimeOptions options)
     : flags(with_cache_folder(std::move(options.flags))),
       log(options.log),
-      pool(std::make_shared<BufferPool>(options.allocator)),
+      pool(std::make_shared<BufferPool>(std::make_unique<HostMemory>(options.allocator))),
       threads(options.threads, options.parallel_for, log),
       backend_library(std::move(options.backend_library)),
       device(options.backend, flags, log, threads, options.submit),

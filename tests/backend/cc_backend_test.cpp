@@ -17,7 +17,7 @@ std::string run_on(const jt_backend_api* backend, const char* graph) {
   for (const Value& param : block.params) {
     params.push_back(runtime.pool->allocate(std::max<size_t>(param.type().bytes(), 1)));
     for (int64_t i = 0; i < param.type().count(); i++)
-      store(param.dtype(), static_cast<unsigned char*>(params.back()->data) + size_t(i) * size_of(param.dtype()),
+      store(param.dtype(), static_cast<unsigned char*>(host_room(params.back())) + size_t(i) * size_of(param.dtype()),
             word_of(param.dtype(), is_float(param.dtype()) ? double(random() % 2000) / 500 - 2 : double(random() % 5)));
   }
   std::vector<bool> dies(params.size());
@@ -29,7 +29,7 @@ std::string run_on(const jt_backend_api* backend, const char* graph) {
   run_plan(*made.plan, *made.sizing, arguments, {params, scalars, wheres}, workspace, *runtime.pool, runtime.trace, outputs);
   std::string out;
   for (size_t i = 0; i < outputs.size(); i++) {
-    out.append(static_cast<const char*>(outputs[i]->data), size_t(made.sizing->output_bytes[i]));
+    out.append(static_cast<const char*>(host_bytes(outputs[i])), size_t(made.sizing->output_bytes[i]));
     release(outputs[i]);
   }
   for (Buffer* b : params) release(b);

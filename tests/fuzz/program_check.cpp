@@ -91,7 +91,7 @@ class Watcher {
   }
   void compare(const Seen& s, const char* when) {
     if (!same_) return;
-    const void* got = bench_.context->read(s.value)->data;
+    const void* got = host_bytes(bench_.context->read(s.value));
     int64_t at = first_difference(s.want, got);
     if (at < 0) return;
     same_ = false;

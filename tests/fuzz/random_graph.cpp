@@ -95,7 +95,7 @@ class Maker {
   Value leaf(const Shape& like, DType dtype, bool wants_gradient = false, bool whole = false) {
     Shape shape = plain(like);
     Value wide = context_.data({JT_F64, shape}, nullptr);
-    auto* at = static_cast<double*>(context_.read(wide)->data);
+    auto* at = static_cast<double*>(host_room(context_.read(wide)));
     for (int64_t i = 0; i < shape.count(); i++) at[i] = whole ? std::nearbyint(value()) + 0.0 : value();
     // Converted by the library itself, and run: a leaf.
     Value v = dtype == JT_BOOL ? Value(ops::greater(wide, 0)) : ops::cast(is_int(dtype) ? ops::mul(wide, 3) : wide, dtype);

@@ -29,7 +29,7 @@ bool is_param(Ref r) { return r.node->has_run() && r.node->op != Op::constant; }
 
 HostValue host_value(Ref r) {
   const Result& at = r.node->results()[r.result];
-  auto* bytes = static_cast<const unsigned char*>(at.buffer->data);
+  auto* bytes = static_cast<const unsigned char*>(host_bytes(at.buffer));
   return {at.type, std::vector<unsigned char>(bytes, bytes + at.type.bytes())};
 }
 
@@ -86,7 +86,7 @@ bool run_differs(Bench& bench, const Case& c, bool moved) {
   bool differs = false;
   bench.context->eval_all();
   for (size_t i = 0; i < results.size(); i++)
-    differs |= first_difference(want[i], bench.context->read(results[i])->data) >= 0;
+    differs |= first_difference(want[i], host_bytes(bench.context->read(results[i]))) >= 0;
   results.clear();
   for (Cell* cell : cells) release(cell);
   return differs;

@@ -213,11 +213,11 @@ TEST(Fold, GivesTheBitsThatComputingGives) {
 }
 
 TEST(Evaluate, ReadsLeavesFromBuffersAndOpensBodies) {
-  BufferPool pool(default_allocator());
+  BufferPool pool(std::make_unique<HostMemory>(default_allocator()));
   Recorder recorder;
   Buffer* buffer = pool.allocate(12);
   const float data[3] = {1, 2, 4};
-  std::memcpy(buffer->data, data, 12);
+  std::memcpy(host_room(buffer), data, 12);
   Value x = recorder.leaf(Type{JT_F32, Shape{3}}, buffer);
   Value y = ops::call(Op::mean, {ops::square(x)}, Attrs().add_ints({}).add(0));
   Ref asked[2] = {y, x};
@@ -227,7 +227,7 @@ TEST(Evaluate, ReadsLeavesFromBuffersAndOpensBodies) {
 }
 
 TEST(Evaluate, ComputesNothingOnTheWayToNoElements) {
-  BufferPool pool(default_allocator());
+  BufferPool pool(std::make_unique<HostMemory>(default_allocator()));
   Recorder recorder;
   Value x = recorder.leaf(Type{JT_F32, Shape{0, int64_t(1) << 40}}, pool.allocate(0));
   Value y = ops::call(Op::log_softmax, {x}, Attrs().add(0));

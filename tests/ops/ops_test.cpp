@@ -85,7 +85,7 @@ class Matrix {
       std::printf("%s %s: %s, not %s\n", v.op.c_str(), layout, text(z.type()).c_str(), text(Type{v.result, shape}).c_str());
       return;
     }
-    auto* got = static_cast<const char*>(bench_.context->read(z)->data);
+    auto* got = static_cast<const char*>(host_bytes(bench_.context->read(z)));
     uint64_t worst = 0;
     for (size_t i = 0; i < want.size(); i++) {
       uint64_t bits = 0;

@@ -18,11 +18,11 @@ static void expect_same(Bench& b, std::initializer_list<Value> results, double b
     Buffer* got = refs[i].node->results()[refs[i].result].buffer;
     ASSERT_TRUE(got) << i;
     if (bound == 0) {
-      EXPECT_EQ(std::memcmp(got->data, want[i].bytes.data(), want[i].bytes.size()), 0)
+      EXPECT_EQ(std::memcmp(host_bytes(got), want[i].bytes.data(), want[i].bytes.size()), 0)
           << "result " << i;
     } else {
       ASSERT_EQ(want[i].type.dtype, JT_F32);
-      auto* g = static_cast<const float*>(got->data);
+      auto* g = static_cast<const float*>(host_bytes(got));
       auto* w = reinterpret_cast<const float*>(want[i].bytes.data());
       for (int64_t k = 0; k < want[i].type.count(); k++)
         ASSERT_NEAR(g[k], w[k], bound * (1 + std::fabs(w[k]))) << "result " << i << " element " << k;

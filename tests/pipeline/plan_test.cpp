@@ -33,7 +33,7 @@ struct PlanRun {
     run_plan(*made.plan, *made.sizing, arguments, {params, {&bits, 1}, wheres}, workspace, *runtime.pool, runtime.trace, outputs);
     std::string out;
     for (size_t i = 0; i < outputs.size(); i++) {
-      out.append(static_cast<const char*>(outputs[i]->data), size_t(made.sizing->output_bytes[i]));
+      out.append(static_cast<const char*>(host_bytes(outputs[i])), size_t(made.sizing->output_bytes[i]));
       release(outputs[i]);
     }
     return out;
@@ -49,7 +49,7 @@ TEST(Plan, RunsOnSeveralThreadsAtOnce) {
     std::vector<Buffer*> params;
     for (size_t count : {24 * 40, 40 * 32}) {
       params.push_back(runtime.pool->allocate(count * 4));
-      for (size_t i = 0; i < count; i++) static_cast<float*>(params.back()->data)[i] = float(random() % 1000) / 500 - 1;
+      for (size_t i = 0; i < count; i++) static_cast<float*>(host_room(params.back()))[i] = float(random() % 1000) / 500 - 1;
     }
     std::vector<std::string> wanted;
     for (int start = 0; start <= 4; start++) wanted.push_back(PlanRun(made).run(made, runtime, params, 0.5 + start, start));
@@ -89,7 +89,7 @@ std::vector<Buffer*> numbers_for(const Block& block, Runtime& runtime) {
     out.push_back(runtime.pool->allocate(param.type().bytes()));
     for (size_t b = 0; b < param.type().bytes(); b++) {
       bool is_low = param.dtype() == JT_I32 && b % 4;  // small indices
-      static_cast<unsigned char*>(out.back()->data)[b] = is_low ? 0 : (unsigned char)(random() % (param.dtype() == JT_I32 ? 6 : 64));
+      static_cast<unsigned char*>(host_room(out.back()))[b] = is_low ? 0 : (unsigned char)(random() % (param.dtype() == JT_I32 ? 6 : 64));
     }
   }
   return out;

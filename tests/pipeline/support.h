@@ -54,7 +54,7 @@ struct Bench {
   std::vector<float> read(const Value& v) {
     Buffer* b = context->read(v);
     std::vector<float> out(size_t(v.type().count()));
-    if (!out.empty()) std::memcpy(out.data(), b->data, out.size() * 4);
+    if (!out.empty()) std::memcpy(out.data(), host_bytes(b), out.size() * 4);
     return out;
   }
 };

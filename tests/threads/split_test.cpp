@@ -37,7 +37,7 @@ std::vector<Bytes> results(const std::string& tier, int threads, Host* host, con
     if (host) host->most = 0;  // what `make` evaluates itself does not count
     context->eval(refs);
     for (const Value& v : values) {
-      auto* data = static_cast<const unsigned char*>(context->read(v)->data);
+      auto* data = static_cast<const unsigned char*>(host_bytes(context->read(v)));
       out.emplace_back(data, data + v.type().bytes());
     }
   }

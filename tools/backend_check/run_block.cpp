@@ -32,7 +32,7 @@ std::vector<HostValue> run_block(Runtime& runtime, Block block, std::span<const 
   Buffers inputs, outputs;
   for (const HostValue& p : params) {
     inputs.all.push_back(runtime.pool->allocate(std::max<size_t>(p.bytes.size(), 1)));
-    std::memcpy(inputs.all.back()->data, p.bytes.data(), p.bytes.size());
+    std::memcpy(host_room(inputs.all.back()), p.bytes.data(), p.bytes.size());
   }
   std::vector<int64_t> wheres = block.wheres, scalars;
   SizedPlan made = compile(std::move(block), runtime, std::vector<bool>(params.size()), nullptr);
@@ -43,8 +43,8 @@ std::vector<HostValue> run_block(Runtime& runtime, Block block, std::span<const 
   std::vector<HostValue> out;
   for (size_t i = 0; i < types.size(); i++) {
     int32_t output = made.plan->result_output[i];
-    const Buffer* b = output >= 0 ? outputs.all[size_t(output)] : inputs.all[size_t(made.plan->result_input[i])];
-    const auto* bytes = static_cast<const unsigned char*>(b->data);
+    Buffer* b = output >= 0 ? outputs.all[size_t(output)] : inputs.all[size_t(made.plan->result_input[i])];
+    const auto* bytes = static_cast<const unsigned char*>(host_bytes(b));
     out.push_back({types[i], {bytes, bytes + types[i].bytes()}});
   }
   return out;

@@ -1,0 +1,40 @@
+// memory: where the bytes of buffers lie: the host's memory, or that of one device.
+#pragma once
+#include <cstddef>
+
+namespace jt {
+
+struct Buffer;
+
+// Where the host's memory comes from; a host may bring its own.
+struct Allocator {
+  void* (*alloc)(void* user, size_t bytes, size_t align);
+  void (*free)(void* user, void* p, size_t bytes, size_t align);
+  void* user;
+};
+Allocator default_allocator();  // mimalloc, large blocks in large pages
+
+class Memory {
+ public:
+  explicit Memory(bool is_host) : is_host(is_host) {}
+  virtual ~Memory() = default;
+  Memory(const Memory&) = delete;
+  const bool is_host;  // the host may follow an address that `take` gave
+  virtual void* take(size_t bytes, size_t align) = 0;  // null: there is none left
+  virtual void give(void* address, size_t bytes, size_t align) noexcept = 0;
+  // The bytes of a buffer, where the host can read them: see host_bytes.
+  virtual const void* fetch(Buffer& buffer) = 0;
+};
+
+class HostMemory final : public Memory {
+ public:
+  explicit HostMemory(const Allocator& allocator) : Memory(true), allocator_(allocator) {}
+  void* take(size_t bytes, size_t align) override { return allocator_.alloc(allocator_.user, bytes, align); }
+  void give(void* address, size_t bytes, size_t align) noexcept override { allocator_.free(allocator_.user, address, bytes, align); }
+  const void* fetch(Buffer& buffer) override;
+
+ private:
+  const Allocator allocator_;
+};
+
+}  // namespace jt

@@ -2,7 +2,7 @@
 
 Needs nothing from a registry. A wheel is what `cmake --install --component python` puts into a folder. An editable install
 builds in build/editable and points at the package assembled there, whose Python files are links to bindings/python/jt. An
-sdist is the files that git tracks, and SWIG's output, so that building from it needs no SWIG."""
+sdist is the files that git tracks, SWIG's output, so that building from it needs no SWIG, and what scripts/setup fetched."""
 import base64
 import hashlib
 import os
@@ -127,7 +127,8 @@ def _tracked():
     """Paths of the sdist: what git tracks, or in an unpacked sdist everything."""
     if (ROOT / ".git").exists():
         listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True).stdout
-        return [path for path in listed.decode().split("\0") if path]
+        fetched = [path.relative_to(ROOT).as_posix() for path in (ROOT / "third_party").glob("mimalloc*.tar.xz")]  # by scripts/setup
+        return [path for path in listed.decode().split("\0") if path] + fetched
     return sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*") if path.is_file())
 
 

@@ -63,6 +63,8 @@ def main(root, cmake, scratch, *cache_arguments):
     copy = scratch / "jt"
     build = copy / "build/release"
     copy_sources(root, copy)
+    if (root / "third_party").exists():  # what scripts/setup fetched
+        shutil.copytree(root / "third_party", copy / "third_party")
 
     op_page, rule_page = root / "docs/ADD-AN-OP.md", root / "docs/ADD-A-REWRITE.md"
     row, rule = blocks(op_page, "c++")[0], blocks(rule_page, "c++")[0]

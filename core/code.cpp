@@ -1,5 +1,6 @@
 #include "core/code.h"
 
+#include <algorithm>
 #include <cctype>
 
 #include "core/ir/build.h"
@@ -42,6 +43,13 @@ bool is_identifier(std::string_view s) {
   if (s.empty() || !is_letter(s[0])) return false;
   return std::all_of(s.begin(), s.end(), is_name_char);
 }
+
+// An array of the text: in0, out0, pout0, dout0.
+struct CodeArray {
+  std::string name, alias;  // alias: `out` where there is only out0
+  Type type;
+  bool is_output;
+};
 
 // @in0(i, j) -> in0[(i) * in0_stride0 + (j) * in0_stride1], in the indices too. Literals and comments stay as they are.
 class Expander {
@@ -137,83 +145,24 @@ void declare(std::string& out, const CodeArray& a, std::string_view name, size_t
   append(out, text("  const int64_t ", name, "_num = jt_n[", word + 2 * rank, "];\n"));
 }
 
-class CodeOp : public CustomOp {
- public:
-  CodeOp(std::string name, Runtime& runtime, Recorder& recorder, CodeText text, std::string rendered)
-      : CustomOp(std::move(name)), runtime_(runtime), recorder_(recorder), text_(std::move(text)), rendered_(std::move(rendered)) {}
+void add_all(std::vector<CodeArray>& out, const char* name, std::span<const Type> types, bool is_output) {
+  for (size_t i = 0; i < types.size(); i++) out.push_back({text(name, i), types.size() == 1 ? name : "", types[i], is_output});
+}
+std::vector<CodeArray> arrays_of(std::span<const Ref> inputs, std::span<const Type> outputs) {
+  std::vector<CodeArray> out;
+  for (size_t i = 0; i < inputs.size(); i++) out.push_back({text("in", i), "", inputs[i].type(), false});
+  add_all(out, "out", outputs, true);
+  return out;
+}
+std::vector<CodeArray> arrays_of_gradient(std::span<const Ref> inputs, std::span<const Type> outputs, size_t i) {
+  std::vector<CodeArray> out = arrays_of(inputs, {});
+  add_all(out, "pout", outputs, false);
+  for (size_t k = 0; k < outputs.size(); k++) out.push_back({text("dout", k), outputs.size() == 1 ? "dout" : "", outputs[k], false});
+  out.push_back({"out0", "out", inputs[i].type(), true});
+  return out;
+}
 
-  void forward(std::span<const HostView> inputs, std::span<const HostView> outputs) override {
-    std::vector<void*> pointers;
-    std::vector<int64_t> numbers;
-    auto add = [&](const HostView& v) {
-      pointers.push_back(v.data);
-      const Shape& s = v.type->shape;
-      numbers.insert(numbers.end(), s.dims, s.dims + s.rank);
-      int64_t strides[kMaxRank], stride = 1;
-      for (int i = s.rank; i-- > 0;) strides[i] = stride, stride *= s[i];
-      numbers.insert(numbers.end(), strides, strides + s.rank);
-      numbers.push_back(s.count());
-    };
-    for (const HostView& v : inputs) add(v);
-    for (const HostView& v : outputs) add(v);
-    pointers.push_back(numbers.data());
-    pointers.push_back(text_.data_values.data());
-    std::shared_ptr<LibraryOp> op = runtime_.kernels.code(name(), rendered_);
-    op->device.check(op->device.api().op_run(op->device.handle(), op->op, pointers.data(), pointers.size(), nullptr), name());
-  }
-
-  void backward(Node* node, std::span<const Value> dz, std::span<const char> needs, std::span<Value> dx) override {
-    std::vector<Ref> inputs(node->ins().begin(), node->ins().end());
-    std::vector<Value> held;
-    for (uint32_t i = 0; i < node->n_results; i++) inputs.push_back({node, i});
-    for (uint32_t i = 0; i < node->n_results; i++) {
-      held.push_back(dz[i] ? dz[i] : ops::zeros_like(Ref{node, i}));
-      inputs.push_back(held.back());
-    }
-    for (size_t i = 0; i < needs.size(); i++) {
-      if (!needs[i]) continue;
-      if (text_.grad_sources.empty() || text_.grad_sources[i].empty())
-        fail(JT_E_UNSUPPORTED, "grad: ", name(), " has no gradient for input ", i);
-      Type type = node->inputs()[i].type();
-      CodeText gradient{{}, text_.header, {}, text_.data_names, text_.data_values};
-      std::string rendered = render_gradient(name(), text_, i, node);
-      auto* op = new CodeOp(name() + ".grad", runtime_, recorder_, std::move(gradient), std::move(rendered));
-      dx[i] = recorder_.custom(op, inputs, {&type, 1});
-    }
-  }
-
-  static std::vector<CodeArray> arrays(std::span<const Ref> inputs, std::span<const Type> outputs) {
-    std::vector<CodeArray> out;
-    for (size_t i = 0; i < inputs.size(); i++) out.push_back({text("in", i), "", inputs[i].type(), false});
-    add_all(out, "out", outputs, true);
-    return out;
-  }
-  static void add_all(std::vector<CodeArray>& out, const char* name, std::span<const Type> types, bool is_output) {
-    for (size_t i = 0; i < types.size(); i++) out.push_back({text(name, i), types.size() == 1 ? name : "", types[i], is_output});
-  }
-  static std::vector<CodeArray> gradient_arrays(std::span<const Ref> inputs, std::span<const Type> outputs, size_t i) {
-    std::vector<CodeArray> out = arrays(inputs, {});
-    add_all(out, "pout", outputs, false);
-    for (size_t k = 0; k < outputs.size(); k++)
-      out.push_back({text("dout", k), outputs.size() == 1 ? "dout" : "", outputs[k], false});
-    out.push_back({"out0", "out", inputs[i].type(), true});
-    return out;
-  }
-  static std::string render_gradient(std::string_view who, const CodeText& t, size_t i, Node* node) {
-    std::vector<Type> outputs;
-    for (int k = 0; k < node->n_results; k++) outputs.push_back(node->results()[k].type);
-    return render_code(text(who, ": gradient of input ", i), t, t.grad_sources[i], gradient_arrays(node->ins(), outputs, i));
-  }
-
- private:
-  Runtime& runtime_;
-  Recorder& recorder_;
-  CodeText text_;
-  std::string rendered_;
-};
-
-}  // namespace
-
+// The C text of the function.
 std::string render_code(std::string_view who, const CodeText& t, std::string_view source, std::span<const CodeArray> arrays) {
   std::string out(kPrelude);
   if (!t.header.empty()) out += Expander(who, {}).run(t.header) + "\n";
@@ -230,16 +179,103 @@ std::string render_code(std::string_view who, const CodeText& t, std::string_vie
   return out + "  {\n" + Expander(who, arrays).run(source) + "\n  }\n}\n";
 }
 
-Value record_code(Recorder& recorder, Runtime& runtime, std::string name, CodeText text, std::span<const Ref> inputs,
+std::shared_ptr<CodeText> text_of(const CodeSource& s, std::span<const Ref> inputs, std::span<const Type> outputs) {
+  for (std::string_view n : s.data_names)
+    if (!is_identifier(n)) fail(JT_E_INVALID, s.name, ": `", n, "` is no name for a number");
+  auto made = std::make_shared<CodeText>();
+  made->name = s.name, made->source = s.source, made->header = s.header;
+  made->grad_sources.assign(s.grad_sources.begin(), s.grad_sources.end());
+  made->data_names.assign(s.data_names.begin(), s.data_names.end());
+  made->rendered = render_code(s.name, *made, s.source, arrays_of(inputs, outputs));
+  for (size_t i = 0; i < s.grad_sources.size(); i++) {
+    made->gradients.emplace_back();
+    if (s.grad_sources[i].empty()) continue;
+    auto gradient = std::make_shared<CodeText>();
+    gradient->name = text(s.name, ".grad");
+    gradient->rendered = render_code(text(s.name, ": gradient of input ", i), *made, s.grad_sources[i], arrays_of_gradient(inputs, outputs, i));
+    made->gradients.back() = std::move(gradient);
+  }
+  return made;
+}
+
+class CodeOp : public CustomOp {
+ public:
+  CodeOp(Recycler& home, Runtime& runtime, Recorder& recorder, std::shared_ptr<const CodeText> text, std::span<const double> data)
+      : CustomOp(home, text->name), runtime_(runtime), recorder_(recorder), text_(std::move(text)),
+        data_(data.begin(), data.end(), Recycled<double>(home)) {}
+
+  void forward(std::span<const HostView> inputs, std::span<const HostView> outputs) override {
+    List<void*> pointers;
+    List<int64_t> numbers;
+    auto add = [&](const HostView& v) {
+      pointers.push_back(v.data);
+      const Shape& s = v.type->shape;
+      numbers.insert(numbers.end(), s.dims, s.dims + s.rank);
+      int64_t strides[kMaxRank], stride = 1;
+      for (int i = s.rank; i-- > 0;) strides[i] = stride, stride *= s[i];
+      numbers.insert(numbers.end(), strides, strides + s.rank);
+      numbers.push_back(s.count());
+    };
+    for (const HostView& v : inputs) add(v);
+    for (const HostView& v : outputs) add(v);
+    pointers.push_back(numbers.data());
+    pointers.push_back(data_.data());
+    std::shared_ptr<LibraryOp> op = runtime_.kernels.code(name(), text_->rendered);
+    op->device.check(op->device.api().op_run(op->device.handle(), op->op, pointers.data(), pointers.size(), nullptr), name());
+  }
+
+  void backward(Node* node, std::span<const Value> dz, std::span<const char> needs, std::span<Value> dx) override {
+    List<Ref> inputs(node->ins().begin(), node->ins().end());
+    List<Value> held;
+    for (uint32_t i = 0; i < node->n_results; i++) inputs.push_back({node, i});
+    for (uint32_t i = 0; i < node->n_results; i++) {
+      held.push_back(dz[i] ? dz[i] : ops::zeros_like(Ref{node, i}));
+      inputs.push_back(held.back());
+    }
+    for (size_t i = 0; i < needs.size(); i++) {
+      if (!needs[i]) continue;
+      if (text_->gradients.empty() || !text_->gradients[i])
+        fail(JT_E_UNSUPPORTED, "grad: ", name(), " has no gradient for input ", i);
+      Type type = node->inputs()[i].type();
+      auto* op = make<CodeOp>(recorder_.lists, runtime_, recorder_, text_->gradients[i], data_);
+      dx[i] = recorder_.custom(op, inputs, {&type, 1});
+    }
+  }
+
+ private:
+  Runtime& runtime_;
+  Recorder& recorder_;
+  std::shared_ptr<const CodeText> text_;
+  List<double> data_;
+};
+
+uint16_t kind_of(const Type& t) { return uint16_t(int(t.dtype) << 8 | t.shape.rank); }
+
+bool is_of(const CodeText& t, const CodeSource& s, std::span<const uint16_t> types) {
+  return t.name == s.name && t.source == s.source && t.header == s.header && std::ranges::equal(t.grad_sources, s.grad_sources) &&
+         std::ranges::equal(t.data_names, s.data_names) && std::ranges::equal(t.types, types);
+}
+
+}  // namespace
+
+std::shared_ptr<const CodeText> CodeCache::get(const CodeSource& s, std::span<const Ref> inputs, std::span<const Type> outputs) {
+  constexpr size_t kMaxTexts = 1024;
+  List<uint16_t> types;
+  for (Ref in : inputs) types.push_back(kind_of(in.type()));
+  for (const Type& out : outputs) types.push_back(kind_of(out));
+  uint64_t hash = std::hash<std::string_view>()(s.source);
+  auto [at, end] = by_hash_.equal_range(hash);
+  for (; at != end; ++at)
+    if (is_of(*at->second, s, types)) return at->second;
+  std::shared_ptr<CodeText> made = text_of(s, inputs, outputs);
+  made->types.assign(types.begin(), types.end());
+  if (by_hash_.size() >= kMaxTexts) by_hash_.clear();  // ops keep theirs
+  return by_hash_.emplace(hash, std::move(made))->second;
+}
+
+Value record_code(Recorder& recorder, Runtime& runtime, CodeCache& cache, const CodeSource& source, std::span<const Ref> inputs,
                   std::span<const Type> outputs) {
-  for (const std::string& n : text.data_names)
-    if (!is_identifier(n)) fail(JT_E_INVALID, name, ": `", n, "` is no name for a number");
-  std::string rendered = render_code(name, text, text.source, CodeOp::arrays(inputs, outputs));
-  for (size_t i = 0; i < text.grad_sources.size(); i++)  // mistakes are told now
-    if (!text.grad_sources[i].empty())
-      render_code(jt::text(name, ": gradient of input ", i), text, text.grad_sources[i],
-                  CodeOp::gradient_arrays(inputs, outputs, i));
-  auto* op = new CodeOp(std::move(name), runtime, recorder, std::move(text), std::move(rendered));
+  auto* op = CustomOp::make<CodeOp>(recorder.lists, runtime, recorder, cache.get(source, inputs, outputs), source.data_values);
   return recorder.custom(op, inputs, outputs);
 }
 

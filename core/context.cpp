@@ -7,6 +7,7 @@
 #include <cstring>
 #include <thread>
 
+#include "core/code.h"
 #include "core/grad/grad.h"
 #include "core/ir/build.h"
 #include "core/planner.h"
@@ -25,7 +26,7 @@ static uintptr_t this_thread() {
 }
 
 Context::Context(std::shared_ptr<Runtime> runtime)
-    : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)) {
+    : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)), codes_(std::make_unique<CodeCache>()) {
   recorder_.checks_indices = runtime_->flags.check != "0";
 }
 
@@ -389,7 +390,7 @@ List<Value> Context::grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t
 }
 
 void Context::backward(Ref loss, uint32_t flags) {
-  Recycling recycling(lists_);
+  Recycling recycling(recorder_.lists);
   List<Cell*> cells;
   List<Ref> wrt;
   for (Cell* cell = first_grad_; cell; cell = cell->next_grad) cells.push_back(cell), wrt.push_back(value_of(*cell));

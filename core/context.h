@@ -15,6 +15,7 @@
 
 namespace jt {
 
+class CodeCache;
 class Context;
 class Planner;
 
@@ -50,7 +51,8 @@ class Context {
 
   Runtime& runtime() { return *runtime_; }
   Recorder& recorder() { return recorder_; }
-  Recycler& lists() { return lists_; }  // of one call
+  Recycler& lists() { return recorder_.lists; }
+  CodeCache& codes() { return *codes_; }
 
   // A new handle on a value; the caller owns one count.
   Cell* cell(const Value& value);
@@ -138,10 +140,10 @@ class Context {
   std::atomic<Cell*> dead_{nullptr};  // cells to be buried
   int32_t counts_to_drop_ = 0;        // of the context: its cells' one count, as often as they were none
   std::shared_ptr<Runtime> runtime_;
-  Recycler lists_;
   Recorder recorder_;
   RandomState random_;
   std::unique_ptr<Planner> planner_;
+  std::unique_ptr<CodeCache> codes_;
   Cell* first_grad_ = nullptr;  // cells that require a gradient
   int64_t n_cells_ = 0;          // together they hold one count of the context
   Cell* free_cells_ = nullptr;   // for reuse, linked by next_dead

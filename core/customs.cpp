@@ -12,10 +12,10 @@ namespace jt {
 namespace {
 
 // The pending nodes that an eval of these values needs, in program order.
-std::vector<Node*> needed_nodes(Recorder& recorder, std::span<const Ref> asked, bool also_held) {
+List<Node*> needed_nodes(Recorder& recorder, std::span<const Ref> asked, bool also_held) {
   uint32_t mark = recorder.next_mark();
   for (Ref r : asked) r.node->mark = mark;
-  std::vector<Node*> out;
+  List<Node*> out;
   for (Node* node = recorder.last_pending(); node; node = node->previous) {
     bool is_held = also_held && node->op != Op::constant && node->has_handles();
     if (node->mark != mark && !is_held) continue;
@@ -27,9 +27,9 @@ std::vector<Node*> needed_nodes(Recorder& recorder, std::span<const Ref> asked, 
 }
 
 // Those that depend on no other custom op among `nodes`.
-std::vector<Node*> first_customs(Recorder& recorder, std::span<Node* const> nodes) {
+List<Node*> first_customs(Recorder& recorder, std::span<Node* const> nodes) {
   uint32_t behind = recorder.next_mark();
-  std::vector<Node*> out;
+  List<Node*> out;
   for (Node* node : nodes) {
     bool waits = false;
     for (Ref in : node->ins()) waits |= in.node->mark == behind;
@@ -45,8 +45,8 @@ bool is_cheap(const Node* node) {
 }
 
 // What the custom ops read, and what is computed for that and read by others too.
-std::vector<Ref> roots_of(Recorder& recorder, std::span<Node* const> customs, std::span<Node* const> nodes) {
-  std::vector<Ref> roots;
+List<Ref> roots_of(Recorder& recorder, std::span<Node* const> customs, std::span<Node* const> nodes) {
+  List<Ref> roots;
   uint32_t inside = recorder.next_mark(), taken = recorder.next_mark();
   auto take = [&](Ref r) {
     if (!r.node->has(kPending) || r.node->mark == taken) return;
@@ -59,7 +59,7 @@ std::vector<Ref> roots_of(Recorder& recorder, std::span<Node* const> customs, st
     if (nodes[i]->mark == inside && nodes[i]->op != Op::custom)
       for (Ref in : nodes[i]->ins()) in.node->mark = inside;
   // From here on: inside, or taken, which is inside too. A cheap value is left to be made again from what it reads.
-  std::vector<Ref> shared;
+  List<Ref> shared;
   for (Node* node : nodes) {
     bool is_inside = node->mark == inside;
     if (is_inside && node->has_handles() && node->op != Op::constant) shared.push_back({node, 0});
@@ -88,9 +88,9 @@ std::vector<Ref> roots_of(Recorder& recorder, std::span<Node* const> customs, st
 // The function, on buffers: its outputs belong to the node afterwards. Throws only before the function was called, or what it threw to
 // end the evaluation.
 void Planner::call(Node* node) {
-  std::vector<HostView> in, out;
+  List<HostView> in, out;
   for (Ref r : node->ins()) in.push_back({&r.type(), const_cast<void*>(host_bytes(r.node->results()[r.result].buffer))});
-  struct Outputs : std::vector<Buffer*> {
+  struct Outputs : List<Buffer*> {
     ~Outputs() {
       for (Buffer* b : *this) release(b);
     }
@@ -112,7 +112,7 @@ void Planner::call(Node* node) {
     if (!of_custom_) of_custom_ = std::move(error);
     return;
   }
-  if (runtime_.trace.is_on()) runtime_.trace.add(node->custom->name(), "custom", begin, Trace::now_ns());
+  if (runtime_.trace.is_on()) runtime_.trace.add(std::string(node->custom->name()), "custom", begin, Trace::now_ns());
   stats_.library_calls.add(1);
   for (int i = 0; i < node->n_results; i++) show_buffer(node->results()[i], buffers[size_t(i)]);
   buffers.clear();
@@ -124,11 +124,11 @@ void Planner::call(Node* node) {
 
 // One round; false if there was nothing to do.
 bool Planner::run_first_customs(std::span<const Ref> asked, bool also_held) {
-  std::vector<Node*> nodes = needed_nodes(recorder_, asked, also_held);
-  std::vector<Node*> customs = first_customs(recorder_, nodes);
+  List<Node*> nodes = needed_nodes(recorder_, asked, also_held);
+  List<Node*> customs = first_customs(recorder_, nodes);
   if (customs.empty()) return false;
-  std::vector<Ref> roots = roots_of(recorder_, customs, nodes);
-  std::vector<Value> held;  // functions may let go of handles
+  List<Ref> roots = roots_of(recorder_, customs, nodes);
+  List<Value> held;  // functions may let go of handles
   for (Node* custom : customs) held.push_back(Ref{custom, 0});
   if (!roots.empty()) run_plan_of(roots, false);
   for (Node* custom : customs) {
@@ -139,6 +139,7 @@ bool Planner::run_first_customs(std::span<const Ref> asked, bool also_held) {
 }
 
 void Planner::run_customs(std::span<const Ref> asked, bool also_held) {
+  Recycling recycling(recorder_.lists);
   while (run_first_customs(asked, also_held)) {
   }
   bool any = false;

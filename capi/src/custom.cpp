@@ -12,10 +12,10 @@ namespace {
 
 constexpr size_t kMessageRoom = 512;
 
-void check_status(const std::string& who, jt_status status, const char* message) {
+void check_status(std::string_view what, std::string_view who, jt_status status, const char* message) {
   if (status == JT_OK) return;
-  if (*message) fail(status, who, ": ", message);
-  fail(status, who, ": failed with ", jt_status_name(status));
+  if (*message) fail(status, what, who, ": ", message);
+  fail(status, what, who, ": failed with ", jt_status_name(status));
 }
 
 // A handle for the length of a call.
@@ -28,8 +28,8 @@ struct Handle {
 
 class HostOp : public CustomOp {
  public:
-  HostOp(std::string name, const jt_custom_desc& desc, Context& context)
-      : CustomOp(std::move(name)), forward_(desc.forward), backward_(desc.backward), user_(desc.user), context_(context) {}
+  HostOp(Recycler& home, std::string_view name, const jt_custom_desc& desc, Context& context)
+      : CustomOp(home, name), forward_(desc.forward), backward_(desc.backward), user_(desc.user), context_(context) {}
   ~HostOp() override {
     if (release_) release_(user_);
   }
@@ -37,38 +37,38 @@ class HostOp : public CustomOp {
   void owe(void (*release)(void*)) { release_ = release; }
 
   void forward(std::span<const HostView> inputs, std::span<const HostView> outputs) override {
-    std::vector<jt_custom_buffer> in, out;
+    List<jt_custom_buffer> in, out;
     for (const HostView& v : inputs) in.push_back(buffer(v));
     for (const HostView& v : outputs) out.push_back(buffer(v));
     char message[kMessageRoom] = "";
     jt_custom_call call = {sizeof call, in.data(), in.size(), out.data(), out.size(), message, sizeof message};
     jt_status status = forward_(user_, &call);
     message[sizeof message - 1] = 0;
-    check_status(name(), status, message);
+    check_status("", name(), status, message);
   }
 
   void backward(Node* node, std::span<const Value> dz, std::span<const char> needs, std::span<Value> dx) override {
     if (!backward_) fail(JT_E_UNSUPPORTED, "grad: ", name(), " has no gradient");
-    std::vector<Handle> held;
+    List<Handle> held;
     auto handle = [&](Ref ref) {
       held.emplace_back();
       held.back().cell = context_.cell(ref);
       return wrap(held.back().cell);
     };
-    std::vector<jt_tensor*> inputs, outputs, grads;
+    List<jt_tensor*> inputs, outputs, grads;
     for (Ref in : node->ins()) inputs.push_back(handle(in));
     for (uint32_t i = 0; i < node->n_results; i++) outputs.push_back(handle({node, i}));
     for (const Value& d : dz) grads.push_back(d ? handle(d) : nullptr);
-    std::vector<jt_bool> asked(needs.begin(), needs.end());
-    std::vector<jt_tensor*> found(inputs.size(), nullptr);
-    std::vector<Handle> taken(inputs.size());  // now: nothing may fail between the call and taking what it gives
+    List<jt_bool> asked(needs.begin(), needs.end());
+    List<jt_tensor*> found(inputs.size(), nullptr);
+    List<Handle> taken(inputs.size());  // now: nothing may fail between the call and taking what it gives
     char message[kMessageRoom] = "";
     jt_custom_grad call = {sizeof call, reinterpret_cast<jt_context*>(&context_), inputs.data(), asked.data(), inputs.size(),
                            outputs.data(), grads.data(), outputs.size(), found.data(), message, sizeof message};
     jt_status status = backward_(user_, &call);
     message[sizeof message - 1] = 0;
     for (size_t i = 0; i < found.size(); i++) taken[i].cell = unwrap(found[i]);
-    check_status(text("grad: ", name()), status, message);
+    check_status("grad: ", name(), status, message);
     for (size_t i = 0; i < found.size(); i++)
       if (found[i] && needs[i]) dx[i] = checked(i, unwrap(found[i]), node->inputs()[i].type());
   }
@@ -92,21 +92,21 @@ class HostOp : public CustomOp {
   Context& context_;  // outlives its nodes
 };
 
-std::string name_of(const char* name, size_t len, const char* fallback) {
-  return name ? std::string(str("name", name, len)) : std::string(fallback);
+std::string_view name_of(const char* name, size_t len, const char* fallback) {
+  return name ? str("name", name, len) : std::string_view(fallback);
 }
 
-std::vector<Type> types_of(const std::string& who, const jt_custom_type* outputs, size_t len) {
+List<Type> types_of(std::string_view who, const jt_custom_type* outputs, size_t len) {
   require(outputs, "desc->outputs");
-  std::vector<Type> out;
+  List<Type> out;
   for (size_t i = 0; i < len; i++) out.push_back(checked_type(outputs[i].dtype, outputs[i].dims, outputs[i].dims_len));
   if (out.empty()) fail(JT_E_INVALID, who, ": desc->outputs_len is 0");
   return out;
 }
 
 struct Call {
-  std::vector<Ref> inputs;
-  Call(Context& c, const std::string& who, jt_tensor* const* in, size_t in_len, jt_tensor** outputs, size_t outputs_len,
+  List<Ref> inputs;
+  Call(Context& c, std::string_view who, jt_tensor* const* in, size_t in_len, jt_tensor** outputs, size_t outputs_len,
        size_t declared) {
     if (in_len) require(in, "inputs");
     require(outputs, "outputs");
@@ -139,11 +139,12 @@ extern "C" jt_status jt_custom(jt_context* ctx, const jt_custom_desc* desc, jt_t
     jt_custom_desc d = sized("desc", desc);
     if (d.flags) fail(JT_E_INVALID, "flags has unknown bits: ", d.flags);
     if (!d.forward) fail(JT_E_INVALID, "desc->forward is NULL");
-    std::string name = name_of(d.name, d.name_len, "custom");
-    std::vector<Type> types = types_of(name, d.outputs, d.outputs_len);
+    Recycling recycling(c.lists());
+    std::string_view name = name_of(d.name, d.name_len, "custom");
+    List<Type> types = types_of(name, d.outputs, d.outputs_len);
     c.flush_if_large();
     Call call(c, name, inputs, inputs_len, outputs, outputs_len, types.size());
-    auto* op = new HostOp(std::move(name), d, c);
+    auto* op = CustomOp::make<HostOp>(c.lists(), name, d, c);
     Value made = c.recorder().custom(op, call.inputs, types);
     give(c, made, outputs, outputs_len);
     op->owe(d.release);
@@ -156,24 +157,26 @@ extern "C" jt_status jt_code(jt_context* ctx, const jt_code_desc* desc, jt_tenso
     require(desc, "desc");
     jt_code_desc d = sized("desc", desc);
     if (d.flags) fail(JT_E_INVALID, "flags has unknown bits: ", d.flags);
-    std::string name = name_of(d.name, d.name_len, "code");
+    Recycling recycling(c.lists());
+    CodeSource t;
+    std::string_view name = t.name = name_of(d.name, d.name_len, "code");
     require(d.source, "desc->source");
-    CodeText t;
     t.source = str("source", d.source, d.source_len);
     if (d.header) t.header = str("header", d.header, d.header_len);
     if (d.grad_sources_len && d.grad_sources_len != inputs_len)
       fail(JT_E_INVALID, name, ": there are ", inputs_len, " inputs, but ", d.grad_sources_len, " gradients");
     if (d.grad_sources_len) require(d.grad_sources, "desc->grad_sources");
-    for (size_t i = 0; i < d.grad_sources_len; i++) t.grad_sources.emplace_back(d.grad_sources[i] ? d.grad_sources[i] : "");
+    List<std::string_view> grad_sources, data_names;
+    for (size_t i = 0; i < d.grad_sources_len; i++) grad_sources.emplace_back(d.grad_sources[i] ? d.grad_sources[i] : "");
     if (d.data_len) require(d.data_names, "desc->data_names"), require(d.data_values, "desc->data_values");
     for (size_t i = 0; i < d.data_len; i++) {
       require(d.data_names[i], "desc->data_names[i]");
-      t.data_names.emplace_back(d.data_names[i]);
-      t.data_values.push_back(d.data_values[i]);
+      data_names.emplace_back(d.data_names[i]);
     }
-    std::vector<Type> types = types_of(name, d.outputs, d.outputs_len);
+    t.grad_sources = grad_sources, t.data_names = data_names, t.data_values = {d.data_values, d.data_len};
+    List<Type> types = types_of(name, d.outputs, d.outputs_len);
     c.flush_if_large();
     Call call(c, name, inputs, inputs_len, outputs, outputs_len, types.size());
-    give(c, record_code(c.recorder(), c.runtime(), name, std::move(t), call.inputs, types), outputs, outputs_len);
+    give(c, record_code(c.recorder(), c.runtime(), c.codes(), t, call.inputs, types), outputs, outputs_len);
   });
 }

@@ -66,6 +66,7 @@ struct Recycled {
   Recycler* from = Recycler::current();
 
   Recycled() = default;
+  explicit Recycled(Recycler& of) : from(&of) {}
   template <class U>
   Recycled(const Recycled<U>& o) : from(o.from) {}
   T* allocate(size_t n) {

@@ -133,13 +133,15 @@ void windows_grad(GradStep& s) {
   const Shape& x = shape_of(s, 0);
   auto stride = s.node->ints(1), dilation = s.node->ints(2);
   int n = int(stride.size()), lead = x.rank - n;
-  std::string index;
+  ShortText index;
+  auto put = [&](const auto&... parts) { (append_any(index, parts), ...); };
   for (int i = 0; i < x.rank; i++) {
-    if (i) index += ", ";
-    if (i < lead) index += text("i", i);
-    else index += text("i", i, "*", stride[i - lead], "+i", i + n, "*", dilation[i - lead]);
+    if (i) put(", ");
+    if (i < lead) put("i", i);
+    else put("i", i, "*", stride[i - lead], "+i", i + n, "*", dilation[i - lead]);
   }
-  s.dx[0] = call(Op::reindex_reduce, {s.dz[0]}, Attrs().add_ints(x.extents()).add_string(index).add_string("add"));
+  JT_CHECK(!index.is_cut());
+  s.dx[0] = call(Op::reindex_reduce, {s.dz[0]}, Attrs().add_ints(x.extents()).add_string(index.view()).add_string("add"));
 }
 
 // ---- index -----------------------------------------------------------------------------------------------------------

@@ -54,13 +54,14 @@ struct VolumeConv {
   Value to_images(Recorder& r, Ref volume) const {
     int64_t before[] = {0, 0, padding[0], 0, 0}, after[] = {0, 0, padding[3], 0, 0};
     Value padded = call(Op::pad, {volume}, Attrs().add_ints(before).add_ints(after).add_real(0));
-    std::vector<Value> taps;
+    Recycling recycling(r.lists);
+    List<Value> taps;
     for (int64_t k = 0; k < kd; k++) {
       int64_t from[] = {0, 0, k * dilation[0], 0, 0}, to[] = {x[0], x[1], k * dilation[0] + reach(), x[3], x[4]};
       int64_t step[] = {1, 1, stride[0], 1, 1};
       taps.push_back(reshape(slice(padded, from, to, step), Shape{x[0], x[1], 1, out_depth, x[3], x[4]}));
     }
-    std::vector<Ref> refs(taps.begin(), taps.end());
+    List<Ref> refs(taps.begin(), taps.end());
     Value all = r.build(Op::concat, refs, Attrs().add(2));
     int64_t order[] = {0, 3, 1, 2, 4, 5};
     return reshape(transpose(all, order), images());

@@ -149,8 +149,9 @@ static Value build_concat(Recorder& r, std::span<const Ref> inputs, Attrs& attrs
   DType t = inputs[0].dtype();
   for (Ref in : inputs) t = promote(t, in.dtype());
   if (std::ranges::all_of(inputs, [&](Ref in) { return in.dtype() == t; })) return r.record(Op::concat, inputs, attrs);
-  std::vector<Value> made;
-  std::vector<Ref> refs;
+  Recycling recycling(r.lists);
+  List<Value> made;
+  List<Ref> refs;
   for (Ref in : inputs) made.push_back(converted(r, in, t)), refs.push_back(made.back());
   return r.record(Op::concat, refs, attrs);
 }

@@ -5,8 +5,9 @@
 // memory know nothing of custom ops, and a function that fails leaves everything it did not compute untouched.
 #pragma once
 #include <span>
-#include <string>
+#include <string_view>
 
+#include "core/base/recycler.h"
 #include "core/ir/node.h"
 
 namespace jt {
@@ -18,11 +19,22 @@ struct HostView {
 
 class CustomOp {
  public:
-  explicit CustomOp(std::string name) : name_(std::move(name)) {}
-  virtual ~CustomOp() = default;
+  // A T, whose constructor takes `home` first, in memory of `home`, which outlives it.
+  template <class T, class... Args>
+  static T* make(Recycler& home, Args&&... args) {
+    void* room = home.take(sizeof(T));
+    try {
+      T* made = new (room) T(home, std::forward<Args>(args)...);
+      made->bytes_ = sizeof(T);
+      return made;
+    } catch (...) {
+      home.give(room, sizeof(T));
+      throw;
+    }
+  }
   CustomOp(const CustomOp&) = delete;
 
-  const std::string& name() const { return name_; }
+  std::string_view name() const { return {name_.data(), name_.size()}; }
   // Fills the outputs. What it throws is the error of the node's values for good.
   virtual void forward(std::span<const HostView> inputs, std::span<const HostView> outputs) = 0;
   // Records the gradients of the operands that are needed; spans as in GradStep (core/grad/rules.h).
@@ -30,11 +42,21 @@ class CustomOp {
 
   void retain() { refs_++; }
   void release() {
-    if (--refs_ == 0) delete this;
+    if (--refs_) return;
+    Recycler& home = home_;
+    size_t bytes = bytes_;
+    this->~CustomOp();
+    home.give(this, bytes);
   }
 
+ protected:
+  CustomOp(Recycler& home, std::string_view name) : home_(home), name_(name.begin(), name.end(), Recycled<char>(home)) {}
+  virtual ~CustomOp() = default;
+
  private:
-  std::string name_;
+  Recycler& home_;
+  List<char> name_;
+  size_t bytes_ = 0;
   int refs_ = 1;  // of nodes; belongs to the context's thread
 };
 

@@ -15,20 +15,22 @@ class Parser {
   Parser(std::string_view who, std::string_view text, int coordinates)
       : who_(who), text_(text), coordinates_(coordinates) {}
 
-  std::vector<IndexExpr> all() {
-    std::vector<IndexExpr> out;
+  // Their number; their code too, if it is wanted.
+  int all(std::vector<IndexExpr>* out) {
+    int n = 0;
     do {
-      code_.clear();
+      code_ = out ? &out->emplace_back() : nullptr;
       sum(0);
-      out.push_back(code_);
+      n++;
     } while (take(','));
     if (peek()) wrong("unexpected text");
-    return out;
+    return n;
   }
 
  private:
-  [[noreturn]] void wrong(std::string_view what) {
-    fail(JT_E_INVALID, who_, ": index '", text_, "': ", what, " at character ", at_);
+  template <class... What>
+  [[noreturn]] void wrong(const What&... what) {
+    fail(JT_E_INVALID, who_, ": index '", text_, "': ", what..., " at character ", at_);
   }
   char peek() {
     while (at_ < text_.size() && text_[at_] == ' ') at_++;
@@ -38,6 +40,9 @@ class Parser {
     if (peek() != c) return false;
     at_++;
     return true;
+  }
+  void put(IndexStep::Kind kind, int64_t value = 0) {
+    if (code_) code_->push_back({kind, value});
   }
   int64_t number() {
     int64_t value = 0;
@@ -49,17 +54,17 @@ class Parser {
   void sum(int depth) {
     product(depth);
     for (;;) {
-      if (take('+')) product(depth), code_.push_back({IndexStep::add});
-      else if (take('-')) product(depth), code_.push_back({IndexStep::sub});
+      if (take('+')) product(depth), put(IndexStep::add);
+      else if (take('-')) product(depth), put(IndexStep::sub);
       else return;
     }
   }
   void product(int depth) {
     atom(depth);
     for (;;) {
-      if (take('*')) atom(depth), code_.push_back({IndexStep::mul});
-      else if (take('/')) atom(depth), code_.push_back({IndexStep::div});
-      else if (take('%')) atom(depth), code_.push_back({IndexStep::mod});
+      if (take('*')) atom(depth), put(IndexStep::mul);
+      else if (take('/')) atom(depth), put(IndexStep::div);
+      else if (take('%')) atom(depth), put(IndexStep::mod);
       else return;
     }
   }
@@ -67,36 +72,38 @@ class Parser {
     if (depth > kMaxDepth) wrong("too deep");
     if (take('-')) {
       atom(depth + 1);
-      code_.push_back({IndexStep::neg});
+      put(IndexStep::neg);
     } else if (take('(')) {
       sum(depth + 1);
       if (!take(')')) wrong("')' is missing");
     } else if (take('i')) {
       int64_t axis = number();
-      if (axis < 0 || axis >= coordinates_) wrong(text("i", axis, " is not one of ", coordinates_, " coordinates"));
-      code_.push_back({IndexStep::coordinate, axis});
+      if (axis < 0 || axis >= coordinates_) wrong("i", axis, " is not one of ", coordinates_, " coordinates");
+      put(IndexStep::coordinate, axis);
     } else {
       if (peek() < '0' || peek() > '9') wrong("a coordinate, a number or '(' is missing");
-      code_.push_back({IndexStep::integer, number()});
+      put(IndexStep::integer, number());
     }
   }
 
   std::string_view who_, text_;
   int coordinates_;
   size_t at_ = 0;
-  IndexExpr code_;
+  IndexExpr* code_ = nullptr;
 };
 
 }  // namespace
 
 std::vector<IndexExpr> parse_index_exprs(std::string_view who, std::string_view text, int coordinates) {
-  return Parser(who, text, coordinates).all();
+  std::vector<IndexExpr> out;
+  Parser(who, text, coordinates).all(&out);
+  return out;
 }
 
 void check_index_exprs(std::string_view who, std::string_view text, int coordinates, int axes) {
   if (axes == 0 && text.empty()) return;
-  size_t n = parse_index_exprs(who, text, coordinates).size();
-  if (n != size_t(axes)) fail(JT_E_SHAPE, who, ": index '", text, "' has ", n, " expressions for ", axes, " axes");
+  int n = Parser(who, text, coordinates).all(nullptr);
+  if (n != axes) fail(JT_E_SHAPE, who, ": index '", text, "' has ", n, " expressions for ", axes, " axes");
 }
 
 }  // namespace jt

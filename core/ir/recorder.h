@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "core/base/recycler.h"
 #include "core/base/status.h"
 #include "core/ir/node.h"
 
@@ -69,6 +70,7 @@ class Recorder {
   }
   uint32_t next_mark();       // a fresh Node::mark
   uint32_t last_mark() const { return mark_; }
+  Recycler lists;  // of one call, and of what goes with nodes
   bool may_hold_customs = false;  // a custom node may be pending
   bool in_callback = false;       // a function of the host runs inside an evaluation: nothing may be recorded or run
   bool lists_pending = true;  // false for recorders of blocks

@@ -23,7 +23,7 @@ template <class Body>
 void for_batch(LayerCall& c, int rank, const Body& body) {
   check_rank(c, rank - 1, rank);
   if (c.x().shape().rank == rank) return body();
-  std::vector<Value> inputs(c.inputs.begin(), c.inputs.end());
+  List<Value> inputs(c.inputs.begin(), c.inputs.end());
   Shape batch{1};
   for (int i = 0; i < rank - 1; i++) batch.push(c.x().shape()[i], c.x().shape().is_unit(i));
   inputs[0] = ops::reshape(c.x(), batch);

@@ -176,7 +176,7 @@ std::shared_ptr<LibraryOp> KernelCache::library(const char* name, std::span<cons
   return ops_.emplace(std::move(key), std::move(made)).first->second;
 }
 
-std::shared_ptr<LibraryOp> KernelCache::code(const std::string& who, const std::string& text) {
+std::shared_ptr<LibraryOp> KernelCache::code(std::string_view who, const std::string& text) {
   const jt_backend_api& api = device_.api();
   if (!JT_HAS(api, op_compile)) fail(JT_E_UNSUPPORTED, who, ": backend ", api.name, " compiles no C");
   std::lock_guard lock(mutex_);
@@ -186,7 +186,7 @@ std::shared_ptr<LibraryOp> KernelCache::code(const std::string& who, const std::
   try {
     device_.check(api.op_compile(device_.handle(), text.data(), text.size(), &made->op), "op_compile");
   } catch (const Error& e) {
-    throw Error(e.code(), who + ": " + e.message(), e.native());
+    throw Error(e.code(), jt::text(who, ": ", e.what()), e.native());
   }
   return codes_.emplace(text, std::move(made)).first->second;
 }

@@ -107,7 +107,7 @@ class KernelCache {
   // An op of a row; equal params are one op.
   std::shared_ptr<LibraryOp> library(const char* name, std::span<const int64_t> params);
   // An op of C text (jt_backend.h, op_compile); equal texts are compiled once.
-  std::shared_ptr<LibraryOp> code(const std::string& who, const std::string& text);
+  std::shared_ptr<LibraryOp> code(std::string_view who, const std::string& text);
   int64_t compiled() const { return compiled_; }
   int64_t from_disk() const { return from_disk_; }
   size_t count();

@@ -1,38 +1,16 @@
 // A loop in its steady state - recording, finding the plan, launching - takes nothing from the heap and asks nothing of
 // the system; a training loop takes no new buffers either.
 //
-// operator new of this program is the library's too; jt's buffers come from an allocator that the runtime counts.
+// jt's buffers come from an allocator that the runtime counts.
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
-#include "tests/capi/capi.h"
+#include "tests/capi/heap.h"
 
 using namespace jt::test;
-
-static std::atomic<int64_t> news{0};
-[[gnu::noinline]] void* operator new(size_t bytes) {
-  news.fetch_add(1, std::memory_order_relaxed);
-  if (void* p = std::malloc(bytes ? bytes : 1)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
-
-// What `count` calls of a loop's body take, after as many to warm up.
-template <class Body>
-static int64_t news_of(int count, Body body) {
-  for (int i = 0; i < count; i++) body();
-  int64_t before = news;
-  for (int i = 0; i < count; i++) body();
-  return news - before;
-}
 
 // A loop with handles of its own: tests/capi/capi.h would be counted, too.
 struct Loop {
@@ -181,12 +159,6 @@ jt_attr integer(const char* name, int64_t value) { return {name, JT_ATTR_I64, va
 jt_attr number(const char* name, double value) { return {name, JT_ATTR_F64, 0, value}; }
 jt_attr integers(const char* name, const int64_t* values, size_t n) { return {name, JT_ATTR_INTS, 0, 0, values, n}; }
 
-template <class Body>
-void expect_none(const char* what, Body body) {
-  for (int i = 0; i < 20; i++) body();
-  EXPECT_EQ(news_of(20, body), 0) << what;
-}
-
 // A call that gives one tensor, run and released.
 template <class Call>
 void expect_none_of(const Handles& h, const char* what, Call call) {
@@ -307,6 +279,39 @@ TEST(SteadyApi, GradientsTakeNothing) {
   });
 }
 
+TEST(SteadyApi, OpsOfTheProgramTakeNothing) {
+  Handles h;
+  jt_tensor *x = h.x, *y = nullptr, *dx = nullptr;
+  must(jt_tensor_set_requires_grad(h.ctx, x, 1));
+  const int64_t dims[2] = {4, 8};
+  const jt_custom_type out = {JT_F32, dims, 2};
+  auto by_gradient = [&](const char* what, auto record) {
+    expect_none_of(h, what, [&](jt_tensor** z) { return record(z); });
+    expect_none(what, [&] {
+      must(record(&y)), must(jt_sum(h.ctx, y, nullptr, 0, 0, &dx)), jt_tensor_release(y);
+      must(jt_grad(h.ctx, dx, &x, 1, nullptr, 0, &y, 1)), must(jt_eval(h.ctx, &y, 1));
+      jt_tensor_release(y), jt_tensor_release(dx);
+    });
+  };
+  jt_custom_desc d{};
+  d.struct_size = sizeof d, d.outputs = &out, d.outputs_len = 1;
+  d.name = "a name that is longer than what fits beside its length", d.name_len = JT_NUL;
+  d.forward = [](void*, const jt_custom_call* c) {
+    for (size_t i = 0; i < 32; i++) static_cast<float*>(c->outputs[0].data)[i] = 2 * static_cast<const float*>(c->inputs[0].data)[i];
+    return jt_status(JT_OK);
+  };
+  d.backward = [](void*, const jt_custom_grad* c) { return jt_add(c->ctx, c->grads[0], c->grads[0], c->input_grads); };
+  by_gradient("custom", [&](jt_tensor** z) { return jt_custom(h.ctx, &d, &x, 1, z, 1); });
+
+  const char *gradient = "for (int64_t i = 0; i < out_num; i++) out[i] = dout[i] * data_factor_of_the_whole;", *name = "factor_of_the_whole";
+  double factor = 1;
+  jt_code_desc code{};
+  code.struct_size = sizeof code, code.outputs = &out, code.outputs_len = 1, code.name = d.name, code.name_len = JT_NUL;
+  code.source = "for (int64_t i = 0; i < out_num; i++) out[i] = in0[i] * data_factor_of_the_whole;", code.source_len = JT_NUL;
+  code.grad_sources = &gradient, code.grad_sources_len = 1, code.data_names = &name, code.data_values = &factor, code.data_len = 1;
+  by_gradient("code", [&](jt_tensor** z) { return factor += 1, jt_code(h.ctx, &code, &x, 1, z, 1); });
+}
+
 TEST(SteadyApi, TensorsTakeNothing) {
   Handles h;
   const int64_t dims[2] = {4, 8};
@@ -355,4 +360,53 @@ TEST(SteadyApi, TensorsTakeNothing) {
   });
   expect_none("sync", [&] { must(jt_sync(h.ctx)); });
   expect_none("statistics", [&] { h.s.stats(), h.s.memory(); });
+}
+
+TEST(SteadyApi, QuestionsTakeNothing) {
+  Handles h;
+  jt_module* chain = h.module("Sequential");
+  must(jt_module_add_child(h.ctx, chain, "the first of a long name", JT_NUL, h.module("Linear", {integer("in_features", 8), integer("out_features", 8)})));
+  must(jt_module_add_child(h.ctx, chain, "second", JT_NUL, h.module("Dropout")));
+  must(jt_tensor_set_requires_grad(h.ctx, h.w, 1));
+  jt_optimizer* adam = h.optimizer("adam", {}, h.w);
+  jt_tensor *loss = nullptr, *t = nullptr;
+  must(jt_sum(h.ctx, h.w, nullptr, 0, 0, &loss)), must(jt_optimizer_step(h.ctx, adam, loss)), jt_tensor_release(loss);
+  const int64_t dims[2] = {8, 8};
+  expect_none_of(h, "scalar_i64", [&](jt_tensor** out) { return jt_scalar_i64(h.ctx, 7, JT_I64, out); });
+  expect_none_of(h, "init", [&](jt_tensor** out) { return jt_init(h.ctx, "xavier_uniform", JT_NUL, dims, 2, JT_F32, out); });
+  expect_none_of(h, "module_get", [&](jt_tensor** out) { return jt_module_get(h.ctx, chain, "the first of a long name.weight", JT_NUL, out); });
+  expect_none("item_i64", [&] {
+    int64_t item = 0;
+    must(jt_sum(h.ctx, h.labels, nullptr, 0, 0, &t)), must(jt_tensor_item_i64(h.ctx, t, &item));
+    EXPECT_TRUE(jt_tensor_is_ready(t));
+    jt_tensor_release(t);
+  });
+  expect_none("children", [&] {
+    jt_module* child = nullptr;
+    must(jt_module_child(h.ctx, chain, "second", JT_NUL, &child));
+    EXPECT_STREQ(jt_module_child_name(chain, 1), "second");
+    jt_module_release(child);
+  });
+  expect_none("optimizer", [&] {
+    double lr = 0;
+    const char* name = nullptr;
+    must(jt_optimizer_get_lr(h.ctx, adam, &lr));
+    for (size_t i = 0; i < jt_optimizer_state_count(adam); i++) must(jt_optimizer_state(h.ctx, adam, i, &name, &t)), jt_tensor_release(t);
+  });
+  expect_none("map_export", [&] {
+    jt_mapping m{};
+    m.struct_size = sizeof m;
+    must(jt_tensor_map_export(h.ctx, h.x, &m)), jt_tensor_unmap(&m);
+  });
+  expect_none("kernels", [&] {
+    EXPECT_GT(jt_kernel_count(h.s.rt), 0u);
+    must(jt_stats_set_timing(h.s.rt, 1)), must(jt_stats_set_timing(h.s.rt, 0)), must(jt_stats_reset(h.s.rt));
+  });
+  expect_none("watch", [&] {
+    must(jt_context_set_watch(h.ctx, [](void*, int64_t, int64_t) { return jt_status(JT_OK); }, nullptr));
+    must(jt_context_set_watch(h.ctx, nullptr, nullptr));
+    jt_error_info e{};
+    e.struct_size = sizeof e;
+    jt_last_error(&e);
+  });
 }

@@ -1,0 +1,131 @@
+// Every op and every layer, its gradient too, on operands of several dtypes: called again and again, it takes nothing from the heap,
+// nor does a call that is refused.
+#include <set>
+
+#include "tests/capi/heap.h"
+#include "tests/nn/cases.h"
+
+using namespace jt::test;
+
+namespace {
+
+Tensor operand(const Session& s, const Operand& o) {
+  Tensor made = s.make(jt_ones, o.dims.data(), o.dims.size(), o.dtype);
+  must(jt_eval(s.ctx, &made.handle, 1));
+  return made;
+}
+
+// The case itself, and each float operand, and all of them, of another dtype.
+std::vector<Case> with_dtypes(const Case& base) {
+  std::vector<Case> out = {base};
+  for (jt_dtype t : {JT_F64, JT_F16, JT_BF16, JT_I32}) {
+    Case all = base;
+    for (size_t i = 0; i < base.operands.size(); i++) {
+      if (base.operands[i].dtype != JT_F32) continue;
+      Case one = base;
+      one.operands[i].dtype = all.operands[i].dtype = t;
+      if (base.operands.size() > 1) out.push_back(one);
+    }
+    out.push_back(all);
+  }
+  return out;
+}
+
+// Calls `record`, which gives 0 where the dtypes are refused, evaluates what it makes and, where there is one, its gradient.
+class Loop {
+ public:
+  explicit Loop(const Session& session) : s(session) {}
+  int calls = 0, refusals = 0, gradients = 0;
+
+  template <class Record>
+  bool check(const std::string& what, const Case& c, Record record) {
+    std::vector<Tensor> held;
+    std::vector<jt_tensor*> in, wrt;
+    for (const Operand& o : c.operands) held.push_back(operand(s, o)), in.push_back(held.back());
+    jt_tensor* out = record(in);
+    if (!out) {
+      expect_none(what + ", refused", [&] { record(in); });
+      refusals++;
+      return false;
+    }
+    expect_none(what, [&] { run(record(in)); });
+    calls++;
+    for (jt_tensor* x : in)
+      if (jt_tensor_set_requires_grad(s.ctx, x, 1) == JT_OK) wrt.push_back(x);
+    jt_tensor_release(std::exchange(out, record(in)));  // now as what a gradient flows through
+    std::vector<jt_tensor*> dx(wrt.size());
+    bool has_gradient = !wrt.empty() && grad(out, wrt, dx);
+    jt_tensor_release(out);
+    if (!has_gradient) return true;
+    expect_none(what + ", gradient", [&] {
+      jt_tensor* y = record(in);
+      grad(y, wrt, dx);
+      jt_tensor_release(y);
+    });
+    gradients++;
+    return true;
+  }
+
+ private:
+  void run(jt_tensor* y) {
+    must(jt_eval(s.ctx, &y, 1));
+    jt_tensor_release(y);
+  }
+  bool grad(jt_tensor* y, const std::vector<jt_tensor*>& wrt, std::vector<jt_tensor*>& dx) {
+    jt_tensor* dy = nullptr;
+    must(jt_full_like(s.ctx, y, 1, &dy));
+    bool is_there = jt_grad(s.ctx, y, wrt.data(), wrt.size(), dy, JT_GRAD_ALLOW_UNUSED, dx.data(), dx.size()) == JT_OK;
+    jt_tensor_release(dy);
+    if (!is_there) return false;
+    must(jt_eval(s.ctx, dx.data(), dx.size()));
+    for (jt_tensor* d : dx) jt_tensor_release(d);
+    return true;
+  }
+  const Session& s;
+};
+
+TEST(SteadySweep, EveryOpTakesNothing) {
+  Session s;
+  Loop loop(s);
+  for (size_t i = 0; i < jt_op_count(); i++) {
+    std::string name = jt_op_name(i);
+    bool any = false;
+    for (const Case& c : with_dtypes(base_of(name, jt_op_signature(i)))) {
+      Fields attrs(c.text());
+      std::string what = name + c.shapes();
+      for (const Operand& o : c.operands) what += std::string(" ") + jt_dtype_name(o.dtype);
+      any |= loop.check(what, c, [&](const std::vector<jt_tensor*>& in) {
+        jt_tensor* out = nullptr;
+        jt_op_call(s.ctx, name.c_str(), JT_NUL, in.data(), in.size(), attrs.data(), attrs.size(), &out, 1);
+        return out;
+      });
+    }
+    EXPECT_TRUE(any) << name << " is called wrongly: " << last_message();
+  }
+  std::printf("%d calls, %d gradients, %d refusals\n", loop.calls, loop.gradients, loop.refusals);
+  EXPECT_GT(loop.calls, 500);
+  EXPECT_GT(loop.gradients, 200);
+}
+
+TEST(SteadySweep, EveryLayerTakesNothing) {
+  Session s;
+  Loop loop(s);
+  std::set<std::string> kinds;
+  for (const auto& [kind, base] : layer_cases()) {
+    kinds.insert(kind);
+    Module module(s, kind.c_str(), base.text());
+    for (bool is_training : {true, false}) {
+      module.training(is_training);
+      bool is_called = loop.check(kind + " " + base.text() + (is_training ? ", training" : ""), base, [&](const std::vector<jt_tensor*>& in) {
+        jt_tensor* out = nullptr;
+        must(jt_module_forward(s.ctx, module, in.data(), in.size(), &out, 1));
+        return out;
+      });
+      EXPECT_TRUE(is_called) << kind;
+    }
+  }
+  std::printf("%d calls of %zu layers, %d gradients\n", loop.calls, kinds.size(), loop.gradients);
+  EXPECT_GE(kinds.size() + 2, jt_layer_count()) << "all but Module and Sequential";
+}
+
+}  // namespace

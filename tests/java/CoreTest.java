@@ -57,10 +57,10 @@ class CoreTest {
 
   @Test
   void everyStatusHasItsException() {
-    Map<String, Class<?>> kinds = Map.of("JT_E_INVALID", ArgumentException.class, "JT_E_SHAPE", ShapeException.class, "JT_E_DTYPE", DTypeException.class, "JT_E_NOMEM", MemoryException.class,
+    Map<String, Class<?>> kinds = Map.of("JT_E_INDEX", IndexException.class, "JT_E_INVALID", ArgumentException.class, "JT_E_SHAPE", ShapeException.class, "JT_E_DTYPE", DTypeException.class, "JT_E_NOMEM", MemoryException.class,
         "JT_E_COMPILE", CompileException.class, "JT_E_UNSUPPORTED", UnsupportedException.class, "JT_E_CANCELLED", CancelledException.class, "JT_E_IO", FileException.class, "JT_E_BUSY", BusyException.class);
     int found = 0;
-    for (int code = -1; code >= -19; code--) {
+    for (int code = -1; code >= -20; code--) {
       JtException e = JtException.of(code, 0, "x", null);
       assertEquals(code, e.code());
       Class<?> kind = kinds.get(Text.of(Native.status_name(code)));
@@ -70,6 +70,16 @@ class CoreTest {
       }
     }
     assertEquals(kinds.size(), found);
+  }
+
+  @Test
+  void anIndexOutOfRangeNamesOpIndexAndExtent() {
+    Tensor x = Tensor.of(new float[] {1, 2, 3}, 3);
+    for (long index : new long[] {3, -4, Long.MAX_VALUE}) {
+      Tensor picked = x.take(Tensor.of(new long[] {0, index}, 2), 0);
+      String text = assertThrows(IndexException.class, picked::toFloats).getMessage();
+      assertTrue(text.contains("take") && text.contains(Long.toString(index)) && text.contains("extent of 3"), text);
+    }
   }
 
   @Test

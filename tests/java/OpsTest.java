@@ -182,7 +182,14 @@ class OpsTest {
     return Vectors.ofNumbers(words, from, Vectors.dtype(words[at].substring(0, words[at].indexOf('['))), Vectors.shape(words[at]));
   }
 
+  /** Cases with an index outside of its extent: what rows give for it stands in the vectors, and is had where nothing is checked. */
+  private static final Set<String> OUTSIDE = Set.of("take", "scatter_add", "scatter set", "scatter add", "scatter mul", "scatter max", "scatter min", "embedding", "one_hot", "nll");
+
   private static void compare(String name, Tensor got, String[] words) {
+    if (OUTSIDE.contains(name.substring("case ".length())) && !"0".equals(System.getenv("JT_CHECK"))) {
+      assertThrows(IndexException.class, got::eval, name);
+      return;
+    }
     double bound = words.length > 2 && words[2].startsWith("~") ? Double.parseDouble(words[2].substring(1)) : 0;
     Tensor want = value(words, 1);
     assertEquals(want.dtype(), got.dtype(), name);

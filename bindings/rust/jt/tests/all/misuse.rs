@@ -11,6 +11,9 @@ use jt::{index, io, nn, optim, Context, DType, Error, ErrorKind, Runtime, Tensor
 const INTS: &[&str] = &["axes", "shape", "starts", "stops", "steps", "before", "after", "size", "stride", "dilation", "padding"];
 const INTEGERS: &[&str] = &["axis", "seed", "stream", "counter", "groups", "classes", "correction"];
 const REALS: &[&str] = &["value", "p", "slope", "alpha", "low", "high", "eps", "beta", "delta"];
+const FLAGS: &[&str] = &["keepdims", "channels_last", "negative", "log_target"];
+const FIELD_FLAGS: &[&str] = &["affine", "bias", "ceil_mode", "count_include_pad", "elementwise_affine", "track_running_stats"];
+const FIELD_WORDS: &[&str] = &["reduction", "approximate", "nonlinearity"];
 
 fn wild(list: &str, integer: i64, real: f64, text: &str, dtype: &str) -> Given {
     let mut out = Given::default();
@@ -19,6 +22,7 @@ fn wild(list: &str, integer: i64, real: f64, text: &str, dtype: &str) -> Given {
     INTEGERS.iter().for_each(|name| drop(set(name, integer.to_string())));
     REALS.iter().for_each(|name| drop(set(name, real.to_string())));
     ["combine", "index"].iter().for_each(|name| drop(set(name, text.to_owned())));
+    FLAGS.iter().for_each(|name| drop(set(name, (integer % 2 != 0).to_string())));
     set("dtype", dtype.to_owned());
     out
 }
@@ -51,8 +55,9 @@ fn every_op_refuses_what_does_not_fit_and_says_its_name() {
             ];
             for (k, list) in lists.iter().enumerate() {
                 let real = [0.5, f64::NAN, f64::INFINITY, -1.0][k];
-                let given = wild(list, value, real, ["i0", "", "i99*/2", "(("][k], ["f32", "bool", "i64", "u8"][k]);
                 for count in 0..4 {
+                    let text = ["i0", "add", "", "set", "i99*/2", "max", "((", "none"][(k + 3 * count) % 8];
+                    let given = wild(list, value, real, text, ["f32", "bool", "i64", "u8"][k]);
                     let operands: Vec<_> = (0..count).map(|i| &pool[(i * 5 + k + count) % pool.len()]).collect();
                     match call(&ctx, name, &operands, &given) {
                         Ok(made) => {
@@ -78,8 +83,10 @@ fn every_op_refuses_what_does_not_fit_and_says_its_name() {
 fn every_layer_refuses_fields_out_of_range() {
     let ctx = context();
     for kind in nn::KINDS.iter().filter(|kind| **kind != "Module" && **kind != "Sequential") {
-        for value in ["0", "-1", "3", "4611686018427387904"] {
+        for (value, word) in [("0", "none"), ("1", "tanh"), ("-1", "relu"), ("3", "sum"), ("4611686018427387904", "no such word")] {
             let mut given = Given::default();
+            FIELD_FLAGS.iter().for_each(|name| drop(given.0.insert(name.to_string(), value.to_owned())));
+            FIELD_WORDS.iter().for_each(|name| drop(given.0.insert(name.to_string(), word.to_owned())));
             for name in [
                 "in_features",
                 "out_features",
@@ -162,6 +169,20 @@ fn support_fields() -> Given {
 
 fn kind<T>(result: Result<T, Error>) -> ErrorKind {
     result.err().expect("an error").kind()
+}
+
+#[test]
+fn an_index_out_of_range_is_an_error_that_names_op_index_and_extent() {
+    let ctx = context();
+    let x = ctx.tensor(&[1.0f32, 2.0, 3.0], &[3]).unwrap();
+    for index in [3i64, -4, i64::MAX] {
+        let picked = x.try_take(&ctx.tensor(&[0, index], &[2]).unwrap(), 0).unwrap();
+        let error = picked.to_vec::<f32>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Index);
+        let facts = ["take", &index.to_string(), "extent of 3"];
+        assert!(facts.iter().all(|fact| error.message().contains(fact)), "{}", error);
+    }
+    still_works(&ctx);
 }
 
 #[test]

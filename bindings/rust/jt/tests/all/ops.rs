@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{call, context, dtype, numbers, read, shape_of, tensor, Given, NAMES};
-use jt::{Context, DType, Tensor};
+use jt::{Context, DType, ErrorKind, Tensor};
 
 fn words_of(bits: &[u64], dtype: DType) -> Vec<u8> {
     let size = match dtype {
@@ -158,6 +158,14 @@ fn graph(text: &str) -> Option<Graph<'_>> {
     Some(out)
 }
 
+/// Cases with an index outside of its extent: what rows give for it stands in the vectors, and is had where nothing is checked.
+const OUTSIDE: &[&str] =
+    &["take", "scatter_add", "scatter set", "scatter add", "scatter mul", "scatter max", "scatter min", "embedding", "one_hot", "nll"];
+
+fn looks_at_indices() -> bool {
+    std::env::var_os("JT_CHECK").map_or(true, |check| check != "0")
+}
+
 fn check_graph(ctx: &Context, name: &str, graph: &Graph<'_>, seen: &RefCell<BTreeSet<String>>) {
     let mut values: BTreeMap<String, Tensor> = BTreeMap::new();
     for (i, text) in graph.inputs.iter().enumerate() {
@@ -174,6 +182,11 @@ fn check_graph(ctx: &Context, name: &str, graph: &Graph<'_>, seen: &RefCell<BTre
     assert_eq!(graph.returned.len(), graph.outputs.len(), "{}", name);
     for (result, text) in graph.returned.iter().zip(&graph.outputs) {
         let (got, (want, bound)) = (&values[*result], value(ctx, text));
+        if OUTSIDE.contains(&name) && looks_at_indices() {
+            let error = got.to_bytes().err().unwrap_or_else(|| panic!("{}: an index is outside of its extent", name));
+            assert_eq!(error.kind(), ErrorKind::Index, "{}: {}", name, error);
+            continue;
+        }
         assert_eq!(got.ty(), want.ty(), "{}", name);
         let bound = if bound > 0.0 { bound } else { 1e-12 };
         for (a, b) in numbers(got).into_iter().zip(numbers(&want)) {

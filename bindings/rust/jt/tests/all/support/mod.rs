@@ -21,7 +21,9 @@ pub fn read(path: &str) -> String {
 
 pub fn context() -> Context {
     let runtime = Runtime::builder().environment(true).without_disk_cache(true).build().unwrap();
-    Context::new(&runtime).unwrap()
+    let ctx = Context::new(&runtime).unwrap();
+    ctx.seed(1).unwrap(); // the same numbers each time
+    ctx
 }
 
 pub fn dtype(name: &str) -> DType {

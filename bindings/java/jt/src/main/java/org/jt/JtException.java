@@ -47,6 +47,7 @@ public class JtException extends RuntimeException {
       case -14: return new BusyException(code, nativeCode, message, cause);
       case -16: return new NotFoundException(code, nativeCode, message, cause);
       case -17: return new WrongContextException(code, nativeCode, message, cause);
+      case -20: return new IndexException(code, nativeCode, message, cause);
       default: return new JtException(code, nativeCode, message, cause);
     }
   }

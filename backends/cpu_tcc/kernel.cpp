@@ -67,7 +67,7 @@ void Kernel::run_range(const int64_t* args, int64_t begin, int64_t end, char* sc
 
 void Kernel::run_code(MachineCode code, const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
   code(args, begin, end, scratch, numbered_);
-  bool may_have_streamed = args[kArgOuter] * args[kArgInner] > vm::kStreamBytes / int64_t(sizeof(double));
+  bool may_have_streamed = args[kArgOuter] * args[kArgInner] > loops::kStreamBytes / int64_t(sizeof(double));
   if (may_have_streamed) vm::store_fence();
 }
 

@@ -1,5 +1,7 @@
 #include "core/base/program.h"
 
+#include <cstring>
+
 #include "core/base/element.h"
 #include "core/base/text.h"
 
@@ -86,6 +88,35 @@ std::string to_text(const Program& program) {
     for (int k = stage.first; k < stage.last; k++) out += text("  ", to_text(program.instrs[k]), "\n");
   }
   return out;
+}
+
+int64_t bits_of(Neutral n, DType t) {
+  auto bits = [](auto value) {
+    int64_t out = 0;
+    std::memcpy(&out, &value, sizeof value);
+    return out;
+  };
+  int64_t one = t == JT_F16 ? 0x3c00 : 0x3f80, infinity = t == JT_F16 ? 0x7c00 : 0x7f80;  // of halves
+  switch (t) {
+    case JT_BOOL: return value_of<uint8_t>(n);
+    case JT_I8: return n == Neutral::least ? 0x80 : n == Neutral::most ? 0x7f : value_of<int32_t>(n);
+    case JT_U8: return n == Neutral::most ? 0xff : int64_t(value_of<uint64_t>(n));
+    case JT_I16: return bits(value_of<int16_t>(n));
+    case JT_U16: return bits(value_of<uint16_t>(n));
+    case JT_I32: return bits(value_of<int32_t>(n));
+    case JT_U32: return bits(value_of<uint32_t>(n));
+    case JT_I64: return value_of<int64_t>(n);
+    case JT_U64: return bits(value_of<uint64_t>(n));
+    case JT_F32: return bits(value_of<float>(n));
+    case JT_F64: return bits(value_of<double>(n));
+    case JT_F16:
+    case JT_BF16:
+      if (n == Neutral::zero) return 0;
+      if (n == Neutral::one) return one;
+      return n == Neutral::most ? infinity : n == Neutral::least ? infinity | 0x8000 : 0x8000;
+    default: return 0;
+  }
+  return 0;
 }
 
 }  // namespace jt

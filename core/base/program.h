@@ -14,8 +14,10 @@
 // Modes differ in speed only: a reduction's order is over logical indices (see Reduction).
 #pragma once
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "core/base/dtype.h"
@@ -51,6 +53,49 @@ const char* name(Reduction r);
 // How a scatter combines what is stored with what comes; in order of the source elements.
 enum class Combine : uint8_t { set, add, mul, max, min };
 const char* name(Combine c);
+
+// Numbers that change nothing: what lanes begin with, what a reduction of no elements gives, what a combining store begins from.
+enum class Neutral : uint8_t {
+  zero,
+  minus_zero,  // of integers 0
+  one,
+  least, most  // of the type; of floats the infinities
+};
+constexpr Neutral identity(Reduction r) {
+  switch (r) {
+    case Reduction::sum: return Neutral::minus_zero;
+    case Reduction::prod: return Neutral::one;
+    case Reduction::max:
+    case Reduction::any: return Neutral::least;
+    case Reduction::min:
+    case Reduction::all: return Neutral::most;
+    default: return Neutral::zero;  // argmax, argmin: an index
+  }
+}
+constexpr Neutral of_nothing(Reduction r) { return r == Reduction::sum ? Neutral::zero : identity(r); }
+constexpr Neutral identity(Combine c) {
+  switch (c) {
+    case Combine::mul: return Neutral::one;
+    case Combine::max: return Neutral::least;
+    case Combine::min: return Neutral::most;
+    default: return Neutral::zero;
+  }
+}
+// As a value of a compute type; uint8_t: a bool.
+template <class T>
+constexpr T value_of(Neutral n) {
+  constexpr bool is_bool = std::is_same_v<T, uint8_t>, is_float = std::is_floating_point_v<T>;
+  using Limits = std::numeric_limits<T>;
+  switch (n) {
+    case Neutral::zero: return T(0);
+    case Neutral::minus_zero: return T(-0.0f);
+    case Neutral::one: return T(1);
+    case Neutral::least: return is_bool ? T(0) : is_float ? -Limits::infinity() : Limits::lowest();
+    case Neutral::most: return is_bool ? T(1) : is_float ? Limits::infinity() : Limits::max();
+  }
+  return T(0);
+}
+int64_t bits_of(Neutral n, DType t);  // as it lies in memory, in the low bytes
 
 enum class Code : uint8_t {
   scalar,   // dst <- scalar argument `operand`                              uniform

@@ -83,30 +83,21 @@ Op combining_op(Reduction r) {
   }
 }
 
-// The least (greatest) value of a dtype; floats: the infinities.
-Word least(DType t) { return t == JT_BOOL ? Word{.b8 = 0} : word_of(t, -std::numeric_limits<double>::infinity()); }
-Word greatest(DType t) { return t == JT_BOOL ? Word{.b8 = 1} : word_of(t, std::numeric_limits<double>::infinity()); }
-
-Word identity(Reduction r, DType t) {
-  switch (r) {
-    case Reduction::sum: return word_of(t, -0.0);
-    case Reduction::prod: return word_of(t, 1);
-    case Reduction::max: return least(t);
-    case Reduction::min: return greatest(t);
-    default: return {.b8 = r == Reduction::all};
-  }
+Word word_of_neutral(Neutral n, DType t) {
+  int64_t bits = bits_of(n, t);
+  return load(t, reinterpret_cast<const unsigned char*>(&bits));
 }
 
 // The order that program.h defines: 64 lanes, a halving tree per 4096 values, a binary counter over these.
 Word reduced(Reduction r, DType dtype, std::span<const Word> values) {
-  if (values.empty()) return r == Reduction::sum ? word_of(dtype, 0) : identity(r, dtype);
+  if (values.empty()) return word_of_neutral(of_nothing(r), dtype);
   CType type = ctype_of(dtype);
   auto combine = [&](Word a, Word b) { return element(combining_op(r), type, a, b, {}); };
   std::vector<std::pair<int, Word>> counter;  // (level, value of 2^level blocks), earlier blocks first
   for (size_t first = 0; first < values.size(); first += kReduceBlock) {
     auto block = values.subspan(first, std::min<size_t>(kReduceBlock, values.size() - first));
     Word lanes[kLanes];
-    std::fill_n(lanes, kLanes, identity(r, dtype));
+    std::fill_n(lanes, kLanes, word_of_neutral(identity(r), dtype));
     for (size_t i = 0; i < block.size(); i++) lanes[i % kLanes] = combine(lanes[i % kLanes], block[i]);
     for (int half = kLanes / 2; half; half /= 2)
       for (int l = 0; l < half; l++) lanes[l] = combine(lanes[l], lanes[l + half]);
@@ -337,7 +328,8 @@ void evaluate_reindex_reduce(const Node* node, const HostValue& x, HostValue& z)
   auto exprs = index_exprs(node, x.type.shape.rank, z.type.shape.rank);
   std::string_view combine = node->string(2);
   DType t = z.type.dtype;
-  Word first = combine == "add" ? word_of(t, 0) : combine == "mul" ? word_of(t, 1) : combine == "max" ? least(t) : greatest(t);
+  Combine how = combine == "add" ? Combine::add : combine == "mul" ? Combine::mul : combine == "max" ? Combine::max : Combine::min;
+  Word first = word_of_neutral(identity(how), t);
   for (int64_t n = 0; n < z.type.count(); n++) put(z, n, first);
   for_each(x.type.shape, [&](const Index& index, int64_t n) { combine_into(z, index_of(exprs, index), combine, x, n); });
 }

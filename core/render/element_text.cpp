@@ -126,10 +126,8 @@ bool names_long_function(std::string_view text, CType type) {
 
 }  // namespace
 
-const char* ElementText::spelling(CType type) { return kTypeNames[int(type)].value; }
-
 const char* ElementText::type_name(CType type) const {
-  return type == CType::b8 && !dialect_.has_name_spaces ? "unsigned char" : spelling(type);
+  return type == CType::b8 && !dialect_.has_name_spaces ? "unsigned char" : kTypeNames[int(type)].value;
 }
 
 std::string ElementText::name_of(std::string_view function, CType type) const {
@@ -184,10 +182,10 @@ std::string ElementText::definition_of_row(int row, CType type) const {
   return text(out, ") { return (", value, ")(", is_bool ? "(" : "", expression, is_bool ? ") & 1" : "", "); }\n");
 }
 
-bool ElementText::is_printable(int row, CType type) const {
-  const char* expression = expression_of(row, type);
-  if (std::strcmp(expression, "none") == 0) return false;
-  return !dialect_.vectorises_only || vectorises(expression, type, dialect_);
+bool ElementText::is_printable(int row, CType type) { return std::strcmp(expression_of(row, type), "none") != 0; }
+
+bool ElementText::vectorises(int row, CType type) const {
+  return is_printable(row, type) && jt::vectorises(expression_of(row, type), type, dialect_);
 }
 
 bool ElementText::is_costly(int row, CType type) { return names_long_function(expression_of(row, type), type); }

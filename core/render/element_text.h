@@ -10,23 +10,17 @@
 #include <vector>
 
 #include "core/base/element.h"
+#include "core/render/dialect.h"
 
 namespace jt {
-
-struct Dialect {
-  bool has_name_spaces = true;
-  std::string_view function = "FN";             // what a definition begins with
-  bool declares_libm = false;                   // fma, sqrt and their like are declared; else `__builtin_` names them
-  // Only rows that a compiler vectorises as a part of a longer loop can be printed: no calls, branches, integer divisions.
-  bool vectorises_only = false;
-  bool rounds_in_an_instruction = false;        // fma, floor, ceil, trunc, rint are no calls
-};
 
 class ElementText {
  public:
   explicit ElementText(const Dialect& dialect) : dialect_(dialect) {}
 
-  bool is_printable(int row, CType type) const;
+  static bool is_printable(int row, CType type);
+  // As a part of a longer loop: without calls, branches, integer divisions.
+  bool vectorises(int row, CType type) const;
   // Costs more than memory does: an exponential, a logarithm.
   static bool is_costly(int row, CType type);
   // The name of the row's function, which will be defined. It is printable.
@@ -35,8 +29,7 @@ class ElementText {
   std::string use(const char* function, CType type);
   // Definitions of all that is used, callees first.
   std::string definitions() const;
-  static const char* spelling(CType type);  // of values in C++: `float`; a b8 is a `bool`
-  const char* type_name(CType type) const;  // in this dialect: without name spaces a b8 is a byte
+  const char* type_name(CType type) const;  // `float`; without name spaces a b8 is a byte, else a `bool`
 
  private:
   void use_functions_in(const std::string& text, CType type);

@@ -4,7 +4,7 @@
 
 #include "core/base/buffer.h"
 #include "core/base/status.h"
-#include "core/render/render_c99.h"
+#include "core/render/render_loops.h"
 
 namespace jt {
 

@@ -34,30 +34,6 @@ void collapse(IndexMap& m) {
   merge(0, m.outer_rank);
 }
 
-// The bits that a combining store begins from.
-int64_t combine_identity(Combine c, DType t) {
-  auto real = [&](double v) -> int64_t {
-    if (t == JT_F64) { int64_t b; std::memcpy(&b, &v, 8); return b; }
-    float f = float(v);
-    uint32_t b;
-    std::memcpy(&b, &f, 4);
-    if (t == JT_F32) return b;
-    if (t == JT_BF16) return b >> 16;
-    return v == 0 ? 0 : v == 1 ? 0x3c00 : v < 0 ? 0xfc00 : 0x7c00;  // f16: 0, 1, infinities
-  };
-  int64_t bits = int64_t(size_of(t)) * 8;
-  switch (c) {
-    case Combine::mul: return is_float(t) ? real(1) : 1;
-    case Combine::max:
-      if (is_float(t)) return real(-__builtin_inf());
-      return is_signed_int(t) ? int64_t(uint64_t(1) << (bits - 1)) : 0;
-    case Combine::min:
-      if (is_float(t)) return real(__builtin_inf());
-      return t == JT_BOOL ? 1 : is_signed_int(t) ? int64_t((uint64_t(1) << (bits - 1)) - 1) : -1;
-    default: return 0;
-  }
-}
-
 // The ops inside a group, for people.
 std::string describe(const Group& group) {
   std::string out;
@@ -207,7 +183,7 @@ class PlanMaker {
     fill.kind = PlanStep::fill;
     fill.what = "fill";
     fill.item = int64_t(size_of(output.value.dtype()));
-    fill.pattern = combine_identity(output.combine, output.value.dtype());
+    fill.pattern = bits_of(identity(output.combine), output.value.dtype());
     fill.pointers = {{0, at(output.value), 1, true, {}}};
     add(std::move(fill), {.bytes = int64_t(output.value.type().bytes())});
   }

@@ -15,6 +15,7 @@
 #include "backends/cpu_tcc/tier/tcc_tier.h"
 #include "backends/cpu_tcc/vm/vm.h"
 #include "core/base/status.h"
+#include "core/render/render_loops.h"
 #include "tests/tier/random_programs.h"
 #include "tests/vm/programs.h"
 
@@ -22,21 +23,6 @@ namespace jt::vm {
 namespace {
 
 constexpr size_t kBatch = 16;
-
-struct Scratch {
-  size_t bytes;
-  char* data;
-  explicit Scratch(int64_t wanted) : bytes(size_t(wanted)) {
-    data = static_cast<char*>(std::aligned_alloc(64, (bytes + 127) / 64 * 64));
-    std::memset(data, 0x5a, bytes + 64);
-  }
-  ~Scratch() { std::free(data); }
-  bool is_exceeded() const {
-    for (size_t k = bytes; k < bytes + 64; k++)
-      if (data[k] != 0x5a) return true;
-    return false;
-  }
-};
 
 template <class Run>
 void in_ranges(const RandomCase& c, uint64_t seed, Run run) {
@@ -136,7 +122,21 @@ TEST_P(GxxPrograms, LeaveTheSameBytesAsTheVm) {
   EXPECT_LE(left_out * 50, count);
 }
 
-// exp(x - max) is needed in two walks over the row: rows of up to SlotPlan::kRowCache keep it. `far` has a step that takes a primitive, so
+// A kernel's text is its key: of the same programs it is the same bytes, whatever was rendered before, in each dialect.
+TEST(RenderLoops, TheSameProgramsGiveTheSameBytes) {
+  for (uint64_t seed = 1; seed <= 200; seed++) {
+    RandomCase first = random_case(seed), second = random_case(seed);
+    const Program *one[] = {&first.program}, *other[] = {&second.program};
+    std::string source = cpu::render_gxx(one, Isa::avx2);
+    NamedProgram named{"kernel", &first.program}, again{"kernel", &second.program};
+    std::string plain = render_c99({&named, 1});
+    cpu::render_gxx(other, Isa::base);
+    EXPECT_EQ(cpu::render_gxx(other, Isa::avx2), source) << seed;
+    EXPECT_EQ(render_c99({&again, 1}), plain) << seed;
+  }
+}
+
+// exp(x - max) is needed in two walks over the row: rows of up to Dialect::row_cache keep it. `far` has a step that takes a primitive, so
 // that walks go by blocks.
 Program softmax(bool is_far) {
   ProgramMaker m(Mode::row);
@@ -169,7 +169,7 @@ TEST_P(GxxPrograms, KeepWhatTwoWalksNeed) {
     const Program* alone[] = {&program};
     std::string source = cpu::render_gxx(alone, isa);
     if (isa != Isa::base) {
-      ASSERT_NE(source.find("cached0"), source.npos) << source;
+      ASSERT_NE(source.find("cached_k0"), source.npos) << source;
     }
     std::vector<cpu::ObjectCode> codes = compiler->compile({&program}, false, stop, &why_not);
     ASSERT_FALSE(codes[0].bytes.empty()) << why_not;

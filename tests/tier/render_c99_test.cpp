@@ -11,7 +11,7 @@
 #include "backends/cpu_tcc/tcc/tcc_library.h"
 #include "backends/cpu_tcc/vm/vm.h"
 #include "core/base/text.h"
-#include "core/render/render_c99.h"
+#include "core/render/render_loops.h"
 #include "tests/tier/random_programs.h"
 
 namespace jt::vm {

@@ -4,19 +4,16 @@
 //
 // A: the program's argument words. s: scratch memory, of VmCode::scratch_bytes(). P: the primitives by number. The text has
 // no header, literal of floating point, external symbol or static data, so the code made of it holds no address and
-// runs wherever it is copied. Equal programs give equal text. It is rendered from the VM's decoded plan, so that what a
-// program means on the CPU is said once; a backend without these primitives has no use for this text.
+// runs wherever it is copied. Equal programs give equal text. It is rendered from the decoded plan that the VM runs, so that
+// what a program means is said once; a backend without these primitives has no use for this text.
 #pragma once
 #include <string>
 
-#include "backends/cpu_tcc/vm/vm_plan.h"
 #include "core/base/program.h"
 
 namespace jt::cpu {
 
 // Throws JT_E_INTERNAL where VmCode does.
 std::string render_c(const Program& program);
-// VmPlan::streaming for one output, as an expression of the text.
-std::string streaming_condition(const vm::VmPlan& plan, size_t output);
 
 }  // namespace jt::cpu

@@ -2,6 +2,7 @@
 // addresses. A new element row changes nothing here.
 #pragma once
 #include "core/base/program.h"
+#include "core/render/block_plan.h"
 
 namespace jt::vm {
 
@@ -9,14 +10,8 @@ enum class Isa : uint8_t { base, avx2, avx512 };  // base: x86-64 with SSE2
 constexpr int kIsas = 3;
 const char* name(Isa isa);
 
-// vs: the second operand is one element; sv: the first is. Rows of one or three operands take blocks only.
-enum class Variant : uint8_t { vv, vs, sv };
-
-// Which axes of a map the n elements run along, and what `outer` and `inner` mean then:
-//   outer  elements outer..outer+n-1 of the outer space, all at inner index `inner`
-//   inner  elements inner..inner+n-1 of the inner space of outer element `outer`
-//   both   elements outer..outer+n-1 of the flattened space of all axes
-enum Along : int { kAlongOuter, kAlongInner, kAlongBoth };
+using loops::Variant;
+using loops::kAlongOuter, loops::kAlongInner, loops::kAlongBoth;  // of maps
 
 using ElementFn = void (*)(void* dst, const void* a, const void* b, const void* c, int64_t n);
 using BlockFn = void (*)(void* dst, const void* src, int64_t n);

@@ -34,7 +34,7 @@ Machine lane_machine(const InnerSplit& split, const Machine& from, int64_t lane)
 // One column of one reduction.
 class Tree {
  public:
-  Tree(const PlanReduction& reduction) : fns_(*reduction.fns), size_(size_of(reduction.type)) {}
+  Tree(const ReduceFns& fns, CType type) : fns_(fns), size_(size_of(type)) {}
 
   void add(const char* chunk, int64_t number) {
     char value[kPartialBytes];
@@ -94,7 +94,7 @@ void run_split(const InnerSplit& split, Machine& machine, const PlanStage& stage
     int64_t size = size_of(reduction.type);
     char* to = machine.slots[reduction.dst] = machine.scratch + reduction.home;
     for (int64_t column = 0; column < columns; column++) {
-      Tree tree(reduction);
+      Tree tree(machine.plan.of(reduction), reduction.type);
       for (int64_t chunk = 0; chunk < whole; chunk++) tree.add(partials.of(chunk, r) + column * size, chunk);
       const char* rest = whole < chunks.count ? partials.of(whole, r) + column * size : nullptr;
       tree.end(rest, whole, to + column * size);

@@ -61,7 +61,7 @@ struct Machine {
     return {outer, inner, kAlongOuter};
   }
 
-  bool has_columns() const { return plan.layout == Layout::column || plan.layout == Layout::bands; }
+  bool has_columns() const { return plan.has_columns(); }
 
   void run_ops(const std::vector<Op>& ops);
   void load_here(const Op& op, int64_t n);

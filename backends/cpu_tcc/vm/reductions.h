@@ -13,47 +13,28 @@ namespace jt::vm {
 namespace {
 
 struct Sum {
+  static constexpr Reduction kind = Reduction::sum;
   template <class T>
   static T of(T earlier, T later) { return earlier + later; }
-  template <class T>
-  static T none() { return T(0); }
 };
 struct Prod {
+  static constexpr Reduction kind = Reduction::prod;
   template <class T>
   static T of(T earlier, T later) { return earlier * later; }
-  template <class T>
-  static T none() { return T(1); }
 };
-template <class T>
-constexpr T kLeast = T(-1) < T(0) ? T(T(1) << (8 * sizeof(T) - 1)) : T(0);
-template <>
-constexpr float kLeast<float> = -JT_INF;
-template <>
-constexpr double kLeast<double> = -JT_INF;
-template <class T>
-constexpr T kMost = T(~kLeast<T>);
-template <>
-constexpr float kMost<float> = JT_INF;
-template <>
-constexpr double kMost<double> = JT_INF;
-template <>
-constexpr uint8_t kMost<uint8_t> = 1;
-
 struct Max {
+  static constexpr Reduction kind = Reduction::max;
   [[gnu::always_inline]] static float of(float x, float y) { return prelude::f32::fmaximum(x, y); }
   [[gnu::always_inline]] static double of(double x, double y) { return prelude::f64::fmaximum(x, y); }
   template <class T>
   static T of(T x, T y) { return x > y ? x : y; }
-  template <class T>
-  static T none() { return kLeast<T>; }
 };
 struct Min {
+  static constexpr Reduction kind = Reduction::min;
   [[gnu::always_inline]] static float of(float x, float y) { return prelude::f32::fminimum(x, y); }
   [[gnu::always_inline]] static double of(double x, double y) { return prelude::f64::fminimum(x, y); }
   template <class T>
   static T of(T x, T y) { return x < y ? x : y; }
-  template <class T>
-  static T none() { return kMost<T>; }
 };
 
 // The state of a reduction: its lanes (64 rows of `width` elements), then the binary counter (rows again).
@@ -131,7 +112,7 @@ void row_end(void* state, void* dst) {
   State* s = static_cast<State*>(state);
   int64_t rest = s->count % kReduceBlock, blocks = s->count / kReduceBlock;
   bool started = rest != 0;
-  T value = started ? fold<T, Op>(s->lanes<T>(), rest < kLanes ? rest : kLanes) : Op::template none<T>();
+  T value = started ? fold<T, Op>(s->lanes<T>(), rest < kLanes ? rest : kLanes) : value_of<T>(of_nothing(Op::kind));
   for (int level = 0; blocks >> level; level++) {
     if (!(blocks >> level & 1)) continue;
     value = started ? Op::of(*s->partial<T>(level), value) : *s->partial<T>(level);
@@ -206,7 +187,7 @@ void column_end(void* state, void* dst, int64_t n) {
   if (value)
     memcpy(z, value, n * sizeof(T));
   else
-    for (int64_t i = 0; i < n; i++) z[i] = Op::template none<T>();
+    for (int64_t i = 0; i < n; i++) z[i] = value_of<T>(of_nothing(Op::kind));
 }
 
 // Rows of up to kLanes elements, as many as fit a block, are turned on their side and folded all at once.

@@ -11,6 +11,8 @@
 
 namespace jt::vm {
 
+using loops::is_narrow, loops::band_indices, loops::kShortRow;
+
 void Machine::load_here(const Op& op, int64_t n) {
   char* at = here(op);
   if (op.copy && is_output(buffer(op))) {
@@ -23,7 +25,7 @@ void Machine::load_here(const Op& op, int64_t n) {
 void Machine::load_mapped(const Op& op, int64_t n) {
   Where w = where(op.operand_level);
   char* home = scratch + op.home;
-  const void* at = op.map_load(home, buffer(op), map_of(op), w.outer, w.inner, n, w.along, op.b >= 0 ? slots[op.b] : nullptr);
+  const void* at = plan.of(op).map_load(home, buffer(op), map_of(op), w.outer, w.inner, n, w.along, op.b >= 0 ? slots[op.b] : nullptr);
   if (op.copy && at != home) {
     memcpy(home, at, n * op.dst_size);
     at = home;
@@ -38,55 +40,55 @@ void Machine::run_ops(const std::vector<Op>& ops) {
     switch (op.kind) {
       case OpKind::element: {
         char* home = scratch + op.home;
-        op.element(home, a, b, op.c >= 0 ? slots[op.c] : nullptr, n);
+        plan.of(op).element(home, a, b, op.c >= 0 ? slots[op.c] : nullptr, n);
         slots[op.dst] = home;
         break;
       }
       case OpKind::element_out: {
         bool streams = is_streamed(op);
         char* to = streams ? scratch + op.home : here(op);
-        op.element(to, a, b, op.c >= 0 ? slots[op.c] : nullptr, n);
+        plan.of(op).element(to, a, b, op.c >= 0 ? slots[op.c] : nullptr, n);
         slots[op.dst] = to;
         if (streams) plan.stream(here(op), to, n * op.size);
         break;
       }
       case OpKind::scalar: slots[op.dst] = reinterpret_cast<char*>(const_cast<int64_t*>(args + op.word)); break;
       case OpKind::load_here: load_here(op, n); break;
-      case OpKind::load_block: op.block(take_home(op), here(op), n); break;
+      case OpKind::load_block: plan.of(op).block(take_home(op), here(op), n); break;
       case OpKind::load_mapped: load_mapped(op, n); break;
-      case OpKind::block: op.block(scratch + op.home, a, n); slots[op.dst] = scratch + op.home; break;
-      case OpKind::repeat: op.repeat(take_home(op), a, count[int(Level::outer)], inner_extent); break;
-      case OpKind::tile: op.repeat(take_home(op), a, count[int(Level::outer)], indices); break;
+      case OpKind::block: plan.of(op).block(scratch + op.home, a, n); slots[op.dst] = scratch + op.home; break;
+      case OpKind::repeat: plan.of(op).repeat(take_home(op), a, count[int(Level::outer)], inner_extent); break;
+      case OpKind::tile: plan.of(op).repeat(take_home(op), a, count[int(Level::outer)], indices); break;
       case OpKind::store_block:
         if (is_streamed(op)) plan.stream(here(op), a, n * op.size);
-        else op.block(here(op), a, n);
+        else plan.of(op).block(here(op), a, n);
         break;
       case OpKind::store_mapped: {
         Where w = where(op.operand_level);
-        op.map_store(buffer(op), a, map_of(op), w.outer, w.inner, n, w.along);
+        plan.of(op).map_store(buffer(op), a, map_of(op), w.outer, w.inner, n, w.along);
         break;
       }
       case OpKind::index: {
         Where w = where(op.operand_level);
-        op.map_index(reinterpret_cast<int64_t*>(take_home(op)), map_of(op), w.outer, w.inner, n, w.along);
+        plan.of(op).map_index(reinterpret_cast<int64_t*>(take_home(op)), map_of(op), w.outer, w.inner, n, w.along);
         break;
       }
       case OpKind::gather:
-        op.gather(scratch + op.home, buffer(op), reinterpret_cast<const int64_t*>(a), args[op.word + 1], n, b);
+        plan.of(op).gather(scratch + op.home, buffer(op), reinterpret_cast<const int64_t*>(a), args[op.word + 1], n, b);
         slots[op.dst] = scratch + op.home;
         break;
       case OpKind::scatter:
-        op.scatter(buffer(op), reinterpret_cast<const int64_t*>(a), b, args[op.word + 1], n);
+        plan.of(op).scatter(buffer(op), reinterpret_cast<const int64_t*>(a), b, args[op.word + 1], n);
         break;
-      case OpKind::reduce_row: op.reduce->add(state_of(op.reduction), a, n); break;
-      case OpKind::reduce_column: op.reduce->column_add(state_of(op.reduction), a, n); break;
+      case OpKind::reduce_row: plan.of(op).reduce->add(state_of(op.reduction), a, n); break;
+      case OpKind::reduce_column: plan.of(op).reduce->column_add(state_of(op.reduction), a, n); break;
       case OpKind::reduce_bands: {
         int64_t columns = count[int(Level::outer)];
-        op.reduce->bands(state_of(op.reduction), a, columns, n / columns);
+        plan.of(op).reduce->bands(state_of(op.reduction), a, columns, n / columns);
         break;
       }
       case OpKind::reduce_rows:
-        op.reduce->rows(scratch + op.home, a, count[int(Level::outer)], inner_extent);
+        plan.of(op).reduce->rows(scratch + op.home, a, count[int(Level::outer)], inner_extent);
         slots[op.dst] = scratch + op.home;
         break;
     }
@@ -114,7 +116,7 @@ void Machine::walk_inner(const PlanStage& stage, int64_t from, int64_t to) {
 }
 
 void Machine::end_reduction(int reduction, char* to) const {
-  const ReduceFns& fns = *plan.reductions[reduction].fns;
+  const ReduceFns& fns = plan.of(plan.reductions[size_t(reduction)]);
   if (has_columns()) fns.column_end(state_of(reduction), to, count[int(Level::outer)]);
   else fns.end(state_of(reduction), to);
 }
@@ -248,8 +250,8 @@ void VmCode::run(const int64_t* args, int64_t begin, int64_t end, char* scratch,
   m.make_maps();
   for (const PlanStage& stage : plan.stages)
     if (stage.level == Level::uniform) m.run_ops(stage.ops);
-  for (Op op : plan.broadcasts) {
-    op.block(scratch + op.home, m.slots[op.a], kBlock);
+  for (const Op& op : plan.broadcasts) {
+    plan.of(op).block(scratch + op.home, m.slots[op.a], kBlock);
     m.slots[op.dst] = scratch + op.home;
   }
   int64_t step = block_step(m);

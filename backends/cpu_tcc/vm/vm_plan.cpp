@@ -6,294 +6,69 @@ namespace jt::vm {
 
 namespace {
 
-bool is_computed_as_stored(DType d) {
-  switch (d) {
-    case JT_BOOL: case JT_I32: case JT_I64: case JT_U64: case JT_F32: case JT_F64: return true;
-    default: return false;
-  }
+template <class Entry>
+Function at(const Primitives& primitives, const Entry& entry) {
+  JT_CHECK(entry);
+  Function f;
+  f.entry = reinterpret_cast<const void*>(entry);
+  f.primitive = number_of(primitives, &entry);
+  return f;
 }
 
-// A load may hand out the buffer itself unless the buffer can change under it: a write comes before the last read.
-bool may_be_overwritten(const Program& program, size_t load) {
-  int16_t reg = program.instrs[load].dst;
-  bool written = false;
-  for (size_t k = load + 1; k < program.instrs.size(); k++) {
-    const Instr& i = program.instrs[k];
-    if (written && (i.a == reg || i.b == reg || i.c == reg)) return true;
-    written |= i.code == Code::store || i.code == Code::scatter || (i.code == Code::element && i.operand >= 0);
-  }
-  return false;
+Function of_broadcast(const Op& op, CType type, const Primitives& p) {
+  if (op.kind == OpKind::repeat) return at(p, p.block->repeat[int(type)]);
+  if (op.kind == OpKind::tile) return at(p, p.block->tile[int(type)]);
+  return at(p, p.block->splat[int(type)]);
 }
 
-class Decoder {
- public:
-  Decoder(const Program& program, const Primitives& primitives, Layout layout)
-      : program_(program), primitives_(primitives), block_(*primitives.block) {
-    plan_.layout = layout;
-    plan_.stream = block_.stream;
-    plan_.slots = int(program.registers.size());
-    plan_.register_bytes = (int64_t(program.scratch_bytes) + 63) / 64 * 64;
-  }
-
-  VmPlan decode() {
-    for (const Operand& o : program_.operands)
-      (o.is_output ? plan_.output_words : plan_.input_words).push_back(arg_of_operand(int(&o - program_.operands.data())));
-    for (const Stage& stage : program_.stages) {
-      plan_.stages.push_back({stage.level, {}, {}, {}});
-      stage_ = &plan_.stages.back();
-      broadcasts_.clear();
-      for (int k = stage.first; k < stage.last; k++) decode(k);
-    }
-    return std::move(plan_);
-  }
-
- private:
-  const Register& reg(int r) const {
-    JT_CHECK(r >= 0 && r < int(program_.registers.size()));
-    return program_.registers[r];
-  }
-  const Operand& operand(const Instr& i) const {
-    JT_CHECK(i.operand >= 0 && i.operand < int(program_.operands.size()));
-    return program_.operands[i.operand];
-  }
-  bool is_one_element(Level level) const {
-    return level == Level::uniform || (level == Level::outer && plan_.layout == Layout::row);
-  }
-  bool same_blocks(Level a, Level b) const { return a == b || (plan_.layout == Layout::column && a != Level::uniform && b != Level::uniform); }
-
-  // What an entry of the primitives' tables holds, noted in the op.
-  template <class Function>
-  Function use(Op& o, const Function& entry) const {
-    JT_CHECK(entry);
-    o.primitive = number_of(primitives_, &entry);
-    return entry;
-  }
-
-  Op op(OpKind kind, Level space, const Instr& i) const {
-    Op o(kind, space);
-    o.instr = instr_;
-    o.dst = i.dst;
-    o.a = i.a;
-    o.b = i.b;
-    o.c = i.c;
-    if (i.dst >= 0) {
-      o.home = reg(i.dst).offset;
-      o.dst_size = uint8_t(size_of(reg(i.dst).type));
-    }
-    return o;
-  }
-
-  void address(Op& o, const Instr& i) {
-    const Operand& target = operand(i);
-    o.operand = i.operand;
-    o.word = arg_of_operand(i.operand);
-    o.operand_level = target.level;
-    o.size = uint8_t(size_of(target.dtype));
-  }
-  void stream(Op& o) {
-    if (is_one_element(o.operand_level)) return;
-    for (size_t k = 0; k < plan_.streams.size(); k++)
-      if (plan_.streams[k].word == o.word) o.stream = int(k);
-    if (o.stream >= 0 || plan_.streams.size() == kMostStreams) return;
-    o.stream = int(plan_.streams.size());
-    plan_.streams.push_back({o.word, o.operand_level, o.size});
-  }
-  bool needs_map(const Operand& o) const {
-    bool turns = plan_.layout == Layout::column || plan_.layout == Layout::bands;
-    return o.access == Access::mapped || (turns && o.level == Level::inner);
-  }
-  void map(Op& o, const Operand& target) {
-    bool swaps = plan_.layout == Layout::bands && target.level == Level::inner, has_own = target.access == Access::mapped;
-    if (has_own && !swaps) return;
-    o.map = int16_t(plan_.synthetic_maps.size());
-    plan_.synthetic_maps.push_back({target.level, swaps, has_own ? o.word + 1 : -1});
-  }
-
-  // The register as a block of `space`; a broadcast is made where it is not one.
-  int16_t as_block(int16_t r, Level space) {
-    const Register& source = reg(r);
-    if (same_blocks(source.level, space) || is_one_element(space)) return r;
-    JT_CHECK(source.level < space);
-    for (const Broadcast& b : broadcasts_)
-      if (b.source == r && b.space == space) return b.slot;
-    bool repeats = plan_.layout == Layout::rows && source.level == Level::outer;
-    bool tiles = plan_.layout == Layout::bands && source.level == Level::outer;
-    Op o(repeats ? OpKind::repeat : tiles ? OpKind::tile : OpKind::block, space);
-    o.a = r;
-    o.dst = int16_t(plan_.slots++);
-    o.home = plan_.register_bytes;
-    plan_.register_bytes += kBlock * size_of(source.type);
-    if (repeats) o.repeat = use(o, block_.repeat[int(source.type)]);
-    else if (tiles) o.repeat = use(o, block_.tile[int(source.type)]);
-    else o.block = use(o, block_.splat[int(source.type)]);
-    (source.level == Level::uniform ? plan_.broadcasts : stage_->before).push_back(o);
-    broadcasts_.push_back({r, space, o.dst});
-    return o.dst;
-  }
-
-  void decode(int k) {
-    const Instr& i = program_.instrs[k];
-    instr_ = k;
-    switch (i.code) {
-      case Code::scalar: return scalar(i);
-      case Code::load: return load(i, k);
-      case Code::store: return store(i, i.a);
-      case Code::element: return element(i);
-      case Code::narrow: return block(i, block_.narrow[i.sub]);
-      case Code::convert: return block(i, block_.convert[int(i.type)][i.sub]);
-      case Code::index: return index(i);
-      case Code::gather: return gather(i);
-      case Code::scatter: return scatter(i);
-      case Code::random: return random(i);
-      case Code::reduce: return reduce(i);
-    }
-  }
-
-  void scalar(const Instr& i) {
-    Op o = op(OpKind::scalar, Level::uniform, i);
-    o.word = arg_of_scalar(program_, i.operand);
-    stage_->ops.push_back(o);
-  }
-
-  void load(const Instr& i, int k) {
-    const Operand& from = operand(i);
-    bool mapped = needs_map(from), here = !mapped && is_computed_as_stored(from.dtype);
-    JT_CHECK(reg(i.dst).type == ctype_of(from.dtype));
-    JT_CHECK(same_blocks(reg(i.dst).level, from.level) || is_one_element(from.level));
-    Op o = op(mapped ? OpKind::load_mapped : here ? OpKind::load_here : OpKind::load_block, from.level, i);
-    address(o, i);
-    o.copy = may_be_overwritten(program_, k);
-    if (mapped) {
-      map(o, from);
-      o.map_load = use(o, block_.map_load[from.dtype]);
-    } else {
-      o.block = use(o, block_.load[from.dtype]);
-    }
-    stage_->ops.push_back(o);
-  }
-
-  void store(const Instr& i, int16_t source) {
-    const Operand& to = operand(i);
-    JT_CHECK(reg(source).type == ctype_of(to.dtype));
-    bool mapped = needs_map(to);
-    Op o(mapped ? OpKind::store_mapped : OpKind::store_block, to.level);
-    o.instr = instr_;
-    o.a = as_block(source, to.level);
-    address(o, i);
-    if (mapped) {
-      map(o, to);
-      o.map_store = use(o, block_.map_store[to.dtype]);
-    } else {
-      o.block = use(o, block_.store[to.dtype]);
-      if (is_computed_as_stored(to.dtype)) stream(o);
-    }
-    stage_->ops.push_back(o);
-  }
-
-  void element(const Instr& i) {
-    JT_CHECK(i.prim < kElements);
-    const ElementFacts& facts = kElementFacts[i.prim];
-    Level space = reg(i.dst).level;
-    bool straight = i.operand >= 0 && !needs_map(operand(i)) && is_computed_as_stored(operand(i).dtype);
-    Op o = op(straight ? OpKind::element_out : OpKind::element, space, i);
-    Variant variant = Variant::vv;
-    if (facts.arity == 2 && !is_one_element(space)) {
-      bool one_a = is_one_element(reg(i.a).level), one_b = is_one_element(reg(i.b).level);
-      if (one_b) variant = Variant::vs;
-      else if (one_a) variant = Variant::sv;
-    }
-    if (variant != Variant::sv) o.a = as_block(i.a, space);
-    if (facts.arity > 1 && variant != Variant::vs) o.b = as_block(i.b, space);
-    if (facts.arity > 2) o.c = as_block(i.c, space);
-    o.element = use(o, (*primitives_.element[int(i.type)])[i.prim][int(variant)]);
-    if (straight) {
-      address(o, i);
-      stream(o);
-    }
-    stage_->ops.push_back(o);
-    if (i.operand >= 0 && !straight) store(i, i.dst);
-  }
-
-  void block(const Instr& i, const BlockFn& function) {
-    Op o = op(OpKind::block, reg(i.dst).level, i);
-    o.a = as_block(i.a, o.space);
-    o.block = use(o, function);
-    stage_->ops.push_back(o);
-  }
-
-  void index(const Instr& i) {
-    const Operand& of = operand(i);
-    Op o = op(OpKind::index, reg(i.dst).level, i);
-    address(o, i);
-    map(o, of);
-    o.map_index = use(o, block_.map_index);
-    stage_->ops.push_back(o);
-  }
-
-  void gather(const Instr& i) {
-    Op o = op(OpKind::gather, reg(i.dst).level, i);
-    address(o, i);
-    o.a = as_block(i.a, o.space);
-    o.gather = use(o, block_.gather[operand(i).dtype]);
-    stage_->ops.push_back(o);
-  }
-
-  void scatter(const Instr& i) {
-    Op o = op(OpKind::scatter, stage_->level, i);
-    address(o, i);
-    o.a = as_block(i.a, o.space);
-    o.b = as_block(i.b, o.space);
-    o.scatter = use(o, block_.scatter[i.sub][operand(i).dtype]);
-    stage_->ops.push_back(o);
-  }
-
-  void random(const Instr& i) {
-    Op o = op(OpKind::element, reg(i.dst).level, i);
-    o.a = as_block(i.a, o.space);
-    o.b = as_block(i.b, o.space);
-    o.c = as_block(i.c, o.space);
-    o.element = use(o, block_.random);
-    stage_->ops.push_back(o);
-  }
-
-  void reduce(const Instr& i) {
-    CType type = reg(i.a).type;
-    const ReduceFns* fns = &block_.reduce[i.sub][int(type)];
-    OpKind kind = plan_.layout == Layout::row     ? OpKind::reduce_row
-                  : plan_.layout == Layout::rows  ? OpKind::reduce_rows
-                  : plan_.layout == Layout::bands ? OpKind::reduce_bands
-                                                  : OpKind::reduce_column;
-    Op o = op(kind, Level::inner, i);
-    o.a = as_block(i.a, Level::inner);
-    o.reduce = fns;
-    use(o, fns->add);
-    if (plan_.layout != Layout::rows) {
-      o.reduction = int(plan_.reductions.size());
-      plan_.reductions.push_back({fns, o.primitive, type, i.dst, o.home});
-      stage_->reduces.push_back(o.reduction);
-    }
-    stage_->ops.push_back(o);
-  }
-
-  struct Broadcast {
-    int16_t source;
-    Level space;
-    int16_t slot;
-  };
-
-  const Program& program_;
-  const Primitives& primitives_;
-  const BlockPrimitives& block_;
-  VmPlan plan_;
-  PlanStage* stage_ = nullptr;
-  int instr_ = -1;
-  std::vector<Broadcast> broadcasts_;
-};
+Function of_reduction(const Instr& i, CType type, const Primitives& p) {
+  const ReduceFns& fns = p.block->reduce[i.sub][int(type)];
+  Function f = at(p, fns.add);
+  f.reduce = &fns;
+  return f;
+}
 
 }  // namespace
 
+Function function_of(const Program& program, const Op& op, const Primitives& p) {
+  if (op.instr < 0) return of_broadcast(op, program.registers[size_t(op.a)].type, p);
+  const Instr& i = program.instrs[size_t(op.instr)];
+  const BlockPrimitives& block = *p.block;
+  DType stored = op.operand >= 0 ? program.operands[size_t(op.operand)].dtype : DType(0);
+  switch (op.kind) {
+    case OpKind::scalar: return {};
+    case OpKind::load_here:
+    case OpKind::load_block: return at(p, block.load[stored]);
+    case OpKind::load_mapped: return at(p, block.map_load[stored]);
+    case OpKind::element:
+    case OpKind::element_out:
+      if (i.code == Code::random) return at(p, block.random);
+      return at(p, (*p.element[int(i.type)])[i.prim][int(op.variant)]);
+    case OpKind::block: return at(p, i.code == Code::narrow ? block.narrow[i.sub] : block.convert[int(i.type)][i.sub]);
+    case OpKind::store_block: return at(p, block.store[stored]);
+    case OpKind::store_mapped: return at(p, block.map_store[stored]);
+    case OpKind::index: return at(p, block.map_index);
+    case OpKind::gather: return at(p, block.gather[stored]);
+    case OpKind::scatter: return at(p, block.scatter[i.sub][stored]);
+    case OpKind::repeat:
+    case OpKind::tile: break;  // broadcasts
+    case OpKind::reduce_row:
+    case OpKind::reduce_rows:
+    case OpKind::reduce_column:
+    case OpKind::reduce_bands: return of_reduction(i, program.registers[size_t(i.a)].type, p);
+  }
+  fail(JT_E_INTERNAL, "internal: no primitive for ", to_text(i));
+}
+
 VmPlan make_plan(const Program& program, const Primitives& primitives, Layout layout) {
-  return Decoder(program, primitives, layout).decode();
+  VmPlan plan{loops::make_plan(program, layout), {}, primitives.block->stream};
+  plan.functions.resize(size_t(plan.ops));
+  auto resolve = [&](const std::vector<Op>& ops) {
+    for (const Op& op : ops) plan.functions[size_t(op.number)] = function_of(program, op, primitives);
+  };
+  resolve(plan.broadcasts);
+  for (const PlanStage& stage : plan.stages) resolve(stage.before), resolve(stage.ops);
+  return plan;
 }
 
 }  // namespace jt::vm

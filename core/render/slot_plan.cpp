@@ -1,59 +1,48 @@
 // slot_plan: operations -> loops and calls in an order that keeps loops long, and a place for each value that leaves one.
+#include "core/render/slot_plan.h"
+
 #include <algorithm>
 #include <map>
 
-#include "backends/cpu_tcc/tier/fused_stage.h"
 #include "core/base/element.h"
 #include "core/base/status.h"
+#include "core/base/text.h"
 
-namespace jt::cpu {
-
-using namespace jt::vm;
+namespace jt::loops {
 
 namespace {
 
 bool is_half(DType d) { return d == JT_F16 || d == JT_BF16; }
 bool is_float(CType t) { return t == CType::f32 || t == CType::f64; }
 
-bool writes_memory(const Op& op) {
-  return op.kind == OpKind::element_out || op.kind == OpKind::store_block || op.kind == OpKind::store_mapped || op.kind == OpKind::scatter;
-}
-bool is_reduction(const Op& op) {
-  return op.kind == OpKind::reduce_row || op.kind == OpKind::reduce_rows || op.kind == OpKind::reduce_column ||
-         op.kind == OpKind::reduce_bands;
-}
 bool is_splat(const Op& op) { return op.kind == OpKind::block && op.instr < 0; }
 
 bool reads(const Op& op, int slot) { return op.a == slot || op.b == slot || op.c == slot; }
 
 }  // namespace
 
-SlotPlan::SlotPlan(const Program& program, const VmPlan& plan, const ElementText& elements)
-    : program_(program), plan_(plan), elements_(elements), fused_(plan.reductions.size()), makers_(size_t(plan.slots)) {
+SlotPlan::SlotPlan(const Program& program, const BlockPlan& plan, const ElementText& elements, const Dialect& dialect)
+    : program_(program), plan_(plan), elements_(elements), dialect_(dialect), kept_(plan.reductions.size()), makers_(size_t(plan.slots)) {
   slots_.resize(size_t(plan.slots));
   describe_slots();
   arrange(plan.broadcasts, broadcasts_);
   for (const PlanStage& stage : plan.stages) {
-    FusedStage& mine = stages_.emplace_back(FusedStage{stage.level, {}, {}, stage.reduces, false});
+    LoopStage& mine = stages_.emplace_back(LoopStage{stage.level, {}, {}, stage.reduces, false});
     arrange(stage.before, mine.before);
     arrange(stage.ops, mine.items);
   }
   note(broadcasts_, -1);
   for (size_t s = 0; s < stages_.size(); s++) note(stages_[s].before, int(s)), note(stages_[s].items, int(s));
-  has_states_ = std::find(fused_.begin(), fused_.end(), false) != fused_.end();
+  has_states_ = std::find(kept_.begin(), kept_.end(), Kept::by_host) != kept_.end();
   choose_places();
   lay_out();
-  if (plan.layout == Layout::row) find_repeated_work();
-}
-
-bool SlotPlan::is_one_element(Level level) const {
-  return level == Level::uniform || (level == Level::outer && plan_.layout == Layout::row);
+  if (plan.layout == Layout::row && dialect.row_cache) find_repeated_work();
 }
 
 void SlotPlan::describe_slots() {
   for (size_t k = 0; k < program_.registers.size(); k++) {
     slots_[k].type = program_.registers[k].type;
-    slots_[k].is_one = is_one_element(program_.registers[k].level);
+    slots_[k].is_one = plan_.is_one_element(program_.registers[k].level);
   }
   auto describe = [&](const Op& op) {
     if (op.instr >= 0) return;
@@ -65,51 +54,60 @@ void SlotPlan::describe_slots() {
     for (const Op& op : stage.before) describe(op);
 }
 
-// Whether a loop can do it.
-bool SlotPlan::is_pointwise(const Op& op) const {
-  if (op.instr < 0 || is_one_element(op.space)) return false;
+// Whether a loop over a block does it without a branch or a call.
+bool SlotPlan::vectorises(const Op& op) const {
   const Instr& i = program_.instrs[size_t(op.instr)];
   switch (op.kind) {
     case OpKind::element:
-    case OpKind::element_out: return i.code == Code::element && elements_.is_printable(i.prim, i.type);
+    case OpKind::element_out: return i.code == Code::element && elements_.vectorises(i.prim, i.type);
     case OpKind::load_here: return true;
     case OpKind::load_block:
     case OpKind::store_block: return !is_half(program_.operands[size_t(op.operand)].dtype);
     case OpKind::block:
       if (i.code == Code::narrow) return !is_half(DType(i.sub));
       return i.type == CType::b8 || is_float(i.type) || !is_float(CType(i.sub));
-    case OpKind::reduce_row: return i.sub != uint8_t(Reduction::argmax) && i.sub != uint8_t(Reduction::argmin);
+    case OpKind::reduce_row: return !is_place(Reduction(i.sub));
     default: return false;
   }
 }
 
-// Whether only what it reads must be there first.
-bool SlotPlan::may_move_up(const Op& op) const {
-  if (op.kind == OpKind::load_mapped || op.kind == OpKind::index || op.kind == OpKind::load_block) return true;
-  return !is_reduction(op) && !writes_memory(op) && is_one_element(op.space);
+Way SlotPlan::way_of(const Op& op) const {
+  if (op.instr < 0 || plan_.is_one_element(op.space)) return Way::alone;
+  if (vectorises(op)) return Way::loop;
+  return dialect_.calls_host ? Way::alone : Way::in_order;
 }
 
-void SlotPlan::arrange(const std::vector<Op>& ops, std::vector<FusedItem>& items) {
+// Whether only what it reads must be there first.
+bool SlotPlan::may_move_up(const Op& op, Way way) const {
+  if (op.kind == OpKind::load_mapped || op.kind == OpKind::index || op.kind == OpKind::load_block) return true;
+  return !is_reduction(op) && !writes_memory(op) && (way == Way::in_order || plan_.is_one_element(op.space));
+}
+
+void SlotPlan::arrange(const std::vector<Op>& ops, std::vector<Item>& items) {
   bool is_open = false, has_written = false;  // the last item is a loop that may grow
   for (const Op& op : ops) {
     if (op.dst >= 0) makers_[size_t(op.dst)] = &op;
-    bool joins = is_pointwise(op);
-    if (joins && is_open && items.back().space == op.space) {
+    Way way = way_of(op);
+    if (is_reduction(op) && op.reduction >= 0)
+      kept_[size_t(op.reduction)] = way == Way::loop ? Kept::in_lanes : way == Way::in_order ? Kept::as_place : Kept::by_host;
+    if (way == Way::loop && is_open && items.back().space == op.space) {
       items.back().ops.push_back(&op);
-    } else if (joins) {
-      items.push_back({true, op.space, {&op}});
+    } else if (way == Way::loop) {
+      items.push_back({way, op.space, {&op}});
       is_open = true;
       has_written = false;
     } else {
       auto needs = [&](const Op* earlier) { return earlier->dst >= 0 && reads(op, earlier->dst); };
-      bool moves = is_open && may_move_up(op) && !has_written &&
+      bool moves = is_open && may_move_up(op, way) && !has_written &&
                    std::none_of(items.back().ops.begin(), items.back().ops.end(), needs);
-      items.insert(moves ? items.end() - 1 : items.end(), {false, op.space, {&op}});
+      auto at = moves ? items.end() - 1 : items.end();
+      bool joins = way == Way::in_order && at != items.begin() && at[-1].way == way && at[-1].space == op.space;
+      if (joins) at[-1].ops.push_back(&op);
+      else items.insert(at, {way, op.space, {&op}});
       is_open = moves;
       continue;
     }
     has_written |= writes_memory(op);
-    if (op.kind == OpKind::reduce_row) fused_[size_t(op.reduction)] = true;
   }
 }
 
@@ -117,7 +115,7 @@ void SlotPlan::note_def(const Op& op, int item, int stage, bool in_loop) {
   if (op.dst < 0) return;
   Slot& slot = slots_[size_t(op.dst)];
   bool is_reduced_later = is_reduction(op) && op.kind != OpKind::reduce_rows;
-  if (!is_reduction(op) && slot.is_one != is_one_element(op.space)) fail(JT_E_UNSUPPORTED, "kernel: a value of another level than its place");
+  if (!is_reduction(op) && slot.is_one != plan_.is_one_element(op.space)) fail(JT_E_UNSUPPORTED, "kernel: a value of another level than its place");
   slot.item = item;
   slot.is_made_by_loop = in_loop && !is_reduced_later;
   slot.first_stage = stage;
@@ -132,12 +130,12 @@ void SlotPlan::note_use(int number, int item, int stage, bool in_loop) {
   slot.is_read_outside |= as_block;
 }
 
-void SlotPlan::note(const std::vector<FusedItem>& items, int stage) {
-  for (const FusedItem& item : items) {
+void SlotPlan::note(const std::vector<Item>& items, int stage) {
+  for (const Item& item : items) {
     items_++;
     for (const Op* op : item.ops) {
-      for (int slot : {op->a, op->b, op->c}) note_use(slot, items_, stage, item.is_loop);
-      note_def(*op, items_, stage, item.is_loop);
+      for (int slot : {op->a, op->b, op->c}) note_use(slot, items_, stage, item.is_loop());
+      note_def(*op, items_, stage, item.is_loop());
     }
   }
 }
@@ -151,17 +149,21 @@ void SlotPlan::choose_places() {
     bool is_needed = slot.is_made_by_loop || slot.source >= 0 ? slot.is_read_outside : true;
     if (!is_needed) continue;
     bool is_in_place = maker->kind == OpKind::load_here && !maker->copy;
-    slot.is_elsewhere = is_in_place || maker->kind == OpKind::element_out || maker->kind == OpKind::load_mapped;
-    if (!slot.is_elsewhere || maker->kind == OpKind::load_mapped) slot.home = kWanted;
+    bool may_be_in_place = maker->kind == OpKind::load_mapped && !slot.is_made_by_loop;
+    slot.is_elsewhere = is_in_place || maker->kind == OpKind::element_out || may_be_in_place;
+    if (!slot.is_elsewhere || may_be_in_place) slot.home = kWanted;
   }
 }
 
 // Values of which one may still be needed in a stage where the other exists do not overlap.
-void SlotPlan::lay_out() {
+void SlotPlan::lay_out(int64_t block) {
   std::vector<const Slot*> placed;
-  auto bytes = [](const Slot& slot) { return int64_t(kBlock) * size_of(slot.type) + 64; };
+  auto bytes = [block](const Slot& slot) { return block * size_of(slot.type) + 64; };
+  block_ = block;
+  home_bytes_ = 0;
   for (Slot& slot : slots_) {
     if (slot.home < 0) continue;
+    slot.home = 0;
     for (bool moved = true; moved;) {
       moved = false;
       for (const Slot* other : placed) {
@@ -173,10 +175,17 @@ void SlotPlan::lay_out() {
     placed.push_back(&slot);
     home_bytes_ = std::max(home_bytes_, slot.home + bytes(slot));
   }
-  for (FusedStage& stage : stages_)
-    for (const FusedItem& item : stage.items)
+}
+
+void SlotPlan::lay_out() {
+  lay_out(kBlock);
+  // The host's functions of blocks count on kBlock.
+  if (!dialect_.calls_host)
+    while (home_bytes_ > dialect_.most_stack && block_ > kLanes) lay_out(block_ / 2);
+  for (LoopStage& stage : stages_)
+    for (const Item& item : stage.items)
       for (const Op* op : item.ops)
-        stage.needs_blocks |= (!item.is_loop && !is_one_element(op->space)) || (op->dst >= 0 && slots_[size_t(op->dst)].home >= 0);
+        stage.needs_blocks |= (!item.is_loop() && !is_single(*op)) || (op->dst >= 0 && slots_[size_t(op->dst)].home >= 0);
 }
 
 // Walks over a row that compute the same: equal texts are equal values, as operands that are only read do not change.
@@ -189,9 +198,9 @@ void SlotPlan::find_repeated_work() {
     return keys[size_t(slot)].empty() ? text("r", slot) : keys[size_t(slot)];
   };
   std::map<std::string, int> first;
-  for (const FusedStage& stage : stages_)
-    for (const FusedItem& item : stage.items) {
-      if (!item.is_loop || stage.level != Level::inner) continue;
+  for (const LoopStage& stage : stages_)
+    for (const Item& item : stage.items) {
+      if (item.way != Way::loop || stage.level != Level::inner) continue;
       for (const Op* op : item.ops) {
         if (op->dst < 0 || op->kind == OpKind::reduce_row) continue;
         const Instr& i = program_.instrs[size_t(op->instr)];
@@ -215,10 +224,10 @@ std::string SlotPlan::declarations() const {
   std::string lines;
   for (size_t k = 0; k < slots_.size(); k++) {
     if (!makers_[k]) continue;
-    if (slots_[k].is_one) lines += text("  ", ElementText::spelling(slots_[k].type), " u", k, ";\n");
+    if (slots_[k].is_one) lines += text("  ", elements_.type_name(slots_[k].type), " u", k, ";\n");
     else if (slots_[k].is_elsewhere) lines += text("  char *r", k, ";\n");
   }
   return lines;
 }
 
-}  // namespace jt::cpu
+}  // namespace jt::loops

@@ -85,6 +85,13 @@ constexpr std::string_view kReduction =
     "  NAME_add_block(NAME_fold(t), p, block);\n"
     "  NAME_begin(t);\n"
     "}\n"
+    "FN TYPE NAME_fold_few(TYPE *t, int used) {\n"  // the other lanes hold the identity
+    "  for (int half = 32; half; half /= 2) {\n"
+    "    for (int l = 0; l + half < used; l++) t[l] = NAME_of(t[l], t[l + half]);\n"
+    "    if (used > half) used = half;\n"
+    "  }\n"
+    "  return t[0];\n"
+    "}\n"
     "FN TYPE NAME_end_row(TYPE *t, TYPE *p, i64 blocks) {\n"
     "  TYPE v = NAME_fold(t);\n"
     "  for (int level = 0; blocks >> level; level++)\n"

@@ -3,6 +3,7 @@
 // In loops, N stands for how many. In `reduction`, NAME, TYPE, OF, NONE and EMPTY stand for a reduction in a type: its name, the
 // type, `x` with `y`, the identity that lanes begin with, and what comes of no elements. It defines
 //   NAME_of(x, y)                 NAME_begin(t): lanes                        NAME_end_block(t, p, k): the lanes of block k are full
+//   NAME_fold_few(t, n)           a row of 1 <= n < 64 elements
 //   NAME_empty()                  NAME_end_row(t, p, k): the result; k full blocks came before the lanes
 // where t is `TYPE t[64]` and p, partial results, `TYPE p[52]`. `place_reduction` defines, for argmax and argmin, struct NAME and
 //   NAME_add(&t, x, i)            where `t.index` is the result

@@ -442,7 +442,8 @@ void LoopText::end_reduction(int r, bool columns) {
   std::string fold = slots_.kept(r) == Kept::by_host ? "" : fold_of(r);
   if (slots_.kept(r) == Kept::as_place) return line("u", reduction.dst, " = t", r, ".index;");
   if (slots_.kept(r) == Kept::in_lanes)
-    return line("u", reduction.dst, " = I ? ", fold, "_end_row(t", r, ", p", r, ", I / ", kReduceBlock, ") : ", fold, "_empty();");
+    // A host that turns short rows on their side has none here.
+    return line("u", reduction.dst, " = ", host_ ? "" : text("I > 0 && I < 64 ? ", fold, "_fold_few(t", r, ", (int)I) : "), "I ? ", fold, "_end_row(t", r, ", p", r, ", I / ", kReduceBlock, ") : ", fold, "_empty();");
   std::string state_and_home = text("t", r, ", ", address(reduction.dst));
   line(host_->end_reduction(reduction, columns, columns ? state_and_home + ", n" : state_and_home));
 }

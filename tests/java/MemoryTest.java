@@ -24,6 +24,21 @@ class MemoryTest {
     assertTrue(grown < 300L << 20, (grown >> 20) + " MiB");
   }
 
+  /** What a collection found may be given back only later: until then as much again is not taken for what is in use. */
+  @Test
+  void whatIsGivenBackLateDoesNotRaiseTheLimit() {
+    Pressure pressure = new Pressure(100);
+    assertFalse(pressure.look(99));
+    assertTrue(pressure.look(100));
+    assertFalse(pressure.look(101)); // nothing is back yet
+    assertFalse(pressure.look(10));
+    assertFalse(pressure.look(99));
+    assertTrue(pressure.look(102));
+    assertFalse(pressure.look(90)); // and these stay in use
+    assertFalse(pressure.look(179));
+    assertTrue(pressure.look(180));
+  }
+
   @Test
   void gigabytesNotClosed() {
     Tensor x = Tensor.ones(1 << 20).eval(); // 4 MiB

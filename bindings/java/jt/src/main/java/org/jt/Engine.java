@@ -22,6 +22,7 @@ public final class Engine implements AutoCloseable {
   }
 
   private final Ref ref;
+  private final Pressure pressure = new Pressure(Pressure.LEAST_BYTES);
 
   private Engine(Fields fields) {
     ref = new Ref(this, Native.runtime_create(fields.encoded()));
@@ -164,9 +165,9 @@ public final class Engine implements AutoCloseable {
     return ref.handle == 0 ? 0 : Native.live_bytes(ref.handle);
   }
 
-  /** After an evaluation: values have taken their memory. */
-  void look() {
-    if (Pressure.look(this, 0)) Pressure.settle(this, 0);
+  /** After an evaluation, as values have taken their memory: whether it collected. */
+  boolean look() {
+    return pressure.look(liveBytes());
   }
 
   /**

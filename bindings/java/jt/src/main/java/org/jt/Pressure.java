@@ -2,27 +2,30 @@ package org.jt;
 
 /**
  * Native memory is invisible to the collector: a program that closes nothing allocates so little of Java's memory that it
- * would never run. So the bytes and the number of tensors that are held are looked at now and then, and once they are twice
- * what they were after the latest collection, it is asked for.
+ * would never run. So the bytes that an engine holds, and the tensors of a context, are looked at now and then, and once they
+ * are twice the least there was since the latest collection, it is asked for. The least, as what was found is given back by
+ * other threads, or when the context's own thread comes by: right after a collection much of it is still there.
  */
 final class Pressure {
-  private static final long LEAST_BYTES = Long.getLong("jt.gc.bytes", 256L << 20);
-  private static final int LEAST_TENSORS = Integer.getInteger("jt.gc.tensors", 1 << 17);
-  private static volatile long bytesWanted = LEAST_BYTES;
-  private static volatile int tensorsWanted = LEAST_TENSORS;
+  static final long LEAST_BYTES = Long.getLong("jt.gc.bytes", 256L << 20);
+  static final long LEAST_TENSORS = Integer.getInteger("jt.gc.tensors", 1 << 17);
+  private final long enough;
+  private long least;
 
-  private Pressure() {}
-
-  /** Whether it collected: then settle follows, once what was found is taken off the books. */
-  static boolean look(Engine engine, int tensors) {
-    if (engine.liveBytes() < bytesWanted && tensors < tensorsWanted) return false;
-    collect();
-    return true;
+  /** @param enough below which nothing is done */
+  Pressure(long enough) {
+    this.enough = enough;
   }
 
-  static void settle(Engine engine, int tensors) {
-    bytesWanted = Math.max(LEAST_BYTES, 2 * engine.liveBytes());
-    tensorsWanted = Math.max(LEAST_TENSORS, 2 * tensors);
+  /** Whether it collected, as there is so much now. */
+  boolean look(long now) {
+    synchronized (this) {
+      least = Math.min(least, now);
+      if (now < enough || now / 2 < least) return false;
+      least = Long.MAX_VALUE;
+    }
+    collect();
+    return true;
   }
 
   /** Collects, and waits until what was found is given back: at most half a second. */

@@ -9,6 +9,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
  */
 final class Registry {
   private final ConcurrentLinkedQueue<Object> later = new ConcurrentLinkedQueue<>();
+  private final Pressure pressure = new Pressure(Pressure.LEAST_TENSORS);
   private TensorRef[] slots = new TensorRef[64];
   private int count;
   private int added;
@@ -19,10 +20,7 @@ final class Registry {
     if (count == slots.length) slots = Arrays.copyOf(slots, count * 2);
     ref.slot = count;
     slots[count++] = ref;
-    if ((++added & 255) == 0 && Pressure.look(context.engine, count)) {
-      drain(context);
-      Pressure.settle(context.engine, count);
-    }
+    if ((++added & 255) == 0 && (pressure.look(count) | context.engine.look())) drain(context);
     return ref;
   }
 

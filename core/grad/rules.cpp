@@ -3,6 +3,7 @@
 // where the element of x came from.
 #include "core/grad/rules.h"
 
+#include <limits>
 #include <string>
 
 #include "core/ir/build.h"
@@ -16,6 +17,12 @@ using namespace ops;
 // ---- element rows ----------------------------------------------------------------------------------------------------
 
 namespace {
+
+// What halves are summed and divided in: their results are rounded once.
+DType wide(DType t) { return t == JT_F16 || t == JT_BF16 ? JT_F32 : t; }
+
+// A divisor whose zeros are infinite: where a distance is 0 its slope is taken to be 0, and so is the slope of that.
+Value or_inf(const Value& v) { return where(equal(v, 0), std::numeric_limits<double>::infinity(), v); }
 
 // The names that a gradient expression may use. `zero` contributes nothing.
 #define JT_NAMES_1 \
@@ -53,8 +60,46 @@ Value spread_back(const Node* node, const Value& v) {
 
 // dz shared equally among the elements that mask names.
 Value shared_among(const Node* node, const Value& mask, const Value& dz) {
-  Value count = sum(cast(mask, dz.dtype()), node->ints(0), node->integer(1));
-  return where(mask, spread_back(node, dz / count), 0);
+  DType computed = wide(dz.dtype());
+  Value count = sum(cast(mask, computed), node->ints(0), node->integer(1));
+  return where(mask, spread_back(node, cast(cast(dz, computed) / count, dz.dtype())), 0);
+}
+
+Value columns(const Value& x, int64_t from, int64_t to) {
+  int64_t starts[] = {0, from}, stops[] = {x.shape()[0], to};
+  return slice(x, starts, stops);
+}
+
+// For each element of a row of x the product of the row's others, without a division, so that zeros are like any other
+// number, also for gradients of gradients: what a half needs from outside, times its partner in the other half.
+Value products_of_others(const Value& x) {
+  int64_t n = x.shape()[1], half = (n + 1) / 2;
+  if (n < 2) return fill(x, 1);
+  Value even = x;
+  if (n % 2) {
+    int64_t before[] = {0, 0}, after[] = {0, 1};
+    even = call(Op::pad, {x}, Attrs().add_ints(before).add_ints(after).add_real(1));
+  }
+  Value left = columns(even, 0, half), right = columns(even, half, 2 * half);
+  Value outside = products_of_others(left * right);
+  Value both = call(Op::concat, {outside * right, outside * left}, Attrs().add(1));
+  return n % 2 ? columns(both, 0, n) : both;
+}
+
+// dz times the derivative of the product: the reduced axes go last, to be one.
+Value times_other_factors(const Node* node, const Value& dz) {
+  const Value x = node->inputs()[0];
+  const Shape& shape = x.shape();
+  uint32_t reduced = axis_set(node->ints(0));
+  int64_t order[kMaxRank], back[kMaxRank], rows = 1, columns = 1;
+  size_t n = 0;
+  for (uint32_t pass : {0u, 1u})
+    for (int i = 0; i < shape.rank; i++)
+      if ((reduced >> i & 1) == pass) back[i] = int64_t(n), order[n++] = i, (pass ? columns : rows) *= shape[i];
+  DType computed = wide(x.dtype());
+  Value moved = transpose(cast(x, computed), {order, n});
+  Value others = reshape(products_of_others(reshape(moved, Shape{rows, columns})), moved.shape());
+  return cast(spread_back(node, cast(dz, computed)) * transpose(others, {back, n}), x.dtype());
 }
 
 #define JT_REDUCE(name, types, result, reduction, dx_, ...)                                                         \
@@ -62,6 +107,7 @@ Value shared_among(const Node* node, const Value& mask, const Value& dz) {
     JT_NAMES_1                                                                                                     \
     [[maybe_unused]] auto spread = [&](const Value& v) { return spread_back(s.node, v); };                         \
     [[maybe_unused]] auto among = [&](const Value& mask, const Value& d) { return shared_among(s.node, mask, d); }; \
+    [[maybe_unused]] auto times_others = [&](const Value& d) { return times_other_factors(s.node, d); };            \
     if (s.needs[0]) s.dx[0] = dx_;                                                                                 \
   }
 #include "core/ir/ops.def"
@@ -205,17 +251,29 @@ void scatter_set_grad(GradStep& s, const ByIndex& by) {
   s.dx[2] = where(is_last, by.gather(s.dz[0]), 0);
 }
 
+// The factors of each place but this one, given the product of those that are not 0 and how many are.
+Value other_factors(const Value& factor, const Value& product, const Value& zeros) {
+  Value is_zero = equal(factor, 0), only = where(bitwise_and(is_zero, equal(zeros, 1)), product, 0);
+  return where(equal(zeros, 0), product / where(is_zero, 1, factor), only);
+}
+
 void scatter_mul_grad(GradStep& s, const ByIndex& by) {
-  Ref x = s.node->inputs()[0], v = s.node->inputs()[2];
+  Value x = s.node->inputs()[0], v = s.node->inputs()[2];
   if (s.needs[0]) s.dx[0] = s.dz[0] * by.scatter(fill(x, 1), v, "mul");
-  if (s.needs[2]) s.dx[2] = by.gather(s.dz[0] * Value(Ref{s.node, 0})) / Value(v);
+  if (!s.needs[2]) return;
+  auto counted = [&](const Value& factor) { return cast(equal(factor, 0), wide(x.dtype())); };
+  Value zeros = by.gather(by.scatter(counted(x), counted(v), "add"));
+  Value product = by.scatter(where(equal(x, 0), 1, x), where(equal(v, 0), 1, v), "mul");
+  s.dx[2] = by.gather(s.dz[0]) * other_factors(v, by.gather(product), zeros);
 }
 
 // max and min: equal ones share the gradient, as in the reductions.
 void scatter_choice_grad(GradStep& s, const ByIndex& by) {
   Value x = s.node->inputs()[0], v = s.node->inputs()[2], z = Ref{s.node, 0};
-  Value x_won = x == z, v_won = v == by.gather(z);
-  Value share = s.dz[0] / by.scatter(cast(x_won, x.dtype()), cast(v_won, x.dtype()), "add");
+  Value x_won = bitwise_or(x == z, isnan(x)), v_won = bitwise_or(v == by.gather(z), isnan(v));
+  DType computed = wide(x.dtype());
+  Value count = by.scatter(cast(x_won, computed), cast(v_won, computed), "add");
+  Value share = cast(cast(s.dz[0], computed) / count, x.dtype());
   if (s.needs[0]) s.dx[0] = where(x_won, share, 0);
   if (s.needs[2]) s.dx[2] = where(v_won, by.gather(share), 0);
 }
@@ -250,11 +308,14 @@ void reindex_reduce_grad(GradStep& s) {
   if (combine == "add") {
     s.dx[0] = by.pick(dz, x.shape());
   } else if (combine == "mul") {
-    s.dx[0] = by.pick(dz * z, x.shape()) / x;
+    Value zeros = by.pick(by.add(cast(equal(x, 0), wide(x.dtype())), z.shape()), x.shape());
+    Value product = call(Op::reindex_reduce, {where(equal(x, 0), 1, x)},
+                         Attrs().add_ints(z.shape().extents()).add_string(by.index).add_string("mul"));
+    s.dx[0] = by.pick(dz, x.shape()) * other_factors(x, by.pick(product, x.shape()), zeros);
   } else {  // max and min: equal ones share
-    Value won = x == by.pick(z, x.shape());
-    Value count = by.add(cast(won, x.dtype()), z.shape());
-    s.dx[0] = where(won, by.pick(dz / count, x.shape()), 0);
+    Value won = bitwise_or(x == by.pick(z, x.shape()), isnan(x));
+    Value count = by.add(cast(won, wide(x.dtype())), z.shape());
+    s.dx[0] = where(won, by.pick(cast(cast(dz, count.dtype()) / count, x.dtype()), x.shape()), 0);
   }
 }
 
@@ -275,15 +336,17 @@ void embedding_grad(GradStep& s) {
 // ---- softmax: by their results, so that nothing is differentiated through the maximum -------------------------------------
 
 void softmax_grad(GradStep& s) {
-  Value z = Ref{s.node, 0}, share = s.dz[0] * z;
+  DType dtype = s.dz[0].dtype();
+  Value z = cast(Ref{s.node, 0}, wide(dtype)), share = cast(s.dz[0], wide(dtype)) * z;
   int64_t axis = s.node->integer(0);
-  s.dx[0] = share - z * sum(share, {&axis, 1}, true);
+  s.dx[0] = cast(share - z * sum(share, {&axis, 1}, true), dtype);
 }
 
 void log_softmax_grad(GradStep& s) {
-  Value z = Ref{s.node, 0}, dz = s.dz[0];
+  DType dtype = s.dz[0].dtype();
+  Value z = cast(Ref{s.node, 0}, wide(dtype)), dz = cast(s.dz[0], wide(dtype));
   int64_t axis = s.node->integer(0);
-  s.dx[0] = dz - exp(z) * sum(dz, {&axis, 1}, true);
+  s.dx[0] = cast(dz - exp(z) * sum(dz, {&axis, 1}, true), dtype);
 }
 
 void cross_entropy_grad(GradStep& s) {
@@ -414,5 +477,22 @@ static_assert(sizeof kRules / sizeof *kRules == size_t(kOps));
 }  // namespace
 
 GradRule gradient_rule(Op op) { return kRules[int(op)]; }
+
+bool has_gradient(Op op) {
+  constexpr auto says = [](std::string_view text) { return text != "zero"; };
+  constexpr bool table[] = {
+      false,  // data
+      false,  // constant
+      true,   // custom
+#define JT_UNARY(name, types, result, f, i, dx_, ...) says(#dx_),
+#define JT_BINARY(name, types, result, f, i, dx_, dy_, ...) says(#dx_) || says(#dy_),
+#define JT_TERNARY(name, types, result, f, i, dx_, dy_, dw_, ...) says(#dx_) || says(#dy_) || says(#dw_),
+#define JT_REDUCE(name, types, result, reduction, dx_, ...) says(#dx_),
+#define JT_OP(name, kind, signature, type, gradient, since, doc) says(#gradient),
+#include "core/ir/ops.def"
+  };
+  static_assert(sizeof table / sizeof *table == size_t(kOps));
+  return table[int(op)] && (op == Op::custom || !signature(op).operands.empty());
+}
 
 }  // namespace jt

@@ -16,5 +16,7 @@ using GradRule = void (*)(GradStep&);
 
 // Null for rows without one.
 GradRule gradient_rule(Op op);
+// Whether an operand of the row may have a gradient other than 0, by its rule or through its body.
+bool has_gradient(Op op);
 
 }  // namespace jt

@@ -97,8 +97,6 @@ static void check_operands(Op op, std::span<jt_tensor* const> inputs) {
   for (size_t i = 0; i < inputs.size(); i++) {
     size_t at = std::min(i, s.operands.size() - 1);
     if (!inputs[i] && !s.optional[at]) fail(JT_E_INVALID, name(op), ": operand ", s.operands[at], " is NULL");
-    if (inputs[i] && i && !inputs[i - 1])
-      fail(JT_E_INVALID, name(op), ": operand ", s.operands[i - 1], " is NULL, but ", s.operands[at], " is not");
   }
 }
 
@@ -120,8 +118,11 @@ static void give_results(Context& c, Ref first, std::span<jt_tensor** const> out
 static void call_on(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, std::span<jt_tensor** const> outs,
                     Ref* refs) {
   c.flush_if_large();
-  for (size_t i = 0; i < inputs.size(); i++)
-    if (inputs[i]) refs[i] = c.operand(name(op), unwrap(inputs[i]));
+  Value one;  // an optional factor that is absent before one that is there
+  for (size_t i = 0; i < inputs.size(); i++) {
+    if (!inputs[i] && !one) one = c.recorder().constant(refs[0].dtype(), 1);
+    refs[i] = inputs[i] ? c.operand(name(op), unwrap(inputs[i])) : one.ref();
+  }
   Value first = c.recorder().build(op, {refs, inputs.size()}, std::move(attrs));
   give_results(c, first, outs);
 }

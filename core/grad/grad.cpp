@@ -155,9 +155,11 @@ class Walk {
   }
 
   void apply(GradStep& s) {
-    if (s.node->op == Op::custom) custom(s);
-    else if (GradRule rule = gradient_rule(s.node->op)) rule(s);
-    else if (def(s.node->op).body) open(s);
+    if (s.node->op == Op::custom) return custom(s);
+    GradRule rule = gradient_rule(s.node->op);
+    if (rule) rule(s);
+    if (rule && !s.is_left_to_body) return;
+    if (def(s.node->op).body) open(s);
     else fail(JT_E_UNSUPPORTED, "grad: ", name(s.node->op), " has no gradient");
   }
 

@@ -3,6 +3,8 @@
 // where the element of x came from.
 #include "core/grad/rules.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 
@@ -52,16 +54,18 @@ Value or_inf(const Value& v) { return where(equal(v, 0), std::numeric_limits<dou
 
 // ---- reduce rows -----------------------------------------------------------------------------------------------------
 
+std::span<const int64_t> reduced_axes(const Node* node) { return node->ints(signature(node->op).attr_at("axes")); }
+
 // A value of the result's shape, repeated along the reduced axes.
 Value spread_back(const Node* node, const Value& v) {
   const Shape& x = node->inputs()[0].shape();
-  return expand(reshape(v, reduced_shape(x, axis_set(node->ints(0)), true)), x);
+  return expand(reshape(v, reduced_shape(x, axis_set(reduced_axes(node)), true)), x);
 }
 
 // dz shared equally among the elements that mask names.
 Value shared_among(const Node* node, const Value& mask, const Value& dz) {
   DType computed = wide(dz.dtype());
-  Value count = sum(cast(mask, computed), node->ints(0), node->integer(1));
+  Value count = sum(cast(mask, computed), reduced_axes(node), node->integer(signature(node->op).attr_at("keepdims")));
   return where(mask, spread_back(node, cast(cast(dz, computed) / count, dz.dtype())), 0);
 }
 
@@ -349,25 +353,106 @@ void log_softmax_grad(GradStep& s) {
   s.dx[0] = cast(dz - exp(z) * sum(dz, {&axis, 1}, true), dtype);
 }
 
+// [N,..] as [N,1,..].
+Value with_class_axis(const Value& rows) {
+  Shape out{rows.shape()[0], 1};
+  for (int i = 1; i < rows.shape().rank; i++) out.push(rows.shape()[i]);
+  return reshape(rows, out);
+}
+
+// Of x by the softmax; of weights, and of labels that are probabilities, as the body has it.
 void cross_entropy_grad(GradStep& s) {
-  if (!s.needs[0]) return;
+  std::span<const Ref> in = s.node->ins();
+  bool only_x = s.needs[0] && std::count(s.needs.begin(), s.needs.end(), char(0)) + 1 == int64_t(s.needs.size());
+  if (is_float(in[1].dtype()) || !only_x) {
+    s.is_left_to_body = true;
+    return;
+  }
   Recorder& recorder = *s.node->owner;
-  DType dtype = s.node->inputs()[0].dtype();
-  DType wide = dtype == JT_F16 || dtype == JT_BF16 ? JT_F32 : dtype;
-  Value x = cast(s.node->inputs()[0], wide);
+  DType dtype = in[0].dtype(), computed = wide(dtype);
+  double smoothing = s.node->real(2);
+  std::string_view how = s.node->string(1);
+  Value x = cast(in[0], computed), label = cast(in[1], JT_I64), dz = cast(s.dz[0], computed), weight;
+  if (x.shape().rank == 1) x = reshape(x, Shape{1, x.shape()[0]}), label = reshape(label, Shape{1});
+  if (how == "none") dz = reshape(dz, label.shape());
+  Value ignored = equal(label, recorder.constant_int(JT_I64, s.node->integer(0)));
+  label = where(ignored, 0, label);
   int64_t classes = 1;
   Value likely = call(Op::softmax, {x}, Attrs().add(classes));
-  Value column = reshape(cast(s.node->inputs()[1], JT_I64), Shape{x.shape()[0], 1});
-  Value hit = equal(iota(recorder, x.shape(), 1, JT_I64), column);
-  Value share = cast(s.dz[0], wide) / count(recorder, wide, x.shape()[0]);
-  s.dx[0] = cast((likely - cast(hit, wide)) * share, dtype);
+  Value hit = cast(equal(iota(recorder, x.shape(), 1, JT_I64), with_class_axis(label)), computed);
+  Value slope = likely - hit, counts = cast(logical_not(ignored), computed), share = counts;
+  if (in.size() > 2) {
+    weight = cast(in[2], computed);
+    share = where(ignored, 0, call(Op::take, {weight, label}, Attrs().add(0)));
+    slope = slope * with_class_axis(share);
+  }
+  if (smoothing) {
+    double each = smoothing / double(x.shape()[1]);
+    Value even = likely * double(x.shape()[1]) - 1;
+    if (weight) {
+      Shape along{x.shape()[1]};
+      for (int i = 2; i < x.shape().rank; i++) along.push(1);
+      Value by_class = reshape(weight, along);
+      even = likely * sum(weight) - by_class;
+    }
+    slope = slope * (1 - smoothing) + even * each;
+  }
+  if (how == "mean") dz = dz / or_inf(sum(share));
+  Value dx = slope * with_class_axis(where(ignored, 0, dz));
+  s.dx[0] = cast(reshape(dx, in[0].shape()), dtype);
 }
 
 // Where a logarithm is cut off, its slope is large but finite, as in PyTorch.
 void bce_grad(GradStep& s) {
-  Value x = s.node->inputs()[0], y = s.node->inputs()[1];
-  if (s.needs[0]) s.dx[0] = s.dz[0] * (x - y) / maximum((1 - x) * x, 1e-12);
-  if (s.needs[1]) s.dx[1] = s.dz[0] * (maximum(log1p(-x), -100) - maximum(log(x), -100));
+  std::span<const Ref> in = s.node->ins();
+  if (in.size() > 2 && s.needs[2]) {
+    s.is_left_to_body = true;
+    return;
+  }
+  DType dtype = in[0].dtype(), computed = wide(dtype);
+  Value x = cast(in[0], computed), y = cast(in[1], computed), dz = cast(s.dz[0], computed);
+  if (s.node->string(0) == "mean") dz = dz / count(*s.node->owner, computed, x.shape().count());
+  if (in.size() > 2) dz = dz * cast(in[2], computed);
+  if (s.needs[0]) s.dx[0] = cast(dz * (x - y) / maximum((1 - x) * x, 1e-12), dtype);
+  if (s.needs[1]) s.dx[1] = cast(dz * (maximum(log1p(-x), -100) - maximum(log(x), -100)), dtype);
+}
+
+// ---- statistics: where all is equal, and at the origin, the slope is taken to be 0 ----------------------------------------
+
+// What the node gives, before it was rounded to a half.
+Value unrounded(const Node* node, const Value& x) {
+  Ref z{const_cast<Node*>(node), 0};
+  return x.dtype() == z.dtype() ? Value(z) : call(node->op, {x}, node->attrs());
+}
+
+void std_grad(GradStep& s) {
+  DType dtype = s.dz[0].dtype();
+  Value x = cast(s.node->inputs()[0], wide(dtype)), z = unrounded(s.node, x), dz = cast(s.dz[0], x.dtype());
+  auto axes = reduced_axes(s.node);
+  int64_t n = 1, correction = s.node->integer(2);
+  for (int64_t axis : axes) n *= x.shape()[int(axis)];
+  Value divisor = count(*s.node->owner, x.dtype(), n > correction ? n - correction : 0);
+  Value centred = x - call(Op::mean, {x}, Attrs().add_ints(axes).add(1));
+  s.dx[0] = cast(spread_back(s.node, dz / (divisor * or_inf(z))) * centred, dtype);
+}
+
+// Of p = 2 it is dz * x / z. Else sign(x) * (|x| / z)^(p - 1), so that powers of large values do not overflow.
+void norm_grad(GradStep& s) {
+  double p = s.node->real(0);
+  if (p == 0) return;
+  DType dtype = s.dz[0].dtype();
+  Value x = cast(s.node->inputs()[0], wide(dtype)), dz = cast(s.dz[0], x.dtype());
+  auto spread = [&](const Value& v) { return spread_back(s.node, v); };
+  auto slope = [&]() -> Value {
+    if (p == 1) return spread(dz) * sign(x);
+    Value z = unrounded(s.node, x);
+    if (p == 2) return spread(dz) * (x / spread(or_inf(z)));
+    if (std::isinf(p)) return shared_among(s.node, bitwise_or(abs(x) == spread(z), isnan(x)), dz) * sign(x);
+    Value is_flat = bitwise_or(equal(x, 0), spread(equal(z, 0)));
+    Value ratio = where(is_flat, 1, abs(x) / spread(or_inf(z)));
+    return where(is_flat, 0, spread(dz) * sign(x) * pow(ratio, p - 1));
+  };
+  s.dx[0] = cast(slope(), dtype);
 }
 
 // ---- library ---------------------------------------------------------------------------------------------------------

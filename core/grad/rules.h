@@ -11,6 +11,7 @@ struct GradStep {
   std::span<const Value> dz;    // by result; empty: the result has no gradient
   std::span<const char> needs;  // by operand: is its gradient asked for
   std::span<Value> dx;          // by operand, to be filled: left empty where nothing is contributed
+  bool is_left_to_body = false; // set by the rule of a composite row: its body is to be differentiated this time
 };
 using GradRule = void (*)(GradStep&);
 

@@ -40,7 +40,7 @@ Value iota(Recorder& recorder, const Shape& shape, int axis, DType dtype);
 Value count(Recorder& recorder, DType dtype, int64_t n);  // how many there are of something: another number is the same structure
 Value fill(Ref like, double value);            // a constant of exactly like's type
 Value zeros_like(Ref like);
-Value call(Op op, std::initializer_list<Ref> inputs, const Attrs& attrs = {});  // result 0
+Value call(Op op, std::initializer_list<Ref> inputs, const Attrs& attrs = {});  // result 0; no attributes: the defaults
 
 inline Value operator-(const Value& x) { return neg(x); }
 inline Value operator+(const Value& x, Arg y) { return add(x, y); }

@@ -120,16 +120,14 @@ void LeakyReLU_forward(LayerCall& c) { give(c, call(Op::leaky_relu, {c.x()}, Att
 void PReLU_forward(LayerCall& c) { give(c, call(Op::prelu, {c.x(), c.state("weight")})); }
 void ELU_forward(LayerCall& c) { give(c, call(Op::elu, {c.x()}, Attrs().add_real(c["alpha"].real))); }
 void CELU_forward(LayerCall& c) { give(c, call(Op::celu, {c.x()}, Attrs().add_real(c["alpha"].real))); }
-void GELU_forward(LayerCall& c) { give(c, call(c["approximate"].word == "tanh" ? Op::gelu_tanh : Op::gelu, {c.x()})); }
+void GELU_forward(LayerCall& c) { give(c, call(Op::gelu, {c.x()}, Attrs().add_string(c["approximate"].word))); }
 void Hardshrink_forward(LayerCall& c) { give(c, where(abs(c.x()) <= c["lambd"].real, 0, c.x())); }
 void Softshrink_forward(LayerCall& c) {
   double lambda = c["lambd"].real;
   give(c, where(c.x() > lambda, c.x() - lambda, where(c.x() < -lambda, c.x() + lambda, c.x() * 0)));
 }
 void Softplus_forward(LayerCall& c) {
-  double beta = c["beta"].real;
-  Value x = c.x() * beta;
-  give(c, where(x > c["threshold"].real, c.x(), call(Op::softplus, {x}) / beta));
+  give(c, call(Op::softplus, {c.x()}, Attrs().add_real(c["beta"].real).add_real(c["threshold"].real)));
 }
 void Softsign_forward(LayerCall& c) { give(c, c.x() / (abs(c.x()) + 1)); }
 void Tanhshrink_forward(LayerCall& c) { give(c, c.x() - tanh(c.x())); }

@@ -47,7 +47,7 @@ struct Loop {
     must(jt_transpose(ctx, active, axes, 2, &row));
     must(jt_slice(ctx, active, from, 2, to, 2, nullptr, 0, &picked));
     must(jt_add(ctx, picked, picked, &shifted));
-    must(jt_cross_entropy(ctx, active, labels, &loss));
+    must(jt_cross_entropy(ctx, active, labels, nullptr, -100, "mean", JT_NUL, 0, &loss));
     jt_tensor* asked[3] = {row, shifted, loss};
     must(jt_eval(ctx, asked, 3));
     for (jt_tensor* t : {product, sum, active, row, picked, shifted, loss}) jt_tensor_release(t);

@@ -78,6 +78,7 @@ void expect_same(const Array& found, const Array& wanted, const std::string& wha
   for (size_t i = 0; i < found.size(); i++) {
     if (std::isnan(found[i]) && std::isnan(wanted[i])) continue;
     if (found[i] == wanted[i]) continue;
+    ASSERT_TRUE(std::isfinite(found[i]) && std::isfinite(wanted[i])) << "element " << i << ": " << found[i] << " for " << wanted[i] << " of " << what;
     ASSERT_LE(std::fabs(found[i] - wanted[i]), 1e-9 * std::fabs(wanted[i])) << "element " << i << ": " << found[i] << " for " << wanted[i] << " of " << what;
   }
 }

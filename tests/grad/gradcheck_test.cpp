@@ -12,6 +12,7 @@ namespace op = jt::ops;
 static Attrs attrs_of(Op row, std::initializer_list<jt_attr> given = {}) { return make_attrs(row, {given.begin(), given.size()}); }
 static jt_attr whole(const char* name, int64_t value) { return {name, JT_ATTR_I64, value, 0, nullptr, 0, nullptr, 0}; }
 static jt_attr real(const char* name, double value) { return {name, JT_ATTR_F64, 0, value, nullptr, 0, nullptr, 0}; }
+static jt_attr word(const char* name, const char* value) { return {name, JT_ATTR_STR, 0, 0, nullptr, 0, value, JT_NUL}; }
 static std::vector<int64_t> ints(std::initializer_list<int64_t> list) { return list; }
 
 // A row of the table and a value that it makes of leaves.
@@ -241,6 +242,10 @@ static void activations(Cases& cases) {
                        Value x = g.real({2, 3, 2});
                        return g.recorder.build(Op::prelu, {x, g.real(weight)});
                      }});
+  cases.push_back({Op::gelu, "tanh", [](Graph& g) { return g.recorder.build(Op::gelu, {g.real({3, 5}, -4, 4)}, attrs_of(Op::gelu, {word("approximate", "tanh")})); }});
+  cases.push_back({Op::softplus, "with a threshold", [](Graph& g) {
+                     return g.recorder.build(Op::softplus, {g.real({3, 5}, -4, 4)}, attrs_of(Op::softplus, {real("beta", 2), real("threshold", 1)}));
+                   }});
   cases.push_back({Op::dropout, "", [](Graph& g) {
                      Attrs attrs = attrs_of(Op::dropout, {real("p", 0.4), whole("seed", 1), whole("stream", 0), whole("counter", 5)});
                      return g.recorder.build(Op::dropout, {g.real({4, 5})}, attrs);
@@ -252,7 +257,9 @@ static void statistics(Cases& cases) {
     cases.push_back({row, what, [=](Graph& g) { return g.recorder.build(row, {op::square(g.real({3, 4}, 0.5, 2))}, attrs); }});
   };
   add(Op::mean, "", attrs_of(Op::mean, {whole("axes", 1)}));
-  for (int correction : {0, 1}) add(Op::var, text("correction ", correction), attrs_of(Op::var, {whole("axes", 1), whole("correction", correction)}));
+  for (Op row : {Op::var, Op::std})
+    for (int correction : {0, 1}) add(row, text("correction ", correction), attrs_of(row, {whole("axes", 1), whole("correction", correction)}));
+  for (double p : {2.0, 1.0, 3.0, 0.5, -2.0, 0.0, HUGE_VAL, -HUGE_VAL}) add(Op::norm, text("p ", p), attrs_of(Op::norm, {real("p", p), whole("axes", 1)}));
   for (size_t factors : {0, 1, 2})
     for (Op row : {Op::layer_norm, Op::group_norm, Op::batch_norm, Op::rms_norm}) {
       if (row == Op::rms_norm && factors == 2) continue;
@@ -271,28 +278,58 @@ static void statistics(Cases& cases) {
     }
 }
 
-static void losses(Cases& cases) {
-  cases.push_back({Op::cross_entropy, "", [](Graph& g) {
+static void labelled_losses(Cases& cases, const char* reduction) {
+  for (bool weighted : {false, true})
+    for (double smoothing : {0.0, 0.2})
+      for (Op row : {Op::cross_entropy, Op::nll}) {
+        if (row == Op::nll && smoothing) continue;
+        cases.push_back({row, text(reduction, weighted ? ", weighted" : "", ", smoothing ", smoothing), [=](Graph& g) {
+                           Value x = g.real({2, 4, 3}), label = g.given(JT_I64, {2, 3}, {0, 3, 1, 3, 2, 0});
+                           std::vector<Ref> in{x, label};
+                           Value weight = weighted ? g.real({4}, 0.5, 2) : Value();
+                           if (weighted) in.push_back(weight);
+                           jt_attr how = word("reduction", reduction), skipped = whole("ignore_index", 2);
+                           Attrs attrs = row == Op::nll ? attrs_of(row, {how, skipped}) : attrs_of(row, {how, skipped, real("label_smoothing", smoothing)});
+                           return g.recorder.build(row, in, std::move(attrs));
+                         }});
+      }
+  cases.push_back({Op::cross_entropy, text(reduction, ", probabilities"), [=](Graph& g) {
+                     Value x = g.real({3, 4}), y = g.real({3, 4}, 0.1, 0.9);
+                     Attrs attrs = attrs_of(Op::cross_entropy, {word("reduction", reduction), real("label_smoothing", 0.1)});
+                     return g.recorder.build(Op::cross_entropy, {x, y, g.real({4}, 0.5, 2)}, std::move(attrs));
+                   }});
+  cases.push_back({Op::cross_entropy, text(reduction, ", one row"), [=](Graph& g) {
+                     Value x = g.real({4});
+                     return g.recorder.build(Op::cross_entropy, {x, g.given(JT_I64, {}, {2})}, attrs_of(Op::cross_entropy, {word("reduction", reduction)}));
+                   }});
+}
+
+static void losses_of_pairs(Cases& cases, const char* reduction) {
+  jt_attr how = word("reduction", reduction);
+  for (Op row : {Op::mse_loss, Op::bce, Op::bce_with_logits, Op::smooth_l1, Op::huber, Op::kl_div})
+    cases.push_back({row, reduction, [=](Graph& g) {
+                       Value x = g.real({3, 4}, 0.05, 0.95), y = g.real({3, 4}, 0.1, 0.9);
+                       if (row != Op::bce) x = x * 5;
+                       return g.recorder.build(row, {x, y}, attrs_of(row, {how}));
+                     }});
+  for (Op row : {Op::bce, Op::bce_with_logits})
+    cases.push_back({row, text(reduction, ", weighted"), [=](Graph& g) {
+                       std::vector<Value> held{g.real({3, 4}, 0.05, 0.95), g.real({3, 4}, 0.1, 0.9), g.real({3, 1})};
+                       if (row == Op::bce_with_logits) held.push_back(g.real({4}));
+                       std::vector<Ref> in(held.begin(), held.end());
+                       return g.recorder.build(row, in, attrs_of(row, {how}));
+                     }});
+  cases.push_back({Op::kl_div, text(reduction, ", of logarithms"), [=](Graph& g) {
                      Value x = g.real({3, 4});
-                     return g.recorder.build(Op::cross_entropy, {x, g.given(JT_I64, {3}, {2, 0, 3})}, attrs_of(Op::cross_entropy));
+                     return g.recorder.build(Op::kl_div, {x, g.real({3, 4})}, attrs_of(Op::kl_div, {whole("log_target", 1), how}));
                    }});
-  cases.push_back({Op::nll, "", [](Graph& g) {
-                     Value x = g.real({2, 4, 3});
-                     return g.recorder.build(Op::nll, {x, g.given(JT_I64, {2, 3}, {0, 3, 1, 3, 2, 0})}, attrs_of(Op::nll));
-                   }});
+}
+
+static void losses(Cases& cases) {
+  for (const char* reduction : {"mean", "sum", "none"}) labelled_losses(cases, reduction), losses_of_pairs(cases, reduction);
   cases.push_back({Op::mse_loss, "of an operand that depends on the other", [](Graph& g) {
                      Value x = g.real({3, 4});
                      return g.recorder.build(Op::mse_loss, {x * x, x}, attrs_of(Op::mse_loss));
-                   }});
-  for (Op row : {Op::mse_loss, Op::bce, Op::bce_with_logits, Op::smooth_l1, Op::huber, Op::kl_div})
-    cases.push_back({row, "", [=](Graph& g) {
-                       Value x = g.real({3, 4}, 0.05, 0.95), y = g.real({3, 4}, 0.1, 0.9);
-                       if (row != Op::bce) x = x * 5;
-                       return g.recorder.build(row, {x, y}, attrs_of(row));
-                     }});
-  cases.push_back({Op::kl_div, "of logarithms", [](Graph& g) {
-                     Value x = g.real({3, 4});
-                     return g.recorder.build(Op::kl_div, {x, g.real({3, 4})}, attrs_of(Op::kl_div, {whole("log_target", 1)}));
                    }});
 }
 
@@ -344,7 +381,7 @@ TEST(gradcheck, bce_at_its_edges_is_finite) {
   Value x = g.given(JT_F64, {4}, {0, 1, 0, 1}), y = g.given(JT_F64, {4}, {0, 1, 1, 0});
   x.ref().node->flags |= kGradLeaf;
   Ref wrt[] = {x};
-  Value d = gradients(g.recorder, op::sum(g.recorder.build(Op::bce, {x, y})), {}, wrt)[0];
+  Value d = gradients(g.recorder, op::sum(g.recorder.build(Op::bce, {x, y}, attrs_of(Op::bce, {word("reduction", "none")}))), {}, wrt)[0];
   EXPECT_EQ(run(d, g.feed), (Array{0, 0, -1e12, 1e12}));
 }
 

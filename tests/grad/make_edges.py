@@ -87,3 +87,17 @@ line("leaky_relu", [[0.0, -1.0, 1.0]], lambda x: F.leaky_relu(x, 0.0), "slope=0"
 for row, function in (("softmax", F.softmax), ("log_softmax", F.log_softmax)):
     for x in ([-INF, 1.0, 2.0], [1e300, 0.0], [3.0], [1000.0, -1000.0, 0.0]):
         line(row, [x], lambda x: function(x, 0), "axis=0")
+
+for p in (2.0, 1.0, 3.0, 1.5, 0.5, 0.0, INF, -INF, -1.0):
+    for x in ([0.0, 0.0, 0.0], [3.0, 0.0, -4.0], [2.0, -2.0, 1.0]):
+        line("norm", [x], lambda x: torch.linalg.vector_norm(x, p), f"p={p}")
+line("norm", [[]], torch.linalg.vector_norm)
+for correction in (0, 1):
+    for x in ([3.0, 3.0, 3.0], [1.0, 2.0, 4.0], [5.0]):
+        line("std", [x], lambda x: torch.std(x, correction=correction), f"correction={correction}")
+for row, function in (("smooth_l1", F.smooth_l1_loss), ("huber", F.huber_loss), ("mse_loss", F.mse_loss)):
+    line(row, [[0.0, 1.0, 2.0, -1.0, 5.0], [0.0] * 5], function)
+line("smooth_l1", [[0.0, 1.0, -1.0], [0.0] * 3], lambda x, y: F.smooth_l1_loss(x, y, beta=0.0), "beta=0")
+line("bce", [[0.0, 1.0, 0.5], [0.0, 1.0, 0.25]], None, own=[[0.0, 0.0, 1 / 3], [100 / 3, -100 / 3, 0.0]])  # of logarithms cut off at -100
+line("bce_with_logits", [[0.0, 1000.0, -1000.0], [0.5, 1.0, 1.0]], F.binary_cross_entropy_with_logits)
+line("softplus", [[0.0, 9.0, 11.0, -50.0]], lambda x: F.softplus(x, 2.0), "beta=2")

@@ -236,8 +236,7 @@ JT_API jt_status jt_mul(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor**
  * bool. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
-/* Quotient rounded towards minus infinity, from the exact remainder as NumPy's: 1 // 0.1 is 9; integer x // 0
- * is 0.
+/* Quotient rounded towards minus infinity; integer x // 0 is 0.
  * Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: no. Since 0.1. */
 JT_API jt_status jt_floor_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
@@ -348,9 +347,9 @@ JT_API jt_status jt_fma(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* 
 JT_API jt_status jt_sum(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, jt_tensor** out);
 
-/* Product over axes; integers widen to 64 bits. Its gradient divides by x.
- * Dtypes: every dtype but bool. Result: x's dtype; signed integers and bool become i64, unsigned ones u64.
- * Defaults elsewhere: keepdims 0. Gradient: yes. Since 0.1. */
+/* Product over axes; integers widen to 64 bits.
+ * Dtypes: every dtype. Result: x's dtype; signed integers and bool become i64, unsigned ones u64. Defaults
+ * elsewhere: keepdims 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_prod(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, jt_tensor** out);
 
@@ -569,8 +568,8 @@ JT_API jt_status jt_avg_pool3d(jt_context* ctx, jt_tensor* x, const int64_t* siz
     jt_tensor** out);
 
 /* Arithmetic mean over axes; integers become f32.
- * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
- * Defaults elsewhere: keepdims 0. Gradient: yes. Since 0.1. */
+ * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
+ * elsewhere: keepdims 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_mean(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, jt_tensor** out);
 
@@ -584,28 +583,37 @@ JT_API jt_status jt_softmax(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tens
  * Defaults elsewhere: axis -1. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_log_softmax(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out);
 
-/* Mean over rows of -log_softmax(x)[row, label[row]], x [N,C], label [N] of an integer dtype; 0-d.
- * Dtypes: x of a float dtype, label of an integer dtype. Result: x's dtype. Gradient: yes. Since 0.1. */
-JT_API jt_status jt_cross_entropy(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor** out);
+/* -weight[label] * log_softmax(x) at label along axis 1 (of x [C]: axis 0), a share label_smoothing of it
+ * spread over the classes; rows labelled ignore_index count nothing. reduction: mean over the weights, sum,
+ * none. label: of an integer dtype, or probabilities of x's shape.
+ * Dtypes: x and weight of float dtypes, label of an integer dtype or of a float dtype. Result: x's dtype.
+ * May be NULL, from the right: weight. Defaults elsewhere: ignore_index -100, reduction mean,
+ * label_smoothing 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_cross_entropy(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor* weight,
+    int64_t ignore_index, const char* reduction, size_t reduction_len, double label_smoothing,
+    jt_tensor** out);
 
-/* Mean of (x - y)^2 over all elements; 0-d.
- * Dtypes: float dtypes, the same for both. Result: x's dtype. Gradient: yes. Since 0.1. */
-JT_API jt_status jt_mse_loss(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
-
-/* x * (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016).
- * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+/* (x - y)^2; reduction: mean over all elements, sum, none.
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: reduction mean.
  * Gradient: yes. Since 0.1. */
-JT_API jt_status jt_gelu(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+JT_API jt_status jt_mse_loss(jt_context* ctx, jt_tensor* x, jt_tensor* y, const char* reduction,
+    size_t reduction_len, jt_tensor** out);
+
+/* x * (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016); approximate tanh: gelu_tanh.
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: approximate none. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_gelu(jt_context* ctx, jt_tensor* x, const char* approximate, size_t approximate_len,
+    jt_tensor** out);
 
 /* x * sigmoid(x).
  * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
  * Gradient: yes. Since 0.1. */
 JT_API jt_status jt_silu(jt_context* ctx, jt_tensor* x, jt_tensor** out);
 
-/* log(1 + exp(x)), without overflow.
+/* log(1 + exp(beta * x)) / beta, without overflow; x where beta * x > threshold.
  * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
- * Gradient: yes. Since 0.1. */
-JT_API jt_status jt_softplus(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+ * Defaults elsewhere: beta 1, threshold 20. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_softplus(jt_context* ctx, jt_tensor* x, double beta, double threshold, jt_tensor** out);
 
 /* gelu with erf approximated: x * (1 + tanh(0.79788456 * (x + 0.044715 * x^3))) / 2.
  * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
@@ -678,11 +686,23 @@ JT_API jt_status jt_embedding(jt_context* ctx, jt_tensor* index, jt_tensor* weig
 JT_API jt_status jt_one_hot(jt_context* ctx, jt_tensor* index, int64_t classes, jt_dtype dtype,
     jt_tensor** out);
 
-/* Variance over axes: the mean of (x - mean(x))^2, divided by count - correction.
- * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
- * Defaults elsewhere: keepdims 0, correction 0. Gradient: yes. Since 0.1. */
+/* Variance over axes: the sum of (x - mean(x))^2 over count - correction, or over 0 where that is negative.
+ * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
+ * elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_var(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, int64_t correction, jt_tensor** out);
+
+/* Standard deviation over axes: the square root of var.
+ * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
+ * elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_std(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
+    jt_bool keepdims, int64_t correction, jt_tensor** out);
+
+/* p-norm over axes: sum(|x|^p)^(1/p); p inf and -inf: the largest and least |x|; p 0: how many are not 0.
+ * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
+ * elsewhere: p 2, keepdims 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_norm(jt_context* ctx, jt_tensor* x, double p, const int64_t* axes, size_t axes_len,
+    jt_bool keepdims, jt_tensor** out);
 
 /* (x - mean) / sqrt(var + eps) * weight + bias over the last `axes` axes, which weight and bias have (Ba et
  * al. 2016).
@@ -710,32 +730,43 @@ JT_API jt_status jt_group_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight,
 JT_API jt_status jt_batch_norm(jt_context* ctx, jt_tensor* x, jt_tensor* mean, jt_tensor* var,
     jt_tensor* weight, jt_tensor* bias, double eps, jt_tensor** out);
 
-/* -x at label along axis 1; x [N,C,..], label [N,..] of an integer dtype; 0 where label is outside.
- * Dtypes: x of a float dtype, label of an integer dtype. Result: x's dtype. Gradient: yes. Since 0.1. */
-JT_API jt_status jt_nll(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor** out);
+/* -weight[label] * x at label along axis 1 (of x [C]: axis 0), label of an integer dtype; rows labelled
+ * ignore_index count nothing. reduction: mean over the weights, sum, none.
+ * Dtypes: x and weight of float dtypes, label of an integer dtype. Result: x's dtype. May be NULL, from
+ * the right: weight. Defaults elsewhere: ignore_index -100, reduction mean. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_nll(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor* weight,
+    int64_t ignore_index, const char* reduction, size_t reduction_len, jt_tensor** out);
 
-/* -(y * log(x) + (1 - y) * log(1 - x)), each logarithm at least -100; no mean is taken.
- * Dtypes: float dtypes, the same for both. Result: x's dtype. Gradient: yes. Since 0.1. */
-JT_API jt_status jt_bce(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
+/* -(y * log(x) + (1 - y) * log(1 - x)) * weight, each logarithm at least -100; reduction: mean, sum, none.
+ * Dtypes: float dtypes, the same for x and y. Result: x's dtype. May be NULL, from the right: weight.
+ * Defaults elsewhere: reduction mean. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_bce(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* weight,
+    const char* reduction, size_t reduction_len, jt_tensor** out);
 
-/* bce(sigmoid(x), y), without overflow; no mean is taken.
- * Dtypes: float dtypes, the same for both. Result: x's dtype. Gradient: yes. Since 0.1. */
-JT_API jt_status jt_bce_with_logits(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
+/* bce(sigmoid(x), y) * weight, without overflow; pos_weight multiplies y's part; reduction: mean, sum, none.
+ * Dtypes: float dtypes, the same for x and y. Result: x's dtype. May be NULL, from the right: weight,
+ * pos_weight. Defaults elsewhere: reduction mean. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_bce_with_logits(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* weight,
+    jt_tensor* pos_weight, const char* reduction, size_t reduction_len, jt_tensor** out);
 
-/* With d = |x - y|: d^2 / (2 * beta) where d < beta, else d - beta / 2; no mean is taken.
- * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: beta 1. Gradient: yes.
- * Since 0.1. */
-JT_API jt_status jt_smooth_l1(jt_context* ctx, jt_tensor* x, jt_tensor* y, double beta, jt_tensor** out);
+/* With d = |x - y|: d^2 / (2 * beta) where d < beta, else d - beta / 2; reduction: mean, sum, none.
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: beta 1, reduction mean.
+ * Gradient: yes. Since 0.1. */
+JT_API jt_status jt_smooth_l1(jt_context* ctx, jt_tensor* x, jt_tensor* y, double beta,
+    const char* reduction, size_t reduction_len, jt_tensor** out);
 
-/* With d = |x - y|: d^2 / 2 where d < delta, else delta * (d - delta / 2); no mean is taken.
- * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: delta 1. Gradient: yes.
- * Since 0.1. */
-JT_API jt_status jt_huber(jt_context* ctx, jt_tensor* x, jt_tensor* y, double delta, jt_tensor** out);
+/* With d = |x - y|: d^2 / 2 where d < delta, else delta * (d - delta / 2); reduction: mean, sum, none.
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: delta 1, reduction mean.
+ * Gradient: yes. Since 0.1. */
+JT_API jt_status jt_huber(jt_context* ctx, jt_tensor* x, jt_tensor* y, double delta, const char* reduction,
+    size_t reduction_len, jt_tensor** out);
 
-/* y * (log(y) - x), x being logarithms of probabilities; log_target: y too; no mean is taken.
- * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: log_target 0. Gradient:
- * yes. Since 0.1. */
-JT_API jt_status jt_kl_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_bool log_target, jt_tensor** out);
+/* y * (log(y) - x), x being logarithms of probabilities; log_target: y too; reduction: mean, sum, none,
+ * batchmean (the sum over the extent of axis 0).
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: log_target 0, reduction
+ * mean. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_kl_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_bool log_target,
+    const char* reduction, size_t reduction_len, jt_tensor** out);
 
 /* Uniform in [0, 1): the upper 24 random bits times 2^-24 (f64: 32 bits times 2^-32).
  * Result: the attribute dtype, a float dtype. Defaults elsewhere: dtype f32. Gradient: no. Since 0.1. */

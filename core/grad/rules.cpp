@@ -360,46 +360,60 @@ Value with_class_axis(const Value& rows) {
   return reshape(rows, out);
 }
 
-// Of x by the softmax; of weights, and of labels that are probabilities, as the body has it.
+// Whether only x of a row `x label weight?` is asked for, and labels are numbers of classes; else the body is differentiated.
+bool is_of_x_alone(const GradStep& s) {
+  bool others = std::any_of(s.needs.begin() + 1, s.needs.end(), [](char needed) { return needed; });
+  return s.needs[0] && !others && !is_float(s.node->inputs()[1].dtype());
+}
+
+// What cross_entropy and nll have in common: rows [N,C,..], a single one [C] as N = 1.
+struct Labelled {
+  DType computed;
+  Value x, label, ignored, weight;  // label: 0 where it is ignored; weight by class, may be absent
+  Value share, slope;               // by row: what it weighs, and the gradient of its loss; 0 where it is ignored
+
+  Labelled(const GradStep& s, int64_t ignore_index, std::string_view how) : computed(wide(s.node->inputs()[0].dtype())) {
+    std::span<const Ref> in = s.node->ins();
+    x = cast(in[0], computed), label = cast(in[1], JT_I64);
+    if (x.shape().rank == 1) x = reshape(x, Shape{1, x.shape()[0]}), label = reshape(label, Shape{1});
+    ignored = equal(label, s.node->owner->constant_int(JT_I64, ignore_index));
+    label = where(ignored, 0, label);
+    share = cast(logical_not(ignored), computed);
+    if (in.size() > 2) weight = cast(in[2], computed), share = where(ignored, 0, call(Op::take, {weight, label}, Attrs().add(0)));
+    slope = cast(s.dz[0], computed);
+    if (how == "none") slope = reshape(slope, label.shape());
+    if (how == "mean") slope = slope / or_inf(sum(share));
+    slope = where(ignored, 0, slope);
+  }
+  Value hit() const { return equal(iota(*x.ref().node->owner, x.shape(), 1, JT_I64), with_class_axis(label)); }
+  Value weight_of_classes() const {
+    Shape along{x.shape()[1]};
+    for (int i = 2; i < x.shape().rank; i++) along.push(1);
+    return reshape(weight, along);
+  }
+};
+
+void nll_grad(GradStep& s) {
+  s.is_left_to_body = !is_of_x_alone(s);
+  if (s.is_left_to_body) return;
+  Ref x = s.node->inputs()[0];
+  Labelled rows(s, s.node->integer(0), s.node->string(1));
+  s.dx[0] = cast(reshape(where(rows.hit(), with_class_axis(-rows.slope * rows.share), 0), x.shape()), x.dtype());
+}
+
 void cross_entropy_grad(GradStep& s) {
-  std::span<const Ref> in = s.node->ins();
-  bool only_x = s.needs[0] && std::count(s.needs.begin(), s.needs.end(), char(0)) + 1 == int64_t(s.needs.size());
-  if (is_float(in[1].dtype()) || !only_x) {
-    s.is_left_to_body = true;
-    return;
-  }
-  Recorder& recorder = *s.node->owner;
-  DType dtype = in[0].dtype(), computed = wide(dtype);
-  double smoothing = s.node->real(2);
-  std::string_view how = s.node->string(1);
-  Value x = cast(in[0], computed), label = cast(in[1], JT_I64), dz = cast(s.dz[0], computed), weight;
-  if (x.shape().rank == 1) x = reshape(x, Shape{1, x.shape()[0]}), label = reshape(label, Shape{1});
-  if (how == "none") dz = reshape(dz, label.shape());
-  Value ignored = equal(label, recorder.constant_int(JT_I64, s.node->integer(0)));
-  label = where(ignored, 0, label);
-  int64_t classes = 1;
-  Value likely = call(Op::softmax, {x}, Attrs().add(classes));
-  Value hit = cast(equal(iota(recorder, x.shape(), 1, JT_I64), with_class_axis(label)), computed);
-  Value slope = likely - hit, counts = cast(logical_not(ignored), computed), share = counts;
-  if (in.size() > 2) {
-    weight = cast(in[2], computed);
-    share = where(ignored, 0, call(Op::take, {weight, label}, Attrs().add(0)));
-    slope = slope * with_class_axis(share);
-  }
+  s.is_left_to_body = !is_of_x_alone(s);
+  if (s.is_left_to_body) return;
+  Ref x = s.node->inputs()[0];
+  Labelled rows(s, s.node->integer(0), s.node->string(1));
+  double smoothing = s.node->real(2), classes = double(rows.x.shape()[1]);
+  Value likely = call(Op::softmax, {rows.x}, Attrs().add(1)), away = likely - cast(rows.hit(), rows.computed);
+  if (rows.weight) away = away * with_class_axis(rows.share);
   if (smoothing) {
-    double each = smoothing / double(x.shape()[1]);
-    Value even = likely * double(x.shape()[1]) - 1;
-    if (weight) {
-      Shape along{x.shape()[1]};
-      for (int i = 2; i < x.shape().rank; i++) along.push(1);
-      Value by_class = reshape(weight, along);
-      even = likely * sum(weight) - by_class;
-    }
-    slope = slope * (1 - smoothing) + even * each;
+    Value even = rows.weight ? likely * sum(rows.weight) - rows.weight_of_classes() : likely * classes - 1;
+    away = away * (1 - smoothing) + even * (smoothing / classes);
   }
-  if (how == "mean") dz = dz / or_inf(sum(share));
-  Value dx = slope * with_class_axis(where(ignored, 0, dz));
-  s.dx[0] = cast(reshape(dx, in[0].shape()), dtype);
+  s.dx[0] = cast(reshape(away * with_class_axis(rows.slope), x.shape()), x.dtype());
 }
 
 // Where a logarithm is cut off, its slope is large but finite, as in PyTorch.

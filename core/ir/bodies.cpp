@@ -100,8 +100,10 @@ JT_BODY(conv3d_grad_x) {
   VolumeConv v(attrs, 1, result.shape, in[1].shape());
   const Shape& s = in[0].shape();
   int64_t order[] = {0, 2, 1, 3, 4};
-  Value dz = reshape(transpose(in[0], order), Shape{s[0] * s[2], s[1], s[3], s[4]});
-  return v.from_images(call(Op::conv2d_grad_x, {dz, VolumeConv::image_weights(in[1])}, v.image_attrs(Attrs().add_ints(v.images().extents()))));
+  DType computed = wide(result.dtype);  // the slices' parts are added before they are rounded
+  Value dz = reshape(transpose(cast(in[0], computed), order), Shape{s[0] * s[2], s[1], s[3], s[4]});
+  Value images = call(Op::conv2d_grad_x, {dz, VolumeConv::image_weights(cast(in[1], computed))}, v.image_attrs(Attrs().add_ints(v.images().extents())));
+  return cast(v.from_images(images), result.dtype);
 }
 
 // Windows of each slice, then of the depths: for maxima and for means the same as both at once.
@@ -121,7 +123,7 @@ JT_BODY(max_pool3d) {
 }
 JT_BODY(avg_pool3d) {
   JT_UNUSED;
-  return pooled(Op::avg_pool2d, in[0], attrs, result.shape);
+  return cast(pooled(Op::avg_pool2d, cast(in[0], wide(result.dtype)), attrs, result.shape), result.dtype);
 }
 
 // Of no elements there is no maximum, and nothing to centre.

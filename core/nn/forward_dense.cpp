@@ -27,8 +27,11 @@ void Linear_forward(LayerCall& c) {
   int64_t out = c["out_features"].integer, rows = 1;
   for (int i = 0; i + 1 < shape.rank; i++) rows *= shape[i];
   if (shape.rank > 2) x = reshape(x, Shape{rows, shape[shape.rank - 1]});
-  Value y = matmul(x, transpose(c.state("weight")));
+  Value weight = c.state("weight");
+  bool is_half = bias && x.dtype() == weight.dtype() && unrounded(x).dtype() != x.dtype();  // then the bias joins before rounding
+  Value y = is_half ? matmul(unrounded(x), transpose(unrounded(weight))) : matmul(x, transpose(weight));
   if (bias) y = y + bias;
+  if (is_half) y = cast(y, x.dtype());
   shape.dims[shape.rank - 1] = out;
   give(c, shape.rank > 2 ? reshape(y, shape) : y);
 }

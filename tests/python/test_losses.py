@@ -136,3 +136,50 @@ def test_an_empty_batch_leaves_buffers_alone(name, shape):
     before = {k: v.tolist() for k, v in layer.state_dict().items()}
     assert layer(jt.zeros(shape)).shape == shape
     assert {k: v.tolist() for k, v in layer.state_dict().items()} == before
+
+
+# ---- halves: what is added is rounded once
+
+def rounded(values, like):
+    return jt.array(array.array("d", values)).to(like.dtype).double().tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name, fields, shape", [
+    ("ConvTranspose3d", {"in_channels": 3, "out_channels": 2, "kernel_size": 3, "padding": 1}, (2, 3, 4, 4, 4)),
+    ("ConvTranspose2d", {"in_channels": 3, "out_channels": 2, "kernel_size": 3, "stride": 2}, (2, 3, 4, 4)),
+    ("Conv3d", {"in_channels": 3, "out_channels": 2, "kernel_size": 2}, (2, 3, 4, 4, 4)), ("Conv1d", {"in_channels": 3, "out_channels": 2, "kernel_size": 2}, (2, 3, 8)),
+    ("AvgPool3d", {"kernel_size": 3}, (2, 3, 6, 6, 6)), ("AvgPool2d", {"kernel_size": 3, "padding": 1, "count_include_pad": False}, (2, 3, 7, 7)),
+    ("AdaptiveAvgPool2d", {"output_size": 3}, (2, 3, 7, 8)), ("Linear", {"in_features": 7, "out_features": 5}, (3, 7))])
+def test_layers_of_halves_round_once(dtype, name, fields, shape):
+    jt.seed(1)
+    layer = getattr(jt.nn, name)(**fields, **({} if "Pool" in name else {"dtype": dtype}))
+    x = jt.randn(*shape).to(dtype)
+    got = layer(x)
+    assert got.dtype == dtype
+    wide = getattr(jt.nn, name)(**fields, **({} if "Pool" in name else {"dtype": "float64"}))
+    if "Pool" not in name:
+        wide.load_state_dict({k: v.double() for k, v in layer.state_dict().items()})
+    want = rounded(wide(x.double()).reshape(-1).tolist(), got)
+    off = [abs(a - b) for a, b in zip(got.double().reshape(-1).tolist(), want)]
+    assert sum(d > 0 for d in off) <= len(off) // 100  # a tie of f32's sum, once in thousands
+
+
+# ---- every layer without parameters is a function too
+
+def test_functions_have_all_options_of_their_layers():
+    F, x = jt.nn.functional, jt.randn(2, 4, 7, 7)
+    assert set(F.__all__) >= {"max_pool2d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool2d", "dropout", "leaky_relu", "relu6", "glu", "hardshrink",
+                              "softmin", "pixel_shuffle", "mse_loss", "smooth_l1_loss", "cross_entropy_loss", "kl_div_loss", "l1_loss", "bce_with_logits_loss"}
+    assert "linear" not in F.__all__ and "batch_norm2d" not in F.__all__
+    for name, layer, fields in (("max_pool2d", "MaxPool2d", {"kernel_size": 3, "ceil_mode": True}), ("glu", "GLU", {"dim": 1}),
+                                ("avg_pool2d", "AvgPool2d", {"kernel_size": 3, "padding": 1, "count_include_pad": False, "divisor_override": 5}),
+                                ("hardtanh", "Hardtanh", {"min_val": -0.5}), ("threshold", "Threshold", {"threshold": 0.1, "value": 7.0})):
+        assert getattr(F, name)(x, **fields).tolist() == getattr(jt.nn, layer)(**fields)(x).tolist()
+    assert F.max_pool2d(x, 3, 2).tolist() == jt.nn.MaxPool2d(3, 2)(x).tolist()
+    assert F.dropout(x, 0.5, training=False).tolist() == x.tolist()
+    assert 0 < (F.dropout(x, 0.5) == 0).sum().item() < x.size
+    weight = jt.array([1.0, 0.0, 3.0])
+    assert F.cross_entropy_loss(jt.randn(2, 3) * 0, jt.array([0, 2]), weight, reduction="sum").item() == pytest.approx(4 * math.log(3))
+    with pytest.raises(TypeError):
+        F.max_pool2d(x)

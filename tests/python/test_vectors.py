@@ -96,6 +96,8 @@ def parsed_attr(text):
         return [int(n) for n in text[1:-1].split(",")] if text != "[]" else []
     if text.startswith('"'):
         return text[1:-1]
+    if text in ("inf", "-inf"):
+        return float(text)
     if text in ("true", "false"):
         return text == "true"
     return float(text) if re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", text) and "." in text else int(text) if re.fullmatch(r"-?\d+", text) else text

@@ -109,6 +109,14 @@ def test_halves_are_squared_and_summed_as_f32(dtype):
     assert w.tolist() == pytest.approx([298.5, 398], rel=1e-2)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_halves_are_printed(dtype):
+    x = jt.array([[1.5, -2.0]]).to(dtype)
+    assert repr(x) == f"Tensor([[ 1.5000, -2.0000]], dtype={dtype})"
+    assert "1.5000" in x._repr_html_() and str(x[0, 0].item()) == "1.5" and f"{x[0, 1]:.1f}" == "-2.0"
+    assert repr(jt.array(0.5).to(dtype)) == f"Tensor(0.5000, dtype={dtype})" and x.tolist() == [[1.5, -2.0]]
+
+
 def test_the_only_axis_of_a_number():
     x = jt.array(3.0)
     for axis in (0, -1):

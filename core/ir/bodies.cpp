@@ -257,12 +257,15 @@ JT_BODY(silu) {
   return cast(x * sigmoid(x), result.dtype);
 }
 
+// -|x|, with a gradient of NaN at NaN.
+static Value minus_abs(const Value& x) { return minimum(x, -x); }
+
 // beta * x above the threshold is what it is of: there the rest is lost in rounding, or meant to be.
 JT_BODY(softplus) {
   JT_UNUSED;
   double beta = attrs.real(0), threshold = attrs.real(1);
   Value x = cast(in[0], wide(result.dtype)), scaled = beta == 1 ? x : x * beta;
-  Value smooth = maximum(scaled, 0) + log1p(exp(-abs(scaled)));
+  Value smooth = maximum(scaled, 0) + log1p(exp(minus_abs(scaled)));
   return cast(where(scaled > threshold, x, beta == 1 ? smooth : smooth / beta), result.dtype);
 }
 
@@ -329,7 +332,7 @@ JT_BODY(mish) {
 JT_BODY(log_sigmoid) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype));
-  return cast(minimum(x, 0) - log1p(exp(-abs(x))), result.dtype);
+  return cast(minimum(x, 0) - log1p(exp(minus_abs(x))), result.dtype);
 }
 
 // [C] beside x [N,C,..]: as [C,1,..].
@@ -490,7 +493,7 @@ JT_BODY(bce) {
 JT_BODY(bce_with_logits) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype)), y = cast(in[1], x.dtype());
-  auto softplus = [](const Value& v) { return maximum(v, 0) + log1p(exp(-abs(v))); };
+  auto softplus = [](const Value& v) { return maximum(v, 0) + log1p(exp(minus_abs(v))); };
   Value each = in.size() > 3 ? (1 - y) * x + ((cast(in[3], x.dtype()) - 1) * y + 1) * softplus(-x) : softplus(x) - x * y;
   return reduced(weighted(each, in, 2), attrs.string(0), result);
 }

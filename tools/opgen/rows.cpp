@@ -41,7 +41,7 @@ static constexpr DtypeFact kDtypeFacts[] = {
     {"uniform_type", "", "the attribute dtype, a float dtype"},
     {"mean_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
     {"float_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
-    {"norm_type", "every dtype but bool; integers become f32", "x's dtype, f32 for integers"},
+    {"norm_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
     {"cross_entropy_type", "x and weight of float dtypes, label of an integer dtype or of a float dtype", "x's dtype"},
     {"pair_loss_type", "float dtypes, the same for both", "x's dtype"},
     {"bce_type", "float dtypes, the same for x and y", "x's dtype"},

@@ -236,7 +236,8 @@ JT_API jt_status jt_mul(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor**
  * bool. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
-/* Quotient rounded towards minus infinity; integer x // 0 is 0.
+/* Quotient rounded towards minus infinity, from the exact remainder as NumPy's: 1 // 0.1 is 9; integer x // 0
+ * is 0.
  * Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: no. Since 0.1. */
 JT_API jt_status jt_floor_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
@@ -568,8 +569,8 @@ JT_API jt_status jt_avg_pool3d(jt_context* ctx, jt_tensor* x, const int64_t* siz
     jt_tensor** out);
 
 /* Arithmetic mean over axes; integers become f32.
- * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
- * elsewhere: keepdims 0. Gradient: yes. Since 0.1. */
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: keepdims 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_mean(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, jt_tensor** out);
 
@@ -687,20 +688,20 @@ JT_API jt_status jt_one_hot(jt_context* ctx, jt_tensor* index, int64_t classes, 
     jt_tensor** out);
 
 /* Variance over axes: the sum of (x - mean(x))^2 over count - correction, or over 0 where that is negative.
- * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
- * elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1. */
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_var(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, int64_t correction, jt_tensor** out);
 
 /* Standard deviation over axes: the square root of var.
- * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
- * elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1. */
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_std(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, int64_t correction, jt_tensor** out);
 
 /* p-norm over axes: sum(|x|^p)^(1/p); p inf and -inf: the largest and least |x|; p 0: how many are not 0.
- * Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
- * elsewhere: p 2, keepdims 0. Gradient: yes. Since 0.1. */
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: p 2, keepdims 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_norm(jt_context* ctx, jt_tensor* x, double p, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, jt_tensor** out);
 

@@ -100,9 +100,9 @@ pub const JT_STAGE_FUSE: jt_stage = b'f' as i32;
 pub const JT_STAGE_MEMORY: jt_stage = b'm' as i32;
 /// loop IR
 pub const JT_STAGE_LOWER: jt_stage = b'l' as i32;
-/// the text of the kernels; not yet: JT_E_INVALID
+/// the text of the kernels
 pub const JT_STAGE_CODE: jt_stage = b'c' as i32;
-/// keys, and where each kernel came from; not yet
+/// keys, and where each kernel came from
 pub const JT_STAGE_KERNEL: jt_stage = b'k' as i32;
 /// as recorded, for Graphviz
 pub const JT_STAGE_DOT: jt_stage = b'v' as i32;
@@ -130,7 +130,7 @@ pub const JT_MODULE_LOAD_FLAGS_FORCE32: jt_module_load_flags = 0x7fffffff;
 pub type jt_runtime_flags = i32;
 /// read JT_\* environment variables (docs/FLAGS.md); without it none is read
 pub const JT_RT_ALLOW_ENV: jt_runtime_flags = 1;
-/// compile hot kernels again, better, on a thread of jt's own; no effect yet
+/// compile hot kernels again, better, on a thread of jt's own
 pub const JT_RT_BACKGROUND_JIT: jt_runtime_flags = 2;
 /// neither read nor write compiled kernels on disk
 pub const JT_RT_NO_DISK_CACHE: jt_runtime_flags = 4;
@@ -944,7 +944,8 @@ extern "C" {
     /// Dtypes: every dtype; integers and bool become f32. Result: the promoted dtype, f32 for integers and
     /// bool. Gradient: yes. Since 0.1.
     pub fn jt_div(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
-    /// Quotient rounded towards minus infinity; integer x // 0 is 0.
+    /// Quotient rounded towards minus infinity, from the exact remainder as NumPy's: 1 // 0.1 is 9; integer x // 0
+    /// is 0.
     /// Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: no. Since 0.1.
     pub fn jt_floor_div(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
     /// x - y \* floor(x / y), with the sign of y; integer x % 0 is 0.
@@ -1163,8 +1164,8 @@ extern "C" {
     /// Dtypes: float dtypes. Result: x's dtype. Gradient: yes. Since 0.1.
     pub fn jt_avg_pool3d(ctx: *mut jt_context, x: *mut jt_tensor, size: *const i64, size_len: usize, stride: *const i64, stride_len: usize, padding: *const i64, padding_len: usize, out: *mut *mut jt_tensor) -> jt_status;
     /// Arithmetic mean over axes; integers become f32.
-    /// Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
-    /// elsewhere: keepdims 0. Gradient: yes. Since 0.1.
+    /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+    /// Defaults elsewhere: keepdims 0. Gradient: yes. Since 0.1.
     pub fn jt_mean(ctx: *mut jt_context, x: *mut jt_tensor, axes: *const i64, axes_len: usize, keepdims: jt_bool, out: *mut *mut jt_tensor) -> jt_status;
     /// exp(x - max) / sum(exp(x - max)) along axis.
     /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
@@ -1252,16 +1253,16 @@ extern "C" {
     /// i64. Gradient: no. Since 0.1.
     pub fn jt_one_hot(ctx: *mut jt_context, index: *mut jt_tensor, classes: i64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
     /// Variance over axes: the sum of (x - mean(x))^2 over count - correction, or over 0 where that is negative.
-    /// Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
-    /// elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1.
+    /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+    /// Defaults elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1.
     pub fn jt_var(ctx: *mut jt_context, x: *mut jt_tensor, axes: *const i64, axes_len: usize, keepdims: jt_bool, correction: i64, out: *mut *mut jt_tensor) -> jt_status;
     /// Standard deviation over axes: the square root of var.
-    /// Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
-    /// elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1.
+    /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+    /// Defaults elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1.
     pub fn jt_std(ctx: *mut jt_context, x: *mut jt_tensor, axes: *const i64, axes_len: usize, keepdims: jt_bool, correction: i64, out: *mut *mut jt_tensor) -> jt_status;
     /// p-norm over axes: sum(\|x\|^p)^(1/p); p inf and -inf: the largest and least \|x\|; p 0: how many are not 0.
-    /// Dtypes: every dtype but bool; integers become f32. Result: x's dtype, f32 for integers. Defaults
-    /// elsewhere: p 2, keepdims 0. Gradient: yes. Since 0.1.
+    /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+    /// Defaults elsewhere: p 2, keepdims 0. Gradient: yes. Since 0.1.
     pub fn jt_norm(ctx: *mut jt_context, x: *mut jt_tensor, p: f64, axes: *const i64, axes_len: usize, keepdims: jt_bool, out: *mut *mut jt_tensor) -> jt_status;
     /// (x - mean) / sqrt(var + eps) \* weight + bias over the last `axes` axes, which weight and bias have (Ba et
     /// al. 2016).
@@ -1472,9 +1473,9 @@ extern "C" {
     /// Errors: JT_E_INVALID (a NULL, data_len of another size), JT_E_ABI, JT_E_SHAPE, JT_E_DTYPE, JT_E_BUSY, JT_E_NOMEM.
     /// Threads: the context's.
     pub fn jt_tensor_borrow(ctx: *mut jt_context, desc: *const jt_borrow_desc, out: *mut *mut jt_tensor) -> jt_status;
-    /// A tensor of rank 0; value is rounded to the dtype (integers: truncated to 64 bits, then wrapped). As an operand it is
-    /// an argument of the kernel: another value compiles nothing. Owns: \*out has one count; NULL after a failure.
-    /// Errors: JT_E_INVALID (a NULL), JT_E_DTYPE (not a dtype), JT_E_BUSY, JT_E_NOMEM. Threads: the context's.
+    /// A tensor of rank 0; value is rounded once, to the dtype (integers: truncated, then wrapped). As an operand it is an
+    /// argument of the kernel: another value compiles nothing. Owns: \*out has one count; NULL after a failure. Errors:
+    /// JT_E_INVALID (a NULL), JT_E_DTYPE (no dtype, or no int64 holds an integer's value), JT_E_BUSY, JT_E_NOMEM. Threads: the context's.
     pub fn jt_scalar(ctx: *mut jt_context, value: f64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
     /// As jt_scalar, for integers that a double cannot hold.
     pub fn jt_scalar_i64(ctx: *mut jt_context, value: i64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
@@ -1521,12 +1522,17 @@ extern "C" {
     /// Errors: JT_E_INVALID (a NULL), JT_E_ABI, and those of jt_eval. Threads: the context's; the memory may be read from
     /// any.
     pub fn jt_tensor_map(ctx: *mut jt_context, tensor: *mut jt_tensor, inout: *mut jt_mapping) -> jt_status;
-    /// As jt_tensor_map, for memory that the caller may write; it counts as an assignment to the tensor: what was recorded
-    /// from the tensor before keeps the old elements (they are copied first where anything else could see the change), and
-    /// what is recorded later sees what the memory holds when it runs. Mappings of one tensor that may be written share their
-    /// memory until the tensor is assigned.
+    /// As jt_tensor_map, for memory that the caller may write; a write counts as an assignment to the tensor: what was recorded
+    /// from the tensor before it keeps the old elements, what is recorded, read or mapped later has the new ones, whenever the
+    /// mapping was made. Elements are copied where anything else could see a change: when the mapping is made, and when the
+    /// tensor is used while there is one. Mappings of one tensor that may be written share their memory until the tensor is
+    /// assigned.
     /// Errors and threads: as jt_tensor_map; the tensor is of this context.
     pub fn jt_tensor_map_write(ctx: *mut jt_context, tensor: *mut jt_tensor, inout: *mut jt_mapping) -> jt_status;
+    /// As jt_tensor_map_write, for memory that is handed on to be read, to others who cannot be kept from writing (DLPack): it is
+    /// not copied for the sake of mappings made by jt_tensor_map, which show what is written.
+    /// Errors and threads: as jt_tensor_map_write.
+    pub fn jt_tensor_map_export(ctx: *mut jt_context, tensor: *mut jt_tensor, inout: *mut jt_mapping) -> jt_status;
     /// Ends a mapping and clears it; a cleared one or NULL is ignored. Any thread; cannot fail.
     pub fn jt_tensor_unmap(inout: *mut jt_mapping);
 }

@@ -3263,9 +3263,9 @@ impl Tensor {
     ///
     /// Shapes: x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims.
     ///
-    /// Dtypes: every dtype but bool; integers become f32.
+    /// Dtypes: every dtype; integers and bool become f32.
     ///
-    /// Result: x's dtype, f32 for integers. Gradient: yes.
+    /// Result: x's dtype, f32 for integers and bool. Gradient: yes.
     ///
     /// # Panics
     /// Where [`Tensor::try_std`] returns an error.
@@ -3287,9 +3287,9 @@ impl Tensor {
     ///
     /// Shapes: x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims.
     ///
-    /// Dtypes: every dtype but bool; integers become f32.
+    /// Dtypes: every dtype; integers and bool become f32.
     ///
-    /// Result: x's dtype, f32 for integers. Gradient: yes.
+    /// Result: x's dtype, f32 for integers and bool. Gradient: yes.
     ///
     /// # Panics
     /// Where [`Tensor::try_norm`] returns an error.

@@ -417,6 +417,20 @@ void cross_entropy_grad(GradStep& s) {
 }
 
 // Where a logarithm is cut off, its slope is large but finite, as in PyTorch.
+// As one formula: through the product of x and its factor, dz * x would overflow before the factor's slope of 0 meets it.
+void silu_grad(GradStep& s) {
+  DType dtype = s.dz[0].dtype();
+  Value x = cast(s.node->inputs()[0], wide(dtype)), share = sigmoid(x);
+  s.dx[0] = cast(cast(s.dz[0], x.dtype()) * (share * (x * (1 - share) + 1)), dtype);
+}
+
+void mish_grad(GradStep& s) {
+  DType dtype = s.dz[0].dtype();
+  Value x = cast(s.node->inputs()[0], wide(dtype));
+  Value factor = tanh(call(Op::softplus, {x}, Attrs().add_real(1).add_real(20)));
+  s.dx[0] = cast(cast(s.dz[0], x.dtype()) * (factor + x * ((1 - factor * factor) * sigmoid(x))), dtype);
+}
+
 void bce_grad(GradStep& s) {
   std::span<const Ref> in = s.node->ins();
   if (in.size() > 2 && s.needs[2]) {

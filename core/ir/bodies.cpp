@@ -346,7 +346,7 @@ JT_BODY(prelu) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype)), weight = cast(in[1], x.dtype());
   weight = x.shape().rank < 2 || weight.shape()[0] == 1 ? reshape(weight, {}) : along_channels(weight, x.shape());
-  return cast(where(x > 0, x, x * weight), result.dtype);
+  return cast(where(x > 0, x, below_zero(x) * weight), result.dtype);
 }
 
 JT_BODY(dropout) {
@@ -494,15 +494,18 @@ JT_BODY(bce_with_logits) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype)), y = cast(in[1], x.dtype());
   auto softplus = [](const Value& v) { return maximum(v, 0) + log1p(exp(minus_abs(v))); };
-  Value each = in.size() > 3 ? (1 - y) * x + ((cast(in[3], x.dtype()) - 1) * y + 1) * softplus(-x) : softplus(x) - x * y;
+  Value each = in.size() > 3 ? (1 - y) * x + ((cast(in[3], x.dtype()) - 1) * y + 1) * softplus(-x)
+                             : (1 - y) * maximum(x, 0) + y * maximum(-x, 0) + log1p(exp(minus_abs(x)));
   return reduced(weighted(each, in, 2), attrs.string(0), result);
 }
 
+// The square is of near ones alone: of infinity its slope times 0 is NaN.
 JT_BODY(smooth_l1) {
   JT_UNUSED;
   double beta = attrs.real(0);
   Value distance = abs(cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)));
-  if (beta) distance = where(distance < beta, square(distance) * (0.5 / beta), distance - 0.5 * beta);
+  Value is_near = distance < beta;
+  if (beta) distance = where(is_near, square(where(is_near, distance, 0)) * (0.5 / beta), distance - 0.5 * beta);
   return reduced(distance, attrs.string(1), result);
 }
 
@@ -510,7 +513,8 @@ JT_BODY(huber) {
   JT_UNUSED;
   double delta = attrs.real(0);
   Value distance = abs(cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)));
-  Value each = where(distance < delta, square(distance) * 0.5, (distance - 0.5 * delta) * delta);
+  Value is_near = distance < delta;
+  Value each = where(is_near, square(where(is_near, distance, 0)) * 0.5, (distance - 0.5 * delta) * delta);
   return reduced(each, attrs.string(1), result);
 }
 

@@ -33,7 +33,7 @@ template <class Share>
 void follow(LayerCall& c, const Value& mean, const Value& var, const Share& share) {
   auto moved = [&](std::string_view name, const Value& to) {
     Value from = c.state(name);
-    c.update(name, from + (cast(to, from.dtype()) - from) * share);
+    c.update(name, from * (1 - share) + cast(to, from.dtype()) * share);  // not from + (to - from) * share: NaN from infinities
   };
   moved("running_mean", mean), moved("running_var", var);
 }

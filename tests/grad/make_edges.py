@@ -101,3 +101,13 @@ line("smooth_l1", [[0.0, 1.0, -1.0], [0.0] * 3], lambda x, y: F.smooth_l1_loss(x
 line("bce", [[0.0, 1.0, 0.5], [0.0, 1.0, 0.25]], None, own=[[0.0, 0.0, 1 / 3], [100 / 3, -100 / 3, 0.0]])  # of logarithms cut off at -100
 line("bce_with_logits", [[0.0, 1000.0, -1000.0], [0.5, 1.0, 1.0]], F.binary_cross_entropy_with_logits)
 line("softplus", [[0.0, 9.0, 11.0, -50.0]], lambda x: F.softplus(x, 2.0), "beta=2")
+
+# Products in an order in which nothing overflows, or meets an infinity of the branch that is not taken.
+LARGEST = 1.7976931348623157e308
+for row in ("silu", "mish"):
+    line(row, [[0.0, -LARGEST, LARGEST]], POINTWISE[row])
+line("div", [[1.0, LARGEST], [1.0, 1.5]], torch.div)
+for row, function in (("smooth_l1", F.smooth_l1_loss), ("huber", F.huber_loss)):
+    line(row, [[0.0, INF, -INF], [0.0] * 3], function)
+line("prelu", [[1.0, INF, -1.0], [0.25]], F.prelu)
+line("bce_with_logits", [[0.0, INF], [0.5, 0.0]], F.binary_cross_entropy_with_logits)

@@ -2,6 +2,7 @@
 // Each canonical pattern, in capitals, stands for the parameters that mean the same.
 %apply jt_tensor* OPTIONAL {
   jt_tensor* bias,
+  jt_tensor* pos_weight,
   jt_tensor* weight
 };
 %apply (jt_tensor* const* TENSORS, size_t TENSORS_LEN) {
@@ -26,12 +27,14 @@
   (const int64_t* stride, size_t stride_len)
 };
 %apply (const char* TEXT, size_t TEXT_LEN) {
+  (const char* approximate, size_t approximate_len),
   (const char* combine, size_t combine_len),
   (const char* index, size_t index_len),
   (const char* kind, size_t kind_len),
   (const char* name, size_t name_len),
   (const char* op, size_t op_len),
   (const char* path, size_t path_len),
+  (const char* reduction, size_t reduction_len),
   (const char* stages, size_t stages_len),
   (const char* who, size_t who_len)
 };
@@ -59,6 +62,7 @@ JT_WAITS(jt_backward)
 JT_WAITS(jt_module_save)
 JT_WAITS(jt_module_load)
 JT_WAITS(jt_optimizer_step)
+JT_WAITS(jt_optimizer_step_retain_graph)
 JT_WAITS(jt_optimizer_step_grads)
 JT_WAITS(jt_idx_load)
 JT_WAITS(jt_checkpoint_save)

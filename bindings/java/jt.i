@@ -180,6 +180,7 @@ JJ_SAME(jdouble, double)
 %ignore jt_module_create;
 %ignore jt_module_set_field;
 %ignore jt_optimizer_create;
+%ignore jt_optimizer_add_group;
 %ignore jt_optimizer_state;
 %ignore jt_checkpoint_save;
 %ignore jt_context_set_watch;

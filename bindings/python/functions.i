@@ -29,6 +29,7 @@ PyObject* from_bytes(PyObject* data, jt_dtype dtype, const int64_t* INTS, size_t
 PyObject* from_capsule(PyObject* capsule, int copies);
 PyObject* gradients(jt_tensor* SELF, PyObject* inputs, PyObject* dy, unsigned flags);
 PyObject* optimizer_create(const char* TEXT, size_t TEXT_LEN, PyObject* fields, PyObject* params);
+PyObject* optimizer_add_group(jt_optimizer* optimizer, PyObject* fields, PyObject* params);
 %rename(optimizer_states) optimizer_state;
 PyObject* optimizer_state(jt_optimizer* optimizer);
 PyObject* module_create(const char* TEXT, size_t TEXT_LEN, PyObject* fields);
@@ -58,6 +59,7 @@ PyObject* graph_text(jt_tensor* const* TENSORS, size_t TENSORS_LEN, int stage);
 %ignore jt_graph_print;
 %ignore jt_grad;
 %ignore jt_optimizer_create;
+%ignore jt_optimizer_add_group;
 %ignore jt_optimizer_state;
 %ignore jt_optimizer_state_count;
 %ignore jt_tensor_item_f64;

@@ -91,8 +91,9 @@ static void check_operands(Op op, std::span<jt_tensor* const> inputs) {
   for (jt_tensor* input : inputs) has_null |= !input;
   const Signature& s = signature(op);
   if (!has_null && s.is_fixed && s.operands.size() == inputs.size()) [[likely]] return;
-  size_t least = s.operands.size() - s.variadic;
-  bool fits = s.variadic ? inputs.size() >= least : inputs.size() == least;
+  size_t most = s.operands.size(), least = most - s.variadic;
+  while (!s.variadic && least && s.optional[least - 1]) least--;  // optional ones at the end may be left out
+  bool fits = inputs.size() >= least && (s.variadic || inputs.size() <= most);
   if (!fits) fail(JT_E_INVALID, name(op), ": takes ", s.operands.size(), s.variadic ? " or more" : "", " operands, not ", inputs.size());
   for (size_t i = 0; i < inputs.size(); i++) {
     size_t at = std::min(i, s.operands.size() - 1);
@@ -131,12 +132,12 @@ static Op on_bool(Op op, std::span<const Ref> operands) {
 static void call_on(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, std::span<jt_tensor** const> outs,
                     Ref* refs) {
   c.flush_if_large();
-  for (size_t i = 0; i < inputs.size(); i++)
-    if (inputs[i]) refs[i] = c.operand(name(op), unwrap(inputs[i]));
-  std::vector<Value> ones;
-  for (size_t i = inputs.size(); i-- > 0;)
-    if (!inputs[i]) ones.push_back(ones_like(c, refs[i + 1])), refs[i] = ones.back();
-  Value first = c.recorder().build(on_bool(op, {refs, inputs.size()}), {refs, inputs.size()}, std::move(attrs));
+  Value one;  // an optional factor that is absent before one that is there
+  for (size_t i = 0; i < inputs.size(); i++) {
+    if (!inputs[i] && !one) one = c.recorder().constant(refs[0].dtype(), 1);
+    refs[i] = inputs[i] ? c.operand(name(op), unwrap(inputs[i])) : one.ref();
+  }
+  Value first = c.recorder().build(op, {refs, inputs.size()}, std::move(attrs));
   give_results(c, first, outs);
 }
 

@@ -565,20 +565,39 @@ jt_status jt_log_softmax(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor*
       attrs.add(axis);
     });
 }
-jt_status jt_cross_entropy(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor** out) {
-  return op_function("jt_cross_entropy", ctx, Op::cross_entropy, {x, label}, {out}, no_attrs);
+jt_status jt_cross_entropy(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor* weight,
+    int64_t ignore_index, const char* reduction, size_t reduction_len, double label_smoothing,
+    jt_tensor** out) {
+  return op_function("jt_cross_entropy", ctx, Op::cross_entropy, {x, label, weight}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(ignore_index)
+        .add_string(str("reduction", reduction, reduction_len))
+        .add_real(label_smoothing);
+    });
 }
-jt_status jt_mse_loss(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out) {
-  return op_function("jt_mse_loss", ctx, Op::mse_loss, {x, y}, {out}, no_attrs);
+jt_status jt_mse_loss(jt_context* ctx, jt_tensor* x, jt_tensor* y, const char* reduction,
+    size_t reduction_len, jt_tensor** out) {
+  return op_function("jt_mse_loss", ctx, Op::mse_loss, {x, y}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_string(str("reduction", reduction, reduction_len));
+    });
 }
-jt_status jt_gelu(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
-  return op_function("jt_gelu", ctx, Op::gelu, {x}, {out}, no_attrs);
+jt_status jt_gelu(jt_context* ctx, jt_tensor* x, const char* approximate, size_t approximate_len,
+    jt_tensor** out) {
+  return op_function("jt_gelu", ctx, Op::gelu, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_string(str("approximate", approximate, approximate_len));
+    });
 }
 jt_status jt_silu(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
   return op_function("jt_silu", ctx, Op::silu, {x}, {out}, no_attrs);
 }
-jt_status jt_softplus(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
-  return op_function("jt_softplus", ctx, Op::softplus, {x}, {out}, no_attrs);
+jt_status jt_softplus(jt_context* ctx, jt_tensor* x, double beta, double threshold, jt_tensor** out) {
+  return op_function("jt_softplus", ctx, Op::softplus, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(beta)
+        .add_real(threshold);
+    });
 }
 jt_status jt_gelu_tanh(jt_context* ctx, jt_tensor* x, jt_tensor** out) {
   return op_function("jt_gelu_tanh", ctx, Op::gelu_tanh, {x}, {out}, no_attrs);
@@ -644,12 +663,13 @@ jt_status jt_embedding(jt_context* ctx, jt_tensor* index, jt_tensor* weight, int
     });
 }
 jt_status jt_check_index(jt_context* ctx, jt_tensor* index, int64_t size, jt_bool negative, const char* who,
-    size_t who_len, jt_tensor** out) {
+    size_t who_len, int64_t ignored, jt_tensor** out) {
   return op_function("jt_check_index", ctx, Op::check_index, {index}, {out},
     [&](Attrs& attrs) {
       attrs.add(size)
         .add(negative != 0)
-        .add_string(str("who", who, who_len));
+        .add_string(str("who", who, who_len))
+        .add(ignored);
     });
 }
 jt_status jt_one_hot(jt_context* ctx, jt_tensor* index, int64_t classes, jt_dtype dtype, jt_tensor** out) {
@@ -666,6 +686,24 @@ jt_status jt_var(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes
       attrs.add_ints(ints("axes", axes, axes_len))
         .add(keepdims != 0)
         .add(correction);
+    });
+}
+jt_status jt_std(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
+    int64_t correction, jt_tensor** out) {
+  return op_function("jt_std", ctx, Op::std, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0)
+        .add(correction);
+    });
+}
+jt_status jt_norm(jt_context* ctx, jt_tensor* x, double p, const int64_t* axes, size_t axes_len,
+    jt_bool keepdims, jt_tensor** out) {
+  return op_function("jt_norm", ctx, Op::norm, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(p)
+        .add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0);
     });
 }
 jt_status jt_layer_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor* bias, int64_t axes,
@@ -699,31 +737,50 @@ jt_status jt_batch_norm(jt_context* ctx, jt_tensor* x, jt_tensor* mean, jt_tenso
       attrs.add_real(eps);
     });
 }
-jt_status jt_nll(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor** out) {
-  return op_function("jt_nll", ctx, Op::nll, {x, label}, {out}, no_attrs);
+jt_status jt_nll(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor* weight, int64_t ignore_index,
+    const char* reduction, size_t reduction_len, jt_tensor** out) {
+  return op_function("jt_nll", ctx, Op::nll, {x, label, weight}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(ignore_index)
+        .add_string(str("reduction", reduction, reduction_len));
+    });
 }
-jt_status jt_bce(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out) {
-  return op_function("jt_bce", ctx, Op::bce, {x, y}, {out}, no_attrs);
+jt_status jt_bce(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* weight, const char* reduction,
+    size_t reduction_len, jt_tensor** out) {
+  return op_function("jt_bce", ctx, Op::bce, {x, y, weight}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_string(str("reduction", reduction, reduction_len));
+    });
 }
-jt_status jt_bce_with_logits(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out) {
-  return op_function("jt_bce_with_logits", ctx, Op::bce_with_logits, {x, y}, {out}, no_attrs);
+jt_status jt_bce_with_logits(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* weight,
+    jt_tensor* pos_weight, const char* reduction, size_t reduction_len, jt_tensor** out) {
+  return op_function("jt_bce_with_logits", ctx, Op::bce_with_logits, {x, y, weight, pos_weight}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_string(str("reduction", reduction, reduction_len));
+    });
 }
-jt_status jt_smooth_l1(jt_context* ctx, jt_tensor* x, jt_tensor* y, double beta, jt_tensor** out) {
+jt_status jt_smooth_l1(jt_context* ctx, jt_tensor* x, jt_tensor* y, double beta, const char* reduction,
+    size_t reduction_len, jt_tensor** out) {
   return op_function("jt_smooth_l1", ctx, Op::smooth_l1, {x, y}, {out},
     [&](Attrs& attrs) {
-      attrs.add_real(beta);
+      attrs.add_real(beta)
+        .add_string(str("reduction", reduction, reduction_len));
     });
 }
-jt_status jt_huber(jt_context* ctx, jt_tensor* x, jt_tensor* y, double delta, jt_tensor** out) {
+jt_status jt_huber(jt_context* ctx, jt_tensor* x, jt_tensor* y, double delta, const char* reduction,
+    size_t reduction_len, jt_tensor** out) {
   return op_function("jt_huber", ctx, Op::huber, {x, y}, {out},
     [&](Attrs& attrs) {
-      attrs.add_real(delta);
+      attrs.add_real(delta)
+        .add_string(str("reduction", reduction, reduction_len));
     });
 }
-jt_status jt_kl_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_bool log_target, jt_tensor** out) {
+jt_status jt_kl_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_bool log_target, const char* reduction,
+    size_t reduction_len, jt_tensor** out) {
   return op_function("jt_kl_div", ctx, Op::kl_div, {x, y}, {out},
     [&](Attrs& attrs) {
-      attrs.add(log_target != 0);
+      attrs.add(log_target != 0)
+        .add_string(str("reduction", reduction, reduction_len));
     });
 }
 jt_status jt_uniform(jt_context* ctx, const int64_t* shape, size_t shape_len, int64_t seed, int64_t stream,

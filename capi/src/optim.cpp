@@ -9,21 +9,33 @@ using namespace jt;
 using namespace jt::capi;
 
 struct jt_optimizer {
+  // Parameters that share their fields.
+  struct Group {
+    Optimizer rule;
+    std::vector<Cell*> params;               // counted
+    std::vector<std::vector<Cell*>> states;  // counted; by param
+    std::vector<int64_t> steps;              // by param: how many it has taken part in
+  };
   std::atomic<int32_t> refs{1};
-  Optimizer rule;
   Context* context;
-  std::vector<Cell*> params;               // counted
-  std::vector<std::vector<Cell*>> states;  // counted; by param
-  Cell* step = nullptr;                    // counted; i64, how many steps were taken; null where a rule keeps nothing
-  uint64_t step_written = 0;               // sequence of the node it was last pointed at here; else the caller assigned to it
+  std::vector<std::unique_ptr<Group>> groups;
+  Cell* step = nullptr;       // counted; i64, the steps of all params; null where no rule keeps anything
+  uint64_t step_written = 0;  // sequence of the node it was last pointed at here; else the caller assigned to it
   std::vector<std::string> state_names;
 
-  jt_optimizer(std::string_view kind, std::span<const jt_attr> attrs, Context& c) : rule(kind, attrs), context(&c) {}
+  explicit jt_optimizer(Context& c) : context(&c) {}
   ~jt_optimizer() {
-    for (Cell* p : params) release(p);
-    for (auto& list : states)
-      for (Cell* s : list) release(s);
+    for (auto& group : groups) {
+      for (Cell* p : group->params) release(p);
+      for (auto& list : group->states)
+        for (Cell* s : list) release(s);
+    }
     release(step);
+  }
+  size_t param_count() const {
+    size_t n = 0;
+    for (auto& group : groups) n += group->params.size();
+    return n;
   }
 };
 
@@ -37,7 +49,85 @@ static void take(std::vector<Cell*>& list, Cell* cell) {
   }
 }
 
-static Value step_value(Context& c, int64_t steps) { return c.data({JT_I64, {}}, &steps); }
+static Value step_value(Context& c, std::span<const int64_t> steps) {
+  return c.data({JT_I64, Shape{int64_t(steps.size())}}, steps.data());
+}
+
+static List<int64_t> all_steps(const jt_optimizer& o) {
+  List<int64_t> out;
+  for (auto& group : o.groups) out.insert(out.end(), group->steps.begin(), group->steps.end());
+  return out;
+}
+
+static Cell* zero_state(Context& c, const Cell& param) {
+  Type type = Optimizer::state_type(param.type);
+  Value zeros = c.data(type, nullptr);
+  std::memset(host_room(c.read(zeros)), 0, type.bytes());
+  return c.cell(zeros);
+}
+
+// Names the states of all groups, and gives `step` a place for each param, if anything is kept.
+static void list_states(Context& c, jt_optimizer& o) {
+  std::vector<std::string> names;
+  size_t param = 0;
+  for (auto& group : o.groups)
+    for (size_t i = 0; i < group->params.size(); i++, param++)
+      for (const std::string& name : group->rule.state_names()) names.push_back(text(name, ".", param));
+  Cell* step = nullptr;
+  if (!names.empty()) {
+    names.push_back("step");
+    step = c.cell(step_value(c, all_steps(o)));
+  }
+  release(std::exchange(o.step, step));
+  if (step) o.step_written = step->value.ref().node->sequence;
+  o.state_names = std::move(names);
+}
+
+// What the caller assigned to `step` counts.
+static void read_steps(Context& c, jt_optimizer& o) {
+  if (!o.step || c.value_of(*o.step).ref().node->sequence == o.step_written) return;
+  const auto* given = static_cast<const unsigned char*>(host_bytes(c.read(o.step->value)));
+  for (auto& group : o.groups)
+    for (int64_t& steps : group->steps) std::memcpy(&steps, given, sizeof steps), given += sizeof steps;
+  o.step_written = o.step->value.ref().node->sequence;
+}
+
+static void add_group(Context& c, jt_optimizer& o, std::string_view kind, std::span<const jt_attr> attrs, std::span<jt_tensor* const> params) {
+  auto made = std::make_unique<jt_optimizer::Group>(jt_optimizer::Group{Optimizer(kind, attrs), {}, {}, std::vector<int64_t>(params.size())});
+  struct Given {  // until the optimiser has it
+    jt_optimizer::Group& group;
+    bool is_kept = false;
+    ~Given() {
+      if (is_kept) return;
+      for (Cell* p : group.params) release(p);
+      for (auto& list : group.states)
+        for (Cell* s : list) release(s);
+    }
+  } given{*made};
+  GradMode off(c.recorder(), false);
+  for (size_t i = 0; i < params.size(); i++) {
+    Cell& cell = own_cell(c, "params", params[i]);
+    if (!is_float(cell.type.dtype)) fail(JT_E_DTYPE, "param ", i, " is ", cell.type.dtype, ", not a floating-point dtype");
+    bool is_known = std::find(made->params.begin(), made->params.end(), &cell) != made->params.end();
+    for (auto& group : o.groups) is_known |= std::find(group->params.begin(), group->params.end(), &cell) != group->params.end();
+    if (is_known) fail(JT_E_INVALID, "param ", i, " is named twice");
+    retain(&cell);
+    take(made->params, &cell);
+    made->states.emplace_back();
+    for (size_t k = 0; k < made->rule.state_names().size(); k++) take(made->states.back(), zero_state(c, cell));
+  }
+  read_steps(c, o);
+  o.groups.push_back(std::move(made));
+  given.is_kept = true;
+  try {
+    list_states(c, o);
+  } catch (...) {
+    given.is_kept = false;
+    made = std::move(o.groups.back());
+    o.groups.pop_back();
+    throw;
+  }
+}
 
 extern "C" jt_status jt_optimizer_create(jt_context* ctx, const char* kind, size_t kind_len, const jt_attr* attrs,
                                          size_t attrs_len, jt_tensor* const* params, size_t params_len, jt_optimizer** out) {
@@ -45,30 +135,8 @@ extern "C" jt_status jt_optimizer_create(jt_context* ctx, const char* kind, size
   return guarded("jt_optimizer_create", ctx, [&](Context& c) {
     require(out, "out"), require(kind, "kind"), require(params, "params");
     if (attrs_len) require(attrs, "attrs");
-    auto made = std::make_unique<jt_optimizer>(str("kind", kind, kind_len), std::span(attrs, attrs_len), c);
-    GradMode off(c.recorder(), false);
-    for (size_t i = 0; i < params_len; i++) {
-      Cell& cell = own_cell(c, "params", params[i]);
-      if (!is_float(cell.type.dtype)) fail(JT_E_DTYPE, "param ", i, " is ", cell.type.dtype, ", not a floating-point dtype");
-      for (Cell* other : made->params)
-        if (other == &cell) fail(JT_E_INVALID, "param ", i, " is named twice");
-      retain(&cell);
-      take(made->params, &cell);
-      made->states.emplace_back();
-      Type type = Optimizer::state_type(cell.type);
-      for (const std::string& name : made->rule.state_names()) {
-        Value zeros = c.data(type, nullptr);
-        std::memset(host_room(c.read(zeros)), 0, type.bytes());
-        take(made->states.back(), c.cell(zeros));
-        made->state_names.push_back(text(name, ".", i));
-      }
-    }
-    if (!made->rule.state_names().empty()) {
-      made->step = c.cell(step_value(c, 0));
-      made->step_written = made->step->value.ref().node->sequence;
-      made->state_names.push_back("step");
-    }
-    for (Cell* cell : made->params) c.set_requires_grad(*cell, true);
+    auto made = std::make_unique<jt_optimizer>(c);
+    add_group(c, *made, str("kind", kind, kind_len), std::span(attrs, attrs_len), {params, params_len});
     *out = made.release();
   });
 }
@@ -85,29 +153,77 @@ static jt_optimizer& own_optimizer(Context& c, jt_optimizer* optimizer) {
   return *optimizer;
 }
 
+extern "C" jt_status jt_optimizer_add_group(jt_context* ctx, jt_optimizer* optimizer, const jt_attr* attrs, size_t attrs_len,
+                                            jt_tensor* const* params, size_t params_len) {
+  return guarded("jt_optimizer_add_group", ctx, [&](Context& c) {
+    jt_optimizer& o = own_optimizer(c, optimizer);
+    require(params, "params");
+    if (attrs_len) require(attrs, "attrs");
+    add_group(c, o, o.groups[0]->rule.kind(), std::span(attrs, attrs_len), {params, params_len});
+  });
+}
+
+// Has the states that the fields now ask for: those that were there keep their values, others begin with zeros. A rule that
+// had none begins to count.
+static void change_states(Context& c, jt_optimizer& o, jt_optimizer::Group& group, const std::vector<std::string>& before) {
+  const std::vector<std::string>& names = group.rule.state_names();
+  std::vector<std::vector<Cell*>> next(group.params.size());
+  read_steps(c, o);
+  GradMode off(c.recorder(), false);
+  for (size_t i = 0; i < group.params.size(); i++)
+    for (const std::string& name : names) {
+      size_t at = size_t(std::find(before.begin(), before.end(), name) - before.begin());
+      Cell* kept = at < before.size() ? group.states[i][at] : nullptr;
+      if (kept) retain(kept);
+      take(next[i], kept ? kept : zero_state(c, *group.params[i]));
+    }
+  for (auto& list : group.states)
+    for (Cell* s : list) release(s);
+  group.states = std::move(next);
+  if (before.empty()) std::fill(group.steps.begin(), group.steps.end(), 0);
+  list_states(c, o);
+}
+
+static void set_field(Context& c, jt_optimizer& o, jt_optimizer::Group& group, std::string_view name, double value) {
+  std::vector<std::string> before = group.rule.state_names();
+  if (group.rule.set(name, value)) change_states(c, o, group, before);
+}
+
+extern "C" jt_status jt_optimizer_set_field(jt_context* ctx, jt_optimizer* optimizer, size_t group, const char* name, size_t name_len,
+                                            double value) {
+  return guarded("jt_optimizer_set_field", ctx, [&](Context& c) {
+    jt_optimizer& o = own_optimizer(c, optimizer);
+    require(name, "name");
+    if (group >= o.groups.size()) fail(JT_E_INVALID, "group ", group, " of ", o.groups.size(), " does not exist");
+    set_field(c, o, *o.groups[group], str("name", name, name_len), value);
+  });
+}
+
 // Records the values after one step. If it throws, no step was taken.
-static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::span<const Value> grads) {
-  if (o.step && c.value_of(*o.step).ref().node->sequence != o.step_written) {
-    int64_t steps;
-    std::memcpy(&steps, host_bytes(c.read(o.step->value)), sizeof steps);
-    o.rule.set_steps(steps);
-  }
-  List<List<Ref>> states(o.params.size());
-  List<Optimizer::Parameter> parameters;
-  for (size_t i = 0; i < o.params.size(); i++) {
-    for (Cell* s : o.states[i]) states[i].push_back(c.value_of(*s));
-    parameters.push_back({c.value_of(*o.params[i]), grads[i], states[i]});
-  }
+static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::span<const Value> grads, List<int64_t>& steps) {
+  read_steps(c, o);
+  steps = all_steps(o);
   auto scalar = [&](double value) { return c.data({JT_F64, {}}, &value); };
-  Value counted;
-  if (o.step) counted = step_value(c, o.rule.steps() + 1);
-  auto next = o.rule.step(c.recorder(), scalar, parameters);
   List<Context::Assignment> out;
-  for (size_t i = 0; i < o.params.size(); i++) {
-    if (next[i].value) out.push_back({o.params[i], next[i].value});
-    for (size_t k = 0; k < next[i].states.size(); k++) out.push_back({o.states[i][k], next[i].states[k]});
+  size_t first = 0;
+  for (auto& group : o.groups) {
+    size_t n = group->params.size();
+    List<List<Ref>> states(n);
+    List<Optimizer::Parameter> parameters;
+    for (size_t i = 0; i < n; i++) {
+      for (Cell* s : group->states[i]) states[i].push_back(c.value_of(*s));
+      parameters.push_back({c.value_of(*group->params[i]), grads[first + i], states[i], group->steps[i]});
+    }
+    auto next = group->rule.step(c.recorder(), scalar, parameters);
+    for (size_t i = 0; i < n; i++) {
+      if (!next[i].value) continue;
+      steps[first + i]++;
+      out.push_back({group->params[i], next[i].value});
+      for (size_t k = 0; k < next[i].states.size(); k++) out.push_back({group->states[i][k], next[i].states[k]});
+    }
+    first += n;
   }
-  if (o.step) out.push_back({o.step, counted});
+  if (o.step) out.push_back({o.step, step_value(c, steps)});
   return out;
 }
 
@@ -115,58 +231,89 @@ static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::s
 template <class Gradients>
 static void take_step(Context& c, jt_optimizer& o, const Gradients& gradients_of, std::span<const Ref> with,
                       const std::function<void()>& undo) {
-  int64_t steps = o.rule.steps();
   bool is_undone = false;
+  List<int64_t> steps;
   try {
-    List<Context::Assignment> next = next_values(c, o, gradients_of());
+    List<Context::Assignment> next = next_values(c, o, gradients_of(), steps);
     auto note_undone = [&] { undo(), is_undone = true; };
     c.commit(std::move(next), with, std::ref(note_undone));
   } catch (...) {
-    o.rule.set_steps(steps);
     if (!is_undone) undo();
     throw;
   }
+  size_t first = 0;
+  for (auto& group : o.groups)
+    for (int64_t& count : group->steps) count = steps[first++];
   if (o.step) o.step_written = o.step->value.ref().node->sequence;
+}
+
+// By param the gradient of the loss; nothing for one that requires none, or that the loss does not depend on.
+static List<Value> gradients_of_params(Context& c, const jt_optimizer& o, Ref loss, const GradOptions& options) {
+  List<Ref> wrt;
+  List<size_t> places;
+  size_t at = 0;
+  for (auto& group : o.groups)
+    for (Cell* p : group->params) {
+      if (p->requires_grad) wrt.push_back(c.value_of(*p)), places.push_back(at);
+      at++;
+    }
+  if (wrt.empty() && at) fail(JT_E_INVALID, "none of the ", at, " params requires a gradient");
+  List<Value> found = gradients(c.recorder(), loss, {}, wrt, options), out(at);
+  bool any = wrt.empty();
+  for (size_t i = 0; i < found.size(); i++) any |= bool(found[i]), out[places[i]] = std::move(found[i]);
+  if (!any) {
+    if (options.consume) unconsume(c.recorder(), loss);
+    fail(JT_E_INVALID, "the loss depends on no param that requires a gradient");
+  }
+  return out;
+}
+
+static void step_by_loss(Context& c, jt_optimizer& o, Ref loss, bool retains) {
+  Recycling recycling(c.lists());
+  bool has_consumed = false;
+  auto gradients_of = [&] {
+    GradOptions options;
+    options.consume = !retains;
+    List<Value> grads = gradients_of_params(c, o, loss, options);
+    has_consumed = options.consume;
+    return grads;
+  };
+  auto undo = [&] {
+    if (has_consumed) unconsume(c.recorder(), loss);
+  };
+  take_step(c, o, gradients_of, {&loss, 1}, std::ref(undo));
 }
 
 extern "C" jt_status jt_optimizer_step(jt_context* ctx, jt_optimizer* optimizer, jt_tensor* loss) {
   return guarded("jt_optimizer_step", ctx, [&](Context& c) {
     jt_optimizer& o = own_optimizer(c, optimizer);
-    Ref from = operand(c, "loss", loss);
-    Recycling recycling(c.lists());
-    List<Ref> wrt;
-    for (Cell* p : o.params) wrt.push_back(c.value_of(*p));
-    bool has_consumed = false;
-    auto gradients_of = [&] {
-      GradOptions options;
-      options.consume = true;
-      List<Value> grads = gradients(c.recorder(), from, {}, wrt, options);
-      has_consumed = true;
-      bool any = wrt.empty() || std::any_of(grads.begin(), grads.end(), [](const Value& g) { return bool(g); });
-      if (!any) fail(JT_E_INVALID, "the loss depends on no param, or only through what has no gradient");
-      return grads;
-    };
-    auto undo = [&] {
-      if (has_consumed) unconsume(c.recorder(), from);
-    };
-    take_step(c, o, gradients_of, {&from, 1}, std::ref(undo));
+    step_by_loss(c, o, operand(c, "loss", loss), false);
+  });
+}
+
+extern "C" jt_status jt_optimizer_step_retain_graph(jt_context* ctx, jt_optimizer* optimizer, jt_tensor* loss) {
+  return guarded("jt_optimizer_step_retain_graph", ctx, [&](Context& c) {
+    jt_optimizer& o = own_optimizer(c, optimizer);
+    step_by_loss(c, o, operand(c, "loss", loss), true);
   });
 }
 
 extern "C" jt_status jt_optimizer_step_grads(jt_context* ctx, jt_optimizer* optimizer, jt_tensor* const* grads, size_t grads_len) {
   return guarded("jt_optimizer_step_grads", ctx, [&](Context& c) {
     jt_optimizer& o = own_optimizer(c, optimizer);
-    if (grads_len != o.params.size()) fail(JT_E_INVALID, "there are ", o.params.size(), " params, but ", grads_len, " gradients");
+    if (grads_len != o.param_count()) fail(JT_E_INVALID, "there are ", o.param_count(), " params, but ", grads_len, " gradients");
     if (grads_len) require(grads, "grads");
     Recycling recycling(c.lists());
     auto gradients_of = [&] {
       List<Value> values(grads_len);
-      for (size_t i = 0; i < grads_len; i++) {
-        if (!grads[i]) continue;
-        values[i] = operand(c, "grads", grads[i]);
-        if (!same_extents(values[i].shape(), o.params[i]->type.shape))
-          fail(JT_E_SHAPE, "gradient ", i, " has shape ", values[i].shape(), ", its param ", o.params[i]->type.shape);
-      }
+      size_t i = 0;
+      for (auto& group : o.groups)
+        for (const Cell* p : group->params) {
+          if (grads[i]) values[i] = operand(c, "grads", grads[i]);
+          if (grads[i] && !same_extents(values[i].shape(), p->type.shape))
+            fail(JT_E_SHAPE, "gradient ", i, " has shape ", values[i].shape(), ", its param ", p->type.shape);
+          i++;
+        }
       return values;
     };
     take_step(c, o, gradients_of, {}, [] {});
@@ -176,13 +323,13 @@ extern "C" jt_status jt_optimizer_step_grads(jt_context* ctx, jt_optimizer* opti
 extern "C" jt_status jt_optimizer_set_lr(jt_context* ctx, jt_optimizer* optimizer, double lr) {
   return guarded("jt_optimizer_set_lr", ctx, [&](Context& c) {
     if (!(lr >= 0)) fail(JT_E_INVALID, "a learning rate of ", lr, " is not a number >= 0");
-    own_optimizer(c, optimizer).rule.set_lr(lr);
+    for (auto& group : own_optimizer(c, optimizer).groups) group->rule.set_lr(lr);
   });
 }
 extern "C" jt_status jt_optimizer_get_lr(jt_context* ctx, jt_optimizer* optimizer, double* out) {
   return guarded("jt_optimizer_get_lr", ctx, [&](Context& c) {
     require(out, "out");
-    *out = own_optimizer(c, optimizer).rule.lr();
+    *out = own_optimizer(c, optimizer).groups[0]->rule.lr();
   });
 }
 
@@ -194,8 +341,12 @@ extern "C" jt_status jt_optimizer_state(jt_context* ctx, jt_optimizer* optimizer
     if (i >= o.state_names.size()) fail(JT_E_INVALID, "state ", i, " of ", o.state_names.size(), " does not exist");
     if (out_name) *out_name = o.state_names[i].c_str();
     if (!out) return;
-    size_t each = o.rule.state_names().size();
-    Cell* cell = i + 1 == o.state_names.size() ? o.step : o.states[i / each][i % each];
+    Cell* cell = o.step;
+    for (auto& group : o.groups)
+      for (auto& list : group->states) {
+        if (cell == o.step && i < list.size()) cell = list[i];
+        i -= std::min(i, list.size());
+      }
     retain(cell);
     *out = wrap(cell);
   });

@@ -69,6 +69,9 @@ class Walk {
     return out;
   }
 
+  // Whether y depends on it, but only through what is flat everywhere.
+  bool is_flat(Ref r) { return has_slot(r) && slot(r).is_flat && !slot(r).cotangent; }
+
   void set_flag(NodeFlag flag) { for (Node* n : walked_) n->flags |= flag; }
   void clear_flag(NodeFlag flag) { for (Node* n : walked_) n->flags &= uint16_t(~flag); }
 
@@ -77,6 +80,7 @@ class Walk {
     Value cotangent;
     bool wanted = false;  // asked for by the caller
     bool needed = false;  // leads to one that is
+    bool is_flat = false;  // y was reached from it through a row whose gradient is 0 everywhere
   };
 
   bool has_slot(Ref r) const { return r.node->mark == mark_; }
@@ -126,13 +130,15 @@ class Walk {
 
   void step(Node* node) {
     dz_.assign(node->n_results, Value());
-    bool any = false;
+    bool any = false, is_flat = false;
     for (uint32_t i = 0; i < node->n_results; i++) {
       Slot& s = slot({node, i});
       dz_[i] = s.wanted ? s.cotangent : std::move(s.cotangent);
       any |= bool(dz_[i]);
+      is_flat |= s.is_flat;
     }
-    if (!any) return;
+    if (!any && !is_flat) return;
+    if (!any) return mark_flat(node);
     needs_.clear();
     for (Ref in : node->ins()) needs_.push_back(is_needed(in));
     dx_.assign(node->n_inputs, Value());
@@ -140,12 +146,20 @@ class Walk {
     apply(rule);
     for (size_t i = 0; i < dx_.size(); i++)
       if (needs_[i] && dx_[i]) accumulate(node->inputs()[i], dx_[i]);
+    if (node->op != Op::custom) mark_flat(node);  // a function of the caller's says itself what has no gradient
+  }
+
+  void mark_flat(Node* node) {
+    for (Ref in : node->ins())
+      if (is_needed(in)) slot(in).is_flat = true;
   }
 
   void apply(GradStep& s) {
-    if (s.node->op == Op::custom) custom(s);
-    else if (GradRule rule = gradient_rule(s.node->op)) rule(s);
-    else if (def(s.node->op).body) open(s);
+    if (s.node->op == Op::custom) return custom(s);
+    GradRule rule = gradient_rule(s.node->op);
+    if (rule) rule(s);
+    if (rule && !s.is_left_to_body) return;
+    if (def(s.node->op).body) open(s);
     else fail(JT_E_UNSUPPORTED, "grad: ", name(s.node->op), " has no gradient");
   }
 
@@ -226,6 +240,8 @@ List<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wr
   Value start = seed(y, dy);
   Walk walk(recorder, options);
   List<Value> out = walk.run(y, start, wrt, oldest);
+  for (size_t i = 0; i < wrt.size(); i++)
+    if (!out[i] && walk.is_flat(wrt[i])) out[i] = ops::zeros_like(wrt[i]);
   if (options.consume) walk.set_flag(kConsumed);
   return out;
 }

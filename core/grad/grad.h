@@ -30,7 +30,8 @@ struct GradOptions {
   bool consumed_is_constant = false;  // a consumed node ends the walk instead of being an error
 };
 
-// For each of `wrt` the gradient of y, of exactly its type; an empty Value where y does not depend on it.
+// For each of `wrt` the gradient of y, of exactly its type; zeros where y depends on it through what is flat everywhere
+// (floor, sign), an empty Value where y does not depend on it.
 // dy is the gradient at y; without one it is 1, and y must have one element.
 // Gradients flow through nodes marked kGrad only, to nodes marked kGrad or kGradLeaf; a value in `wrt` may be the
 // result of an op, and then takes its gradient and passes it on. Where a value has several uses, their contributions

@@ -3,6 +3,9 @@
 // where the element of x came from.
 #include "core/grad/rules.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <string>
 
 #include "core/ir/build.h"
@@ -16,6 +19,12 @@ using namespace ops;
 // ---- element rows ----------------------------------------------------------------------------------------------------
 
 namespace {
+
+// What halves are summed and divided in: their results are rounded once.
+DType wide(DType t) { return t == JT_F16 || t == JT_BF16 ? JT_F32 : t; }
+
+// A divisor whose zeros are infinite: where a distance is 0 its slope is taken to be 0, and so is the slope of that.
+Value or_inf(const Value& v) { return where(equal(v, 0), std::numeric_limits<double>::infinity(), v); }
 
 // The names that a gradient expression may use. `zero` contributes nothing.
 #define JT_NAMES_1 \
@@ -45,16 +54,56 @@ namespace {
 
 // ---- reduce rows -----------------------------------------------------------------------------------------------------
 
+std::span<const int64_t> reduced_axes(const Node* node) { return node->ints(signature(node->op).attr_at("axes")); }
+
 // A value of the result's shape, repeated along the reduced axes.
 Value spread_back(const Node* node, const Value& v) {
   const Shape& x = node->inputs()[0].shape();
-  return expand(reshape(v, reduced_shape(x, axis_set(node->ints(0)), true)), x);
+  return expand(reshape(v, reduced_shape(x, axis_set(reduced_axes(node)), true)), x);
 }
 
 // dz shared equally among the elements that mask names.
 Value shared_among(const Node* node, const Value& mask, const Value& dz) {
-  Value count = sum(cast(mask, dz.dtype()), node->ints(0), node->integer(1));
-  return where(mask, spread_back(node, dz / count), 0);
+  DType computed = wide(dz.dtype());
+  Value count = sum(cast(mask, computed), reduced_axes(node), node->integer(signature(node->op).attr_at("keepdims")));
+  return where(mask, spread_back(node, cast(cast(dz, computed) / count, dz.dtype())), 0);
+}
+
+Value columns(const Value& x, int64_t from, int64_t to) {
+  int64_t starts[] = {0, from}, stops[] = {x.shape()[0], to};
+  return slice(x, starts, stops);
+}
+
+// For each element of a row of x the product of the row's others, without a division, so that zeros are like any other
+// number, also for gradients of gradients: what a half needs from outside, times its partner in the other half.
+Value products_of_others(const Value& x) {
+  int64_t n = x.shape()[1], half = (n + 1) / 2;
+  if (n < 2) return fill(x, 1);
+  Value even = x;
+  if (n % 2) {
+    int64_t before[] = {0, 0}, after[] = {0, 1};
+    even = call(Op::pad, {x}, Attrs().add_ints(before).add_ints(after).add_real(1));
+  }
+  Value left = columns(even, 0, half), right = columns(even, half, 2 * half);
+  Value outside = products_of_others(left * right);
+  Value both = call(Op::concat, {outside * right, outside * left}, Attrs().add(1));
+  return n % 2 ? columns(both, 0, n) : both;
+}
+
+// dz times the derivative of the product: the reduced axes go last, to be one.
+Value times_other_factors(const Node* node, const Value& dz) {
+  const Value x = node->inputs()[0];
+  const Shape& shape = x.shape();
+  uint32_t reduced = axis_set(node->ints(0));
+  int64_t order[kMaxRank], back[kMaxRank], rows = 1, columns = 1;
+  size_t n = 0;
+  for (uint32_t pass : {0u, 1u})
+    for (int i = 0; i < shape.rank; i++)
+      if ((reduced >> i & 1) == pass) back[i] = int64_t(n), order[n++] = i, (pass ? columns : rows) *= shape[i];
+  DType computed = wide(x.dtype());
+  Value moved = transpose(cast(x, computed), {order, n});
+  Value others = reshape(products_of_others(reshape(moved, Shape{rows, columns})), moved.shape());
+  return cast(spread_back(node, cast(dz, computed)) * transpose(others, {back, n}), x.dtype());
 }
 
 #define JT_REDUCE(name, types, result, reduction, dx_, ...)                                                         \
@@ -62,6 +111,7 @@ Value shared_among(const Node* node, const Value& mask, const Value& dz) {
     JT_NAMES_1                                                                                                     \
     [[maybe_unused]] auto spread = [&](const Value& v) { return spread_back(s.node, v); };                         \
     [[maybe_unused]] auto among = [&](const Value& mask, const Value& d) { return shared_among(s.node, mask, d); }; \
+    [[maybe_unused]] auto times_others = [&](const Value& d) { return times_other_factors(s.node, d); };            \
     if (s.needs[0]) s.dx[0] = dx_;                                                                                 \
   }
 #include "core/ir/ops.def"
@@ -207,17 +257,29 @@ void scatter_set_grad(GradStep& s, const ByIndex& by) {
   s.dx[2] = where(is_last, by.gather(s.dz[0]), 0);
 }
 
+// The factors of each place but this one, given the product of those that are not 0 and how many are.
+Value other_factors(const Value& factor, const Value& product, const Value& zeros) {
+  Value is_zero = equal(factor, 0), only = where(bitwise_and(is_zero, equal(zeros, 1)), product, 0);
+  return where(equal(zeros, 0), product / where(is_zero, 1, factor), only);
+}
+
 void scatter_mul_grad(GradStep& s, const ByIndex& by) {
-  Ref x = s.node->inputs()[0], v = s.node->inputs()[2];
+  Value x = s.node->inputs()[0], v = s.node->inputs()[2];
   if (s.needs[0]) s.dx[0] = s.dz[0] * by.scatter(fill(x, 1), v, "mul");
-  if (s.needs[2]) s.dx[2] = by.gather(s.dz[0] * Value(Ref{s.node, 0})) / Value(v);
+  if (!s.needs[2]) return;
+  auto counted = [&](const Value& factor) { return cast(equal(factor, 0), wide(x.dtype())); };
+  Value zeros = by.gather(by.scatter(counted(x), counted(v), "add"));
+  Value product = by.scatter(where(equal(x, 0), 1, x), where(equal(v, 0), 1, v), "mul");
+  s.dx[2] = by.gather(s.dz[0]) * other_factors(v, by.gather(product), zeros);
 }
 
 // max and min: equal ones share the gradient, as in the reductions.
 void scatter_choice_grad(GradStep& s, const ByIndex& by) {
   Value x = s.node->inputs()[0], v = s.node->inputs()[2], z = Ref{s.node, 0};
-  Value x_won = x == z, v_won = v == by.gather(z);
-  Value share = s.dz[0] / by.scatter(cast(x_won, x.dtype()), cast(v_won, x.dtype()), "add");
+  Value x_won = bitwise_or(x == z, isnan(x)), v_won = bitwise_or(v == by.gather(z), isnan(v));
+  DType computed = wide(x.dtype());
+  Value count = by.scatter(cast(x_won, computed), cast(v_won, computed), "add");
+  Value share = cast(cast(s.dz[0], computed) / count, x.dtype());
   if (s.needs[0]) s.dx[0] = where(x_won, share, 0);
   if (s.needs[2]) s.dx[2] = where(v_won, by.gather(share), 0);
 }
@@ -252,11 +314,14 @@ void reindex_reduce_grad(GradStep& s) {
   if (combine == "add") {
     s.dx[0] = by.pick(dz, x.shape());
   } else if (combine == "mul") {
-    s.dx[0] = by.pick(dz * z, x.shape()) / x;
+    Value zeros = by.pick(by.add(cast(equal(x, 0), wide(x.dtype())), z.shape()), x.shape());
+    Value product = call(Op::reindex_reduce, {where(equal(x, 0), 1, x)},
+                         Attrs().add_ints(z.shape().extents()).add_string(by.index).add_string("mul"));
+    s.dx[0] = by.pick(dz, x.shape()) * other_factors(x, by.pick(product, x.shape()), zeros);
   } else {  // max and min: equal ones share
-    Value won = x == by.pick(z, x.shape());
-    Value count = by.add(cast(won, x.dtype()), z.shape());
-    s.dx[0] = where(won, by.pick(dz / count, x.shape()), 0);
+    Value won = bitwise_or(x == by.pick(z, x.shape()), isnan(x));
+    Value count = by.add(cast(won, wide(x.dtype())), z.shape());
+    s.dx[0] = where(won, by.pick(cast(cast(dz, count.dtype()) / count, x.dtype()), x.shape()), 0);
   }
 }
 
@@ -277,36 +342,147 @@ void embedding_grad(GradStep& s) {
 // ---- softmax: by their results, so that nothing is differentiated through the maximum -------------------------------------
 
 void softmax_grad(GradStep& s) {
-  Value z = Ref{s.node, 0}, share = s.dz[0] * z;
+  DType dtype = s.dz[0].dtype();
+  Value z = cast(Ref{s.node, 0}, wide(dtype)), share = cast(s.dz[0], wide(dtype)) * z;
   int64_t axis = s.node->integer(0);
-  s.dx[0] = share - z * sum(share, {&axis, 1}, true);
+  s.dx[0] = cast(share - z * sum(share, {&axis, 1}, true), dtype);
 }
 
 void log_softmax_grad(GradStep& s) {
-  Value z = Ref{s.node, 0}, dz = s.dz[0];
+  DType dtype = s.dz[0].dtype();
+  Value z = cast(Ref{s.node, 0}, wide(dtype)), dz = cast(s.dz[0], wide(dtype));
   int64_t axis = s.node->integer(0);
-  s.dx[0] = dz - exp(z) * sum(dz, {&axis, 1}, true);
+  s.dx[0] = cast(dz - exp(z) * sum(dz, {&axis, 1}, true), dtype);
+}
+
+// [N,..] as [N,1,..].
+Value with_class_axis(const Value& rows) {
+  Shape out{rows.shape()[0], 1};
+  for (int i = 1; i < rows.shape().rank; i++) out.push(rows.shape()[i]);
+  return reshape(rows, out);
+}
+
+// Whether only x of a row `x label weight?` is asked for, and labels are numbers of classes; else the body is differentiated.
+bool is_of_x_alone(const GradStep& s) {
+  bool others = std::any_of(s.needs.begin() + 1, s.needs.end(), [](char needed) { return needed; });
+  return s.needs[0] && !others && !is_float(s.node->inputs()[1].dtype());
+}
+
+// What cross_entropy and nll have in common: rows [N,C,..], a single one [C] as N = 1.
+struct Labelled {
+  DType computed;
+  Value x, label, ignored, weight;  // label: 0 where it is ignored; weight by class, may be absent
+  Value share, slope;               // by row: what it weighs, and the gradient of its loss; 0 where it is ignored
+
+  Labelled(const GradStep& s, int64_t ignore_index, std::string_view how) : computed(wide(s.node->inputs()[0].dtype())) {
+    std::span<const Ref> in = s.node->ins();
+    x = cast(in[0], computed), label = cast(in[1], JT_I64);
+    if (x.shape().rank == 1) x = reshape(x, Shape{1, x.shape()[0]}), label = reshape(label, Shape{1});
+    ignored = equal(label, s.node->owner->constant_int(JT_I64, ignore_index));
+    label = where(ignored, 0, label);
+    share = cast(logical_not(ignored), computed);
+    if (in.size() > 2) weight = cast(in[2], computed), share = where(ignored, 0, call(Op::take, {weight, label}, Attrs().add(0)));
+    slope = cast(s.dz[0], computed);
+    if (how == "none") slope = reshape(slope, label.shape());
+    if (how == "mean") slope = slope / or_inf(sum(share));
+    slope = where(ignored, 0, slope);
+  }
+  Value hit() const { return equal(iota(*x.ref().node->owner, x.shape(), 1, JT_I64), with_class_axis(label)); }
+  Value weight_of_classes() const {
+    Shape along{x.shape()[1]};
+    for (int i = 2; i < x.shape().rank; i++) along.push(1);
+    return reshape(weight, along);
+  }
+};
+
+void nll_grad(GradStep& s) {
+  s.is_left_to_body = !is_of_x_alone(s);
+  if (s.is_left_to_body) return;
+  Ref x = s.node->inputs()[0];
+  Labelled rows(s, s.node->integer(0), s.node->string(1));
+  s.dx[0] = cast(reshape(where(rows.hit(), with_class_axis(-rows.slope * rows.share), 0), x.shape()), x.dtype());
 }
 
 void cross_entropy_grad(GradStep& s) {
-  if (!s.needs[0]) return;
-  Recorder& recorder = *s.node->owner;
-  DType dtype = s.node->inputs()[0].dtype();
-  DType wide = dtype == JT_F16 || dtype == JT_BF16 ? JT_F32 : dtype;
-  Value x = cast(s.node->inputs()[0], wide);
-  int64_t classes = 1;
-  Value likely = call(Op::softmax, {x}, Attrs().add(classes));
-  Value column = reshape(cast(s.node->inputs()[1], JT_I64), Shape{x.shape()[0], 1});
-  Value hit = equal(iota(recorder, x.shape(), 1, JT_I64), column);
-  Value share = cast(s.dz[0], wide) / count(recorder, wide, x.shape()[0]);
-  s.dx[0] = cast((likely - cast(hit, wide)) * share, dtype);
+  s.is_left_to_body = !is_of_x_alone(s);
+  if (s.is_left_to_body) return;
+  Ref x = s.node->inputs()[0];
+  Labelled rows(s, s.node->integer(0), s.node->string(1));
+  double smoothing = s.node->real(2), classes = double(rows.x.shape()[1]);
+  Value likely = call(Op::softmax, {rows.x}, Attrs().add(1)), away = likely - cast(rows.hit(), rows.computed);
+  if (rows.weight) away = away * with_class_axis(rows.share);
+  if (smoothing) {
+    Value even = rows.weight ? likely * sum(rows.weight) - rows.weight_of_classes() : likely * classes - 1;
+    away = away * (1 - smoothing) + even * (smoothing / classes);
+  }
+  s.dx[0] = cast(reshape(away * with_class_axis(rows.slope), x.shape()), x.dtype());
 }
 
 // Where a logarithm is cut off, its slope is large but finite, as in PyTorch.
+// As one formula: through the product of x and its factor, dz * x would overflow before the factor's slope of 0 meets it.
+void silu_grad(GradStep& s) {
+  DType dtype = s.dz[0].dtype();
+  Value x = cast(s.node->inputs()[0], wide(dtype)), share = sigmoid(x);
+  s.dx[0] = cast(cast(s.dz[0], x.dtype()) * (share * (x * (1 - share) + 1)), dtype);
+}
+
+void mish_grad(GradStep& s) {
+  DType dtype = s.dz[0].dtype();
+  Value x = cast(s.node->inputs()[0], wide(dtype));
+  Value factor = tanh(call(Op::softplus, {x}, Attrs().add_real(1).add_real(20)));
+  s.dx[0] = cast(cast(s.dz[0], x.dtype()) * (factor + x * ((1 - factor * factor) * sigmoid(x))), dtype);
+}
+
 void bce_grad(GradStep& s) {
-  Value x = s.node->inputs()[0], y = s.node->inputs()[1];
-  if (s.needs[0]) s.dx[0] = s.dz[0] * (x - y) / maximum((1 - x) * x, 1e-12);
-  if (s.needs[1]) s.dx[1] = s.dz[0] * (maximum(log1p(-x), -100) - maximum(log(x), -100));
+  std::span<const Ref> in = s.node->ins();
+  if (in.size() > 2 && s.needs[2]) {
+    s.is_left_to_body = true;
+    return;
+  }
+  DType dtype = in[0].dtype(), computed = wide(dtype);
+  Value x = cast(in[0], computed), y = cast(in[1], computed), dz = cast(s.dz[0], computed);
+  if (s.node->string(0) == "mean") dz = dz / count(*s.node->owner, computed, x.shape().count());
+  if (in.size() > 2) dz = dz * cast(in[2], computed);
+  if (s.needs[0]) s.dx[0] = cast(dz * (x - y) / maximum((1 - x) * x, 1e-12), dtype);
+  if (s.needs[1]) s.dx[1] = cast(dz * (maximum(log1p(-x), -100) - maximum(log(x), -100)), dtype);
+}
+
+// ---- statistics: where all is equal, and at the origin, the slope is taken to be 0 ----------------------------------------
+
+// What the node gives, before it was rounded to a half.
+Value unrounded(const Node* node, const Value& x) {
+  Ref z{const_cast<Node*>(node), 0};
+  return x.dtype() == z.dtype() ? Value(z) : call(node->op, {x}, node->attrs());
+}
+
+void std_grad(GradStep& s) {
+  DType dtype = s.dz[0].dtype();
+  Value x = cast(s.node->inputs()[0], wide(dtype)), z = unrounded(s.node, x), dz = cast(s.dz[0], x.dtype());
+  auto axes = reduced_axes(s.node);
+  int64_t n = 1, correction = s.node->integer(2);
+  for (int64_t axis : axes) n *= x.shape()[int(axis)];
+  Value divisor = count(*s.node->owner, x.dtype(), n > correction ? n - correction : 0);
+  Value centred = x - call(Op::mean, {x}, Attrs().add_ints(axes).add(1));
+  s.dx[0] = cast(spread_back(s.node, dz / (divisor * or_inf(z))) * centred, dtype);
+}
+
+// Of p = 2 it is dz * x / z. Else sign(x) * (|x| / z)^(p - 1), so that powers of large values do not overflow.
+void norm_grad(GradStep& s) {
+  double p = s.node->real(0);
+  if (p == 0) return;
+  DType dtype = s.dz[0].dtype();
+  Value x = cast(s.node->inputs()[0], wide(dtype)), dz = cast(s.dz[0], x.dtype());
+  auto spread = [&](const Value& v) { return spread_back(s.node, v); };
+  auto slope = [&]() -> Value {
+    if (p == 1) return spread(dz) * sign(x);
+    Value z = unrounded(s.node, x);
+    if (p == 2) return spread(dz) * (x / spread(or_inf(z)));
+    if (std::isinf(p)) return shared_among(s.node, bitwise_or(abs(x) == spread(z), isnan(x)), dz) * sign(x);
+    Value is_flat = bitwise_or(equal(x, 0), spread(equal(z, 0)));
+    Value ratio = where(is_flat, 1, abs(x) / spread(or_inf(z)));
+    return where(is_flat, 0, spread(dz) * sign(x) * pow(ratio, p - 1));
+  };
+  s.dx[0] = cast(slope(), dtype);
 }
 
 // ---- library ---------------------------------------------------------------------------------------------------------
@@ -416,5 +592,22 @@ static_assert(sizeof kRules / sizeof *kRules == size_t(kOps));
 }  // namespace
 
 GradRule gradient_rule(Op op) { return kRules[int(op)]; }
+
+bool has_gradient(Op op) {
+  constexpr auto says = [](std::string_view text) { return text != "zero"; };
+  constexpr bool table[] = {
+      false,  // data
+      false,  // constant
+      true,   // custom
+#define JT_UNARY(name, types, result, f, i, dx_, ...) says(#dx_),
+#define JT_BINARY(name, types, result, f, i, dx_, dy_, ...) says(#dx_) || says(#dy_),
+#define JT_TERNARY(name, types, result, f, i, dx_, dy_, dw_, ...) says(#dx_) || says(#dy_) || says(#dw_),
+#define JT_REDUCE(name, types, result, reduction, dx_, ...) says(#dx_),
+#define JT_OP(name, kind, signature, type, gradient, since, doc) says(#gradient),
+#include "core/ir/ops.def"
+  };
+  static_assert(sizeof table / sizeof *table == size_t(kOps));
+  return table[int(op)] && (op == Op::custom || !signature(op).operands.empty());
+}
 
 }  // namespace jt

@@ -11,10 +11,13 @@ struct GradStep {
   std::span<const Value> dz;    // by result; empty: the result has no gradient
   std::span<const char> needs;  // by operand: is its gradient asked for
   std::span<Value> dx;          // by operand, to be filled: left empty where nothing is contributed
+  bool is_left_to_body = false; // set by the rule of a composite row: its body is to be differentiated this time
 };
 using GradRule = void (*)(GradStep&);
 
 // Null for rows without one.
 GradRule gradient_rule(Op op);
+// Whether an operand of the row may have a gradient other than 0, by its rule or through its body.
+bool has_gradient(Op op);
 
 }  // namespace jt

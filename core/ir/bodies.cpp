@@ -101,8 +101,10 @@ JT_BODY(conv3d_grad_x) {
   VolumeConv v(attrs, 1, result.shape, in[1].shape());
   const Shape& s = in[0].shape();
   int64_t order[] = {0, 2, 1, 3, 4};
-  Value dz = reshape(transpose(in[0], order), Shape{s[0] * s[2], s[1], s[3], s[4]});
-  return v.from_images(call(Op::conv2d_grad_x, {dz, VolumeConv::image_weights(in[1])}, v.image_attrs(Attrs().add_ints(v.images().extents()))));
+  DType computed = wide(result.dtype);  // the slices' parts are added before they are rounded
+  Value dz = reshape(transpose(cast(in[0], computed), order), Shape{s[0] * s[2], s[1], s[3], s[4]});
+  Value images = call(Op::conv2d_grad_x, {dz, VolumeConv::image_weights(cast(in[1], computed))}, v.image_attrs(Attrs().add_ints(v.images().extents())));
+  return cast(v.from_images(images), result.dtype);
 }
 
 // Windows of each slice, then of the depths: for maxima and for means the same as both at once.
@@ -122,12 +124,12 @@ JT_BODY(max_pool3d) {
 }
 JT_BODY(avg_pool3d) {
   JT_UNUSED;
-  return pooled(Op::avg_pool2d, in[0], attrs, result.shape);
+  return cast(pooled(Op::avg_pool2d, cast(in[0], wide(result.dtype)), attrs, result.shape), result.dtype);
 }
 
 // Of no elements there is no maximum, and nothing to centre.
 static Value centred(Ref x, int64_t axis) {
-  if (!x.shape()[int(axis)]) return x;
+  if (x.shape().rank && !x.shape()[int(axis)]) return x;
   return Value(x) - max(x, {&axis, 1}, true);
 }
 
@@ -145,27 +147,107 @@ JT_BODY(log_softmax) {
   return cast(c - log(sum(exp(c), {&axis, 1}, true)), result.dtype);
 }
 
+// ---- losses ----------------------------------------------------------------------------------------------------------
+
+// What is left of the losses of each element, which are computed wide and rounded once.
+static Value reduced(const Value& each, std::string_view how, const Type& result) {
+  if (how == "none") return cast(each, result.dtype);
+  if (how == "mean") return cast(call(Op::mean, {each}, Attrs().add_ints({}).add(0)), result.dtype);
+  Value total = sum(each);
+  if (how == "batchmean") total = total / count(*each.ref().node->owner, each.dtype(), each.shape()[0]);
+  return cast(total, result.dtype);
+}
+
+// Rows [N,C,..] with a label [N,..] for each; a single row [C] is one of N = 1.
+struct Labelled {
+  Value x, label, ignored, weight;  // label: 0 where it is ignored; weight by class, may be absent
+  Labelled(Recorder& r, std::span<const Ref> in, int64_t ignore_index, DType computed)
+      : x(cast(in[0], computed)), label(cast(in[1], JT_I64)), weight(in.size() > 2 ? cast(in[2], computed) : Value()) {
+    if (x.shape().rank == 1) x = reshape(x, Shape{1, x.shape()[0]}), label = reshape(label, Shape{1});
+    ignored = equal(label, r.constant_int(JT_I64, ignore_index));
+    label = where(ignored, 0, label);
+  }
+  // -values at the label, along axis 1.
+  Value lost(Recorder& r, const Value& values) const {
+    int64_t classes = 1;
+    Value column = with_class_axis(label);
+    Value hit = equal(iota(r, values.shape(), 1, JT_I64), column);
+    return -sum(where(hit, values, 0), {&classes, 1});
+  }
+  static Value with_class_axis(const Value& rows) {
+    Shape column = rows.shape();
+    for (int i = column.rank++; i > 1; i--) column.dims[i] = column.dims[i - 1];
+    column.dims[1] = 1;
+    return reshape(rows, Shape(column.extents()));
+  }
+  Value weight_of_rows() const {
+    Value counts = cast(logical_not(ignored), x.dtype());
+    return weight ? where(ignored, 0, call(Op::take, {weight, label}, Attrs().add(0))) : counts;
+  }
+  Value weight_of_classes() const {
+    Shape shape{x.shape()[1]};
+    for (int i = 2; i < x.shape().rank; i++) shape.push(1);
+    return reshape(weight, shape);
+  }
+  // Ignored rows cost nothing, whatever they hold. A mean is over the weights.
+  Value reduced(const Value& each, std::string_view how, const Type& result) const {
+    Value counted = where(ignored, 0, each);
+    if (how == "none") return reshape(cast(counted, result.dtype), Shape(result.shape.extents()));
+    Value total = sum(counted);
+    return cast(how == "mean" ? total / sum(weight_of_rows()) : total, result.dtype);
+  }
+};
+
+// Labels that are probabilities [N,C,..]; the mean is over the rows.
+static Value cross_entropy_of_probabilities(Recorder& r, std::span<const Ref> in, double smoothing, std::string_view how, const Type& result) {
+  DType computed = wide(result.dtype);
+  Value x = cast(in[0], computed), y = cast(in[1], computed);
+  int64_t axis = x.shape().rank > 1, classes = x.shape()[int(axis)];
+  if (smoothing) y = y * (1 - smoothing) + smoothing / double(classes);
+  Value each = call(Op::log_softmax, {x}, Attrs().add(axis)) * y;
+  if (in.size() > 2) {
+    Shape shape{classes};
+    for (int i = 2; i < x.shape().rank; i++) shape.push(1);
+    each = each * reshape(cast(in[2], computed), shape);
+  }
+  Value loss = -sum(each, {&axis, 1});
+  (void)r;
+  return reduced(loss, how, result);
+}
+
 JT_BODY(cross_entropy) {
   JT_UNUSED;
-  Value x = cast(in[0], wide(result.dtype));
-  Ref label = in[1];
+  double smoothing = attrs.real(2);
+  std::string_view how = attrs.string(1);
+  if (is_float(in[1].dtype())) return cross_entropy_of_probabilities(r, in, smoothing, how, result);
+  Labelled rows(r, in, attrs.integer(0), wide(result.dtype));
   int64_t classes = 1;
-  Value c = centred(x, classes);
-  Value total = sum(exp(c), {&classes, 1});
-  Value column = reshape(cast(label, JT_I64), Shape{label.shape()[0], 1});
-  Value hit = equal(iota(r, x.shape(), 1, JT_I64), column);
-  Value picked = sum(where(hit, c, 0), {&classes, 1});
-  return cast(call(Op::mean, {log(total) - picked}, Attrs().add_ints({}).add(0)), result.dtype);
+  Value c = centred(rows.x, classes), norm = log(sum(exp(c), {&classes, 1}));
+  Value each = norm + rows.lost(r, c);
+  if (rows.weight) each = each * rows.weight_of_rows();
+  if (!smoothing) return rows.reduced(each, how, result);
+  Value spread = Labelled::with_class_axis(norm) - c;
+  if (rows.weight) spread = spread * rows.weight_of_classes();
+  Value even = sum(spread, {&classes, 1}) / count(r, c.dtype(), c.shape()[1]);
+  return rows.reduced(each * (1 - smoothing) + even * smoothing, how, result);
+}
+
+JT_BODY(nll) {
+  JT_UNUSED;
+  Labelled rows(r, in, attrs.integer(0), wide(result.dtype));
+  Value each = rows.lost(r, rows.x);
+  return rows.reduced(rows.weight ? each * rows.weight_of_rows() : each, attrs.string(1), result);
 }
 
 JT_BODY(mse_loss) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype)), y = cast(in[1], wide(result.dtype));
-  return cast(call(Op::mean, {square(x - y)}, Attrs().add_ints({}).add(0)), result.dtype);
+  return reduced(square(x - y), attrs.string(0), result);
 }
 
 JT_BODY(gelu) {
   JT_UNUSED;
+  if (attrs.string(0) == "tanh") return call(Op::gelu_tanh, {in[0]});
   Value x = cast(in[0], wide(result.dtype));
   return cast(x * 0.5 * (erf(x * 0.7071067811865476) + 1), result.dtype);
 }
@@ -176,10 +258,16 @@ JT_BODY(silu) {
   return cast(x * sigmoid(x), result.dtype);
 }
 
+// -|x|, with a gradient of NaN at NaN.
+static Value minus_abs(const Value& x) { return minimum(x, -x); }
+
+// beta * x above the threshold is what it is of: there the rest is lost in rounding, or meant to be.
 JT_BODY(softplus) {
   JT_UNUSED;
-  Value x = cast(in[0], wide(result.dtype));
-  return cast(maximum(x, 0) + log1p(exp(-abs(x))), result.dtype);
+  double beta = attrs.real(0), threshold = attrs.real(1);
+  Value x = cast(in[0], wide(result.dtype)), scaled = beta == 1 ? x : x * beta;
+  Value smooth = maximum(scaled, 0) + log1p(exp(minus_abs(scaled)));
+  return cast(where(scaled > threshold, x, beta == 1 ? smooth : smooth / beta), result.dtype);
 }
 
 JT_BODY(gelu_tanh) {
@@ -239,13 +327,13 @@ JT_BODY(hardswish) {
 JT_BODY(mish) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype));
-  return cast(x * tanh(call(Op::softplus, {x})), result.dtype);
+  return cast(x * tanh(call(Op::softplus, {x}, Attrs().add_real(1).add_real(20))), result.dtype);
 }
 
 JT_BODY(log_sigmoid) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype));
-  return cast(minimum(x, 0) - log1p(exp(-abs(x))), result.dtype);
+  return cast(minimum(x, 0) - log1p(exp(minus_abs(x))), result.dtype);
 }
 
 // [C] beside x [N,C,..]: as [C,1,..].
@@ -259,7 +347,7 @@ JT_BODY(prelu) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype)), weight = cast(in[1], x.dtype());
   weight = x.shape().rank < 2 || weight.shape()[0] == 1 ? reshape(weight, {}) : along_channels(weight, x.shape());
-  return cast(where(x > 0, x, x * weight), result.dtype);
+  return cast(where(x > 0, x, below_zero(x) * weight), result.dtype);
 }
 
 JT_BODY(dropout) {
@@ -295,17 +383,47 @@ static Value mean_over(const Value& x, std::span<const int64_t> axes, bool keepd
   return call(Op::mean, {x}, Attrs().add_ints(axes).add(keepdims));
 }
 
+// The squares of the distances from the mean, summed, and what they are divided by.
+struct Spread {
+  Value centred, squares, divisor;
+  Spread(Recorder& r, Ref in, const Attrs& attrs, DType computed) {
+    Value x = cast(in, computed);
+    centred = x - mean_over(x, attrs.ints(0), true);
+    squares = sum(square(centred), attrs.ints(0), attrs.integer(1));
+    int64_t n = 1, correction = attrs.integer(2);
+    for (int64_t axis : attrs.ints(0)) n *= x.shape()[int(axis)];
+    int64_t fewer = 0;  // no difference is that of a count beyond any extent
+    if (__builtin_sub_overflow(n, correction, &fewer)) fewer = INT64_MAX;
+    divisor = count(r, computed, correction < n ? fewer : 0);
+  }
+};
+
 JT_BODY(var) {
   JT_UNUSED;
+  Spread spread(r, in[0], attrs, wide(result.dtype));
+  return cast(spread.squares / spread.divisor, result.dtype);
+}
+
+JT_BODY(std) {
+  JT_UNUSED;
+  Spread spread(r, in[0], attrs, wide(result.dtype));
+  return cast(sqrt(spread.squares / spread.divisor), result.dtype);
+}
+
+JT_BODY(norm) {
+  JT_UNUSED;
+  double p = attrs.real(0);
+  auto axes = attrs.ints(1);
+  bool keepdims = attrs.integer(2);
   Value x = cast(in[0], wide(result.dtype));
-  Value spread = square(x - mean_over(x, attrs.ints(0), true));
-  if (!attrs.integer(2)) return cast(mean_over(spread, attrs.ints(0), attrs.integer(1)), result.dtype);
-  int64_t n = 1;
-  for (int64_t axis : attrs.ints(0)) n *= x.shape()[int(axis)];
-  int64_t fewer = 0;  // a count is far from either end: so is what has no difference
-  if (__builtin_sub_overflow(n, attrs.integer(2), &fewer)) fewer = attrs.integer(2) < 0 ? INT64_MAX : INT64_MIN;
-  Value divisor = count(r, x.dtype(), fewer);
-  return cast(sum(spread, attrs.ints(0), attrs.integer(1)) / divisor, result.dtype);
+  auto norm = [&]() -> Value {
+    if (p == 0) return sum(cast(not_equal(x, 0), x.dtype()), axes, keepdims);
+    if (p == 1) return sum(abs(x), axes, keepdims);
+    if (p == 2) return sqrt(sum(square(x), axes, keepdims));
+    if (std::isinf(p)) return p > 0 ? max(abs(x), axes, keepdims) : min(abs(x), axes, keepdims);
+    return pow(sum(pow(abs(x), p), axes, keepdims), 1 / p);
+  };
+  return cast(norm(), result.dtype);
 }
 
 // (x - mean) / sqrt(var + eps) over these axes.
@@ -316,8 +434,9 @@ static Value normalised(const Value& x, std::span<const int64_t> axes, double ep
 
 // y * in[first] + in[first + 1], as many of them as there are.
 static Value scaled(Value y, std::span<const Ref> in, size_t first, const Shape& factor) {
-  if (in.size() > first) y = y * reshape(cast(in[first], y.dtype()), factor);
-  if (in.size() > first + 1) y = y + reshape(cast(in[first + 1], y.dtype()), factor);
+  auto fitted = [&](Ref v) { return v.shape().rank ? reshape(cast(v, y.dtype()), factor) : cast(v, y.dtype()); };
+  if (in.size() > first) y = y * fitted(in[first]);
+  if (in.size() > first + 1) y = y + fitted(in[first + 1]);
   return y;
 }
 
@@ -370,51 +489,55 @@ JT_BODY(batch_norm) {
   return cast(scaled((x - mean) * rsqrt(var + attrs.real(0)), in, 3, mean.shape()), result.dtype);
 }
 
-// ---- losses without a mean -------------------------------------------------------------------------------------------
+// ---- losses of pairs -------------------------------------------------------------------------------------------------
 
-JT_BODY(nll) {
-  JT_UNUSED;
-  int64_t classes = 1;
-  Shape column = result.shape;
-  for (int i = column.rank++; i > 1; i--) column.dims[i] = column.dims[i - 1];
-  column.dims[1] = 1;
-  Value hit = equal(iota(r, in[0].shape(), 1, JT_I64), reshape(cast(in[1], JT_I64), column));
-  return -sum(where(hit, in[0], 0), {&classes, 1});
+// in[i], where it is there, beside each element.
+static Value weighted(const Value& each, std::span<const Ref> in, size_t i) {
+  return in.size() > i ? each * cast(in[i], each.dtype()) : each;
 }
 
 JT_BODY(bce) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype)), y = cast(in[1], x.dtype());
-  return cast(-(y * maximum(log(x), -100) + (1 - y) * maximum(log1p(-x), -100)), result.dtype);
+  Value each = -(y * maximum(log(x), -100) + (1 - y) * maximum(log1p(-x), -100));
+  return reduced(weighted(each, in, 2), attrs.string(0), result);
 }
 
+// With pos_weight p: (1 - y) * x + (1 + (p - 1) * y) * softplus(-x).
 JT_BODY(bce_with_logits) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype)), y = cast(in[1], x.dtype());
-  return cast(call(Op::softplus, {x}) - x * y, result.dtype);
+  auto softplus = [](const Value& v) { return maximum(v, 0) + log1p(exp(minus_abs(v))); };
+  Value each = in.size() > 3 ? (1 - y) * x + ((cast(in[3], x.dtype()) - 1) * y + 1) * softplus(-x)
+                             : (1 - y) * maximum(x, 0) + y * maximum(-x, 0) + log1p(exp(minus_abs(x)));
+  return reduced(weighted(each, in, 2), attrs.string(0), result);
 }
 
+// The square is of near ones alone: of infinity its slope times 0 is NaN.
 JT_BODY(smooth_l1) {
   JT_UNUSED;
   double beta = attrs.real(0);
   Value distance = abs(cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)));
-  if (beta == 0) return cast(distance, result.dtype);
-  return cast(where(distance < beta, square(distance) * (0.5 / beta), distance - 0.5 * beta), result.dtype);
+  Value is_near = distance < beta;
+  if (beta) distance = where(is_near, square(where(is_near, distance, 0)) * (0.5 / beta), distance - 0.5 * beta);
+  return reduced(distance, attrs.string(1), result);
 }
 
 JT_BODY(huber) {
   JT_UNUSED;
   double delta = attrs.real(0);
   Value distance = abs(cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)));
-  return cast(where(distance < delta, square(distance) * 0.5, (distance - 0.5 * delta) * delta), result.dtype);
+  Value is_near = distance < delta;
+  Value each = where(is_near, square(where(is_near, distance, 0)) * 0.5, (distance - 0.5 * delta) * delta);
+  return reduced(each, attrs.string(1), result);
 }
 
 // y * log(y) is 0 at 0.
 JT_BODY(kl_div) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype)), y = cast(in[1], x.dtype());
-  if (attrs.integer(0)) return cast(exp(y) * (y - x), result.dtype);
-  return cast(y * (log(where(y > 0, y, 1)) - x), result.dtype);
+  Value each = attrs.integer(0) ? exp(y) * (y - x) : y * (log(where(y > 0, y, 1)) - x);
+  return reduced(each, attrs.string(1), result);
 }
 
 static Value random_word(Recorder& r, const Attrs& attrs, int64_t stream) {

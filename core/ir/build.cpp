@@ -53,8 +53,23 @@ static const Shape* common_shape(std::span<const Ref> inputs) {
   return shape;
 }
 
+// Truth values in rows of numbers, as NumPy and PyTorch have them: a sum is true where either is, a product where both are;
+// a square is counted with.
+static bool build_of_bools(Recorder& r, Op op, std::span<const Ref> inputs, Attrs& attrs, Value& out) {
+  if (!takes_bools(op)) return false;
+  for (Ref in : inputs)
+    if (in.dtype() != JT_BOOL) return false;
+  if (op == Op::add) return out = r.build(Op::logical_or, inputs, attrs), true;
+  if (op == Op::mul) return out = r.build(Op::logical_and, inputs, attrs), true;
+  Value number = converted(r, inputs[0], JT_I64);
+  Ref ref = number;
+  return out = r.build(op, {&ref, 1}, attrs), true;
+}
+
 static Value build_element(Recorder& r, Op op, std::span<const Ref> inputs, Attrs& attrs) {
   const OpDef& row = def(op);
+  Value of_bools;
+  if (row.operands == Operands::NUMBER && inputs[0].dtype() == JT_BOOL && build_of_bools(r, op, inputs, attrs, of_bools)) return of_bools;
   size_t first = row.operands == Operands::CHOICE;
   DType dtype = inputs[first].dtype();
   const Shape* common = first ? nullptr : common_shape(inputs);
@@ -272,6 +287,10 @@ Value apply(Op op, std::initializer_list<Arg> args) {
 #include "core/ir/ops.def"
 
 Value call(Op op, std::initializer_list<Ref> inputs, const Attrs& attrs) {
+  if (!attrs.count() && !signature(op).attrs.empty()) {
+    const Attrs defaults = make_attrs(op, {});
+    return inputs.begin()->node->owner->build(op, inputs, defaults);
+  }
   return inputs.begin()->node->owner->build(op, inputs, attrs);
 }
 Value cast(Ref x, DType dtype) { return x.dtype() == dtype ? Value(x) : call(Op::cast, {x}, Attrs().add(dtype)); }

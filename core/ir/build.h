@@ -41,7 +41,7 @@ Value count(Recorder& recorder, DType dtype, int64_t n);  // how many there are 
 Value fill(Ref like, double value);            // a constant of exactly like's type
 Value zeros_like(Ref like);
 constexpr int64_t kMoreBits = int64_t(1) << 62;  // of a stream of random bits: the one for those beyond the first 32
-Value call(Op op, std::initializer_list<Ref> inputs, const Attrs& attrs = {});  // result 0
+Value call(Op op, std::initializer_list<Ref> inputs, const Attrs& attrs = {});  // result 0; no attributes: the defaults
 
 inline Value operator-(const Value& x) { return neg(x); }
 inline Value operator+(const Value& x, Arg y) { return add(x, y); }

@@ -91,6 +91,7 @@ struct IndexUse {
   int operand = -1;
   int64_t size = 0;
   bool wraps = false;  // negative ones count from the end
+  int64_t ignored = 0;  // one more that is right, whatever the size
 };
 
 // What a type rule sees and fills.
@@ -134,6 +135,8 @@ Op op_named(std::string_view name);
 extern const Signature kSignatures[];  // by Op
 inline const Signature& signature(Op op) { return kSignatures[int(op)]; }
 inline int result_count(Op op) { return int(signature(op).results.size()); }
+// Rows of numbers that say what they give of truth values: see build.
+inline bool takes_bools(Op op) { return op == Op::add || op == Op::mul || op == Op::square; }
 
 inline constexpr std::string_view kReduceSignature = "x; axes:ints keepdims:bool=0";
 inline constexpr std::string_view kSignatureTexts[] = {

@@ -141,10 +141,11 @@ Value Recorder::checked(Op op, Ref index, const IndexUse& use) {
   if (index.type().count() == 0) return index;
   check_extent(name(op), index, use.size);
   const Node* known = index.node;
-  bool is_checked = known->op == Op::check_index && known->integer(0) == use.size && (use.wraps || !known->integer(1));
+  bool is_checked = known->op == Op::check_index && known->integer(0) == use.size && (use.wraps || !known->integer(1)) &&
+                    known->integer(3) == use.ignored;
   if (is_checked) return index;
   Attrs attrs;
-  attrs.add(use.size).add(use.wraps).add_string(name(op));
+  attrs.add(use.size).add(use.wraps).add_string(name(op)).add(use.ignored);
   Type type = index.type();
   return record_typed(Op::check_index, {&index, 1}, attrs, {&type, 1});
 }

@@ -14,6 +14,8 @@ int normal_axis(std::string_view who, int64_t axis, int rank) {
   return int(axis < 0 ? axis + rank : axis);
 }
 
+bool is_only_axis(const Shape& x, int64_t axis) { return x.rank == 0 && (axis == 0 || axis == -1); }
+
 uint32_t axis_set(std::span<const int64_t> axes) {
   uint32_t set = 0;
   for (int64_t axis : axes) set |= 1u << axis;
@@ -132,9 +134,11 @@ static DType widened(DType t) {
 
 void reduce_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();
-  auto given = std::as_const(r.attrs).ints(0);
+  int place = r.at("axes");
+  auto given = std::as_const(r.attrs).ints(place);
   uint32_t axes = 0;
   for (int64_t axis : given) {
+    if (is_only_axis(x, axis)) continue;
     uint32_t bit = 1u << normal_axis(r.op.name, axis, x.rank);
     if (axes & bit) fail(JT_E_SHAPE, r.op.name, ": axis ", axis, " is named twice");
     axes |= bit;
@@ -145,10 +149,10 @@ void reduce_type(TypeRule& r) {
   int64_t reduced = 1;
   for (int i = 0; i < x.rank; i++)
     if (axes >> i & 1) sorted[n++] = i, reduced *= x[i];
-  r.attrs.set_ints(0, {sorted, n});
+  r.attrs.set_ints(place, {sorted, n});
   bool has_identity = r.op.reduction != Reduction::max && r.op.reduction != Reduction::min &&
                       r.op.result != ResultRule::INDEX;
-  Shape out = reduced_shape(x, axes, r.attrs.integer(1));
+  Shape out = reduced_shape(x, axes, r.attrs.integer(place + 1));
   if (!reduced && !has_identity && out.count())
     fail(JT_E_SHAPE, r.op.name, ": no elements to choose from along the reduced axes of shape ", x);
   DType t = r.inputs[0].dtype();
@@ -301,7 +305,8 @@ void flip_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();
   auto given = std::as_const(r.attrs).ints(0);
   uint32_t set = given.empty() ? (1u << x.rank) - 1 : 0;
-  for (int64_t axis : given) set |= 1u << normal_axis("flip", axis, x.rank);
+  for (int64_t axis : given)
+    if (!is_only_axis(x, axis)) set |= 1u << normal_axis("flip", axis, x.rank);
   int64_t axes[kMaxRank];
   size_t n = 0;
   for (int i = 0; i < x.rank; i++)

@@ -27,6 +27,8 @@ constexpr int64_t kMaxCount = int64_t(1) << 58;
 void check_count(std::string_view who, const Shape& shape);
 // Shape that a and b broadcast to (NumPy's rule); `who` names the op in the error.
 Shape broadcast(std::string_view who, const Shape& a, const Shape& b);
+// Whether x is 0-d and axis is the one that it would have as a vector of one element: 0 or -1, which PyTorch takes too.
+bool is_only_axis(const Shape& x, int64_t axis);
 // axis in -rank..rank-1 as 0..rank-1.
 int normal_axis(std::string_view who, int64_t axis, int rank);
 // The shape after a reduction over the axes set in `axes`.

@@ -12,6 +12,10 @@ namespace jt {
 
 inline void give(LayerCall& c, const Value& y) { c.outputs.assign(1, y); }
 
+// What halves are computed in where a layer is several rows: its result is rounded once, by give_rounded.
+inline Value unrounded(const Value& x) { return x.dtype() == JT_F16 || x.dtype() == JT_BF16 ? ops::cast(x, JT_F32) : x; }
+inline void give_rounded(LayerCall& c, const Value& y) { give(c, ops::cast(y, c.x().dtype())); }
+
 inline void check_rank(const LayerCall& c, int least, int most) {
   const Shape& x = c.x().shape();
   if (x.rank >= least && x.rank <= most) return;

@@ -27,8 +27,11 @@ void Linear_forward(LayerCall& c) {
   int64_t out = c["out_features"].integer, rows = 1;
   for (int i = 0; i + 1 < shape.rank; i++) rows *= shape[i];
   if (shape.rank > 2) x = reshape(x, Shape{rows, shape[shape.rank - 1]});
-  Value y = matmul(x, transpose(c.state("weight")));
+  Value weight = c.state("weight");
+  bool is_half = bias && x.dtype() == weight.dtype() && unrounded(x).dtype() != x.dtype();  // then the bias joins before rounding
+  Value y = is_half ? matmul(unrounded(x), transpose(unrounded(weight))) : matmul(x, transpose(weight));
   if (bias) y = y + bias;
+  if (is_half) y = cast(y, x.dtype());
   shape.dims[shape.rank - 1] = out;
   give(c, shape.rank > 2 ? reshape(y, shape) : y);
 }
@@ -120,16 +123,14 @@ void LeakyReLU_forward(LayerCall& c) { give(c, call(Op::leaky_relu, {c.x()}, Att
 void PReLU_forward(LayerCall& c) { give(c, call(Op::prelu, {c.x(), c.state("weight")})); }
 void ELU_forward(LayerCall& c) { give(c, call(Op::elu, {c.x()}, Attrs().add_real(c["alpha"].real))); }
 void CELU_forward(LayerCall& c) { give(c, call(Op::celu, {c.x()}, Attrs().add_real(c["alpha"].real))); }
-void GELU_forward(LayerCall& c) { give(c, call(c["approximate"].word == "tanh" ? Op::gelu_tanh : Op::gelu, {c.x()})); }
+void GELU_forward(LayerCall& c) { give(c, call(Op::gelu, {c.x()}, Attrs().add_string(c["approximate"].word))); }
 void Hardshrink_forward(LayerCall& c) { give(c, where(abs(c.x()) <= c["lambd"].real, 0, c.x())); }
 void Softshrink_forward(LayerCall& c) {
   double lambda = c["lambd"].real;
   give(c, where(c.x() > lambda, c.x() - lambda, where(c.x() < -lambda, c.x() + lambda, c.x() * 0)));
 }
 void Softplus_forward(LayerCall& c) {
-  double beta = c["beta"].real;
-  Value x = c.x() * beta;
-  give(c, where(x > c["threshold"].real, c.x(), call(Op::softplus, {x}) / beta));
+  give(c, call(Op::softplus, {c.x()}, Attrs().add_real(c["beta"].real).add_real(c["threshold"].real)));
 }
 void Softsign_forward(LayerCall& c) { give(c, c.x() / (abs(c.x()) + 1)); }
 void Tanhshrink_forward(LayerCall& c) { give(c, c.x() - tanh(c.x())); }

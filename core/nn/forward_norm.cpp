@@ -33,7 +33,7 @@ template <class Share>
 void follow(LayerCall& c, const Value& mean, const Value& var, const Share& share) {
   auto moved = [&](std::string_view name, const Value& to) {
     Value from = c.state(name);
-    c.update(name, from + (cast(to, from.dtype()) - from) * share);
+    c.update(name, from * (1 - share) + cast(to, from.dtype()) * share);  // not from + (to - from) * share: NaN from infinities
   };
   moved("running_mean", mean), moved("running_var", var);
 }
@@ -54,7 +54,7 @@ void batch_norm(LayerCall& c, int least, int most) {
     fail(JT_E_SHAPE, c.layer.row().name, ": x of shape ", x.shape(), " has one value per channel; training needs more");
   Value mean = mean_of(x, axes), var = var_of(x, axes, 0);
   give(c, normalise(c, Op::batch_norm, {x, mean, var}, Attrs().add_real(c["eps"].real)));
-  if (!c.training || !tracks) return;
+  if (!c.training || !tracks || !each) return;  // no values say nothing about the next ones
   GradMode off(c.recorder(), false);
   Value count = c.state("num_batches_tracked") + 1, unbiased = var_of(x, axes, 1);
   double momentum = c["momentum"].real;
@@ -77,7 +77,7 @@ void instance_norm(LayerCall& c, int rank) {
     fail(JT_E_SHAPE, c.layer.row().name, ": x of shape ", x.shape(), " has one value per sample and channel; training needs more");
   give(c, normalise(c, Op::group_norm, {x}, Attrs().add(x.shape()[1]).add_real(c["eps"].real)));
   double momentum = c["momentum"].real;
-  if (!c.training || !tracks || momentum != momentum) return;
+  if (!c.training || !tracks || momentum != momentum || !x.shape().count()) return;
   GradMode off(c.recorder(), false);
   follow(c, mean_of(mean_of(x, axes), samples), mean_of(var_of(x, axes, 1), samples), momentum);
 }

@@ -27,12 +27,12 @@ Value raised(const Value& x) {
 }
 Value lowered(const Value& y) { return reshape(y, Shape{y.shape()[0], y.shape()[1], y.shape()[3]}); }
 
-Value image(LayerCall& c) { return is_flat(c) ? raised(c.x()) : c.x(); }
-void give_image(LayerCall& c, const Value& y) { give(c, is_flat(c) ? lowered(y) : y); }
+Value image(LayerCall& c) { return unrounded(is_flat(c) ? raised(c.x()) : c.x()); }
+void give_image(LayerCall& c, const Value& y) { give_rounded(c, is_flat(c) ? lowered(y) : y); }
 
 Value with_bias(const LayerCall& c, const Value& y) {
   Value bias = c.state("bias");
-  return bias ? y + along_channels(bias, y.shape().rank) : y;
+  return bias ? y + along_channels(unrounded(bias), y.shape().rank) : y;
 }
 
 struct Convolution {
@@ -40,8 +40,11 @@ struct Convolution {
   PerAxis stride, padding, dilation;
   int64_t groups;
   explicit Convolution(const LayerCall& c)
-      : weight(is_flat(c) ? raised(c.state("weight")) : c.state("weight")), stride(per_axis(c["stride"].ints, 1)),
-        padding(per_axis(c["padding"].ints, 0)), dilation(per_axis(c["dilation"].ints, 1)), groups(c["groups"].integer) {}
+      : weight(unrounded(is_flat(c) ? raised(c.state("weight")) : c.state("weight"))), stride(per_axis(c["stride"].ints, 1)),
+        padding(per_axis(c["padding"].ints, 0)), dilation(per_axis(c["dilation"].ints, 1)), groups(c["groups"].integer) {
+    DType given = c.x().dtype(), held = c.state("weight").dtype();
+    if (given != held) fail(JT_E_DTYPE, c.layer.row().name, ": x is ", given, ", weight ", held);
+  }
   bool is_volume() const { return stride.size() == 3; }
   Attrs with(Attrs attrs) const { return attrs.add_ints(stride).add_ints(padding).add_ints(dilation).add(groups); }
 };
@@ -189,10 +192,10 @@ struct Cover {
 void adapt_means(LayerCall& c, const Value& x, int64_t height, int64_t width) {
   int64_t h = x.shape()[2], w = x.shape()[3], both[] = {2, 3};
   if (!h || !w) fail(JT_E_SHAPE, c.layer.row().name, ": x of shape ", x.shape(), " has no elements to average");
-  if (height == 1 && width == 1) return give(c, call(Op::mean, {x}, Attrs().add_ints(both).add(1)));
+  if (height == 1 && width == 1) return give_rounded(c, call(Op::mean, {x}, Attrs().add_ints(both).add(1)));
   if (h % height == 0 && w % width == 0) {
     int64_t window[] = {h / height, w / width};
-    return give(c, call(Op::avg_pool2d, {x}, Attrs().add_ints(window).add_ints(window).add_ints({})));
+    return give_rounded(c, call(Op::avg_pool2d, {x}, Attrs().add_ints(window).add_ints(window).add_ints({})));
   }
   bool is_half = x.dtype() == JT_F16 || x.dtype() == JT_BF16;
   Value wide = is_half ? cast(x, JT_F32) : x;

@@ -1,6 +1,8 @@
 #include "core/optim/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/grad/grad.h"
 #include "core/ir/build.h"
@@ -11,28 +13,41 @@ using namespace ops;
 
 namespace {
 
-// The numbers of one step: fields and the step count as f64 leaves, each made when first asked for.
-class Numbers {
+// The fields as f64 leaves, each made when first asked for.
+class Fields {
  public:
-  Numbers(const Optimizer& optimizer, const Optimizer::MakeScalar& scalar)
-      : optimizer_(optimizer), scalar_(scalar), leaves_(optimizer.fields().size() + 1) {}
+  Fields(const Optimizer& optimizer, const Optimizer::MakeScalar& scalar)
+      : optimizer_(optimizer), scalar_(scalar), leaves_(optimizer.fields().size()) {}
   Value operator[](std::string_view field) {
     size_t i = 0;
     while (optimizer_.fields()[i].name != field) i++;
-    return made(i, optimizer_.fields()[i].value);
+    if (!leaves_[i]) leaves_[i] = scalar_(optimizer_.fields()[i].value);
+    return leaves_[i];
   }
-  Value step() { return made(leaves_.size() - 1, double(optimizer_.steps() + 1)); }
+  Value number(double value) const { return scalar_(value); }
+
+ private:
+  const Optimizer& optimizer_;
+  const Optimizer::MakeScalar& scalar_;
+  List<Value> leaves_;
+};
+
+// The numbers of the parameters that take their step number `step`: the fields, and that number as another leaf.
+class Numbers {
+ public:
+  Numbers(Fields& fields, int64_t step) : number(step), fields_(fields) {}
+  const int64_t number;
+  Value operator[](std::string_view field) { return fields_[field]; }
+  Value step() {
+    if (!step_) step_ = fields_.number(double(number));
+    return step_;
+  }
   // 1 - beta^step
   Value correction(std::string_view beta) { return 1 - pow((*this)[beta], step()); }
 
  private:
-  const Value& made(size_t i, double value) {
-    if (!leaves_[i]) leaves_[i] = scalar_(value);
-    return leaves_[i];
-  }
-  const Optimizer& optimizer_;
-  const Optimizer::MakeScalar& scalar_;
-  List<Value> leaves_;
+  Fields& fields_;
+  Value step_;
 };
 
 // What an update computed from numbers alone, shared by all parameters of a dtype: entry i is its i-th such value.
@@ -201,11 +216,16 @@ Optimizer::Optimizer(std::string_view kind, std::span<const jt_attr> attrs) : ki
       fail(JT_E_INVALID, kind_, ": attribute ", a.name ? a.name : "(null)", " is not a number");
     set(a.name ? a.name : "(null)", a.kind == JT_ATTR_I64 ? double(a.i64) : a.f64);
   }
-  for (std::string_view word : words(row.states)) {
+  states_ = states_by_fields();
+}
+
+std::vector<std::string> Optimizer::states_by_fields() const {
+  std::vector<std::string> out;
+  for (std::string_view word : words(row_of(kind_).states)) {
     size_t colon = word.find(':');
-    if (colon == word.npos || get(word.substr(colon + 1)) != 0) states_.emplace_back(word.substr(0, colon));
+    if (colon == word.npos || get(word.substr(colon + 1)) != 0) out.emplace_back(word.substr(0, colon));
   }
-  is_made_ = true;
+  return out;
 }
 
 OptimizerField& Optimizer::field(std::string_view name) {
@@ -218,15 +238,15 @@ OptimizerField& Optimizer::field(std::string_view name) {
 
 double Optimizer::get(std::string_view name) const { return const_cast<Optimizer*>(this)->field(name).value; }
 
-// A field that decides which states there are keeps being 0 or not.
-void Optimizer::set(std::string_view name, double value) {
+bool Optimizer::set(std::string_view name, double value) {
   OptimizerField& f = field(name);
   if (!(value >= 0) || !std::isfinite(value)) fail(JT_E_INVALID, kind_, ": ", name, " ", value, " is not a number >= 0");
   if (f.is_flag && value != 0 && value != 1) fail(JT_E_INVALID, kind_, ": ", name, " ", value, " is neither 0 nor 1");
-  bool decides_states = is_condition(row_of(kind_).states, name);
-  if (is_made_ && decides_states && (value != 0) != (f.value != 0))
-    fail(JT_E_INVALID, kind_, ": ", name, " was ", f.value, " when the optimizer was made and cannot become ", value);
+  bool may_decide = (value != 0) != (f.value != 0);
   f.value = value;
+  if (!may_decide) return false;
+  std::vector<std::string> before = std::exchange(states_, states_by_fields());
+  return before != states_;
 }
 
 Type Optimizer::state_type(const Type& parameter) {
@@ -242,24 +262,30 @@ static void check(std::string_view kind, size_t i, const Optimizer::Parameter& p
     fail(JT_E_INVALID, kind, ": parameter ", i, " comes with ", parameter.states.size(), " states, not ", states);
 }
 
-List<Optimizer::Updated> Optimizer::step(Recorder& recorder, const MakeScalar& scalar,
-                                                std::span<const Parameter> parameters) {
+List<Optimizer::Updated> Optimizer::step(Recorder& recorder, const MakeScalar& scalar, std::span<const Parameter> parameters) {
   GradMode off(recorder, false);
   const Row& row = row_of(kind_);
-  Numbers numbers(*this, scalar);
-  Shared shared;
+  Fields fields(*this, scalar);
+  struct Together {  // those that have taken as many steps
+    Numbers numbers;
+    Shared shared;
+    Together(Fields& fields, int64_t step) : numbers(fields, step) {}
+  };
+  List<Together> all;
   List<Updated> out(parameters.size());
   for (size_t i = 0; i < parameters.size(); i++) {
     const Parameter& parameter = parameters[i];
     if (!parameter.grad) continue;
     check(kind_, i, parameter, states_.size());
     DType computed = state_type(parameter.value.type()).dtype;
-    Update update{*this, numbers, shared, cast(parameter.value, computed), cast(parameter.grad, computed),
+    int64_t step = parameter.steps + 1;
+    auto found = std::find_if(all.begin(), all.end(), [&](const Together& t) { return t.numbers.number == step; });
+    Together& together = found == all.end() ? all.emplace_back(fields, step) : *found;
+    Update update{*this, together.numbers, together.shared, cast(parameter.value, computed), cast(parameter.grad, computed),
                   {parameter.states.begin(), parameter.states.end()}};
     row.update(update);
     out[i] = {cast(update.p, parameter.value.dtype()), std::move(update.states)};
   }
-  steps_++;
   return out;
 }
 

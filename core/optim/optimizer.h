@@ -2,7 +2,8 @@
 //
 // Step by step equal to PyTorch's optimisers of the same names. Hyper-parameters and the step count enter the graph as
 // 0-d f64 leaves and what only depends on them (1 - beta^t) is computed there in f64, so the graph of every step has the
-// same structure. f16 and bf16 parameters keep f32 states and are rounded once per step.
+// same structure. Each parameter counts the steps that it took part in: one that joins late, or that a loss does not
+// reach, is where it would be if it were alone. f16 and bf16 parameters keep f32 states and are rounded once per step.
 #pragma once
 #include <functional>
 #include <span>
@@ -28,6 +29,7 @@ class Optimizer {
   struct Parameter {
     Ref value, grad;             // no grad: the parameter is left as it is
     std::span<const Ref> states; // in the order of state_names()
+    int64_t steps = 0;           // that it has taken
   };
   struct Updated {
     Value value;                 // empty: left as it was
@@ -40,25 +42,23 @@ class Optimizer {
   std::string_view kind() const { return kind_; }
   std::span<const OptimizerField> fields() const { return fields_; }
   double get(std::string_view field) const;
-  void set(std::string_view field, double value);
+  // Whether there are other states now: one that decides them became 0, or no longer is.
+  bool set(std::string_view field, double value);
   double lr() const { return get("lr"); }
   void set_lr(double lr) { set("lr", lr); }
-  int64_t steps() const { return steps_; }  // taken so far; part of a checkpoint
-  void set_steps(int64_t steps) { steps_ = steps; }
 
   const std::vector<std::string>& state_names() const { return states_; }
   static Type state_type(const Type& parameter);
 
-  // Records one step with gradients off. If it throws, no step was taken.
+  // Records one step of each parameter that has a gradient, with gradients off.
   List<Updated> step(Recorder& recorder, const MakeScalar& scalar, std::span<const Parameter> parameters);
 
  private:
   OptimizerField& field(std::string_view name);
+  std::vector<std::string> states_by_fields() const;
   std::string kind_;
   std::vector<OptimizerField> fields_;
   std::vector<std::string> states_;
-  int64_t steps_ = 0;
-  bool is_made_ = false;
 };
 
 }  // namespace jt

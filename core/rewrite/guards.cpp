@@ -20,6 +20,7 @@ struct Range {
   Ref index;
   int64_t size;
   bool wraps;
+  int64_t ignored;
   bool operator==(const Range&) const = default;
 };
 
@@ -37,6 +38,9 @@ std::vector<Value> guard_nodes(Recorder& r, const Range& range) {
     Value least = range.wraps ? listed(count(r, type, -range.size)) : zero;
     is_inside = listed(logical_and(is_inside, listed(greater_equal(index, least))));
   }
+  bool is_among = range.ignored >= (range.wraps ? -range.size : 0) && range.ignored < range.size;
+  if (!is_among && range.ignored != 0)
+    is_inside = listed(logical_or(is_inside, listed(equal(index, listed(r.constant_int(type, range.ignored))))));
   Value outside = listed(where(is_inside, zero, index));
   if (!is_u64) outside = listed(cast(outside, JT_U64));
   listed(max(outside));
@@ -52,7 +56,7 @@ void add_guards(Block& block) {
     Node* n = node.ref().node;
     nodes.push_back(std::move(node));
     if (n->op != Op::check_index || !n->results()[0].type.count()) continue;
-    Range range{n->inputs()[0], n->integer(0), n->integer(1) != 0};
+    Range range{n->inputs()[0], n->integer(0), n->integer(1) != 0, n->integer(3)};
     if (std::ranges::find(seen, range) != seen.end()) continue;
     seen.push_back(range);
     block.recorder->line = n->line;

@@ -168,7 +168,7 @@ int main(int argc, char** argv) {
       double value;
       must(jt_tensor_from_bytes(ctx, order + i * batch, (size_t)batch * 8, JT_I64, &rows, 1, &r));
       logits = forward(net, pictures(images[TRAIN], r));
-      must(jt_take(ctx, labels[TRAIN], r, 0, &y)), must(jt_cross_entropy(ctx, logits, y, &loss));
+      must(jt_take(ctx, labels[TRAIN], r, 0, &y)), must(jt_cross_entropy(ctx, logits, y, NULL, -100, "mean", JT_NUL, 0, &loss));
       must(jt_optimizer_set_lr(ctx, adam, jt_schedule_cosine(lr, 0, step, per_epoch * epochs)));
       must(jt_optimizer_step(ctx, adam, loss)), must(jt_tensor_item_f64(ctx, loss, &value));
       losses[step] = (float)value;

@@ -42,7 +42,7 @@ struct LeNet {
     const int64_t dims[8][4] = {{20, 1, 5, 5}, {20, 1, 1}, {50, 20, 5, 5}, {50, 1, 1}, {800, 500}, {500}, {500, 10}, {10}};
     const size_t ranks[8] = {4, 3, 4, 3, 2, 1, 2, 1};
     for (int i = 0; i < 8; i++)
-      must(jt_init(s.ctx, i % 2 ? "zeros" : "he_normal", JT_NUL, dims[i], ranks[i], JT_F32, &params[i]));
+      must(jt_init(s.ctx, i % 2 ? "zeros" : "he_normal", JT_NUL, dims[i], ranks[i], JT_F32, &params[i])), must(jt_tensor_set_requires_grad(s.ctx, params[i], 1));
     must(jt_optimizer_create(s.ctx, "adam", JT_NUL, nullptr, 0, params, 8, &adam));
   }
   ~LeNet() {
@@ -62,7 +62,7 @@ struct LeNet {
     y = dense(s.ctx, y, params + 4);
     must(jt_relu(s.ctx, y, &x)), jt_tensor_release(y);
     y = dense(s.ctx, x, params + 6);
-    must(jt_cross_entropy(s.ctx, y, labels, &loss)), jt_tensor_release(y), jt_tensor_release(labels);
+    must(jt_cross_entropy(s.ctx, y, labels, nullptr, -100, "mean", JT_NUL, 0, &loss)), jt_tensor_release(y), jt_tensor_release(labels);
     must(jt_optimizer_step(s.ctx, adam, loss));
     double value;
     must(jt_tensor_item_f64(s.ctx, loss, &value));

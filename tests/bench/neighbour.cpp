@@ -63,7 +63,7 @@ struct LeNet {
     a = then(a, dense(a, 4));
     must(jt_relu(s.ctx, a, &b)), a = then(a, b);
     a = then(a, dense(a, 6));
-    must(jt_cross_entropy(s.ctx, a, y, &b)), a = then(a, b);
+    must(jt_cross_entropy(s.ctx, a, y, nullptr, -100, "mean", JT_NUL, 0, &b)), a = then(a, b);
     must(jt_optimizer_step(s.ctx, adam, a)), must(jt_tensor_item_f64(s.ctx, a, &value));
     jt_tensor_release(a);
     return value;

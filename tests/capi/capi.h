@@ -148,7 +148,7 @@ struct LeNet {
     x = s.make(jt_reshape, x, flat, 2);
     return dense(s.make(jt_relu, dense(x, 4)), 6);
   }
-  Tensor loss(const Tensor& out, const Tensor& labels) const { return s.make(jt_cross_entropy, out, labels); }
+  Tensor loss(const Tensor& out, const Tensor& labels) const { return s.make(jt_cross_entropy, out, labels, nullptr, int64_t(-100), "mean", JT_NUL, 0.0); }
   jt_optimizer* optimizer(const char* kind = "adam") const {
     std::vector<jt_tensor*> handles(params.begin(), params.end());
     jt_optimizer* out = nullptr;

@@ -202,6 +202,7 @@ TEST(Custom, ThatFailsInAStepLeavesParametersAsTheyWere) {
   op.forward = [&](const jt_custom_call& c) { return fails ? JT_E_USER : forward(c); };
   Tensor w = s.floats({2}, {1, 2}), b = s.floats({2}, {3, 4});
   jt_tensor* params[] = {w, b};
+  for (jt_tensor* param : params) must(jt_tensor_set_requires_grad(s.ctx, param, 1));
   jt_optimizer* o = nullptr;
   must(jt_optimizer_create(s.ctx, "adam", JT_NUL, nullptr, 0, params, 2, &o));
   auto step = [&] {  // b's gradient does not depend on the op, w's does

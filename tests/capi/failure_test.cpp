@@ -178,6 +178,7 @@ struct Steps {
   Steps(const char* kind, uint32_t flags, double momentum) : s(flags) {
     w = s.floats({3, 2}, {0.5f, -1, 2, 0.25f, -0.5f, 1}), b = s.floats({2}, {0.1f, -0.2f});
     jt_tensor* params[] = {w, b};
+    for (jt_tensor* param : params) must(jt_tensor_set_requires_grad(s.ctx, param, 1));
     jt_attr attr = {"momentum", JT_ATTR_F64, 0, momentum};
     must(jt_optimizer_create(s.ctx, kind, JT_NUL, momentum ? &attr : nullptr, momentum ? 1 : 0, params, 2, &o));
   }

@@ -38,10 +38,11 @@ const std::vector<Row> kRows = {
     {"embedding", true, [](const Session& s, const Tensor& x, const Tensor& i) { return s.make(jt_embedding, i, x, -1); }},
     {"one_hot", false, [](const Session& s, const Tensor&, const Tensor& i) { return s.make(jt_one_hot, i, 5, JT_F32); }},
     {"nll", false, [](const Session& s, const Tensor& x, const Tensor& i) {
-       return s.make(jt_nll, s.slice(s.make(jt_transpose, x, nullptr, 0), {0, 0}, {2, 5}), i);
+       return s.make(jt_nll, s.slice(s.make(jt_transpose, x, nullptr, 0), {0, 0}, {2, 5}), i, nullptr, int64_t(-100), "mean", JT_NUL);
      }},
     {"cross_entropy", false, [](const Session& s, const Tensor& x, const Tensor& i) {
-       return s.make(jt_cross_entropy, s.slice(s.make(jt_transpose, x, nullptr, 0), {0, 0}, {2, 5}), i);
+       Tensor logits = s.slice(s.make(jt_transpose, x, nullptr, 0), {0, 0}, {2, 5});
+       return s.make(jt_cross_entropy, logits, i, nullptr, int64_t(-100), "mean", JT_NUL, 0.0);
      }},
 };
 Tensor rows(const Session& s, jt_dtype dtype) {
@@ -177,6 +178,26 @@ TEST(Indices, TheGradientOfAnErrorIsOneToo) {
   }
 }
 
+// Losses: a label that is ignored may be anything, and is no error in the gradient either; any other is looked at.
+TEST(Labels, ThatAreIgnoredMayBeAnything) {
+  Session s;
+  for (jt_dtype t : {JT_I8, JT_I32, JT_I64, JT_U64})
+    for (int64_t ignored : {-100, 77, 1}) {
+      if (t == JT_U64 && ignored < 0) continue;
+      Tensor x = s.floats({2, 3}, {1, 2, 3, 1, 2, 4}), label = numbers(s, t, {2}, {0, ignored});
+      must(jt_tensor_set_requires_grad(s.ctx, x, 1));
+      Tensor loss = s.make(jt_cross_entropy, x, label, nullptr, ignored, "mean", JT_NUL, 0.0);
+      EXPECT_NEAR(s.read(loss)[0], 2.4076059, 1e-6);
+      jt_tensor* dx = nullptr;
+      must(jt_grad(s.ctx, loss, &x.handle, 1, nullptr, 0, &dx, 1));
+      EXPECT_EQ(s.read(Tensor(dx))[4], 0.0f);
+      EXPECT_EQ(s.read(s.make(jt_nll, x, label, nullptr, ignored, "none", JT_NUL)), (std::vector<float>{-1, 0}));
+      Tensor other = numbers(s, t, {2}, {78, ignored});
+      EXPECT_EQ(status_of(s, s.make(jt_cross_entropy, x, other, nullptr, ignored, "mean", JT_NUL, 0.0)), JT_E_INDEX);
+      EXPECT_NE(last_message().find("cross_entropy: index 78 is outside an extent of 3"), std::string::npos) << last_message();
+    }
+}
+
 struct Classifier {
   Session s;
   Tensor x, w, bias;
@@ -186,13 +207,14 @@ struct Classifier {
     for (size_t i = 0; i < data.size(); i++) data[i] = float(i % 7) / 4 - 0.5f;
     x = s.floats({8, 4}, data), w = s.floats({4, 2}, {data.begin(), data.begin() + 8}), bias = s.zeros({2});
     jt_tensor* params[2] = {w, bias};
+    for (jt_tensor* p : params) must(jt_tensor_set_requires_grad(s.ctx, p, 1));
     must(jt_optimizer_create(s.ctx, kind, JT_NUL, nullptr, 0, params, 2, &optimizer));
   }
   ~Classifier() { jt_optimizer_release(optimizer); }
   jt_status step(int64_t last_label) {
     Tensor label = s.of<int64_t>(JT_I64, {8}, {0, 1, 0, 1, 1, 0, 1, last_label});
     Tensor out = s.make(jt_add, s.make(jt_matmul, x, w), bias);
-    return jt_optimizer_step(s.ctx, optimizer, s.make(jt_cross_entropy, out, label));
+    return jt_optimizer_step(s.ctx, optimizer, s.make(jt_cross_entropy, out, label, nullptr, int64_t(-100), "mean", JT_NUL, 0.0));
   }
 };
 TEST(Labels, AStepWithABadOneChangesNothing) {
@@ -214,7 +236,7 @@ TEST(Labels, AStepWithABadOneChangesNothing) {
 TEST(Labels, LayersAndFunctionsAgree) {
   Session s;
   Tensor x = s.floats({2, 2}, {1, 2, 3, 4});
-  auto layer = [&](const char* kind, std::vector<int64_t> labels, jt_status wanted) {
+  auto layer = [&](const char* kind, const std::string& row, std::vector<int64_t> labels, jt_status wanted) {
     jt_module* m = nullptr;
     must(jt_module_create(s.ctx, kind, JT_NUL, nullptr, 0, &m));
     Tensor label = s.of<int64_t>(JT_I64, {2}, labels);
@@ -223,17 +245,17 @@ TEST(Labels, LayersAndFunctionsAgree) {
     Tensor loss(out);
     EXPECT_EQ(status_of(s, loss), wanted) << kind;
     if (wanted != JT_OK) {
-      EXPECT_NE(last_message().find(std::string(kind) + ": index "), std::string::npos) << last_message();
+      EXPECT_NE(last_message().find(row + ": index "), std::string::npos) << last_message();
     }
     jt_module_release(m);
     return wanted == JT_OK ? s.item(loss) : NAN;
   };
-  for (const char* kind : {"CrossEntropyLoss", "NLLLoss"}) {
-    for (int64_t bad : {5, 2, -1, -2}) layer(kind, {0, bad}, JT_E_INDEX);
-    layer(kind, {0, 1}, JT_OK);
+  for (auto [kind, row] : {std::pair("CrossEntropyLoss", "cross_entropy"), {"NLLLoss", "nll"}}) {
+    for (int64_t bad : {5, 2, -1, -2}) layer(kind, row, {0, bad}, JT_E_INDEX);
+    layer(kind, row, {0, 1}, JT_OK);
   }
-  EXPECT_NEAR(layer("CrossEntropyLoss", {0, -100}, JT_OK), std::log(1 + std::exp(1.0)), 1e-6) << "ignored";
-  EXPECT_NEAR(layer("NLLLoss", {-100, 1}, JT_OK), -4, 1e-6);
+  EXPECT_NEAR(layer("CrossEntropyLoss", "cross_entropy", {0, -100}, JT_OK), std::log(1 + std::exp(1.0)), 1e-6) << "ignored";
+  EXPECT_NEAR(layer("NLLLoss", "nll", {-100, 1}, JT_OK), -4, 1e-6);
 }
 
 TEST(Indices, AreNotLookedAtWithoutChecks) {

@@ -163,7 +163,7 @@ struct Deep {
       h = s.make(jt_tanh, s.make(jt_add, s.make(jt_matmul, h, params[i]), params[i + 1]));
       h = s.make(jt_dropout, h, 0.1, int64_t(7), int64_t(i), int64_t(step) << 20);
     }
-    return s.make(jt_mse_loss, h, y);
+    return s.make(jt_mse_loss, h, y, "mean", JT_NUL);
   }
   // The weights after some steps, or none where memory did not suffice.
   std::vector<float> trained() const {

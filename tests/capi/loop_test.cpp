@@ -25,7 +25,7 @@ struct Loop {
     must(jt_transpose(ctx, active, axes, 2, &row));
     must(jt_slice(ctx, active, from, 2, to, 2, nullptr, 0, &picked));
     must(jt_add(ctx, picked, picked, &shifted));
-    must(jt_cross_entropy(ctx, active, labels, &loss));
+    must(jt_cross_entropy(ctx, active, labels, nullptr, -100, "mean", JT_NUL, 0, &loss));
     jt_tensor* asked[3] = {row, shifted, loss};
     must(jt_eval(ctx, asked, 3));
     for (jt_tensor* t : {product, sum, active, row, picked, shifted, loss}) jt_tensor_release(t);
@@ -251,7 +251,7 @@ TEST(SteadyApi, OptimizersTakeNothing) {
       jt_optimizer* o = has_momentum ? h.optimizer(kind, {number("lr", 0.01), number("momentum", 0.9)}, w) : h.optimizer(kind, {}, w);
       expect_none(kind, [&] {
         jt_tensor *y, *loss, *dw;
-        must(jt_matmul(h.ctx, h.x, w, &y)), must(jt_cross_entropy(h.ctx, y, h.labels, &loss));
+        must(jt_matmul(h.ctx, h.x, w, &y)), must(jt_cross_entropy(h.ctx, y, h.labels, nullptr, -100, "mean", JT_NUL, 0, &loss));
         if (by_loss) {
           must(jt_optimizer_step(h.ctx, o, loss));
         } else {
@@ -272,7 +272,7 @@ TEST(SteadyApi, GradientsTakeNothing) {
   must(jt_tensor_set_requires_grad(h.ctx, w, 1));
   expect_none("backward", [&] {
     jt_tensor *y, *loss, *dw;
-    must(jt_matmul(h.ctx, h.x, w, &y)), must(jt_cross_entropy(h.ctx, y, h.labels, &loss));
+    must(jt_matmul(h.ctx, h.x, w, &y)), must(jt_cross_entropy(h.ctx, y, h.labels, nullptr, -100, "mean", JT_NUL, 0, &loss));
     must(jt_backward(h.ctx, loss, 0)), must(jt_tensor_grad(h.ctx, w, &dw)), must(jt_eval(h.ctx, &dw, 1));
     jt_tensor_release(dw), must(jt_zero_grad(h.ctx, &w, 1));
     jt_tensor_release(y), jt_tensor_release(loss);

@@ -67,7 +67,7 @@ def main():
         lines.append('  Session s;\n  Tensor x = s.floats({2}, {1, 2});\n  jt_tensor* out = nullptr;')
         for name, (result, params) in sorted(prototypes.items()):
             call = f'{name}({", ".join(value(kind, param, row) for kind, param in params)})'
-            if '_release' in name or '_retain' in name:
+            if name.endswith(('_release', '_retain')):
                 call = f'{name}(nullptr)'
             fallible = result == 'jt_status' and params
             if fallible:

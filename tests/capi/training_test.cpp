@@ -9,6 +9,7 @@ struct Fields { double lr, momentum, beta1, beta2, eps, decay; };
 
 static jt_optimizer* optimizer(const Session& s, const char* kind, std::vector<jt_attr> attrs, std::vector<jt_tensor*> params) {
   jt_optimizer* out = nullptr;
+  for (jt_tensor* param : params) must(jt_tensor_set_requires_grad(s.ctx, param, 1));
   must(jt_optimizer_create(s.ctx, kind, JT_NUL, attrs.data(), attrs.size(), params.data(), params.size(), &out));
   return out;
 }
@@ -130,7 +131,72 @@ TEST(Optimizer, SaysWhatIsWrong) {
   EXPECT_EQ(jt_optimizer_create(s.ctx, "sgd", JT_NUL, nullptr, 0, twice, 2, &o), JT_E_INVALID);
   EXPECT_EQ(jt_optimizer_create(s.ctx, "sgd", JT_NUL, nullptr, 0, integer, 1, &o), JT_E_DTYPE);
   EXPECT_EQ(o, nullptr);
-  EXPECT_EQ(jt_tensor_requires_grad(w), 0);  // a failed call changes nothing
+}
+
+// Values by hand: p -= lr * g.
+TEST(Optimizer, LeavesAloneWhatRequiresNoGradientUntilItDoes) {
+  Session s;
+  Tensor w = s.floats({1}, {1}), v = s.floats({1}, {1});
+  jt_tensor* params[] = {w, v};
+  jt_optimizer* o = nullptr;
+  jt_attr lr = real("lr", 0.25);
+  must(jt_tensor_set_requires_grad(s.ctx, w, 1));
+  must(jt_optimizer_create(s.ctx, "sgd", JT_NUL, &lr, 1, params, 2, &o));
+  EXPECT_EQ(jt_tensor_requires_grad(v), 0);
+  auto step = [&] { return jt_optimizer_step(s.ctx, o, s.sum(s.make(jt_square, s.make(jt_mul, w, v)))); };
+  must(step());
+  EXPECT_EQ(s.read(w)[0], 0.5f);
+  EXPECT_EQ(s.read(v)[0], 1);
+  must(jt_tensor_set_requires_grad(s.ctx, w, 0)), must(jt_tensor_set_requires_grad(s.ctx, v, 1));
+  must(step());
+  EXPECT_EQ(s.read(w)[0], 0.5f);
+  EXPECT_EQ(s.read(v)[0], 0.875f);
+  must(jt_tensor_set_requires_grad(s.ctx, v, 0));
+  EXPECT_EQ(step(), JT_E_INVALID);
+  EXPECT_NE(last_message().find("none of the 2 params requires a gradient"), std::string::npos) << last_message();
+  jt_optimizer_release(o);
+}
+// The second loss does not reach v: Adam's moments would move it.
+TEST(Optimizer, LeavesAloneWhatALossDoesNotReachInAnyGroup) {
+  for (bool retains : {false, true}) {
+    Session s;
+    Tensor w = s.floats({1}, {1}), v = s.floats({1}, {1});
+    jt_optimizer* o = optimizer(s, "adam", {real("lr", 0.1)}, {w});
+    jt_tensor* more = v;
+    jt_attr lr = real("lr", 0.5);
+    must(jt_tensor_set_requires_grad(s.ctx, v, 1));
+    must(jt_optimizer_add_group(s.ctx, o, &lr, 1, &more, 1));
+    EXPECT_EQ(jt_optimizer_add_group(s.ctx, o, &lr, 1, &more, 1), JT_E_INVALID);
+    auto* step = retains ? jt_optimizer_step_retain_graph : jt_optimizer_step;
+    must(step(s.ctx, o, s.sum(s.make(jt_mul, w, v))));
+    EXPECT_NEAR(s.read(w)[0], 0.9, 1e-6);
+    EXPECT_NEAR(s.read(v)[0], 0.5, 1e-6);
+    for (int i = 0; i < 3; i++) must(step(s.ctx, o, s.sum(s.make(jt_square, w))));
+    EXPECT_NEAR(s.read(v)[0], 0.5, 1e-6);
+    EXPECT_LT(s.read(w)[0], 0.9);
+    jt_optimizer_release(o);
+  }
+}
+TEST(Optimizer, TakesFieldsLater) {
+  Session s;
+  Tensor w = s.floats({1}, {1});
+  jt_optimizer* o = optimizer(s, "sgd", {real("lr", 0.5)}, {w});
+  auto step = [&] { must(jt_optimizer_step(s.ctx, o, s.sum(w))); };
+  EXPECT_EQ(jt_optimizer_state_count(o), 0u);
+  step();
+  EXPECT_EQ(s.read(w)[0], 0.5f);
+  must(jt_optimizer_set_field(s.ctx, o, 0, "momentum", JT_NUL, 0.5));
+  EXPECT_EQ(jt_optimizer_state_count(o), 2u);  // velocity.0, step
+  step(), step();                               // velocities 1, 1.5
+  EXPECT_EQ(s.read(w)[0], -0.75f);
+  must(jt_optimizer_set_field(s.ctx, o, 0, "momentum", JT_NUL, 0));
+  must(jt_optimizer_set_field(s.ctx, o, 0, "weight_decay", JT_NUL, 2));
+  step();  // 1 - 2 * 0.75
+  EXPECT_EQ(s.read(w)[0], -0.5f);
+  EXPECT_EQ(jt_optimizer_set_field(s.ctx, o, 1, "lr", JT_NUL, 1), JT_E_INVALID);
+  EXPECT_EQ(jt_optimizer_set_field(s.ctx, o, 0, "rate", JT_NUL, 1), JT_E_INVALID);
+  EXPECT_EQ(jt_optimizer_set_field(s.ctx, o, 0, "lr", JT_NUL, NAN), JT_E_INVALID);
+  jt_optimizer_release(o);
 }
 TEST(Optimizer, LeavesGatheredGradientsAlone) {
   Session s;

@@ -46,6 +46,7 @@ struct Network {
     const int64_t labels[kBatch] = {1, 0, 4};
     try_call(jt_tensor_from_bytes(ctx, labels, sizeof labels, JT_I64, &n, 1, label.out()));
     jt_tensor* params[] = {w, b, v};
+    for (jt_tensor* param : params) try_call(jt_tensor_set_requires_grad(ctx, param, 1));
     try_call(jt_optimizer_create(ctx, "adam", JT_NUL, nullptr, 0, params, 3, &adam));
   }
   // Twice its input: by a function of the host, whose gradient is recorded in ops.
@@ -93,7 +94,7 @@ struct Network {
     try_call(jt_reshape(ctx, pooled, flat, 2, features.out()));
     make_twice(features, doubled.out());
     try_call(jt_matmul(ctx, doubled, v, out.out()));
-    try_call(jt_cross_entropy(ctx, out, label, loss.out()));
+    try_call(jt_cross_entropy(ctx, out, label, nullptr, -100, "mean", JT_NUL, 0, loss.out()));
     try_call(jt_optimizer_step(ctx, adam, loss));
     double value = 0;
     try_call(jt_tensor_item_f64(ctx, loss, &value));

@@ -1,7 +1,9 @@
 // Optimisers against stored vectors of PyTorch's formulas, step by step; schedules; initial values.
 #include "core/optim/optimizer.h"
 
+#include <deque>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "check.h"
@@ -23,6 +25,7 @@ struct Trainer {
   DType dtype;
   Array p = {0.5, -1.25, 2.0, -0.125};
   std::vector<Array> states;
+  int64_t steps = 0;
 
   Trainer(std::string_view kind, std::span<const jt_attr> attrs, DType t = JT_F64) : optimizer(kind, attrs), dtype(t) {
     states.assign(optimizer.state_names().size(), Array(p.size(), 0));
@@ -39,7 +42,7 @@ struct Trainer {
       refs.push_back(held.back());
     }
     auto scalar = [&](double v) { return g.given(JT_F64, {}, {v}); };
-    Optimizer::Parameter parameter{value, grad, refs};
+    Optimizer::Parameter parameter{value, grad, refs, steps++};
     Optimizer::Updated next = optimizer.step(g.recorder, scalar, {&parameter, 1})[0];
     EXPECT_EQ(next.value.type(), type);
     EXPECT_FALSE(next.value.ref().node->has(kGrad));
@@ -60,6 +63,7 @@ TEST(optimizer, every_rule_equals_pytorch_step_by_step) {
   std::unique_ptr<Trainer> trainer;
   std::string line, what;
   int steps = 0;
+  std::set<std::string> seen;
   while (std::getline(file, line)) {
     size_t colon = line.find(':');
     if (colon == line.npos) {
@@ -68,6 +72,7 @@ TEST(optimizer, every_rule_equals_pytorch_step_by_step) {
       std::vector<std::string> names;
       std::vector<double> values;
       words >> kind;
+      seen.insert(kind);
       while (words >> word) {
         size_t equals = word.find('=');
         names.push_back(word.substr(0, equals)), values.push_back(std::stod(word.substr(equals + 1)));
@@ -82,7 +87,12 @@ TEST(optimizer, every_rule_equals_pytorch_step_by_step) {
     for (size_t i = 0; i < wanted.size(); i++) ASSERT_NEAR(trainer->p[i], wanted[i], 1e-12) << what << ", step " << line;
     steps++;
   }
-  EXPECT_EQ(steps, 14 * 6);
+  EXPECT_GT(steps, 0);
+  for (const char* row : {
+#define JT_OPTIMIZER(name, ...) #name,
+#include "core/optim/rules.def"
+       })
+    EXPECT_TRUE(seen.count(row)) << row << " has no vector";
 }
 
 TEST(optimizer, half_precision_parameters_keep_f32_states) {
@@ -91,7 +101,7 @@ TEST(optimizer, half_precision_parameters_keep_f32_states) {
   jt_attr attrs[] = {number("momentum", 0.9)};
   Trainer trainer("sgd", attrs, JT_F16);
   trainer.step({1, 1, 1, 1});
-  EXPECT_EQ(trainer.optimizer.steps(), 1);
+  for (size_t i = 0; i < 4; i++) EXPECT_NEAR(trainer.p[i], (Array{0.49, -1.26, 1.99, -0.135}[i]), 1e-3);
 }
 
 TEST(optimizer, numbers_are_inputs_shared_by_all_parameters) {
@@ -105,7 +115,7 @@ TEST(optimizer, numbers_are_inputs_shared_by_all_parameters) {
   for (int i = 0; i < 2; i++) {
     for (int k = 0; k < 4; k++) held.push_back(g.given(JT_F32, {3}, {1, 2, 3}));
     states[i] = {held[size_t(i * 4 + 2)], held[size_t(i * 4 + 3)]};
-    parameters.push_back({held[size_t(i * 4)], held[size_t(i * 4 + 1)], states[i]});
+    parameters.push_back({held[size_t(i * 4)], held[size_t(i * 4 + 1)], states[i], 0});
   }
   std::vector<Optimizer::Updated> next = adam.step(g.recorder, scalar, parameters);
   EXPECT_EQ(made, 5);  // lr, beta1, beta2, eps, step
@@ -117,10 +127,33 @@ TEST(optimizer, numbers_are_inputs_shared_by_all_parameters) {
   }
 }
 
+// The one that has taken 4 steps less is where it would be alone.
+TEST(optimizer, each_parameter_counts_its_own_steps) {
+  auto stepped = [](std::vector<int64_t> counts) {
+    Graph g;
+    Optimizer adam("adam", {});
+    auto scalar = [&](double v) { return g.given(JT_F64, {}, {v}); };
+    std::vector<Optimizer::Parameter> parameters;
+    std::vector<Value> held;
+    std::deque<std::vector<Ref>> states;
+    for (int64_t count : counts) {
+      Value zero = g.given(JT_F64, {1}, {0.5});
+      held.push_back(zero), states.push_back({zero, zero});
+      parameters.push_back({zero, zero, states.back(), count});
+    }
+    Array out;
+    for (auto& next : adam.step(g.recorder, scalar, parameters)) out.push_back(run(next.value, g.feed)[0]);
+    return out;
+  };
+  Array together = stepped({4, 0, 4});
+  EXPECT_EQ(together, (Array{stepped({4})[0], stepped({0})[0], stepped({4})[0]}));
+  EXPECT_NE(together[0], together[1]);
+}
+
 TEST(optimizer, a_parameter_without_a_gradient_is_left_as_it_is) {
   Graph g;
   Optimizer sgd("sgd", {});
-  Optimizer::Parameter parameter{g.fixed({2}), {}, {}};
+  Optimizer::Parameter parameter{g.fixed({2}), {}, {}, 0};
   auto scalar = [&](double v) { return g.given(JT_F64, {}, {v}); };
   EXPECT_FALSE(sgd.step(g.recorder, scalar, {&parameter, 1})[0].value);
 }
@@ -142,8 +175,9 @@ TEST(optimizer, errors_name_the_kind_and_the_attribute) {
   EXPECT_EQ(failure([&] { Optimizer("sgd", negative); }), "sgd: lr -1 is not a number >= 0");
   EXPECT_EQ(failure([&] { Optimizer("sgd", half); }), "sgd: nesterov 0.5 is neither 0 nor 1");
   Optimizer sgd("sgd", {});
-  EXPECT_EQ(failure([&] { sgd.set("momentum", 0.9); }),
-            "sgd: momentum was 0 when the optimizer was made and cannot become 0.9");
+  EXPECT_TRUE(sgd.set("momentum", 0.9));
+  EXPECT_EQ(sgd.state_names(), (std::vector<std::string>{"velocity"}));
+  EXPECT_FALSE(sgd.set("momentum", 0.5));
   sgd.set_lr(0.5);
   EXPECT_EQ(sgd.lr(), 0.5);
 }

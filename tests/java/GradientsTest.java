@@ -44,8 +44,10 @@ class GradientsTest {
   @Test
   void fortyOfThem() {
     Context.current().seed(5);
-    String[] names = {"exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "cbrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "atanh", "erf", "sigmoid", "square", "reciprocal", "gelu", "silu", "softplus", "mish", "selu"};
+    String[] names = {"exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "cbrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "atanh", "erf", "sigmoid", "square", "reciprocal", "silu", "mish", "selu"};
     for (String name : names) unary(name, 0.2, 0.9);
+    check("gelu", x -> x[0].gelu(), drawn(0.2, 0.9, 5));
+    check("softplus", x -> x[0].softplus(), drawn(0.2, 0.9, 5));
     check("add, mul", x -> x[0].mul(x[1]).add(x[0].div(x[1])), drawn(0.5, 1.5, 2, 1, 3), drawn(0.5, 1.5, 4, 1));
     check("matmul", x -> x[0].matmul(x[1]), drawn(-1, 1, 3, 4), drawn(-1, 1, 4, 2));
     check("softmax", x -> x[0].softmax(1), drawn(-1, 1, 3, 4));

@@ -203,7 +203,7 @@ class NnTest {
   void everyOptimiserRowLearns() throws Exception {
     for (Class<?> type : List.of(SGD.class, RMSprop.class, Adam.class, AdamW.class, Adan.class)) {
       try (Scope s = new Scope()) {
-        Tensor w = Tensor.of(new float[] {3, -2});
+        Tensor w = Tensor.of(new float[] {3, -2}).requiresGrad(true);
         Constructor<?> make = type.getConstructor(List.class, double.class);
         try (Optimizer o = (Optimizer) make.newInstance(List.of(w), 0.1)) {
           assertEquals(0.1, o.lr());
@@ -217,7 +217,7 @@ class NnTest {
         }
       }
     }
-    Tensor w = Tensor.of(new float[] {1});
+    Tensor w = Tensor.of(new float[] {1}).requiresGrad(true);
     SGD sgd = SGD.builder(List.of(w)).lr(0.5).momentum(0.5).nesterov(true).build();
     sgd.step(w.square().sum()); // v = 2, w -= 0.5 * (2 + 0.5 * 2)
     assertEquals(-0.5, w.toDouble(), 1e-6);

@@ -54,7 +54,7 @@ int main(void) {
     jt_tensor *logits, *loss;
     double value;
     uint64_t bits;
-    must(jt_module_forward(ctx, net, &x, 1, &logits, 1)), must(jt_cross_entropy(ctx, logits, y, &loss));
+    must(jt_module_forward(ctx, net, &x, 1, &logits, 1)), must(jt_cross_entropy(ctx, logits, y, NULL, -100, "mean", JT_NUL, 0, &loss));
     must(jt_optimizer_step(ctx, adam, loss)), must(jt_tensor_item_f64(ctx, loss, &value));
     memcpy(&bits, &value, sizeof bits);
     printf("%016llx\n", (unsigned long long)bits);

@@ -1,4 +1,5 @@
 """Every op row through Python: reference vectors of tests/ops and tests/ir, and finite differences."""
+import array
 import math
 import pathlib
 import re
@@ -95,6 +96,8 @@ def parsed_attr(text):
         return [int(n) for n in text[1:-1].split(",")] if text != "[]" else []
     if text.startswith('"'):
         return text[1:-1]
+    if text in ("inf", "-inf"):
+        return float(text)
     if text in ("true", "false"):
         return text == "true"
     return float(text) if re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", text) and "." in text else int(text) if re.fullmatch(r"-?\d+", text) else text
@@ -194,3 +197,28 @@ def test_gradients_of_unary_rows(op):
 def test_gradients_of_compositions(name):
     function, *shapes = COMPOSED[name]
     check_gradient(function, [parameter(shape) for shape in shapes])
+
+
+# ---- gradients at the edges of domains: PyTorch's, see tests/grad/make_edges.py
+
+EDGES = [line.split() for line in (TESTS / "grad/edges.txt").read_text().splitlines()]
+
+
+def vector(word):
+    dtype, data = word[:-1].split("[")
+    return jt.array(array.array("d", [float(v) for v in data.split(",") if v])).to({"": "float64", "i64": "int64", "bool": "bool"}[dtype])
+
+
+@pytest.mark.parametrize("op", sorted({words[0] for words in EDGES}))
+def test_gradients_at_edges(op):
+    for words in (words for words in EDGES if words[0] == op):
+        attrs = dict(pair.split("=") for word in words if word[0] == "{" for pair in word[1:-1].split(","))
+        operands = [vector(word) for word in words[1:words.index(":")] if word[0] != "{"]
+        real = [x for x in operands if x.dtype is jt.float64]
+        for x in real:
+            x.requires_grad = True
+        z = getattr(jt.ops, op)(*operands, **{k: int(v) if v.lstrip("-").isdigit() else float(v) for k, v in attrs.items()})
+        ramp = jt.arange(1, z.size + 1).double().reshape(z.shape)
+        for got, want in zip(jt.grad((z * ramp).sum(), real), words[words.index(":") + 1:]):
+            for a, b in zip(got.tolist(), vector(want).tolist()):
+                assert (a != a and b != b) or a == pytest.approx(b, rel=1e-9, abs=0), " ".join(words)

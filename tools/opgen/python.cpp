@@ -152,19 +152,23 @@ File python_names(const Api& api) {
 
 // ---- optimisers ------------------------------------------------------------------------------------------------------
 
+// By position go lr, a momentum right behind it, and betas: where PyTorch's order and Jittor's agree. The rest go by name.
 static std::string optimizer_class(const Class& row) {
-  std::string parameters, fields, list;
+  std::string parameters, named, fields, list;
   bool has_betas = false;
   for (const Param& p : row.fields) {
-    parameters += ", " + p.name + ": " + python_type(p) + " = " + python_fallback(p);
+    bool by_position = named.empty() && (p.name == "lr" || p.name == "momentum");
+    (by_position ? parameters : named) += ", " + p.name + ": " + python_type(p) + " = " + python_fallback(p);
     fields += (fields.empty() ? "\"" : ", \"") + p.name + "\": " + p.name;
     list += (list.empty() ? "" : ", ") + p.name;
     has_betas |= p.name == "beta1";
   }
-  std::string out = "\n\nclass " + row.title + "(Optimizer):\n    \"\"\"" + row.doc.text + "\n\n    params: tensors that require a gradient, or "
-                    "dicts {\"params\": [...], \"lr\": ...} of groups.\n    Fields: " + list + ".\n" +
+  std::string out = "\n\nclass " + row.title + "(Optimizer):\n    \"\"\"" + row.doc.text + "\n\n    params: tensors, or dicts {\"params\": [...], "
+                    "\"lr\": ...} of groups; those that require no gradient stay as they are.\n    Fields: " + list + ".\n" +
                     (has_betas ? "    betas: beta1, beta2, ... as one tuple.\n" : "") + "    \"\"\"\n\n";
-  out += "    def __init__(self, params: Params" + parameters + (has_betas ? ", *, betas: Betas = None" : "") + ") -> None:\n";
+  if (has_betas) parameters += ", betas: Betas = None";
+  if (!named.empty()) parameters += ", *" + named;
+  out += "    def __init__(self, params: Params" + parameters + ") -> None:\n";
   out += "        super().__init__(\"" + row.kind + "\", params, {" + fields + "}" + (has_betas ? ", betas" : "") + ")\n";
   return out;
 }

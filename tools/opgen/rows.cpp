@@ -41,9 +41,11 @@ static constexpr DtypeFact kDtypeFacts[] = {
     {"uniform_type", "", "the attribute dtype, a float dtype"},
     {"mean_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
     {"float_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
-    {"cross_entropy_type", "x of a float dtype, label of an integer dtype", "x's dtype"},
-    {"mse_loss_type", "float dtypes, the same for both", "x's dtype"},
-    {"pair_type", "float dtypes, the same for both", "x's dtype"},
+    {"norm_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
+    {"cross_entropy_type", "x and weight of float dtypes, label of an integer dtype or of a float dtype", "x's dtype"},
+    {"pair_loss_type", "float dtypes, the same for both", "x's dtype"},
+    {"bce_type", "float dtypes, the same for x and y", "x's dtype"},
+    {"gelu_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
     {"pointwise_type", "every dtype; integers and bool become f32", "x's dtype, f32 for integers and bool"},
     {"prelu_type", "float dtypes, the same for both", "x's dtype"},
     {"dropout_type", "float dtypes", "x's dtype"},
@@ -52,7 +54,7 @@ static constexpr DtypeFact kDtypeFacts[] = {
     {"layer_norm_type", "float dtypes, the same for all", "x's dtype"},
     {"group_norm_type", "float dtypes, the same for all", "x's dtype"},
     {"batch_norm_type", "float dtypes, the same for all", "x's dtype"},
-    {"nll_type", "x of a float dtype, label of an integer dtype", "x's dtype"},
+    {"nll_type", "x and weight of float dtypes, label of an integer dtype", "x's dtype"},
 };
 
 // Shapes by type rule; rows of the kinds element and reduce need none.
@@ -90,10 +92,12 @@ static constexpr ShapeFact kShapeFacts[] = {
     {"avg_pool2d_grad_type", "dz [N,C,OH,OW] -> shape [N,C,H,W]"},
     {"mean_type", "x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims"},
     {"float_type", "x of any shape; the result has it too"},
-    {"cross_entropy_type", "x [N,C], label [N] -> []"},
-    {"mse_loss_type", "x and y of one shape -> []"},
+    {"norm_type", "x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims"},
+    {"cross_entropy_type", "x [N,C,..] or [C], label [N,..] or [] (probabilities: x's shape), weight [C] -> [], or label's shape with reduction none"},
+    {"pair_loss_type", "x and y of one shape -> [], or that shape with reduction none"},
+    {"bce_type", "x and y of one shape, weight and pos_weight of one that broadcasts to it -> [], or x's shape with reduction none"},
+    {"gelu_type", "x of any shape; the result has it too"},
     {"pointwise_type", "x of any shape; the result has it too"},
-    {"pair_type", "x and y of one shape; the result has it too"},
     {"prelu_type", "x [N,C,..], weight [C] or [1] -> x's shape"},
     {"dropout_type", "x of any shape; the result has it too"},
     {"embedding_type", "index [i..], weight [V,d..] -> [i..,d..]"},
@@ -102,13 +106,13 @@ static constexpr ShapeFact kShapeFacts[] = {
     {"layer_norm_type", "x [..,d..], weight and bias of its last `axes` extents -> x's shape"},
     {"group_norm_type", "x [N,C,..], weight and bias [C] -> x's shape"},
     {"batch_norm_type", "x [N,C,..], mean, var, weight and bias [C] -> x's shape"},
-    {"nll_type", "x [N,C,..], label [N,..] -> [N,..]"},
+    {"nll_type", "x [N,C,..] or [C], label [N,..] or [], weight [C] -> [], or label's shape with reduction none"},
 };
 
-static std::string element_dtypes(Operands types) {
-  switch (types) {
+static std::string element_dtypes(const jt::OpDef& op) {
+  switch (op.operands) {
     case Operands::FLOAT: return "every dtype; integers and bool become f32";
-    case Operands::NUMBER: return "every dtype but bool";
+    case Operands::NUMBER: return jt::takes_bools(jt::op_of(op)) ? "every dtype" : "every dtype but bool";
     case Operands::ANY: return "every dtype";
     case Operands::INTEGER: return "integers and bool";
     case Operands::LOGICAL: return "every dtype; other than bool means operand != 0";
@@ -147,7 +151,7 @@ static bool has_dtype_attr(const jt::Signature& signature) {
 static void say_dtypes(Row& row, std::string_view type_rule) {
   const jt::Signature& s = row.signature;
   if (row.def->kind == Kind::element || row.def->kind == Kind::reduce) {
-    row.dtypes = element_dtypes(row.def->operands);
+    row.dtypes = element_dtypes(*row.def);
     row.result = table_result(*row.def);
     return;
   }

@@ -1,6 +1,7 @@
 """_optimizer: what all optimisers share: groups of parameters, the two ways to step, state."""
 from __future__ import annotations
 
+import re
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import _C, errors
@@ -10,6 +11,32 @@ Params = Union[Iterable[Tensor], Iterable[Dict[str, Any]]]
 Betas = Optional[Sequence[float]]
 
 
+class _Group(Dict[str, Any]):
+    """Parameters and their fields. `betas` is a name for beta1, beta2, ... together."""
+
+    def __missing__(self, key: str) -> Any:
+        names = sorted(name for name in self if re.fullmatch(r"beta\d", name))
+        if key == "betas" and names:
+            return tuple(self[name] for name in names)
+        raise KeyError(key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key != "betas":
+            return super().__setitem__(key, value)
+        for name, beta in _as_betas(value, [name for name in self if re.fullmatch(r"beta\d", name)]).items():
+            super().__setitem__(name, beta)
+
+    def update(self, *others: Any, **named: Any) -> None:  # type: ignore[override]
+        for name, value in dict(*others, **named).items():
+            self[name] = value
+
+
+def _as_betas(betas: Any, names: Sequence[str]) -> Dict[str, Any]:
+    if isinstance(betas, (int, float, str)) or not hasattr(betas, "__len__") or len(betas) != len(names):
+        raise TypeError(f"betas is {betas!r}, not {len(names)} numbers" if names else "there are no betas")
+    return dict(zip(sorted(names), betas))
+
+
 class Optimizer:
     """Updates parameters from gradients. Both ways work:
 
@@ -17,17 +44,19 @@ class Optimizer:
 
         optimizer.zero_grad(); loss.backward(); optimizer.step()  # gradients gathered first, of one or several losses
 
-    `lr` may be changed at any time and compiles nothing; `param_groups` lists the groups as dicts."""
+    A parameter that requires no gradient stays as it is, until it requires one. `param_groups` lists the groups as dicts;
+    their fields may be changed at any time, which compiles nothing unless one becomes 0 or no longer is."""
 
     def __init__(self, kind: str, params: Params, fields: Dict[str, Any], betas: Betas = None) -> None:
         if betas is not None:
-            fields.update({f"beta{i + 1}": value for i, value in enumerate(betas)})
+            fields.update(_as_betas(betas, [name for name in fields if name.startswith("beta")]))
         listed: List[Any] = [params] if isinstance(params, (Tensor, dict)) else list(params)
         if not listed:
             raise errors.ArgumentError(f"{type(self).__name__}: no parameters")
         self.kind, self.defaults = kind, dict(fields)
         self.param_groups: List[Dict[str, Any]] = []
-        self._handles: List[Any] = []
+        self._handle: Any = None
+        self._pushed: List[Dict[str, float]] = []  # by group, the fields that the handle has
         self._clipped: Optional[List[Optional[Tensor]]] = None
         for group in (listed if isinstance(listed[0], dict) else [{"params": listed}]):
             self.add_param_group(group)
@@ -39,19 +68,33 @@ class Optimizer:
         for p in params:
             if not isinstance(p, Tensor):
                 raise TypeError(f"{type(self).__name__}: a parameter is {type(p).__name__}, not a jt.Tensor")
-        group = {**self.defaults, **group, "params": params}
-        unknown = set(group) - set(self.defaults) - {"params"}
+        made = _Group({**self.defaults, "params": params})
+        unknown = set(group) - set(self.defaults) - {"params", "betas"}
         if unknown:
             raise errors.ArgumentError(f"{type(self).__name__}: unknown fields {sorted(unknown)}; there are {list(self.defaults)}")
-        trained = [p for p in params if p.requires_grad]
-        if params and not trained:
-            raise errors.ArgumentError(f"{type(self).__name__}: none of the {len(params)} parameters requires a gradient")
-        mine = {id(p) for g in self.param_groups for p in g["params"]}
+        made.update({name: value for name, value in group.items() if name != "params"})
+        mine = {id(p) for p in self._params}
         if any(id(p) in mine for p in params):
             raise errors.ArgumentError(f"{type(self).__name__}: a parameter is in two groups")
-        fields = {name: float(value) for name, value in group.items() if name != "params"}
-        self._handles.append((_C.optimizer_create(self.kind, fields, trained), trained))
-        self.param_groups.append(group)
+        fields = self._fields(made)
+        if self._handle is None:
+            self._handle = _C.optimizer_create(self.kind, fields, params)
+        else:
+            _C.optimizer_add_group(self._handle, fields, params)
+        self._pushed.append(fields)
+        self._clipped = None
+        self.param_groups.append(made)
+
+    def _fields(self, group: Mapping[str, Any]) -> Dict[str, float]:
+        return {name: float(group[name]) for name in self.defaults}
+
+    def _push(self) -> None:
+        """The program may have written into param_groups."""
+        for i, (group, pushed) in enumerate(zip(self.param_groups, self._pushed)):
+            for name, value in self._fields(group).items():
+                if pushed[name] != value:
+                    _C.optimizer_set_field(self._handle, i, name, value)
+                    pushed[name] = value
 
     # ---- learning rate
     @property
@@ -63,18 +106,15 @@ class Optimizer:
     def lr(self, value: float) -> None:
         for group in self.param_groups:
             group["lr"] = value
-        self._push_lr()
-
-    def _push_lr(self) -> None:
-        """A schedule may have written into param_groups."""
-        for group, (handle, _) in zip(self.param_groups, self._handles):
-            if _C.optimizer_get_lr(handle) != group["lr"]:
-                _C.optimizer_set_lr(handle, group["lr"])
+        self._push()
 
     # ---- gradients
     @property
     def _params(self) -> List[Tensor]:
-        return [p for _, trained in self._handles for p in trained]
+        return [p for group, _ in zip(self.param_groups, self._pushed) for p in group["params"]]
+
+    def _gathered(self) -> List[Optional[Tensor]]:
+        return [p.grad if p.requires_grad else None for p in self._params]
 
     def zero_grad(self) -> None:
         """Forgets gathered gradients."""
@@ -89,12 +129,12 @@ class Optimizer:
     def clip_grad_norm(self, max_norm: float, norm_type: float = 2) -> Tensor:
         """Scales the gathered gradients for the next step() so that together their norm is at most max_norm. Returns the
         norm before."""
-        grads = [p.grad for p in self._params]
-        norms = [g.norm(norm_type).float() for g in grads if g is not None]
+        grads = self._gathered()
+        norms = [(g if g.dtype == "float64" else g.float()).norm(norm_type) for g in grads if g is not None]
         if not norms:
             return _C.zeros((), "float32")
         from .tensor import stack
-        total = stack(norms).norm(norm_type)
+        total = stack([n.double() for n in norms] if any(n.dtype == "float64" for n in norms) else norms).norm(norm_type)
         scale = _C.minimum(max_norm / (total + 1e-6), 1.0)
         self._clipped = [None if g is None else (g * scale).to(g.dtype) for g in grads]
         return total
@@ -102,46 +142,54 @@ class Optimizer:
     def step(self, loss: Optional[Tensor] = None, retain_graph: bool = False) -> None:
         """With a loss: records its gradients, updates every parameter it depends on, and runs both. Without: updates from
         the gathered gradients, and keeps them until zero_grad."""
-        self._push_lr()
-        if loss is None:
-            grads = self._clipped if self._clipped is not None else [p.grad for p in self._params]
-            self._clipped = None
-        elif len(self._handles) == 1 and not retain_graph:
-            _C.optimizer_step(self._handles[0][0], loss)
+        self._push()
+        if loss is not None:
+            (_C.optimizer_step_retain_graph if retain_graph else _C.optimizer_step)(self._handle, loss)
             return
-        else:
-            grads = list(_C.gradients(loss, self._params, None, (1 if retain_graph else 0) | 4))
-        at = 0
-        for handle, trained in self._handles:
-            mine = grads[at:at + len(trained)]
-            at += len(trained)
-            if any(g is not None for g in mine):
-                _C.optimizer_step_grads(handle, mine)
+        grads = self._clipped if self._clipped is not None else self._gathered()
+        self._clipped = None
+        if any(g is not None for g in grads):
+            _C.optimizer_step_grads(self._handle, grads)
 
     # ---- state
     def state_dict(self) -> Dict[str, Any]:
-        """Fields and state tensors by group: {"groups": [{"lr": ..}], "state": {"0.m.0": tensor}}."""
-        self._push_lr()
-        state = {f"{i}.{name}": x.clone() for i, (handle, _) in enumerate(self._handles)
-                 for name, x in _C.optimizer_states(handle).items()}
+        """Fields and state tensors: {"groups": [{"lr": ..}], "state": {"mean.0": tensor}}; parameters are numbered through
+        all groups."""
+        self._push()
+        state = {name: x.clone() for name, x in _C.optimizer_states(self._handle).items()}
         return {"kind": self.kind, "state": state,
                 "groups": [{k: v for k, v in g.items() if k != "params"} for g in self.param_groups]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restores what state_dict gave, for the same groups of parameters. Errors: ArgumentError, ShapeError."""
-        if state.get("kind") != self.kind or len(state["groups"]) != len(self.param_groups):
-            raise errors.ArgumentError(f"load_state_dict: the state is of {state.get('kind')} with {len(state.get('groups', []))} "
+        """Restores what state_dict gave, for the same groups of parameters: fields, and the states that they ask for.
+        Errors: ArgumentError, ShapeError; then nothing has changed."""
+        groups = state.get("groups", [])
+        if state.get("kind") != self.kind or len(groups) != len(self.param_groups):
+            raise errors.ArgumentError(f"load_state_dict: the state is of {state.get('kind')} with {len(groups)} "
                                        f"groups, this is {self.kind} with {len(self.param_groups)}")
-        targets: Dict[str, Tensor] = {f"{i}.{name}": x for i, (handle, _) in enumerate(self._handles)
-                                      for name, x in _C.optimizer_states(handle).items()}
-        missing = sorted(set(targets) - set(state["state"]))
-        if missing:
-            raise errors.ArgumentError(f"load_state_dict: missing {missing}")
+        before, held = [dict(g) for g in self.param_groups], self.state_dict()["state"]
+        try:
+            for group, saved in zip(self.param_groups, groups):
+                group.update({k: v for k, v in saved.items() if k != "params"})
+            self._push()
+            targets: Dict[str, Tensor] = _C.optimizer_states(self._handle)
+            missing = sorted(set(targets) - set(state["state"]))
+            if missing:
+                raise errors.ArgumentError(f"load_state_dict: missing {missing}")
+            for name, x in targets.items():
+                given = tuple(state["state"][name].shape)
+                if given != x.shape:
+                    raise errors.ShapeError(f"load_state_dict: {name} has shape {given}, not {x.shape}")
+        except BaseException:
+            for group, fields in zip(self.param_groups, before):
+                group.clear()
+                group.update(fields)
+            self._push()
+            for name, x in _C.optimizer_states(self._handle).items():
+                x.assign(held[name])
+            raise
         for name, x in targets.items():
             x.assign(state["state"][name])
-        for group, saved in zip(self.param_groups, state["groups"]):
-            group.update(saved)
-        self._push_lr()
 
     def __repr__(self) -> str:
         groups = "; ".join(", ".join(f"{k}={v}" for k, v in g.items() if k != "params") + f", {len(g['params'])} parameters"

@@ -8,56 +8,56 @@ __all__ = ["SGD", "RMSprop", "Adam", "AdamW", "Adan"]
 class SGD(Optimizer):
     """Gradient descent with momentum (Sutskever et al. 2013; dampening and Nesterov's form as in PyTorch).
 
-    params: tensors that require a gradient, or dicts {"params": [...], "lr": ...} of groups.
+    params: tensors, or dicts {"params": [...], "lr": ...} of groups; those that require no gradient stay as they are.
     Fields: lr, momentum, dampening, weight_decay, nesterov.
     """
 
-    def __init__(self, params: Params, lr: float = 0.01, momentum: float = 0, dampening: float = 0, weight_decay: float = 0, nesterov: bool = False) -> None:
+    def __init__(self, params: Params, lr: float = 0.01, momentum: float = 0, *, dampening: float = 0, weight_decay: float = 0, nesterov: bool = False) -> None:
         super().__init__("sgd", params, {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov})
 
 
 class RMSprop(Optimizer):
     """Gradients divided by a running root mean square (Hinton 2012; centered: Graves 2013).
 
-    params: tensors that require a gradient, or dicts {"params": [...], "lr": ...} of groups.
+    params: tensors, or dicts {"params": [...], "lr": ...} of groups; those that require no gradient stay as they are.
     Fields: lr, alpha, eps, weight_decay, momentum, centered.
     """
 
-    def __init__(self, params: Params, lr: float = 0.01, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0, momentum: float = 0, centered: bool = False) -> None:
+    def __init__(self, params: Params, lr: float = 0.01, *, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0, momentum: float = 0, centered: bool = False) -> None:
         super().__init__("rmsprop", params, {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum, "centered": centered})
 
 
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015; amsgrad: Reddi et al. 2018); weight decay is added to the gradient.
 
-    params: tensors that require a gradient, or dicts {"params": [...], "lr": ...} of groups.
+    params: tensors, or dicts {"params": [...], "lr": ...} of groups; those that require no gradient stay as they are.
     Fields: lr, beta1, beta2, eps, weight_decay, amsgrad.
     betas: beta1, beta2, ... as one tuple.
     """
 
-    def __init__(self, params: Params, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0, amsgrad: bool = False, *, betas: Betas = None) -> None:
+    def __init__(self, params: Params, lr: float = 0.001, betas: Betas = None, *, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0, amsgrad: bool = False) -> None:
         super().__init__("adam", params, {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}, betas)
 
 
 class AdamW(Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
 
-    params: tensors that require a gradient, or dicts {"params": [...], "lr": ...} of groups.
+    params: tensors, or dicts {"params": [...], "lr": ...} of groups; those that require no gradient stay as they are.
     Fields: lr, beta1, beta2, eps, weight_decay, amsgrad.
     betas: beta1, beta2, ... as one tuple.
     """
 
-    def __init__(self, params: Params, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01, amsgrad: bool = False, *, betas: Betas = None) -> None:
+    def __init__(self, params: Params, lr: float = 0.001, betas: Betas = None, *, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01, amsgrad: bool = False) -> None:
         super().__init__("adamw", params, {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}, betas)
 
 
 class Adan(Optimizer):
     """Adaptive Nesterov momentum (Xie et al. 2022), proximal weight decay.
 
-    params: tensors that require a gradient, or dicts {"params": [...], "lr": ...} of groups.
+    params: tensors, or dicts {"params": [...], "lr": ...} of groups; those that require no gradient stay as they are.
     Fields: lr, beta1, beta2, beta3, eps, weight_decay.
     betas: beta1, beta2, ... as one tuple.
     """
 
-    def __init__(self, params: Params, lr: float = 0.001, beta1: float = 0.98, beta2: float = 0.92, beta3: float = 0.99, eps: float = 1e-8, weight_decay: float = 0, *, betas: Betas = None) -> None:
+    def __init__(self, params: Params, lr: float = 0.001, betas: Betas = None, *, beta1: float = 0.98, beta2: float = 0.92, beta3: float = 0.99, eps: float = 1e-8, weight_decay: float = 0) -> None:
         super().__init__("adan", params, {"lr": lr, "beta1": beta1, "beta2": beta2, "beta3": beta3, "eps": eps, "weight_decay": weight_decay}, betas)

@@ -2,6 +2,7 @@
 BatchNorm and Pool are Jittor's."""
 from __future__ import annotations
 
+from . import functional as functional
 from ._layer import Layer as Layer
 from ._layers import *
 from .autograd import Parameter as Parameter

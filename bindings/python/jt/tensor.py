@@ -303,21 +303,6 @@ class Tensor(_C.TensorBase):
         axis = _axis("unbind", dim, self.ndim)
         return tuple(self[(slice(None),) * axis + (i,)] for i in range(self.shape[axis]))
 
-    # ---- statistics written in other ops
-    def std(self, axes: Any = (), keepdims: Any = False, correction: Any = 1) -> "Tensor":
-        """Standard deviation over axes (all when there are none), of n - correction degrees of freedom."""
-        return _C.sqrt(_C.var(self, axes, keepdims, correction))
-
-    def norm(self, p: float = 2, axes: Any = (), keepdims: bool = False) -> "Tensor":
-        """The p-norm over axes (all when there are none)."""
-        if p == 2:
-            return _C.sqrt(_C.sum(_C.square(self), axes, keepdims))
-        if p == 1:
-            return _C.sum(_C.abs(self), axes, keepdims)
-        if p == float("inf"):
-            return _C.max(_C.abs(self), axes, keepdims)
-        return _C.sum(_C.abs(self) ** p, axes, keepdims) ** (1 / p)
-
     # ---- Python's protocols
     def __iter__(self) -> Iterator["Tensor"]:
         if self.ndim == 0:

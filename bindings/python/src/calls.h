@@ -8,24 +8,42 @@
 static void jp_optimizer_gone(PyObject* capsule) { jt_optimizer_release(PyCapsule_GetPointer(capsule, "jt_optimizer")); }
 static jt_optimizer* jp_get_optimizer(PyObject* capsule) { return PyCapsule_GetPointer(capsule, "jt_optimizer"); }
 
+/* Fields as attributes; `room` is how many fit. -1 with an exception. */
+static int jp_as_fields(PyObject* fields, jt_attr* attrs, int room) {
+  PyObject *key, *value;
+  Py_ssize_t place = 0;
+  int n = 0;
+  if (!PyDict_Check(fields)) return PyErr_SetString(PyExc_TypeError, "fields is a dict"), -1;
+  memset(attrs, 0, (size_t)room * sizeof *attrs);
+  while (PyDict_Next(fields, &place, &key, &value) && n < room) {
+    attrs[n].name = PyUnicode_AsUTF8(key), attrs[n].kind = JT_ATTR_F64, attrs[n].f64 = PyFloat_AsDouble(value), n++;
+    if (PyErr_Occurred()) return -1;
+  }
+  return n;
+}
 static PyObject* optimizer_create(const char* TEXT, size_t TEXT_LEN, PyObject* fields, PyObject* params) {
   jt_attr attrs[16];
   jp_handles wrt = {NULL, 0, NULL};
   jt_optimizer* made = NULL;
-  size_t n = 0;
-  PyObject *key, *value;
-  Py_ssize_t place = 0;
+  int n = jp_as_fields(fields, attrs, 16);
   jt_status status;
-  if (!PyDict_Check(fields)) return PyErr_SetString(PyExc_TypeError, "fields is a dict"), NULL;
-  memset(attrs, 0, sizeof attrs);
-  while (PyDict_Next(fields, &place, &key, &value) && n < sizeof attrs / sizeof *attrs) {
-    attrs[n].name = PyUnicode_AsUTF8(key), attrs[n].kind = JT_ATTR_F64, attrs[n].f64 = PyFloat_AsDouble(value), n++;
-    if (PyErr_Occurred()) return NULL;
-  }
+  if (n < 0) return NULL;
   if (!jp_as_handles("optimizer", params, 0, &wrt)) return jp_drop_handles(&wrt), NULL;
-  status = jt_optimizer_create(jp_ctx, TEXT, TEXT_LEN, attrs, n, wrt.list, wrt.count, &made);
+  status = jt_optimizer_create(jp_ctx, TEXT, TEXT_LEN, attrs, (size_t)n, wrt.list, wrt.count, &made);
   jp_drop_handles(&wrt);
   return status == JT_OK ? PyCapsule_New(made, "jt_optimizer", jp_optimizer_gone) : jp_raise(status);
+}
+static PyObject* optimizer_add_group(jt_optimizer* optimizer, PyObject* fields, PyObject* params) {
+  jt_attr attrs[16];
+  jp_handles wrt = {NULL, 0, NULL};
+  int n = jp_as_fields(fields, attrs, 16);
+  jt_status status;
+  if (n < 0) return NULL;
+  if (!jp_as_handles("optimizer", params, 0, &wrt)) return jp_drop_handles(&wrt), NULL;
+  status = jt_optimizer_add_group(jp_ctx, optimizer, attrs, (size_t)n, wrt.list, wrt.count);
+  jp_drop_handles(&wrt);
+  if (status != JT_OK) return jp_raise(status);
+  Py_RETURN_NONE;
 }
 /* {name: tensor} of an optimiser's state; assigning to the tensors restores it. */
 static PyObject* optimizer_state(jt_optimizer* optimizer) {

@@ -29,8 +29,7 @@ JT_API jt_bool jt_tensor_requires_grad(const jt_tensor* tensor);
  * dy, of y's shape, is the gradient of what comes after y; NULL means ones, and then y has one element.
  * Owns: each output has one count; all are NULL after a failure.
  * Errors: JT_E_INVALID (a NULL, lengths that differ, unknown flags, an input that does not require a gradient or that y
- * does not depend on, or only through ops whose gradient is zero everywhere, as floor's, a graph already walked without
- * JT_GRAD_RETAIN_GRAPH), JT_E_SHAPE (dy, or y of more than one
+ * does not depend on, a graph already walked without JT_GRAD_RETAIN_GRAPH), JT_E_SHAPE (dy, or y of more than one
  * element without dy), JT_E_DTYPE, JT_E_UNSUPPORTED (an op without gradient, named), JT_E_WRONG_CONTEXT, JT_E_BUSY,
  * JT_E_NOMEM. Threads: the context's. */
 JT_API jt_status jt_grad(jt_context* ctx, jt_tensor* y, jt_tensor* const* inputs, size_t inputs_len, jt_tensor* dy,

@@ -52,7 +52,7 @@ JT_API jt_status jt_abs(jt_context* ctx, jt_tensor* x, jt_tensor** out);
 JT_API jt_status jt_sign(jt_context* ctx, jt_tensor* x, jt_tensor** out);
 
 /* x * x.
- * Dtypes: every dtype but bool. Result: x's dtype. Gradient: yes. Since 0.1. */
+ * Dtypes: every dtype. Result: x's dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_square(jt_context* ctx, jt_tensor* x, jt_tensor** out);
 
 /* 1 / x.
@@ -221,7 +221,7 @@ JT_API jt_status jt_logical_not(jt_context* ctx, jt_tensor* x, jt_tensor** out);
 JT_API jt_status jt_bitwise_not(jt_context* ctx, jt_tensor* x, jt_tensor** out);
 
 /* Sum, x + y; of bool: or.
- * Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1. */
+ * Dtypes: every dtype. Result: the promoted dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_add(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
 /* Difference, x - y.
@@ -229,7 +229,7 @@ JT_API jt_status jt_add(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor**
 JT_API jt_status jt_sub(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
 /* Product, x * y; of bool: and.
- * Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1. */
+ * Dtypes: every dtype. Result: the promoted dtype. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_mul(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
 
 /* True quotient, x / y; integers become f32.
@@ -349,9 +349,9 @@ JT_API jt_status jt_fma(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* 
 JT_API jt_status jt_sum(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, jt_tensor** out);
 
-/* Product over axes; integers widen to 64 bits. Its gradient divides by x.
- * Dtypes: every dtype but bool. Result: x's dtype; signed integers and bool become i64, unsigned ones u64.
- * Defaults elsewhere: keepdims 0. Gradient: yes. Since 0.1. */
+/* Product over axes; integers widen to 64 bits.
+ * Dtypes: every dtype. Result: x's dtype; signed integers and bool become i64, unsigned ones u64. Defaults
+ * elsewhere: keepdims 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_prod(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, jt_tensor** out);
 
@@ -588,29 +588,38 @@ JT_API jt_status jt_softmax(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tens
  * Defaults elsewhere: axis -1. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_log_softmax(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out);
 
-/* Mean over rows of -log_softmax(x)[row, label[row]], x [N,C], label [N] of an integer dtype; 0-d. A label
- * outside 0..C-1 is JT_E_INDEX.
- * Dtypes: x of a float dtype, label of an integer dtype. Result: x's dtype. Gradient: yes. Since 0.1. */
-JT_API jt_status jt_cross_entropy(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor** out);
+/* -weight[label] * log_softmax(x) at label along axis 1 (of x [C]: axis 0), a share label_smoothing of it
+ * spread over the classes; rows labelled ignore_index count nothing, another label outside 0..C-1 is
+ * JT_E_INDEX. reduction: mean over the weights, sum, none. label: of an integer dtype, or probabilities of
+ * x's shape.
+ * Dtypes: x and weight of float dtypes, label of an integer dtype or of a float dtype. Result: x's dtype.
+ * May be NULL: weight. Defaults elsewhere: ignore_index -100, reduction mean, label_smoothing 0. Gradient:
+ * yes. Since 0.1. */
+JT_API jt_status jt_cross_entropy(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor* weight,
+    int64_t ignore_index, const char* reduction, size_t reduction_len, double label_smoothing,
+    jt_tensor** out);
 
-/* Mean of (x - y)^2 over all elements; 0-d.
- * Dtypes: float dtypes, the same for both. Result: x's dtype. Gradient: yes. Since 0.1. */
-JT_API jt_status jt_mse_loss(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
-
-/* x * (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016).
- * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+/* (x - y)^2; reduction: mean over all elements, sum, none.
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: reduction mean.
  * Gradient: yes. Since 0.1. */
-JT_API jt_status jt_gelu(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+JT_API jt_status jt_mse_loss(jt_context* ctx, jt_tensor* x, jt_tensor* y, const char* reduction,
+    size_t reduction_len, jt_tensor** out);
+
+/* x * (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016); approximate tanh: gelu_tanh.
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: approximate none. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_gelu(jt_context* ctx, jt_tensor* x, const char* approximate, size_t approximate_len,
+    jt_tensor** out);
 
 /* x * sigmoid(x).
  * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
  * Gradient: yes. Since 0.1. */
 JT_API jt_status jt_silu(jt_context* ctx, jt_tensor* x, jt_tensor** out);
 
-/* log(1 + exp(x)), without overflow.
+/* log(1 + exp(beta * x)) / beta, without overflow; x where beta * x > threshold.
  * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
- * Gradient: yes. Since 0.1. */
-JT_API jt_status jt_softplus(jt_context* ctx, jt_tensor* x, jt_tensor** out);
+ * Defaults elsewhere: beta 1, threshold 20. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_softplus(jt_context* ctx, jt_tensor* x, double beta, double threshold, jt_tensor** out);
 
 /* gelu with erf approximated: x * (1 + tanh(0.79788456 * (x + 0.044715 * x^3))) / 2.
  * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
@@ -679,11 +688,11 @@ JT_API jt_status jt_embedding(jt_context* ctx, jt_tensor* index, jt_tensor* weig
     jt_tensor** out);
 
 /* index; JT_E_INDEX where what is computed from it has an element outside 0..size-1 (negative:
- * -size..size-1); the message begins with who.
- * Dtypes: index of an integer dtype. Result: index's dtype. Defaults elsewhere: negative 0. Gradient: no.
- * Since 0.1. */
+ * -size..size-1); `ignored` may stand among them; the message begins with who.
+ * Dtypes: index of an integer dtype. Result: index's dtype. Defaults elsewhere: negative 0, ignored 0.
+ * Gradient: no. Since 0.1. */
 JT_API jt_status jt_check_index(jt_context* ctx, jt_tensor* index, int64_t size, jt_bool negative,
-    const char* who, size_t who_len, jt_tensor** out);
+    const char* who, size_t who_len, int64_t ignored, jt_tensor** out);
 
 /* [.., classes]: 1 where the last coordinate is index, else 0; an index outside 0..classes-1 is JT_E_INDEX.
  * Dtypes: every dtype, index of an integer dtype. Result: the attribute dtype. Defaults elsewhere: dtype
@@ -691,11 +700,23 @@ JT_API jt_status jt_check_index(jt_context* ctx, jt_tensor* index, int64_t size,
 JT_API jt_status jt_one_hot(jt_context* ctx, jt_tensor* index, int64_t classes, jt_dtype dtype,
     jt_tensor** out);
 
-/* Variance over axes: the mean of (x - mean(x))^2, divided by count - correction.
+/* Variance over axes: the sum of (x - mean(x))^2 over count - correction, or over 0 where that is negative.
  * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
- * Defaults elsewhere: keepdims 0, correction 0. Gradient: yes. Since 0.1. */
+ * Defaults elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_var(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, int64_t correction, jt_tensor** out);
+
+/* Standard deviation over axes: the square root of var.
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_std(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
+    jt_bool keepdims, int64_t correction, jt_tensor** out);
+
+/* p-norm over axes: sum(|x|^p)^(1/p); p inf and -inf: the largest and least |x|; p 0: how many are not 0.
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: p 2, keepdims 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_norm(jt_context* ctx, jt_tensor* x, double p, const int64_t* axes, size_t axes_len,
+    jt_bool keepdims, jt_tensor** out);
 
 /* (x - mean) / sqrt(var + eps) * weight + bias over the last `axes` axes, which weight and bias have (Ba et
  * al. 2016).
@@ -723,33 +744,44 @@ JT_API jt_status jt_group_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight,
 JT_API jt_status jt_batch_norm(jt_context* ctx, jt_tensor* x, jt_tensor* mean, jt_tensor* var,
     jt_tensor* weight, jt_tensor* bias, double eps, jt_tensor** out);
 
-/* -x at label along axis 1; x [N,C,..], label [N,..] of an integer dtype; a label outside 0..C-1 is
- * JT_E_INDEX.
- * Dtypes: x of a float dtype, label of an integer dtype. Result: x's dtype. Gradient: yes. Since 0.1. */
-JT_API jt_status jt_nll(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor** out);
+/* -weight[label] * x at label along axis 1 (of x [C]: axis 0), label of an integer dtype; rows labelled
+ * ignore_index count nothing, another label outside 0..C-1 is JT_E_INDEX. reduction: mean over the weights,
+ * sum, none.
+ * Dtypes: x and weight of float dtypes, label of an integer dtype. Result: x's dtype. May be NULL: weight.
+ * Defaults elsewhere: ignore_index -100, reduction mean. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_nll(jt_context* ctx, jt_tensor* x, jt_tensor* label, jt_tensor* weight,
+    int64_t ignore_index, const char* reduction, size_t reduction_len, jt_tensor** out);
 
-/* -(y * log(x) + (1 - y) * log(1 - x)), each logarithm at least -100; no mean is taken.
- * Dtypes: float dtypes, the same for both. Result: x's dtype. Gradient: yes. Since 0.1. */
-JT_API jt_status jt_bce(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
+/* -(y * log(x) + (1 - y) * log(1 - x)) * weight, each logarithm at least -100; reduction: mean, sum, none.
+ * Dtypes: float dtypes, the same for x and y. Result: x's dtype. May be NULL: weight. Defaults elsewhere:
+ * reduction mean. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_bce(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* weight,
+    const char* reduction, size_t reduction_len, jt_tensor** out);
 
-/* bce(sigmoid(x), y), without overflow; no mean is taken.
- * Dtypes: float dtypes, the same for both. Result: x's dtype. Gradient: yes. Since 0.1. */
-JT_API jt_status jt_bce_with_logits(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
+/* bce(sigmoid(x), y) * weight, without overflow; pos_weight multiplies y's part; reduction: mean, sum, none.
+ * Dtypes: float dtypes, the same for x and y. Result: x's dtype. May be NULL: weight, pos_weight. Defaults
+ * elsewhere: reduction mean. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_bce_with_logits(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* weight,
+    jt_tensor* pos_weight, const char* reduction, size_t reduction_len, jt_tensor** out);
 
-/* With d = |x - y|: d^2 / (2 * beta) where d < beta, else d - beta / 2; no mean is taken.
- * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: beta 1. Gradient: yes.
- * Since 0.1. */
-JT_API jt_status jt_smooth_l1(jt_context* ctx, jt_tensor* x, jt_tensor* y, double beta, jt_tensor** out);
+/* With d = |x - y|: d^2 / (2 * beta) where d < beta, else d - beta / 2; reduction: mean, sum, none.
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: beta 1, reduction mean.
+ * Gradient: yes. Since 0.1. */
+JT_API jt_status jt_smooth_l1(jt_context* ctx, jt_tensor* x, jt_tensor* y, double beta,
+    const char* reduction, size_t reduction_len, jt_tensor** out);
 
-/* With d = |x - y|: d^2 / 2 where d < delta, else delta * (d - delta / 2); no mean is taken.
- * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: delta 1. Gradient: yes.
- * Since 0.1. */
-JT_API jt_status jt_huber(jt_context* ctx, jt_tensor* x, jt_tensor* y, double delta, jt_tensor** out);
+/* With d = |x - y|: d^2 / 2 where d < delta, else delta * (d - delta / 2); reduction: mean, sum, none.
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: delta 1, reduction mean.
+ * Gradient: yes. Since 0.1. */
+JT_API jt_status jt_huber(jt_context* ctx, jt_tensor* x, jt_tensor* y, double delta, const char* reduction,
+    size_t reduction_len, jt_tensor** out);
 
-/* y * (log(y) - x), x being logarithms of probabilities; log_target: y too; no mean is taken.
- * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: log_target 0. Gradient:
- * yes. Since 0.1. */
-JT_API jt_status jt_kl_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_bool log_target, jt_tensor** out);
+/* y * (log(y) - x), x being logarithms of probabilities; log_target: y too; reduction: mean, sum, none,
+ * batchmean (the sum over the extent of axis 0).
+ * Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: log_target 0, reduction
+ * mean. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_kl_div(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_bool log_target,
+    const char* reduction, size_t reduction_len, jt_tensor** out);
 
 /* Uniform in [0, 1): n random bits times 2^-n, n being 24 for f32, 11 for f16, 8 for bf16, 53 for f64 (21 of
  * stream ^ 2^62).

@@ -387,10 +387,10 @@ case("one_hot of no classes", "one_hot %0 {classes=0}", [np.array([2, 0])], [np.
 
 x = floats(3, 4, 5)
 d = x.astype(np.float64)
-case("var", "var %0 {axes=[0,2]}", [x], [d.var((0, 2)).astype(np.float32)], 1e-6)
+case("var", "var %0 {axes=[0,2], correction=0}", [x], [d.var((0, 2)).astype(np.float32)], 1e-6)
 case("var with correction", "var %0 {axes=[1], keepdims=true, correction=1}", [x],
      [d.var(1, keepdims=True, ddof=1).astype(np.float32)], 1e-6)
-case("var of integers", "var %0", [k], [np.float32(k.var())], 1e-6)
+case("var of integers", "var %0", [k], [np.float32(k.var(ddof=1))], 1e-6)
 
 
 def normalised(x, axes, eps):
@@ -419,25 +419,25 @@ case("batch_norm alone", "batch_norm %0 %1 %2 {eps=0.01}", [x, m, v], [z.astype(
 
 label = np.array([[3, 0, 2, 9, -1]] * 3)
 z = np.where((label >= 0) & (label < 4), -np.take_along_axis(x, np.clip(label, 0, 3)[:, None], 1)[:, 0], np.float32(-0.0))
-case("nll", "nll %0 %1", [x, label], [z])
+case("nll", "nll %0 %1 {reduction=\"none\"}", [x, label], [z])
 p, y = rng.uniform(0.05, 0.95, (3, 4)).astype(np.float32), rng.uniform(0, 1, (3, 4)).astype(np.float32)
 p[0] = [0, 1, 0, 1]
 y[0] = [0, 1, 1, 0]
 with np.errstate(divide="ignore"):
     a, c = [np.maximum(np.log(t.astype(np.float64)), -100) for t in (p, 1 - p.astype(np.float64))]
-case("bce", "bce %0 %1", [p, y], [-(y * a + (1 - y) * c).astype(np.float32)], 1e-6)
+case("bce", "bce %0 %1 {reduction=\"none\"}", [p, y], [-(y * a + (1 - y) * c).astype(np.float32)], 1e-6)
 x = floats(3, 4)
 x[0, 0], y[0, 0] = 500, 1
 d = x.astype(np.float64)
-case("bce_with_logits", "bce_with_logits %0 %1", [x, y], [(np.logaddexp(0, d) - d * y).astype(np.float32)], 1e-6)
+case("bce_with_logits", "bce_with_logits %0 %1 {reduction=\"none\"}", [x, y], [(np.logaddexp(0, d) - d * y).astype(np.float32)], 1e-6)
 e = np.abs(d - y)
-case("smooth_l1", "smooth_l1 %0 %1 {beta=0.5}", [x, y], [np.where(e < 0.5, e * e, e - 0.25).astype(np.float32)], 1e-6)
-case("smooth_l1 without a curve", "smooth_l1 %0 %1 {beta=0}", [x, y], [e.astype(np.float32)], 1e-6)
-case("huber", "huber %0 %1 {delta=0.5}", [x, y], [np.where(e < 0.5, e * e / 2, 0.5 * (e - 0.25)).astype(np.float32)], 1e-6)
+case("smooth_l1", "smooth_l1 %0 %1 {beta=0.5, reduction=\"none\"}", [x, y], [np.where(e < 0.5, e * e, e - 0.25).astype(np.float32)], 1e-6)
+case("smooth_l1 without a curve", "smooth_l1 %0 %1 {beta=0, reduction=\"none\"}", [x, y], [e.astype(np.float32)], 1e-6)
+case("huber", "huber %0 %1 {delta=0.5, reduction=\"none\"}", [x, y], [np.where(e < 0.5, e * e / 2, 0.5 * (e - 0.25)).astype(np.float32)], 1e-6)
 with np.errstate(divide="ignore", invalid="ignore"):
     z = np.where(y > 0, y * (np.log(y.astype(np.float64)) - d), 0 * d)
-case("kl_div", "kl_div %0 %1", [x, y], [z.astype(np.float32)], 1e-6)
-case("kl_div of logarithms", "kl_div %0 %1 {log_target=true}", [x, y], [(np.exp(y.astype(np.float64)) * (y - d)).astype(np.float32)], 1e-6)
+case("kl_div", "kl_div %0 %1 {reduction=\"none\"}", [x, y], [z.astype(np.float32)], 1e-6)
+case("kl_div of logarithms", "kl_div %0 %1 {log_target=true, reduction=\"none\"}", [x, y], [(np.exp(y.astype(np.float64)) * (y - d)).astype(np.float32)], 1e-6)
 
 # Volumes, window by window, after everything else that draws numbers.
 def conv3(x, w, stride, padding, dilation, groups):
@@ -469,3 +469,31 @@ for name, fill, fold in (("max", -np.inf, np.max), ("avg", 0, np.mean)):
     case(name + "_pool3d", f"{name}_pool3d %0 {{{text}}}", [x], [fold(win, axis=(-1, -2, -3)).astype(np.float32)], 1e-6)
     win = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), (2, 2, 3), axis=(2, 3, 4))[:, :, ::2, ::2, ::3]
     case(name + "_pool3d of neighbours", f"{name}_pool3d %0 {{size=[2,2,3]}}", [x], [fold(win, axis=(-1, -2, -3)).astype(np.float32)], 1e-6)
+
+# Statistics and options of losses, after everything else that draws numbers.
+x = floats(3, 4, 5)
+d = x.astype(np.float64)
+case("std", "std %0 {axes=[0,2]}", [x], [d.std((0, 2), ddof=1).astype(np.float32)], 1e-6)
+case("std of f16 is rounded once", "std %0 {correction=0}", [np.float16([300, -300, 500])], [np.float64([300, -300, 500]).std().astype(np.float16)])
+for p in ("2", "1", "3", "0.5", "0", "inf", "-inf", "-2"):
+    z = {"0": (d != 0).sum(1), "inf": np.abs(d).max(1), "-inf": np.abs(d).min(1)}.get(p)
+    if z is None:
+        z = (np.abs(d) ** float(p)).sum(1) ** (1 / float(p))
+    case("norm " + p, f"norm %0 {{p={p}, axes=[1]}}", [x], [z.astype(np.float32)], 3e-6)
+case("norm of f16 does not overflow", "norm %0", [np.float16([300, 400])], [np.float16(500)])
+x, label, weight = floats(2, 3, 4), np.array([[0, 2, 1, 1], [2, 2, 0, 1]]), np.float32([1, 0, 3])
+d = x.astype(np.float64)
+e = np.exp(d - d.max(1, keepdims=True))
+logs = np.log(e / e.sum(1, keepdims=True))
+counts = weight[label] * (label != 2)
+each = -np.take_along_axis(logs, label[:, None], 1)[:, 0] * counts
+even = -(logs * weight[:, None]).sum(1) / 3 * (label != 2)
+text = "ignore_index=2, label_smoothing=0.1"
+case("cross_entropy with options", f"cross_entropy %0 %1 %2 {{{text}}}", [x, label, weight],
+     [np.float32((0.9 * each + 0.1 * even).sum() / counts.sum())], 1e-6)
+case("cross_entropy of each", f"cross_entropy %0 %1 %2 {{{text}, reduction=\"none\"}}", [x, label, weight], [(0.9 * each + 0.1 * even).astype(np.float32)], 1e-6)
+case("nll summed", "nll %0 %1 {reduction=\"sum\"}", [logs.astype(np.float32), label],
+     [np.float32(-np.take_along_axis(logs, label[:, None], 1).sum())], 1e-6)
+case("mse_loss summed", "mse_loss %0 %1 {reduction=\"sum\"}", [x, x[::-1].copy()], [np.float32(((d - d[::-1])**2).sum())], 1e-6)
+case("gelu tanh", "gelu %0 {approximate=\"tanh\"}", [x], [(d * (1 + np.tanh(np.sqrt(2 / np.pi) * (d + 0.044715 * d**3))) / 2).astype(np.float32)], 1e-6)
+case("softplus with a threshold", "softplus %0 {beta=2, threshold=3}", [x], [np.where(2 * d > 3, d, np.log1p(np.exp(2 * d)) / 2).astype(np.float32)], 1e-6)

@@ -214,5 +214,5 @@ exempt("text: tests/python/test_tensor.py", "Tensor.__repr__ Tensor.__str__ Tens
 exempt("Python's own", "Tensor.__class__ Tensor.__delattr__ Tensor.__delitem__ Tensor.__dict__ Tensor.__dir__ Tensor.__doc__ Tensor.__getattribute__ Tensor.__getstate__ Tensor.__init__ Tensor.__init_subclass__ Tensor.__module__ Tensor.__new__ Tensor.__reduce_ex__ Tensor.__setattr__ Tensor.__sizeof__ Tensor.__slots__ Tensor.__subclasshook__ Tensor.__weakref__ Tensor.__getattr__ Tensor.__firstlineno__ Tensor.__static_attributes__ Tensor.__annotations__")
 exempt("what NumPy asks before its operators; tests/python/test_exchange.py", "Tensor.__bytes__ Tensor.__array_priority__ Tensor.__array_ufunc__ Tensor.__dlpack_device__")
 if hasattr(jt, "check_index"):
-    rows("check_index", lambda whole: (Case("check_index", f"jt.check_index(x, size=5, negative={n}, who='x')", [Operand(np.array([0, 4, -5 if n else 2]).astype(d), d)], "x", "x", Bound(), False)
-                                       for d in ("int64", "int32", "int8") for n in (False, True)))
+    rows("check_index", lambda whole: (Case("check_index", f"jt.check_index(x, size=5, negative={n}, who='x', ignored={i})", [Operand(np.array([0, 4, -5 if n else 2, i]).astype(d), d)], "x", "x", Bound(), False)
+                                       for d in ("int64", "int32", "int8") for n in (False, True) for i in (0, -100, 77)))

@@ -619,8 +619,7 @@ extern "C" {
     /// dy, of y's shape, is the gradient of what comes after y; NULL means ones, and then y has one element.
     /// Owns: each output has one count; all are NULL after a failure.
     /// Errors: JT_E_INVALID (a NULL, lengths that differ, unknown flags, an input that does not require a gradient or that y
-    /// does not depend on, or only through ops whose gradient is zero everywhere, as floor's, a graph already walked without
-    /// JT_GRAD_RETAIN_GRAPH), JT_E_SHAPE (dy, or y of more than one
+    /// does not depend on, a graph already walked without JT_GRAD_RETAIN_GRAPH), JT_E_SHAPE (dy, or y of more than one
     /// element without dy), JT_E_DTYPE, JT_E_UNSUPPORTED (an op without gradient, named), JT_E_WRONG_CONTEXT, JT_E_BUSY,
     /// JT_E_NOMEM. Threads: the context's.
     pub fn jt_grad(ctx: *mut jt_context, y: *mut jt_tensor, inputs: *const *mut jt_tensor, inputs_len: usize, dy: *mut jt_tensor, flags: u32, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
@@ -804,7 +803,7 @@ extern "C" {
     /// Dtypes: every dtype but bool. Result: x's dtype. Gradient: no. Since 0.1.
     pub fn jt_sign(ctx: *mut jt_context, x: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
     /// x \* x.
-    /// Dtypes: every dtype but bool. Result: x's dtype. Gradient: yes. Since 0.1.
+    /// Dtypes: every dtype. Result: x's dtype. Gradient: yes. Since 0.1.
     pub fn jt_square(ctx: *mut jt_context, x: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
     /// 1 / x.
     /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
@@ -937,13 +936,13 @@ extern "C" {
     /// Dtypes: integers and bool. Result: x's dtype. Gradient: no. Since 0.1.
     pub fn jt_bitwise_not(ctx: *mut jt_context, x: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
     /// Sum, x + y; of bool: or.
-    /// Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1.
+    /// Dtypes: every dtype. Result: the promoted dtype. Gradient: yes. Since 0.1.
     pub fn jt_add(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
     /// Difference, x - y.
     /// Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1.
     pub fn jt_sub(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
     /// Product, x \* y; of bool: and.
-    /// Dtypes: every dtype but bool. Result: the promoted dtype. Gradient: yes. Since 0.1.
+    /// Dtypes: every dtype. Result: the promoted dtype. Gradient: yes. Since 0.1.
     pub fn jt_mul(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
     /// True quotient, x / y; integers become f32.
     /// Dtypes: every dtype; integers and bool become f32. Result: the promoted dtype, f32 for integers and
@@ -1034,9 +1033,9 @@ extern "C" {
     /// Dtypes: every dtype. Result: x's dtype; signed integers and bool become i64, unsigned ones u64. Defaults
     /// elsewhere: keepdims 0. Gradient: yes. Since 0.1.
     pub fn jt_sum(ctx: *mut jt_context, x: *mut jt_tensor, axes: *const i64, axes_len: usize, keepdims: jt_bool, out: *mut *mut jt_tensor) -> jt_status;
-    /// Product over axes; integers widen to 64 bits. Its gradient divides by x.
-    /// Dtypes: every dtype but bool. Result: x's dtype; signed integers and bool become i64, unsigned ones u64.
-    /// Defaults elsewhere: keepdims 0. Gradient: yes. Since 0.1.
+    /// Product over axes; integers widen to 64 bits.
+    /// Dtypes: every dtype. Result: x's dtype; signed integers and bool become i64, unsigned ones u64. Defaults
+    /// elsewhere: keepdims 0. Gradient: yes. Since 0.1.
     pub fn jt_prod(ctx: *mut jt_context, x: *mut jt_tensor, axes: *const i64, axes_len: usize, keepdims: jt_bool, out: *mut *mut jt_tensor) -> jt_status;
     /// Largest over axes; NaN if any is NaN. Equal maxima share the gradient.
     /// Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: keepdims 0. Gradient: yes. Since 0.1.
@@ -1183,25 +1182,30 @@ extern "C" {
     /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
     /// Defaults elsewhere: axis -1. Gradient: yes. Since 0.1.
     pub fn jt_log_softmax(ctx: *mut jt_context, x: *mut jt_tensor, axis: i64, out: *mut *mut jt_tensor) -> jt_status;
-    /// Mean over rows of -log_softmax(x)\[row, label\[row\]\], x \[N,C\], label \[N\] of an integer dtype; 0-d. A label
-    /// outside 0..C-1 is JT_E_INDEX.
-    /// Dtypes: x of a float dtype, label of an integer dtype. Result: x's dtype. Gradient: yes. Since 0.1.
-    pub fn jt_cross_entropy(ctx: *mut jt_context, x: *mut jt_tensor, label: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
-    /// Mean of (x - y)^2 over all elements; 0-d.
-    /// Dtypes: float dtypes, the same for both. Result: x's dtype. Gradient: yes. Since 0.1.
-    pub fn jt_mse_loss(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
-    /// x \* (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016).
-    /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+    /// -weight\[label\] \* log_softmax(x) at label along axis 1 (of x \[C\]: axis 0), a share label_smoothing of it
+    /// spread over the classes; rows labelled ignore_index count nothing, another label outside 0..C-1 is
+    /// JT_E_INDEX. reduction: mean over the weights, sum, none. label: of an integer dtype, or probabilities of
+    /// x's shape.
+    /// Dtypes: x and weight of float dtypes, label of an integer dtype or of a float dtype. Result: x's dtype.
+    /// May be NULL: weight. Defaults elsewhere: ignore_index -100, reduction mean, label_smoothing 0. Gradient:
+    /// yes. Since 0.1.
+    pub fn jt_cross_entropy(ctx: *mut jt_context, x: *mut jt_tensor, label: *mut jt_tensor, weight: *mut jt_tensor, ignore_index: i64, reduction: *const c_char, reduction_len: usize, label_smoothing: f64, out: *mut *mut jt_tensor) -> jt_status;
+    /// (x - y)^2; reduction: mean over all elements, sum, none.
+    /// Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: reduction mean.
     /// Gradient: yes. Since 0.1.
-    pub fn jt_gelu(ctx: *mut jt_context, x: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
+    pub fn jt_mse_loss(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, reduction: *const c_char, reduction_len: usize, out: *mut *mut jt_tensor) -> jt_status;
+    /// x \* (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016); approximate tanh: gelu_tanh.
+    /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+    /// Defaults elsewhere: approximate none. Gradient: yes. Since 0.1.
+    pub fn jt_gelu(ctx: *mut jt_context, x: *mut jt_tensor, approximate: *const c_char, approximate_len: usize, out: *mut *mut jt_tensor) -> jt_status;
     /// x \* sigmoid(x).
     /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
     /// Gradient: yes. Since 0.1.
     pub fn jt_silu(ctx: *mut jt_context, x: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
-    /// log(1 + exp(x)), without overflow.
+    /// log(1 + exp(beta \* x)) / beta, without overflow; x where beta \* x \> threshold.
     /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
-    /// Gradient: yes. Since 0.1.
-    pub fn jt_softplus(ctx: *mut jt_context, x: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
+    /// Defaults elsewhere: beta 1, threshold 20. Gradient: yes. Since 0.1.
+    pub fn jt_softplus(ctx: *mut jt_context, x: *mut jt_tensor, beta: f64, threshold: f64, out: *mut *mut jt_tensor) -> jt_status;
     /// gelu with erf approximated: x \* (1 + tanh(0.79788456 \* (x + 0.044715 \* x^3))) / 2.
     /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
     /// Gradient: yes. Since 0.1.
@@ -1254,18 +1258,26 @@ extern "C" {
     /// padding -1. Gradient: yes. Since 0.1.
     pub fn jt_embedding(ctx: *mut jt_context, index: *mut jt_tensor, weight: *mut jt_tensor, padding: i64, out: *mut *mut jt_tensor) -> jt_status;
     /// index; JT_E_INDEX where what is computed from it has an element outside 0..size-1 (negative:
-    /// -size..size-1); the message begins with who.
-    /// Dtypes: index of an integer dtype. Result: index's dtype. Defaults elsewhere: negative 0. Gradient: no.
-    /// Since 0.1.
-    pub fn jt_check_index(ctx: *mut jt_context, index: *mut jt_tensor, size: i64, negative: jt_bool, who: *const c_char, who_len: usize, out: *mut *mut jt_tensor) -> jt_status;
+    /// -size..size-1); `ignored` may stand among them; the message begins with who.
+    /// Dtypes: index of an integer dtype. Result: index's dtype. Defaults elsewhere: negative 0, ignored 0.
+    /// Gradient: no. Since 0.1.
+    pub fn jt_check_index(ctx: *mut jt_context, index: *mut jt_tensor, size: i64, negative: jt_bool, who: *const c_char, who_len: usize, ignored: i64, out: *mut *mut jt_tensor) -> jt_status;
     /// \[.., classes\]: 1 where the last coordinate is index, else 0; an index outside 0..classes-1 is JT_E_INDEX.
     /// Dtypes: every dtype, index of an integer dtype. Result: the attribute dtype. Defaults elsewhere: dtype
     /// i64. Gradient: no. Since 0.1.
     pub fn jt_one_hot(ctx: *mut jt_context, index: *mut jt_tensor, classes: i64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
-    /// Variance over axes: the mean of (x - mean(x))^2, divided by count - correction.
+    /// Variance over axes: the sum of (x - mean(x))^2 over count - correction, or over 0 where that is negative.
     /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
-    /// Defaults elsewhere: keepdims 0, correction 0. Gradient: yes. Since 0.1.
+    /// Defaults elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1.
     pub fn jt_var(ctx: *mut jt_context, x: *mut jt_tensor, axes: *const i64, axes_len: usize, keepdims: jt_bool, correction: i64, out: *mut *mut jt_tensor) -> jt_status;
+    /// Standard deviation over axes: the square root of var.
+    /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+    /// Defaults elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1.
+    pub fn jt_std(ctx: *mut jt_context, x: *mut jt_tensor, axes: *const i64, axes_len: usize, keepdims: jt_bool, correction: i64, out: *mut *mut jt_tensor) -> jt_status;
+    /// p-norm over axes: sum(\|x\|^p)^(1/p); p inf and -inf: the largest and least \|x\|; p 0: how many are not 0.
+    /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+    /// Defaults elsewhere: p 2, keepdims 0. Gradient: yes. Since 0.1.
+    pub fn jt_norm(ctx: *mut jt_context, x: *mut jt_tensor, p: f64, axes: *const i64, axes_len: usize, keepdims: jt_bool, out: *mut *mut jt_tensor) -> jt_status;
     /// (x - mean) / sqrt(var + eps) \* weight + bias over the last `axes` axes, which weight and bias have (Ba et
     /// al. 2016).
     /// Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults
@@ -1284,28 +1296,33 @@ extern "C" {
     /// Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults
     /// elsewhere: eps 1e-5. Gradient: yes. Since 0.1.
     pub fn jt_batch_norm(ctx: *mut jt_context, x: *mut jt_tensor, mean: *mut jt_tensor, var: *mut jt_tensor, weight: *mut jt_tensor, bias: *mut jt_tensor, eps: f64, out: *mut *mut jt_tensor) -> jt_status;
-    /// -x at label along axis 1; x \[N,C,..\], label \[N,..\] of an integer dtype; a label outside 0..C-1 is
-    /// JT_E_INDEX.
-    /// Dtypes: x of a float dtype, label of an integer dtype. Result: x's dtype. Gradient: yes. Since 0.1.
-    pub fn jt_nll(ctx: *mut jt_context, x: *mut jt_tensor, label: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
-    /// -(y \* log(x) + (1 - y) \* log(1 - x)), each logarithm at least -100; no mean is taken.
-    /// Dtypes: float dtypes, the same for both. Result: x's dtype. Gradient: yes. Since 0.1.
-    pub fn jt_bce(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
-    /// bce(sigmoid(x), y), without overflow; no mean is taken.
-    /// Dtypes: float dtypes, the same for both. Result: x's dtype. Gradient: yes. Since 0.1.
-    pub fn jt_bce_with_logits(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
-    /// With d = \|x - y\|: d^2 / (2 \* beta) where d \< beta, else d - beta / 2; no mean is taken.
-    /// Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: beta 1. Gradient: yes.
-    /// Since 0.1.
-    pub fn jt_smooth_l1(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, beta: f64, out: *mut *mut jt_tensor) -> jt_status;
-    /// With d = \|x - y\|: d^2 / 2 where d \< delta, else delta \* (d - delta / 2); no mean is taken.
-    /// Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: delta 1. Gradient: yes.
-    /// Since 0.1.
-    pub fn jt_huber(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, delta: f64, out: *mut *mut jt_tensor) -> jt_status;
-    /// y \* (log(y) - x), x being logarithms of probabilities; log_target: y too; no mean is taken.
-    /// Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: log_target 0. Gradient:
-    /// yes. Since 0.1.
-    pub fn jt_kl_div(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, log_target: jt_bool, out: *mut *mut jt_tensor) -> jt_status;
+    /// -weight\[label\] \* x at label along axis 1 (of x \[C\]: axis 0), label of an integer dtype; rows labelled
+    /// ignore_index count nothing, another label outside 0..C-1 is JT_E_INDEX. reduction: mean over the weights,
+    /// sum, none.
+    /// Dtypes: x and weight of float dtypes, label of an integer dtype. Result: x's dtype. May be NULL: weight.
+    /// Defaults elsewhere: ignore_index -100, reduction mean. Gradient: yes. Since 0.1.
+    pub fn jt_nll(ctx: *mut jt_context, x: *mut jt_tensor, label: *mut jt_tensor, weight: *mut jt_tensor, ignore_index: i64, reduction: *const c_char, reduction_len: usize, out: *mut *mut jt_tensor) -> jt_status;
+    /// -(y \* log(x) + (1 - y) \* log(1 - x)) \* weight, each logarithm at least -100; reduction: mean, sum, none.
+    /// Dtypes: float dtypes, the same for x and y. Result: x's dtype. May be NULL: weight. Defaults elsewhere:
+    /// reduction mean. Gradient: yes. Since 0.1.
+    pub fn jt_bce(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, weight: *mut jt_tensor, reduction: *const c_char, reduction_len: usize, out: *mut *mut jt_tensor) -> jt_status;
+    /// bce(sigmoid(x), y) \* weight, without overflow; pos_weight multiplies y's part; reduction: mean, sum, none.
+    /// Dtypes: float dtypes, the same for x and y. Result: x's dtype. May be NULL: weight, pos_weight. Defaults
+    /// elsewhere: reduction mean. Gradient: yes. Since 0.1.
+    pub fn jt_bce_with_logits(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, weight: *mut jt_tensor, pos_weight: *mut jt_tensor, reduction: *const c_char, reduction_len: usize, out: *mut *mut jt_tensor) -> jt_status;
+    /// With d = \|x - y\|: d^2 / (2 \* beta) where d \< beta, else d - beta / 2; reduction: mean, sum, none.
+    /// Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: beta 1, reduction mean.
+    /// Gradient: yes. Since 0.1.
+    pub fn jt_smooth_l1(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, beta: f64, reduction: *const c_char, reduction_len: usize, out: *mut *mut jt_tensor) -> jt_status;
+    /// With d = \|x - y\|: d^2 / 2 where d \< delta, else delta \* (d - delta / 2); reduction: mean, sum, none.
+    /// Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: delta 1, reduction mean.
+    /// Gradient: yes. Since 0.1.
+    pub fn jt_huber(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, delta: f64, reduction: *const c_char, reduction_len: usize, out: *mut *mut jt_tensor) -> jt_status;
+    /// y \* (log(y) - x), x being logarithms of probabilities; log_target: y too; reduction: mean, sum, none,
+    /// batchmean (the sum over the extent of axis 0).
+    /// Dtypes: float dtypes, the same for both. Result: x's dtype. Defaults elsewhere: log_target 0, reduction
+    /// mean. Gradient: yes. Since 0.1.
+    pub fn jt_kl_div(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, log_target: jt_bool, reduction: *const c_char, reduction_len: usize, out: *mut *mut jt_tensor) -> jt_status;
     /// Uniform in \[0, 1): n random bits times 2^-n, n being 24 for f32, 11 for f16, 8 for bf16, 53 for f64 (21 of
     /// stream ^ 2^62).
     /// Result: the attribute dtype, a float dtype. Defaults elsewhere: dtype f32. Gradient: no. Since 0.1.
@@ -1313,7 +1330,8 @@ extern "C" {
     /// Standard normal by Box and Muller (1958).
     /// Result: the attribute dtype, a float dtype. Defaults elsewhere: dtype f32. Gradient: no. Since 0.1.
     pub fn jt_normal(ctx: *mut jt_context, shape: *const i64, shape_len: usize, seed: i64, stream: i64, counter: i64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
-    /// Makes an optimiser of params: tensors of float dtypes, each named once; from now on they require a gradient.
+    /// Makes an optimiser of params: tensors of float dtypes, each named once. One that does not require a gradient
+    /// (jt_tensor_set_requires_grad) is left as it is, until it does.
     /// (kind, kind_len), and the defaults that attrs change by name:
     ///   "sgd"      lr 0.01, momentum 0, dampening 0, weight_decay 0, nesterov 0
     ///   "rmsprop"  lr 0.01, alpha 0.99, eps 1e-8, weight_decay 0, momentum 0, centered 0
@@ -1328,25 +1346,37 @@ extern "C" {
     pub fn jt_optimizer_retain(optimizer: *mut jt_optimizer);
     /// Gives back one count. NULL is ignored. Any thread; cannot fail.
     pub fn jt_optimizer_release(optimizer: *mut jt_optimizer);
-    /// Records the gradients of loss, which has one element, and one update of every param that loss depends on; then runs
+    /// Adds a group of params that share other fields: attrs beside the kind's defaults. Groups are numbered from 0, that of
+    /// jt_optimizer_create; params are numbered through all groups. Errors: as jt_optimizer_create. Threads: the context's.
+    pub fn jt_optimizer_add_group(ctx: *mut jt_context, optimizer: *mut jt_optimizer, attrs: *const jt_attr, attrs_len: usize, params: *const *mut jt_tensor, params_len: usize) -> jt_status;
+    /// Sets the attribute (name, name_len) of a group for the next steps. Another value compiles nothing, unless it becomes 0
+    /// or no longer is: then another update is made, and states that it needs begin with zeros, those that it does not need
+    /// are gone. Errors: JT_E_INVALID (a NULL, no such group or attribute, a value out of range), JT_E_NOMEM.
+    /// Threads: the context's.
+    pub fn jt_optimizer_set_field(ctx: *mut jt_context, optimizer: *mut jt_optimizer, group: usize, name: *const c_char, name_len: usize, value: f64) -> jt_status;
+    /// Records the gradients of loss, which has one element, and one update of every param that loss depends on and that
+    /// requires a gradient; then runs
     /// what was recorded, so that the next step begins with values. loss keeps its value; gradients gathered by
     /// jt_backward are not touched.
-    /// Errors: JT_E_INVALID (a NULL, loss depends on no param), those of jt_grad and of jt_eval. After a failure no step was taken: params, states and
+    /// Errors: JT_E_INVALID (a NULL, loss depends on no param that requires a gradient), those of jt_grad and of jt_eval. After a failure no step was taken: params, states and
     /// the step count are as before, and if loss can be had at all the call may be repeated. Threads: the context's.
     pub fn jt_optimizer_step(ctx: *mut jt_context, optimizer: *mut jt_optimizer, loss: *mut jt_tensor) -> jt_status;
-    /// The same with gradients of the caller's: grads_len == number of params, in their order; NULL leaves one as it is.
+    /// The same, but the graph of loss may be walked again, as with JT_GRAD_RETAIN_GRAPH. Errors and threads: as
+    /// jt_optimizer_step.
+    pub fn jt_optimizer_step_retain_graph(ctx: *mut jt_context, optimizer: *mut jt_optimizer, loss: *mut jt_tensor) -> jt_status;
+    /// One step with gradients of the caller's: grads_len == number of params, in their order; NULL leaves one as it is.
     /// Errors: JT_E_INVALID, JT_E_SHAPE, JT_E_DTYPE, JT_E_WRONG_CONTEXT, and those of jt_eval. Threads: the context's.
     pub fn jt_optimizer_step_grads(ctx: *mut jt_context, optimizer: *mut jt_optimizer, grads: *const *mut jt_tensor, grads_len: usize) -> jt_status;
-    /// Sets the learning rate of the next steps; compiles nothing. Errors: JT_E_INVALID (NULL, negative or NaN).
+    /// Sets the learning rate of all groups for the next steps; compiles nothing. Errors: JT_E_INVALID (NULL, negative or NaN).
     /// Threads: the context's.
     pub fn jt_optimizer_set_lr(ctx: *mut jt_context, optimizer: *mut jt_optimizer, lr: f64) -> jt_status;
-    /// Stores the learning rate in \*out. Errors: JT_E_INVALID (a NULL). Threads: the context's.
+    /// Stores the learning rate of the first group in \*out. Errors: JT_E_INVALID (a NULL). Threads: the context's.
     pub fn jt_optimizer_get_lr(ctx: *mut jt_context, optimizer: *mut jt_optimizer, out: *mut f64) -> jt_status;
     /// The number of tensors that hold the optimiser's state (moments, step count); 0 for NULL. Threads: the context's;
     /// cannot fail.
     pub fn jt_optimizer_state_count(optimizer: *mut jt_optimizer) -> usize;
-    /// State tensor i, for a checkpoint: its name ("m.0": moment m of param 0), valid as long as the optimiser, and a handle
-    /// on its value; assigning to the handle restores it. Each out may be NULL: not wanted.
+    /// State tensor i, for a checkpoint: its name ("mean.0": mean of param 0; "step": how many steps each param took), valid
+    /// until a group is added or a field changes which states there are, and a handle on its value; assigning to the handle restores it. Each out may be NULL: not wanted.
     /// Owns: \*out has one count. Errors: JT_E_INVALID (NULL, no such i). Threads: the context's.
     pub fn jt_optimizer_state(ctx: *mut jt_context, optimizer: *mut jt_optimizer, i: usize, out_name: *mut *const c_char, out: *mut *mut jt_tensor) -> jt_status;
     /// Learning rate of `step` of `steps` on half a cosine from lr to lr_end; lr_end from `steps` on. Any thread; cannot

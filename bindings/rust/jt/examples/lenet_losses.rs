@@ -19,7 +19,7 @@ fn main() -> jt::Result<()> {
     let y = ctx.tensor(&labels, &[32])?;
     let mut adam = optim::Adam::new().lr(0.002).build(&net.parameters()?)?;
     for _ in 0..50 {
-        let loss = net.forward(&x).cross_entropy(&y);
+        let loss = net.forward(&x).cross_entropy(&y, None, -100, "mean", 0.0);
         adam.step(&loss)?;
         println!("{:016x}", loss.item()?.to_bits());
     }

@@ -69,7 +69,7 @@ fn main() -> Result<()> {
         let begin = Instant::now();
         for (i, batch) in batches.epoch().take(per_epoch).enumerate() {
             let batch = batch?;
-            let loss = net.forward(&pictures(&batch[0])).cross_entropy(&batch[1]);
+            let loss = net.forward(&pictures(&batch[0])).cross_entropy(&batch[1], None, -100, "mean", 0.0);
             let step = epoch * per_epoch as i64 + i as i64;
             adam.set_lr(optim::cosine(lr, 0.0, step, epochs * per_epoch as i64))?;
             adam.step(&loss)?;

@@ -234,7 +234,7 @@ impl Tensor {
     ///
     /// Shapes: x of any shape; the result has it too.
     ///
-    /// Dtypes: every dtype but bool.
+    /// Dtypes: every dtype.
     ///
     /// Result: x's dtype. Gradient: yes.
     ///
@@ -1098,7 +1098,7 @@ impl Tensor {
     ///
     /// Shapes: operands broadcast as in NumPy; the result has the shape they broadcast to.
     ///
-    /// Dtypes: every dtype but bool.
+    /// Dtypes: every dtype.
     ///
     /// Result: the promoted dtype. Gradient: yes.
     ///
@@ -1148,7 +1148,7 @@ impl Tensor {
     ///
     /// Shapes: operands broadcast as in NumPy; the result has the shape they broadcast to.
     ///
-    /// Dtypes: every dtype but bool.
+    /// Dtypes: every dtype.
     ///
     /// Result: the promoted dtype. Gradient: yes.
     ///
@@ -1846,11 +1846,11 @@ impl Tensor {
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// Product over axes; integers widen to 64 bits. Its gradient divides by x.
+    /// Product over axes; integers widen to 64 bits.
     ///
     /// Shapes: x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims.
     ///
-    /// Dtypes: every dtype but bool.
+    /// Dtypes: every dtype.
     ///
     /// Result: x's dtype; signed integers and bool become i64, unsigned ones u64. Gradient: yes.
     ///
@@ -2775,11 +2775,11 @@ impl Tensor {
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// Mean over rows of -log_softmax(x)\[row, label\[row\]\], x \[N,C\], label \[N\] of an integer dtype; 0-d. A label outside 0..C-1 is JT_E_INDEX.
+    /// -weight\[label\] \* log_softmax(x) at label along axis 1 (of x \[C\]: axis 0), a share label_smoothing of it spread over the classes; rows labelled ignore_index count nothing, another label outside 0..C-1 is JT_E_INDEX. reduction: mean over the weights, sum, none. label: of an integer dtype, or probabilities of x's shape.
     ///
-    /// Shapes: x \[N,C\], label \[N\] -\> \[\].
+    /// Shapes: x \[N,C,..\] or \[C\], label \[N,..\] or \[\] (probabilities: x's shape), weight \[C\] -\> \[\], or label's shape with reduction none.
     ///
-    /// Dtypes: x of a float dtype, label of an integer dtype.
+    /// Dtypes: x and weight of float dtypes, label of an integer dtype or of a float dtype.
     ///
     /// Result: x's dtype. Gradient: yes.
     ///
@@ -2787,22 +2787,22 @@ impl Tensor {
     /// Where [`Tensor::try_cross_entropy`] returns an error.
     #[track_caller]
     #[inline]
-    pub fn cross_entropy<'a>(&self, label: impl Into<Operand<'a>>) -> Tensor {
-        or_panic(self.try_cross_entropy(label))
+    pub fn cross_entropy<'a>(&self, label: impl Into<Operand<'a>>, weight: Option<&Tensor>, ignore_index: i64, reduction: &str, label_smoothing: f64) -> Tensor {
+        or_panic(self.try_cross_entropy(label, weight, ignore_index, reduction, label_smoothing))
     }
     /// [`Tensor::cross_entropy`], with an error in place of a panic.
     #[inline]
-    pub fn try_cross_entropy<'a>(&self, label: impl Into<Operand<'a>>) -> Result<Tensor> {
+    pub fn try_cross_entropy<'a>(&self, label: impl Into<Operand<'a>>, weight: Option<&Tensor>, ignore_index: i64, reduction: &str, label_smoothing: f64) -> Result<Tensor> {
         let label = label.into().beside(self)?;
         let mut out0 = ptr::null_mut();
         // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
-        let status = unsafe { sys::jt_cross_entropy(self.context_raw(), self.raw(), label.raw(), &mut out0) };
+        let status = unsafe { sys::jt_cross_entropy(self.context_raw(), self.raw(), label.raw(), raw_or_null(weight), ignore_index, reduction.as_ptr().cast(), reduction.len(), label_smoothing, &mut out0) };
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// Mean of (x - y)^2 over all elements; 0-d.
+    /// (x - y)^2; reduction: mean over all elements, sum, none.
     ///
-    /// Shapes: x and y of one shape -\> \[\].
+    /// Shapes: x and y of one shape -\> \[\], or that shape with reduction none.
     ///
     /// Dtypes: float dtypes, the same for both.
     ///
@@ -2812,20 +2812,20 @@ impl Tensor {
     /// Where [`Tensor::try_mse_loss`] returns an error.
     #[track_caller]
     #[inline]
-    pub fn mse_loss<'a>(&self, y: impl Into<Operand<'a>>) -> Tensor {
-        or_panic(self.try_mse_loss(y))
+    pub fn mse_loss<'a>(&self, y: impl Into<Operand<'a>>, reduction: &str) -> Tensor {
+        or_panic(self.try_mse_loss(y, reduction))
     }
     /// [`Tensor::mse_loss`], with an error in place of a panic.
     #[inline]
-    pub fn try_mse_loss<'a>(&self, y: impl Into<Operand<'a>>) -> Result<Tensor> {
+    pub fn try_mse_loss<'a>(&self, y: impl Into<Operand<'a>>, reduction: &str) -> Result<Tensor> {
         let y = y.into().beside(self)?;
         let mut out0 = ptr::null_mut();
         // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
-        let status = unsafe { sys::jt_mse_loss(self.context_raw(), self.raw(), y.raw(), &mut out0) };
+        let status = unsafe { sys::jt_mse_loss(self.context_raw(), self.raw(), y.raw(), reduction.as_ptr().cast(), reduction.len(), &mut out0) };
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// x \* (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016).
+    /// x \* (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016); approximate tanh: gelu_tanh.
     ///
     /// Shapes: x of any shape; the result has it too.
     ///
@@ -2837,15 +2837,15 @@ impl Tensor {
     /// Where [`Tensor::try_gelu`] returns an error.
     #[track_caller]
     #[inline]
-    pub fn gelu(&self) -> Tensor {
-        or_panic(self.try_gelu())
+    pub fn gelu(&self, approximate: &str) -> Tensor {
+        or_panic(self.try_gelu(approximate))
     }
     /// [`Tensor::gelu`], with an error in place of a panic.
     #[inline]
-    pub fn try_gelu(&self) -> Result<Tensor> {
+    pub fn try_gelu(&self, approximate: &str) -> Result<Tensor> {
         let mut out0 = ptr::null_mut();
         // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
-        let status = unsafe { sys::jt_gelu(self.context_raw(), self.raw(), &mut out0) };
+        let status = unsafe { sys::jt_gelu(self.context_raw(), self.raw(), approximate.as_ptr().cast(), approximate.len(), &mut out0) };
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
@@ -2873,7 +2873,7 @@ impl Tensor {
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// log(1 + exp(x)), without overflow.
+    /// log(1 + exp(beta \* x)) / beta, without overflow; x where beta \* x \> threshold.
     ///
     /// Shapes: x of any shape; the result has it too.
     ///
@@ -2885,15 +2885,15 @@ impl Tensor {
     /// Where [`Tensor::try_softplus`] returns an error.
     #[track_caller]
     #[inline]
-    pub fn softplus(&self) -> Tensor {
-        or_panic(self.try_softplus())
+    pub fn softplus(&self, beta: f64, threshold: f64) -> Tensor {
+        or_panic(self.try_softplus(beta, threshold))
     }
     /// [`Tensor::softplus`], with an error in place of a panic.
     #[inline]
-    pub fn try_softplus(&self) -> Result<Tensor> {
+    pub fn try_softplus(&self, beta: f64, threshold: f64) -> Result<Tensor> {
         let mut out0 = ptr::null_mut();
         // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
-        let status = unsafe { sys::jt_softplus(self.context_raw(), self.raw(), &mut out0) };
+        let status = unsafe { sys::jt_softplus(self.context_raw(), self.raw(), beta, threshold, &mut out0) };
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
@@ -3211,7 +3211,7 @@ impl Tensor {
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// index; JT_E_INDEX where what is computed from it has an element outside 0..size-1 (negative: -size..size-1); the message begins with who.
+    /// index; JT_E_INDEX where what is computed from it has an element outside 0..size-1 (negative: -size..size-1); `ignored` may stand among them; the message begins with who.
     ///
     /// Shapes: index of any shape; the result has it too.
     ///
@@ -3223,15 +3223,15 @@ impl Tensor {
     /// Where [`Tensor::try_check_index`] returns an error.
     #[track_caller]
     #[inline]
-    pub fn check_index(&self, size: i64, negative: bool, who: &str) -> Tensor {
-        or_panic(self.try_check_index(size, negative, who))
+    pub fn check_index(&self, size: i64, negative: bool, who: &str, ignored: i64) -> Tensor {
+        or_panic(self.try_check_index(size, negative, who, ignored))
     }
     /// [`Tensor::check_index`], with an error in place of a panic.
     #[inline]
-    pub fn try_check_index(&self, size: i64, negative: bool, who: &str) -> Result<Tensor> {
+    pub fn try_check_index(&self, size: i64, negative: bool, who: &str, ignored: i64) -> Result<Tensor> {
         let mut out0 = ptr::null_mut();
         // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
-        let status = unsafe { sys::jt_check_index(self.context_raw(), self.raw(), size, i32::from(negative), who.as_ptr().cast(), who.len(), &mut out0) };
+        let status = unsafe { sys::jt_check_index(self.context_raw(), self.raw(), size, i32::from(negative), who.as_ptr().cast(), who.len(), ignored, &mut out0) };
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
@@ -3259,7 +3259,7 @@ impl Tensor {
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// Variance over axes: the mean of (x - mean(x))^2, divided by count - correction.
+    /// Variance over axes: the sum of (x - mean(x))^2 over count - correction, or over 0 where that is negative.
     ///
     /// Shapes: x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims.
     ///
@@ -3280,6 +3280,54 @@ impl Tensor {
         let mut out0 = ptr::null_mut();
         // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
         let status = unsafe { sys::jt_var(self.context_raw(), self.raw(), axes.as_ptr(), axes.len(), i32::from(keepdims), correction, &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// Standard deviation over axes: the square root of var.
+    ///
+    /// Shapes: x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims.
+    ///
+    /// Dtypes: every dtype; integers and bool become f32.
+    ///
+    /// Result: x's dtype, f32 for integers and bool. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_std`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn std(&self, axes: &[i64], keepdims: bool, correction: i64) -> Tensor {
+        or_panic(self.try_std(axes, keepdims, correction))
+    }
+    /// [`Tensor::std`], with an error in place of a panic.
+    #[inline]
+    pub fn try_std(&self, axes: &[i64], keepdims: bool, correction: i64) -> Result<Tensor> {
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_std(self.context_raw(), self.raw(), axes.as_ptr(), axes.len(), i32::from(keepdims), correction, &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// p-norm over axes: sum(\|x\|^p)^(1/p); p inf and -inf: the largest and least \|x\|; p 0: how many are not 0.
+    ///
+    /// Shapes: x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims.
+    ///
+    /// Dtypes: every dtype; integers and bool become f32.
+    ///
+    /// Result: x's dtype, f32 for integers and bool. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_norm`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn norm(&self, p: f64, axes: &[i64], keepdims: bool) -> Tensor {
+        or_panic(self.try_norm(p, axes, keepdims))
+    }
+    /// [`Tensor::norm`], with an error in place of a panic.
+    #[inline]
+    pub fn try_norm(&self, p: f64, axes: &[i64], keepdims: bool) -> Result<Tensor> {
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_norm(self.context_raw(), self.raw(), p, axes.as_ptr(), axes.len(), i32::from(keepdims), &mut out0) };
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
@@ -3381,11 +3429,11 @@ impl Tensor {
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// -x at label along axis 1; x \[N,C,..\], label \[N,..\] of an integer dtype; a label outside 0..C-1 is JT_E_INDEX.
+    /// -weight\[label\] \* x at label along axis 1 (of x \[C\]: axis 0), label of an integer dtype; rows labelled ignore_index count nothing, another label outside 0..C-1 is JT_E_INDEX. reduction: mean over the weights, sum, none.
     ///
-    /// Shapes: x \[N,C,..\], label \[N,..\] -\> \[N,..\].
+    /// Shapes: x \[N,C,..\] or \[C\], label \[N,..\] or \[\], weight \[C\] -\> \[\], or label's shape with reduction none.
     ///
-    /// Dtypes: x of a float dtype, label of an integer dtype.
+    /// Dtypes: x and weight of float dtypes, label of an integer dtype.
     ///
     /// Result: x's dtype. Gradient: yes.
     ///
@@ -3393,24 +3441,24 @@ impl Tensor {
     /// Where [`Tensor::try_nll`] returns an error.
     #[track_caller]
     #[inline]
-    pub fn nll<'a>(&self, label: impl Into<Operand<'a>>) -> Tensor {
-        or_panic(self.try_nll(label))
+    pub fn nll<'a>(&self, label: impl Into<Operand<'a>>, weight: Option<&Tensor>, ignore_index: i64, reduction: &str) -> Tensor {
+        or_panic(self.try_nll(label, weight, ignore_index, reduction))
     }
     /// [`Tensor::nll`], with an error in place of a panic.
     #[inline]
-    pub fn try_nll<'a>(&self, label: impl Into<Operand<'a>>) -> Result<Tensor> {
+    pub fn try_nll<'a>(&self, label: impl Into<Operand<'a>>, weight: Option<&Tensor>, ignore_index: i64, reduction: &str) -> Result<Tensor> {
         let label = label.into().beside(self)?;
         let mut out0 = ptr::null_mut();
         // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
-        let status = unsafe { sys::jt_nll(self.context_raw(), self.raw(), label.raw(), &mut out0) };
+        let status = unsafe { sys::jt_nll(self.context_raw(), self.raw(), label.raw(), raw_or_null(weight), ignore_index, reduction.as_ptr().cast(), reduction.len(), &mut out0) };
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// -(y \* log(x) + (1 - y) \* log(1 - x)), each logarithm at least -100; no mean is taken.
+    /// -(y \* log(x) + (1 - y) \* log(1 - x)) \* weight, each logarithm at least -100; reduction: mean, sum, none.
     ///
-    /// Shapes: x and y of one shape; the result has it too.
+    /// Shapes: x and y of one shape, weight and pos_weight of one that broadcasts to it -\> \[\], or x's shape with reduction none.
     ///
-    /// Dtypes: float dtypes, the same for both.
+    /// Dtypes: float dtypes, the same for x and y.
     ///
     /// Result: x's dtype. Gradient: yes.
     ///
@@ -3418,24 +3466,24 @@ impl Tensor {
     /// Where [`Tensor::try_bce`] returns an error.
     #[track_caller]
     #[inline]
-    pub fn bce<'a>(&self, y: impl Into<Operand<'a>>) -> Tensor {
-        or_panic(self.try_bce(y))
+    pub fn bce<'a>(&self, y: impl Into<Operand<'a>>, weight: Option<&Tensor>, reduction: &str) -> Tensor {
+        or_panic(self.try_bce(y, weight, reduction))
     }
     /// [`Tensor::bce`], with an error in place of a panic.
     #[inline]
-    pub fn try_bce<'a>(&self, y: impl Into<Operand<'a>>) -> Result<Tensor> {
+    pub fn try_bce<'a>(&self, y: impl Into<Operand<'a>>, weight: Option<&Tensor>, reduction: &str) -> Result<Tensor> {
         let y = y.into().beside(self)?;
         let mut out0 = ptr::null_mut();
         // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
-        let status = unsafe { sys::jt_bce(self.context_raw(), self.raw(), y.raw(), &mut out0) };
+        let status = unsafe { sys::jt_bce(self.context_raw(), self.raw(), y.raw(), raw_or_null(weight), reduction.as_ptr().cast(), reduction.len(), &mut out0) };
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// bce(sigmoid(x), y), without overflow; no mean is taken.
+    /// bce(sigmoid(x), y) \* weight, without overflow; pos_weight multiplies y's part; reduction: mean, sum, none.
     ///
-    /// Shapes: x and y of one shape; the result has it too.
+    /// Shapes: x and y of one shape, weight and pos_weight of one that broadcasts to it -\> \[\], or x's shape with reduction none.
     ///
-    /// Dtypes: float dtypes, the same for both.
+    /// Dtypes: float dtypes, the same for x and y.
     ///
     /// Result: x's dtype. Gradient: yes.
     ///
@@ -3443,22 +3491,22 @@ impl Tensor {
     /// Where [`Tensor::try_bce_with_logits`] returns an error.
     #[track_caller]
     #[inline]
-    pub fn bce_with_logits<'a>(&self, y: impl Into<Operand<'a>>) -> Tensor {
-        or_panic(self.try_bce_with_logits(y))
+    pub fn bce_with_logits<'a>(&self, y: impl Into<Operand<'a>>, weight: Option<&Tensor>, pos_weight: Option<&Tensor>, reduction: &str) -> Tensor {
+        or_panic(self.try_bce_with_logits(y, weight, pos_weight, reduction))
     }
     /// [`Tensor::bce_with_logits`], with an error in place of a panic.
     #[inline]
-    pub fn try_bce_with_logits<'a>(&self, y: impl Into<Operand<'a>>) -> Result<Tensor> {
+    pub fn try_bce_with_logits<'a>(&self, y: impl Into<Operand<'a>>, weight: Option<&Tensor>, pos_weight: Option<&Tensor>, reduction: &str) -> Result<Tensor> {
         let y = y.into().beside(self)?;
         let mut out0 = ptr::null_mut();
         // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
-        let status = unsafe { sys::jt_bce_with_logits(self.context_raw(), self.raw(), y.raw(), &mut out0) };
+        let status = unsafe { sys::jt_bce_with_logits(self.context_raw(), self.raw(), y.raw(), raw_or_null(weight), raw_or_null(pos_weight), reduction.as_ptr().cast(), reduction.len(), &mut out0) };
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// With d = \|x - y\|: d^2 / (2 \* beta) where d \< beta, else d - beta / 2; no mean is taken.
+    /// With d = \|x - y\|: d^2 / (2 \* beta) where d \< beta, else d - beta / 2; reduction: mean, sum, none.
     ///
-    /// Shapes: x and y of one shape; the result has it too.
+    /// Shapes: x and y of one shape -\> \[\], or that shape with reduction none.
     ///
     /// Dtypes: float dtypes, the same for both.
     ///
@@ -3468,22 +3516,22 @@ impl Tensor {
     /// Where [`Tensor::try_smooth_l1`] returns an error.
     #[track_caller]
     #[inline]
-    pub fn smooth_l1<'a>(&self, y: impl Into<Operand<'a>>, beta: f64) -> Tensor {
-        or_panic(self.try_smooth_l1(y, beta))
+    pub fn smooth_l1<'a>(&self, y: impl Into<Operand<'a>>, beta: f64, reduction: &str) -> Tensor {
+        or_panic(self.try_smooth_l1(y, beta, reduction))
     }
     /// [`Tensor::smooth_l1`], with an error in place of a panic.
     #[inline]
-    pub fn try_smooth_l1<'a>(&self, y: impl Into<Operand<'a>>, beta: f64) -> Result<Tensor> {
+    pub fn try_smooth_l1<'a>(&self, y: impl Into<Operand<'a>>, beta: f64, reduction: &str) -> Result<Tensor> {
         let y = y.into().beside(self)?;
         let mut out0 = ptr::null_mut();
         // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
-        let status = unsafe { sys::jt_smooth_l1(self.context_raw(), self.raw(), y.raw(), beta, &mut out0) };
+        let status = unsafe { sys::jt_smooth_l1(self.context_raw(), self.raw(), y.raw(), beta, reduction.as_ptr().cast(), reduction.len(), &mut out0) };
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// With d = \|x - y\|: d^2 / 2 where d \< delta, else delta \* (d - delta / 2); no mean is taken.
+    /// With d = \|x - y\|: d^2 / 2 where d \< delta, else delta \* (d - delta / 2); reduction: mean, sum, none.
     ///
-    /// Shapes: x and y of one shape; the result has it too.
+    /// Shapes: x and y of one shape -\> \[\], or that shape with reduction none.
     ///
     /// Dtypes: float dtypes, the same for both.
     ///
@@ -3493,22 +3541,22 @@ impl Tensor {
     /// Where [`Tensor::try_huber`] returns an error.
     #[track_caller]
     #[inline]
-    pub fn huber<'a>(&self, y: impl Into<Operand<'a>>, delta: f64) -> Tensor {
-        or_panic(self.try_huber(y, delta))
+    pub fn huber<'a>(&self, y: impl Into<Operand<'a>>, delta: f64, reduction: &str) -> Tensor {
+        or_panic(self.try_huber(y, delta, reduction))
     }
     /// [`Tensor::huber`], with an error in place of a panic.
     #[inline]
-    pub fn try_huber<'a>(&self, y: impl Into<Operand<'a>>, delta: f64) -> Result<Tensor> {
+    pub fn try_huber<'a>(&self, y: impl Into<Operand<'a>>, delta: f64, reduction: &str) -> Result<Tensor> {
         let y = y.into().beside(self)?;
         let mut out0 = ptr::null_mut();
         // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
-        let status = unsafe { sys::jt_huber(self.context_raw(), self.raw(), y.raw(), delta, &mut out0) };
+        let status = unsafe { sys::jt_huber(self.context_raw(), self.raw(), y.raw(), delta, reduction.as_ptr().cast(), reduction.len(), &mut out0) };
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
-    /// y \* (log(y) - x), x being logarithms of probabilities; log_target: y too; no mean is taken.
+    /// y \* (log(y) - x), x being logarithms of probabilities; log_target: y too; reduction: mean, sum, none, batchmean (the sum over the extent of axis 0).
     ///
-    /// Shapes: x and y of one shape; the result has it too.
+    /// Shapes: x and y of one shape -\> \[\], or that shape with reduction none.
     ///
     /// Dtypes: float dtypes, the same for both.
     ///
@@ -3518,16 +3566,16 @@ impl Tensor {
     /// Where [`Tensor::try_kl_div`] returns an error.
     #[track_caller]
     #[inline]
-    pub fn kl_div<'a>(&self, y: impl Into<Operand<'a>>, log_target: bool) -> Tensor {
-        or_panic(self.try_kl_div(y, log_target))
+    pub fn kl_div<'a>(&self, y: impl Into<Operand<'a>>, log_target: bool, reduction: &str) -> Tensor {
+        or_panic(self.try_kl_div(y, log_target, reduction))
     }
     /// [`Tensor::kl_div`], with an error in place of a panic.
     #[inline]
-    pub fn try_kl_div<'a>(&self, y: impl Into<Operand<'a>>, log_target: bool) -> Result<Tensor> {
+    pub fn try_kl_div<'a>(&self, y: impl Into<Operand<'a>>, log_target: bool, reduction: &str) -> Result<Tensor> {
         let y = y.into().beside(self)?;
         let mut out0 = ptr::null_mut();
         // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
-        let status = unsafe { sys::jt_kl_div(self.context_raw(), self.raw(), y.raw(), i32::from(log_target), &mut out0) };
+        let status = unsafe { sys::jt_kl_div(self.context_raw(), self.raw(), y.raw(), i32::from(log_target), reduction.as_ptr().cast(), reduction.len(), &mut out0) };
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }

@@ -4,6 +4,7 @@
 //! # use jt::{optim, Context, DType, Runtime};
 //! # let ctx = Context::new(&Runtime::new()?)?;
 //! let x = ctx.ones(&[2], DType::F32)?;
+//! x.set_requires_grad(true)?;
 //! let mut sgd = optim::SGD::new().lr(0.25).build(&[x.clone()])?;
 //! sgd.step(&(&x * &x).sum(&[], false))?;
 //! assert_eq!(x.to_vec::<f32>()?, [0.5, 0.5]);
@@ -19,7 +20,7 @@ use crate::{sys, Result, Tensor};
 macro_rules! optimizer {
     ($name:ident, $kind:literal) => {
         impl $name {
-            /// Makes it for these parameters, which require a gradient from now on.
+            /// Makes it for these parameters; one that requires no gradient stays as it is, until it does.
             pub fn build(&self, params: &[crate::Tensor]) -> crate::Result<super::Optimizer> {
                 super::Optimizer::of_fields($kind, &self.fields, params)
             }

@@ -12,7 +12,7 @@ public class Optimizer extends Handle {
    * The optimiser of a kind.
    * @param kind a name of the table: sgd, adam, ..
    * @param fields its fields by name
-   * @param params tensors of float dtypes; from now on they require a gradient
+   * @param params tensors of float dtypes; one that requires no gradient stays as it is
    */
   public Optimizer(String kind, Fields fields, List<Tensor> params) {
     super(contextOf(params), create(kind, fields, params), Native::optimizer_release);

@@ -210,7 +210,7 @@ class CodeOp : public CustomOp {
     auto add = [&](const HostView& v) {
       pointers.push_back(v.data);
       const Shape& s = v.type->shape;
-      numbers.insert(numbers.end(), s.dims, s.dims + s.rank);
+      numbers.insert(numbers.end(), s.numbers(), s.numbers() + s.rank);
       int64_t strides[kMaxRank], stride = 1;
       for (int i = s.rank; i-- > 0;) strides[i] = stride, stride *= s[i];
       numbers.insert(numbers.end(), strides, strides + s.rank);

@@ -28,16 +28,16 @@ extern "C" int64_t jt_tensor_dim(const jt_tensor* tensor, int32_t axis) {
   if (!tensor) return -1;
   const Shape& shape = unwrap(tensor)->type.shape;
   if (axis < 0) axis += shape.rank;
-  return axis >= 0 && axis < shape.rank ? shape[axis] : -1;
+  return axis >= 0 && axis < shape.rank ? shape[axis].word() : -1;
 }
-extern "C" int64_t jt_tensor_count(const jt_tensor* tensor) { return tensor ? unwrap(tensor)->type.count() : -1; }
+extern "C" int64_t jt_tensor_count(const jt_tensor* tensor) { return tensor ? unwrap(tensor)->type.count().word() : -1; }
 extern "C" jt_dtype jt_tensor_dtype(const jt_tensor* tensor) {
   return tensor ? unwrap(tensor)->type.dtype : JT_DTYPE_FORCE32;
 }
 extern "C" jt_status jt_tensor_get_dims(const jt_tensor* tensor, int64_t* dims, size_t dims_len, size_t* out_len) {
   return guarded("jt_tensor_get_dims", [&] {
     require(tensor, "tensor");
-    std::span<const int64_t> extents = unwrap(tensor)->type.shape.extents();
+    auto extents = unwrap(tensor)->type.shape.extents();
     if (out_len) *out_len = extents.size();
     if (!dims) return;
     if (dims_len < extents.size()) fail(JT_E_INVALID, "dims has room for ", dims_len, " extents, there are ", extents.size());
@@ -102,7 +102,7 @@ extern "C" jt_status jt_ones(jt_context* ctx, const int64_t* dims, size_t dims_l
 extern "C" jt_status jt_full_like(jt_context* ctx, jt_tensor* like, double value, jt_tensor** out) {
   return making("jt_full_like", ctx, out, [&](Context& c) {
     const Type& type = operand(c, "like", like).type();
-    return filled(c, type.dtype, type.shape.dims, size_t(type.shape.rank), value);
+    return filled(c, type.dtype, type.shape.numbers(), size_t(type.shape.rank), value);
   });
 }
 

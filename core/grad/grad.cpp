@@ -30,7 +30,7 @@ bool carries_gradient(Ref r) { return is_float(r.dtype()) && r.node->flags & (kG
 // The same value with the unit flags of `shape`: an expand clears a flag, a sum over one element sets it.
 Value with_units(const Value& v, const Shape& shape) {
   uint8_t lost = v.shape().units & ~shape.units, missing = shape.units & ~v.shape().units;
-  int64_t list[kMaxRank];
+  Dim list[kMaxRank];
   size_t n = 0;
   Value out = v;
   if (lost) {

@@ -54,7 +54,7 @@ Value or_inf(const Value& v) { return where(equal(v, 0), std::numeric_limits<dou
 
 // ---- reduce rows -----------------------------------------------------------------------------------------------------
 
-std::span<const int64_t> reduced_axes(const Node* node) { return node->ints(signature(node->op).attr_at("axes")); }
+std::span<const Dim> reduced_axes(const Node* node) { return node->ints(signature(node->op).attr_at("axes")); }
 
 // A value of the result's shape, repeated along the reduced axes.
 Value spread_back(const Node* node, const Value& v) {
@@ -69,19 +69,19 @@ Value shared_among(const Node* node, const Value& mask, const Value& dz) {
   return where(mask, spread_back(node, cast(cast(dz, computed) / count, dz.dtype())), 0);
 }
 
-Value columns(const Value& x, int64_t from, int64_t to) {
-  int64_t starts[] = {0, from}, stops[] = {x.shape()[0], to};
+Value columns(const Value& x, Dim from, Dim to) {
+  Dim starts[] = {0, from}, stops[] = {x.shape()[0], to};
   return slice(x, starts, stops);
 }
 
 // For each element of a row of x the product of the row's others, without a division, so that zeros are like any other
 // number, also for gradients of gradients: what a half needs from outside, times its partner in the other half.
 Value products_of_others(const Value& x) {
-  int64_t n = x.shape()[1], half = (n + 1) / 2;
+  Dim n = x.shape()[1], half = (n + 1) / 2;
   if (n < 2) return fill(x, 1);
   Value even = x;
   if (n % 2) {
-    int64_t before[] = {0, 0}, after[] = {0, 1};
+    Dim before[] = {0, 0}, after[] = {0, 1};
     even = call(Op::pad, {x}, Attrs().add_ints(before).add_ints(after).add_real(1));
   }
   Value left = columns(even, 0, half), right = columns(even, half, 2 * half);
@@ -95,7 +95,7 @@ Value times_other_factors(const Node* node, const Value& dz) {
   const Value x = node->inputs()[0];
   const Shape& shape = x.shape();
   uint32_t reduced = axis_set(node->ints(0));
-  int64_t order[kMaxRank], back[kMaxRank], rows = 1, columns = 1;
+  Dim order[kMaxRank], back[kMaxRank], rows = 1, columns = 1;
   size_t n = 0;
   for (uint32_t pass : {0u, 1u})
     for (int i = 0; i < shape.rank; i++)
@@ -126,7 +126,7 @@ void reshape_grad(GradStep& s) { s.dx[0] = reshape(s.dz[0], shape_of(s, 0)); }
 
 void transpose_grad(GradStep& s) {
   auto axes = s.node->ints(0);
-  int64_t inverse[kMaxRank];
+  Dim inverse[kMaxRank];
   for (size_t i = 0; i < axes.size(); i++) inverse[axes[i]] = int64_t(i);
   s.dx[0] = transpose(s.dz[0], {inverse, axes.size()});
 }
@@ -136,7 +136,7 @@ void expand_grad(GradStep& s) {
   const Shape& x = shape_of(s, 0);
   auto wanted = s.node->ints(0);
   int lead = int(wanted.size()) - x.rank;
-  int64_t axes[kMaxRank];
+  Dim axes[kMaxRank];
   size_t n = 0;
   for (int i = 0; i < int(wanted.size()); i++) {
     bool is_repeated = i < lead || (wanted[i] != -1 && (x.is_unit(i - lead) || x[i - lead] != wanted[i]));
@@ -146,8 +146,8 @@ void expand_grad(GradStep& s) {
   s.dx[0] = reshape(total, x);
 }
 
-bool has_steps(std::span<const int64_t> steps) {
-  for (int64_t step : steps)
+bool has_steps(std::span<const Dim> steps) {
+  for (Dim step : steps)
     if (step != 1) return true;
   return false;
 }
@@ -159,16 +159,16 @@ void slice_grad(GradStep& s) {
     s.dx[0] = call(Op::update, {zeros_like(s.node->inputs()[0]), s.dz[0]}, Attrs().add_ints(starts).add_ints(steps));
     return;
   }
-  int64_t after[kMaxRank];
+  Dim after[kMaxRank];
   for (int i = 0; i < x.rank; i++) after[i] = x[i] - starts[i] - z[i];
   s.dx[0] = call(Op::pad, {s.dz[0]}, Attrs().add_ints(starts).add_ints({after, size_t(x.rank)}).add_real(0));
 }
 
 // The box of `shape` elements that begins at starts.
-Value box(const Value& v, std::span<const int64_t> starts, const Shape& shape, std::span<const int64_t> steps = {}) {
-  int64_t stops[kMaxRank];
+Value box(const Value& v, std::span<const Dim> starts, const Shape& shape, std::span<const Dim> steps = {}) {
+  Dim stops[kMaxRank];
   for (int i = 0; i < shape.rank; i++) {
-    int64_t step = steps.empty() ? 1 : steps[i];
+    Dim step = steps.empty() ? Dim(1) : steps[i];
     stops[i] = shape[i] ? starts[i] + (shape[i] - 1) * step + 1 : starts[i];
   }
   return slice(v, starts, {stops, size_t(shape.rank)}, steps);
@@ -198,7 +198,7 @@ void windows_grad(GradStep& s) {
 
 void concat_grad(GradStep& s) {
   int axis = int(s.node->integer(0));
-  int64_t starts[kMaxRank] = {};
+  Dim starts[kMaxRank] = {};
   for (int i = 0; i < s.node->n_inputs; i++) {
     const Shape& x = shape_of(s, i);
     if (s.needs[i]) s.dx[i] = box(s.dz[0], {starts, size_t(x.rank)}, x);
@@ -213,7 +213,7 @@ void update_grad(GradStep& s) {
   if (s.needs[1]) s.dx[1] = box(s.dz[0], starts, v.shape(), steps);
 }
 
-Value taken(const Value& x, Ref index, int64_t axis) { return call(Op::take, {x, index}, Attrs().add(axis)); }
+Value taken(const Value& x, Ref index, Dim axis) { return call(Op::take, {x, index}, Attrs().add(axis)); }
 
 void take_grad(GradStep& s) {
   Ref x = s.node->inputs()[0], index = s.node->inputs()[1];
@@ -228,7 +228,7 @@ void scatter_add_grad(GradStep& s) {
 // Gather and scatter along the axis and by the index of a node of either kind.
 struct ByIndex {
   Ref index;
-  int64_t axis;
+  Dim axis;
   Value gather(const Value& x) const { return call(Op::gather, {x, index}, Attrs().add(axis)); }
   Value scatter(const Value& x, const Value& v, std::string_view combine) const {
     return call(Op::scatter, {x, index, v}, Attrs().add(axis).add_string(combine));
@@ -328,7 +328,7 @@ void reindex_reduce_grad(GradStep& s) {
 // An embedding's weight by rows, those of the padding row left out.
 void embedding_grad(GradStep& s) {
   Ref index = s.node->inputs()[0], weight = s.node->inputs()[1];
-  int64_t padding = s.node->integer(0);
+  Dim padding = s.node->integer(0);
   Value rows = s.dz[0];
   if (padding >= 0) {
     Shape column = index.shape();
@@ -344,14 +344,14 @@ void embedding_grad(GradStep& s) {
 void softmax_grad(GradStep& s) {
   DType dtype = s.dz[0].dtype();
   Value z = cast(Ref{s.node, 0}, wide(dtype)), share = cast(s.dz[0], wide(dtype)) * z;
-  int64_t axis = s.node->integer(0);
+  Dim axis = s.node->integer(0);
   s.dx[0] = cast(share - z * sum(share, {&axis, 1}, true), dtype);
 }
 
 void log_softmax_grad(GradStep& s) {
   DType dtype = s.dz[0].dtype();
   Value z = cast(Ref{s.node, 0}, wide(dtype)), dz = cast(s.dz[0], wide(dtype));
-  int64_t axis = s.node->integer(0);
+  Dim axis = s.node->integer(0);
   s.dx[0] = cast(dz - exp(z) * sum(dz, {&axis, 1}, true), dtype);
 }
 
@@ -374,7 +374,7 @@ struct Labelled {
   Value x, label, ignored, weight;  // label: 0 where it is ignored; weight by class, may be absent
   Value share, slope;               // by row: what it weighs, and the gradient of its loss; 0 where it is ignored
 
-  Labelled(const GradStep& s, int64_t ignore_index, std::string_view how) : computed(wide(s.node->inputs()[0].dtype())) {
+  Labelled(const GradStep& s, Dim ignore_index, std::string_view how) : computed(wide(s.node->inputs()[0].dtype())) {
     std::span<const Ref> in = s.node->ins();
     x = cast(in[0], computed), label = cast(in[1], JT_I64);
     if (x.shape().rank == 1) x = reshape(x, Shape{1, x.shape()[0]}), label = reshape(label, Shape{1});
@@ -459,9 +459,9 @@ void std_grad(GradStep& s) {
   DType dtype = s.dz[0].dtype();
   Value x = cast(s.node->inputs()[0], wide(dtype)), z = unrounded(s.node, x), dz = cast(s.dz[0], x.dtype());
   auto axes = reduced_axes(s.node);
-  int64_t n = 1, correction = s.node->integer(2);
-  for (int64_t axis : axes) n *= x.shape()[int(axis)];
-  Value divisor = count(*s.node->owner, x.dtype(), n > correction ? n - correction : 0);
+  Dim n = 1, correction = s.node->integer(2);
+  for (Dim axis : axes) n *= x.shape()[int(axis)];
+  Value divisor = count(*s.node->owner, x.dtype(), n > correction ? n - correction : Dim(0));
   Value centred = x - call(Op::mean, {x}, Attrs().add_ints(axes).add(1));
   s.dx[0] = cast(spread_back(s.node, dz / (divisor * or_inf(z))) * centred, dtype);
 }
@@ -488,7 +488,7 @@ void norm_grad(GradStep& s) {
 // ---- library ---------------------------------------------------------------------------------------------------------
 
 Value matrix_transpose(Ref x) {
-  int64_t axes[kMaxRank];
+  Dim axes[kMaxRank];
   int rank = x.shape().rank;
   for (int i = 0; i < rank; i++) axes[i] = i;
   std::swap(axes[rank - 1], axes[rank - 2]);
@@ -502,8 +502,8 @@ void matmul_grad(GradStep& s) {
 
 // The trilinear form <g, conv2d(x, w)> has three partial derivatives, each linear in the other two operands.
 struct Convolution {
-  std::span<const int64_t> stride, padding, dilation;
-  int64_t groups, channels_last;
+  std::span<const Dim> stride, padding, dilation;
+  Dim groups, channels_last;
   explicit Convolution(const Node* n)
       : stride(n->ints(attr_at(n, "stride"))), padding(n->ints(attr_at(n, "padding"))), dilation(n->ints(attr_at(n, "dilation"))),
         groups(n->integer(attr_at(n, "groups"))), channels_last(n->integer(attr_at(n, "channels_last"))) {}

@@ -32,7 +32,7 @@ struct Scalar {
 // A result that tells of an index: 0 where every element is inside 0..size-1 (or -size..size-1), else an element that is not.
 struct Guard {
   std::string who;
-  int64_t size = 0;
+  Dim size = 0;
   bool wraps = false, is_unsigned = false;
   [[noreturn]] void fail_with(int64_t found) const;
 };

@@ -23,8 +23,8 @@ JT_BODY(full) {
 JT_BODY(mean) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype));
-  int64_t n = 1;
-  for (int64_t axis : attrs.ints(0)) n *= x.shape()[int(axis)];
+  Dim n = 1;
+  for (Dim axis : attrs.ints(0)) n *= x.shape()[int(axis)];
   return cast(sum(x, attrs.ints(0), attrs.integer(1)) / count(r, x.dtype(), n), result.dtype);
 }
 
@@ -33,18 +33,18 @@ JT_BODY(mean) {
 // A convolution of volumes is one of images: an image for each depth of the result, whose channels are those of the slices
 // under the window, [N * OD, C * KD, H, W].
 struct VolumeConv {
-  std::span<const int64_t> stride, padding, dilation;
-  int64_t groups, channels, kd, depth, out_depth;
+  std::span<const Dim> stride, padding, dilation;
+  Dim groups, channels, kd, depth, out_depth;
   Shape x;  // [N,C,D,H,W]
   VolumeConv(const Attrs& attrs, int first, const Shape& volume, const Shape& w)
       : stride(attrs.ints(first)), padding(attrs.ints(first + 1)), dilation(attrs.ints(first + 2)), groups(attrs.integer(first + 3)),
         channels(volume[1]), kd(w[2]), depth(volume[2] + padding[0] + padding[3]),
         out_depth((depth - dilation[0] * (kd - 1) - 1) / stride[0] + 1), x(volume) {}
 
-  int64_t reach() const { return (out_depth - 1) * stride[0] + 1; }  // of the slices that one tap meets
+  Dim reach() const { return (out_depth - 1) * stride[0] + 1; }  // of the slices that one tap meets
   Shape images() const { return {x[0] * out_depth, channels * kd, x[3], x[4]}; }
   Attrs image_attrs(Attrs attrs) const {
-    int64_t around[] = {padding[1], padding[2], padding[4], padding[5]};
+    Dim around[] = {padding[1], padding[2], padding[4], padding[5]};
     return attrs.add_ints(stride.subspan(1)).add_ints(around).add_ints(dilation.subspan(1)).add(groups);
   }
   static Value image_weights(Ref w) {
@@ -52,37 +52,37 @@ struct VolumeConv {
     return reshape(w, Shape{s[0], s[1] * s[2], s[3], s[4]});
   }
   Value to_images(Recorder& r, Ref volume) const {
-    int64_t before[] = {0, 0, padding[0], 0, 0}, after[] = {0, 0, padding[3], 0, 0};
+    Dim before[] = {0, 0, padding[0], 0, 0}, after[] = {0, 0, padding[3], 0, 0};
     Value padded = call(Op::pad, {volume}, Attrs().add_ints(before).add_ints(after).add_real(0));
     Recycling recycling(r.lists);
     List<Value> taps;
     for (int64_t k = 0; k < kd; k++) {
-      int64_t from[] = {0, 0, k * dilation[0], 0, 0}, to[] = {x[0], x[1], k * dilation[0] + reach(), x[3], x[4]};
-      int64_t step[] = {1, 1, stride[0], 1, 1};
+      Dim from[] = {0, 0, k * dilation[0], 0, 0}, to[] = {x[0], x[1], k * dilation[0] + reach(), x[3], x[4]};
+      Dim step[] = {1, 1, stride[0], 1, 1};
       taps.push_back(reshape(slice(padded, from, to, step), Shape{x[0], x[1], 1, out_depth, x[3], x[4]}));
     }
     List<Ref> refs(taps.begin(), taps.end());
     Value all = r.build(Op::concat, refs, Attrs().add(2));
-    int64_t order[] = {0, 3, 1, 2, 4, 5};
+    Dim order[] = {0, 3, 1, 2, 4, 5};
     return reshape(transpose(all, order), images());
   }
   // The adjoint: each slice goes back to the depths it came from.
   Value from_images(const Value& images) const {
-    int64_t order[] = {0, 2, 3, 1, 4, 5};
+    Dim order[] = {0, 2, 3, 1, 4, 5};
     Value taps = transpose(reshape(images, Shape{x[0], out_depth, channels, kd, x[3], x[4]}), order), sum;
     for (int64_t k = 0; k < kd; k++) {
-      int64_t from[] = {0, 0, k, 0, 0, 0}, to[] = {x[0], channels, k + 1, out_depth, x[3], x[4]};
+      Dim from[] = {0, 0, k, 0, 0, 0}, to[] = {x[0], channels, k + 1, out_depth, x[3], x[4]};
       Value part = reshape(slice(taps, from, to), Shape{x[0], channels, out_depth, 1, x[3], x[4]});
-      int64_t none[] = {0, 0, 0, 0, 0, 0}, gap[] = {0, 0, 0, stride[0] - 1, 0, 0};
+      Dim none[] = {0, 0, 0, 0, 0, 0}, gap[] = {0, 0, 0, stride[0] - 1, 0, 0};
       part = call(Op::pad, {part}, Attrs().add_ints(none).add_ints(gap).add_real(0));
       part = reshape(part, Shape{x[0], channels, out_depth * stride[0], x[3], x[4]});
-      int64_t begin[] = {0, 0, 0, 0, 0}, end[] = {x[0], channels, reach(), x[3], x[4]};
+      Dim begin[] = {0, 0, 0, 0, 0}, end[] = {x[0], channels, reach(), x[3], x[4]};
       part = slice(part, begin, end);
-      int64_t before[] = {0, 0, k * dilation[0], 0, 0}, after[] = {0, 0, depth - k * dilation[0] - reach(), 0, 0};
+      Dim before[] = {0, 0, k * dilation[0], 0, 0}, after[] = {0, 0, depth - k * dilation[0] - reach(), 0, 0};
       part = call(Op::pad, {part}, Attrs().add_ints(before).add_ints(after).add_real(0));
       sum = k ? sum + part : part;
     }
-    int64_t begin[] = {0, 0, padding[0], 0, 0}, end[] = {x[0], channels, padding[0] + x[2], x[3], x[4]};
+    Dim begin[] = {0, 0, padding[0], 0, 0}, end[] = {x[0], channels, padding[0] + x[2], x[3], x[4]};
     return slice(sum, begin, end);
   }
 };
@@ -92,7 +92,7 @@ JT_BODY(conv3d) {
   VolumeConv v(attrs, 0, in[0].shape(), in[1].shape());
   Value z = call(Op::conv2d, {v.to_images(r, in[0]), VolumeConv::image_weights(in[1])}, v.image_attrs({}));
   const Shape& s = result.shape;
-  int64_t order[] = {0, 2, 1, 3, 4};
+  Dim order[] = {0, 2, 1, 3, 4};
   return transpose(reshape(z, Shape{s[0], s[2], s[1], s[3], s[4]}), order);
 }
 
@@ -100,7 +100,7 @@ JT_BODY(conv3d_grad_x) {
   JT_UNUSED;
   VolumeConv v(attrs, 1, result.shape, in[1].shape());
   const Shape& s = in[0].shape();
-  int64_t order[] = {0, 2, 1, 3, 4};
+  Dim order[] = {0, 2, 1, 3, 4};
   DType computed = wide(result.dtype);  // the slices' parts are added before they are rounded
   Value dz = reshape(transpose(cast(in[0], computed), order), Shape{s[0] * s[2], s[1], s[3], s[4]});
   Value images = call(Op::conv2d_grad_x, {dz, VolumeConv::image_weights(cast(in[1], computed))}, v.image_attrs(Attrs().add_ints(v.images().extents())));
@@ -111,10 +111,10 @@ JT_BODY(conv3d_grad_x) {
 static Value pooled(Op op, Ref x, const Attrs& attrs, const Shape& out) {
   auto size = attrs.ints(0), stride = attrs.ints(1), pad = attrs.ints(2);
   const Shape& s = x.shape();
-  int64_t around[] = {pad[1], pad[2], pad[4], pad[5]};
+  Dim around[] = {pad[1], pad[2], pad[4], pad[5]};
   Value z = call(op, {reshape(x, Shape{s[0], s[1] * s[2], s[3], s[4]})},
                  Attrs().add_ints(size.subspan(1)).add_ints(stride.subspan(1)).add_ints(around));
-  int64_t tall[] = {size[0], 1}, steps[] = {stride[0], 1}, ends[] = {pad[0], 0, pad[3], 0};
+  Dim tall[] = {size[0], 1}, steps[] = {stride[0], 1}, ends[] = {pad[0], 0, pad[3], 0};
   z = call(op, {reshape(z, Shape{s[0], s[1], s[2], out[3] * out[4]})}, Attrs().add_ints(tall).add_ints(steps).add_ints(ends));
   return reshape(z, out);
 }
@@ -128,21 +128,21 @@ JT_BODY(avg_pool3d) {
 }
 
 // Of no elements there is no maximum, and nothing to centre.
-static Value centred(Ref x, int64_t axis) {
+static Value centred(Ref x, Dim axis) {
   if (x.shape().rank && !x.shape()[int(axis)]) return x;
   return Value(x) - max(x, {&axis, 1}, true);
 }
 
 JT_BODY(softmax) {
   JT_UNUSED;
-  int64_t axis = attrs.integer(0);
+  Dim axis = attrs.integer(0);
   Value x = cast(in[0], wide(result.dtype)), e = exp(centred(x, axis));
   return cast(e / sum(e, {&axis, 1}, true), result.dtype);
 }
 
 JT_BODY(log_softmax) {
   JT_UNUSED;
-  int64_t axis = attrs.integer(0);
+  Dim axis = attrs.integer(0);
   Value x = cast(in[0], wide(result.dtype)), c = centred(x, axis);
   return cast(c - log(sum(exp(c), {&axis, 1}, true)), result.dtype);
 }
@@ -161,7 +161,7 @@ static Value reduced(const Value& each, std::string_view how, const Type& result
 // Rows [N,C,..] with a label [N,..] for each; a single row [C] is one of N = 1.
 struct Labelled {
   Value x, label, ignored, weight;  // label: 0 where it is ignored; weight by class, may be absent
-  Labelled(Recorder& r, std::span<const Ref> in, int64_t ignore_index, DType computed)
+  Labelled(Recorder& r, std::span<const Ref> in, Dim ignore_index, DType computed)
       : x(cast(in[0], computed)), label(cast(in[1], JT_I64)), weight(in.size() > 2 ? cast(in[2], computed) : Value()) {
     if (x.shape().rank == 1) x = reshape(x, Shape{1, x.shape()[0]}), label = reshape(label, Shape{1});
     ignored = equal(label, r.constant_int(JT_I64, ignore_index));
@@ -169,7 +169,7 @@ struct Labelled {
   }
   // -values at the label, along axis 1.
   Value lost(Recorder& r, const Value& values) const {
-    int64_t classes = 1;
+    Dim classes = 1;
     Value column = with_class_axis(label);
     Value hit = equal(iota(r, values.shape(), 1, JT_I64), column);
     return -sum(where(hit, values, 0), {&classes, 1});
@@ -202,7 +202,7 @@ struct Labelled {
 static Value cross_entropy_of_probabilities(Recorder& r, std::span<const Ref> in, double smoothing, std::string_view how, const Type& result) {
   DType computed = wide(result.dtype);
   Value x = cast(in[0], computed), y = cast(in[1], computed);
-  int64_t axis = x.shape().rank > 1, classes = x.shape()[int(axis)];
+  Dim axis = x.shape().rank > 1, classes = x.shape()[int(axis)];
   if (smoothing) y = y * (1 - smoothing) + smoothing / double(classes);
   Value each = call(Op::log_softmax, {x}, Attrs().add(axis)) * y;
   if (in.size() > 2) {
@@ -221,7 +221,7 @@ JT_BODY(cross_entropy) {
   std::string_view how = attrs.string(1);
   if (is_float(in[1].dtype())) return cross_entropy_of_probabilities(r, in, smoothing, how, result);
   Labelled rows(r, in, attrs.integer(0), wide(result.dtype));
-  int64_t classes = 1;
+  Dim classes = 1;
   Value c = centred(rows.x, classes), norm = log(sum(exp(c), {&classes, 1}));
   Value each = norm + rows.lost(r, c);
   if (rows.weight) each = each * rows.weight_of_rows();
@@ -379,7 +379,7 @@ JT_BODY(one_hot) {
 
 // ---- normalisation: sums as mean's, so that a reduction and what follows it are one kernel ---------------------------
 
-static Value mean_over(const Value& x, std::span<const int64_t> axes, bool keepdims) {
+static Value mean_over(const Value& x, std::span<const Dim> axes, bool keepdims) {
   return call(Op::mean, {x}, Attrs().add_ints(axes).add(keepdims));
 }
 
@@ -390,11 +390,10 @@ struct Spread {
     Value x = cast(in, computed);
     centred = x - mean_over(x, attrs.ints(0), true);
     squares = sum(square(centred), attrs.ints(0), attrs.integer(1));
-    int64_t n = 1, correction = attrs.integer(2);
-    for (int64_t axis : attrs.ints(0)) n *= x.shape()[int(axis)];
-    int64_t fewer = 0;  // no difference is that of a count beyond any extent
-    if (__builtin_sub_overflow(n, correction, &fewer)) fewer = INT64_MAX;
-    divisor = count(r, computed, correction < n ? fewer : 0);
+    Dim n = 1, correction = attrs.integer(2);
+    for (Dim axis : attrs.ints(0)) n *= x.shape()[int(axis)];
+    bool is_beyond = correction < -INT64_MAX / 2;  // no difference is that of a count beyond any extent
+    divisor = count(r, computed, is_beyond ? Dim(INT64_MAX) : correction < n ? n - correction : Dim(0));
   }
 };
 
@@ -427,7 +426,7 @@ JT_BODY(norm) {
 }
 
 // (x - mean) / sqrt(var + eps) over these axes.
-static Value normalised(const Value& x, std::span<const int64_t> axes, double eps) {
+static Value normalised(const Value& x, std::span<const Dim> axes, double eps) {
   Value c = x - mean_over(x, axes, true);
   return c * rsqrt(mean_over(square(c), axes, true) + eps);
 }
@@ -441,12 +440,12 @@ static Value scaled(Value y, std::span<const Ref> in, size_t first, const Shape&
 }
 
 struct LastAxes {
-  int64_t list[kMaxRank];
+  Dim list[kMaxRank];
   size_t count;
-  LastAxes(int rank, int64_t n) : count(size_t(n)) {
+  LastAxes(int rank, Dim n) : count(size_t(n)) {
     for (int64_t i = 0; i < n; i++) list[i] = rank - n + i;
   }
-  operator std::span<const int64_t>() const { return {list, count}; }
+  operator std::span<const Dim>() const { return {list, count}; }
 };
 
 JT_BODY(layer_norm) {
@@ -469,7 +468,7 @@ JT_BODY(rms_norm) {
 JT_BODY(group_norm) {
   JT_UNUSED;
   const Shape& x = result.shape;
-  int64_t groups = attrs.integer(0);
+  Dim groups = attrs.integer(0);
   if (!x.count()) {  // nothing to normalise; no channels are as many groups as one likes
     Shape each{x[1]};
     for (int i = 2; i < x.rank; i++) each.push(1);
@@ -540,14 +539,14 @@ JT_BODY(kl_div) {
   return reduced(each, attrs.string(1), result);
 }
 
-static Value random_word(Recorder& r, const Attrs& attrs, int64_t stream) {
+static Value random_word(Recorder& r, const Attrs& attrs, Dim stream) {
   Attrs of;
   of.add_ints(attrs.ints(0)).add(attrs.integer(1)).add(stream).add(attrs.integer(3));
   return r.build(Op::random_bits, {}, of);
 }
 // As many random bits as the dtype has, so that nothing is rounded: none of them is 1. The lower bits of f64 come from a
 // stream 2^62 further, which no caller uses.
-static Value random_unit(Recorder& r, const Attrs& attrs, const Type& result, int64_t stream) {
+static Value random_unit(Recorder& r, const Attrs& attrs, const Type& result, Dim stream) {
   Value bits = random_word(r, attrs, stream);
   auto upper = [&](const Value& word, int n) { return shift_right(word, r.constant_int(JT_I64, 32 - n)); };
   if (result.dtype == JT_F64) {
@@ -566,7 +565,7 @@ JT_BODY(uniform) {
 // The two uniforms come from streams 2s and 2s+1 with the top bit set, which no uniform of the user has.
 JT_BODY(normal) {
   JT_UNUSED;
-  int64_t stream = int64_t(uint64_t(attrs.integer(2)) * 2) | INT64_MIN;
+  Dim stream = int64_t(uint64_t(attrs.integer(2)) * 2) | INT64_MIN;
   Type wide = result;
   if (wide.dtype != JT_F64) wide.dtype = JT_F32;
   Value radius = sqrt(log(1 - random_unit(r, attrs, wide, stream)) * -2);

@@ -28,12 +28,12 @@ static Value converted(Recorder& r, Ref x, DType to) {
 static Value broadcast_to(Recorder& r, Ref x, const Shape& shape) {
   const Shape& from = x.shape();
   int lead = shape.rank - from.rank;
-  bool fits = lead == 0 && same_extents(from, shape);
-  if (fits && !(from.units & ~shape.units)) return x;
-  int64_t wanted[kMaxRank];
+  bool may_fit = lead == 0 && !(from.units & ~shape.units);
+  if (may_fit && same_extents(from, shape)) return x;
+  Dim wanted[kMaxRank];
   for (int i = 0; i < shape.rank; i++) {
-    bool keeps = i >= lead && from[i - lead] == shape[i] && from.is_unit(i - lead) == shape.is_unit(i);
-    wanted[i] = keeps ? -1 : shape[i];
+    bool keeps = i >= lead && same(from[i - lead], shape[i]) && from.is_unit(i - lead) == shape.is_unit(i);
+    wanted[i] = keeps ? Dim(-1) : shape[i];
   }
   Attrs attrs;
   attrs.add_ints({wanted, size_t(shape.rank)});
@@ -108,15 +108,15 @@ static DType library_dtype(DType t) {
 }
 
 static Value with_axis(Recorder& r, Ref x, int axis) {
-  int64_t dims[kMaxRank + 1];
-  for (int i = 0, o = 0; o <= x.shape().rank; o++) dims[o] = o == axis ? 1 : x.shape()[i++];
+  Dim dims[kMaxRank + 1];
+  for (int i = 0, o = 0; o <= x.shape().rank; o++) dims[o] = o == axis ? Dim(1) : x.shape()[i++];
   Attrs attrs;
   attrs.add_ints({dims, size_t(x.shape().rank) + 1});
   return r.record(Op::reshape, {&x, 1}, attrs);
 }
 
 static Value without_axis(Recorder& r, Ref x, int axis) {
-  int64_t dims[kMaxRank];
+  Dim dims[kMaxRank];
   size_t n = 0;
   for (int i = 0; i < x.shape().rank; i++)
     if (i != axis) dims[n++] = x.shape()[i];
@@ -281,7 +281,7 @@ Value apply(Op op, std::initializer_list<Arg> args) {
 }
 
 #define JT_REDUCE(name, ...)                                                        \
-  Value name(Ref x, std::span<const int64_t> axes, bool keepdims) {                 \
+  Value name(Ref x, DimList axes, bool keepdims) {                 \
     return x.node->owner->build(Op::name, {x}, Attrs().add_ints(axes).add(keepdims)); \
   }
 #include "core/ir/ops.def"
@@ -298,17 +298,17 @@ Value reshape(Ref x, const Shape& shape) {
   if (x.shape() == shape) return x;
   return call(Op::reshape, {x}, Attrs().add_ints(shape.extents()));
 }
-Value transpose(Ref x, std::span<const int64_t> axes) { return call(Op::transpose, {x}, Attrs().add_ints(axes)); }
+Value transpose(Ref x, DimList axes) { return call(Op::transpose, {x}, Attrs().add_ints(axes)); }
 Value expand(Ref x, const Shape& shape) { return broadcast_to(*x.node->owner, x, shape); }
-Value slice(Ref x, std::span<const int64_t> starts, std::span<const int64_t> stops, std::span<const int64_t> steps) {
+Value slice(Ref x, DimList starts, DimList stops, DimList steps) {
   return call(Op::slice, {x}, Attrs().add_ints(starts).add_ints(stops).add_ints(steps));
 }
 Value matmul(Ref x, Ref y) { return call(Op::matmul, {x, y}); }
 Value iota(Recorder& recorder, const Shape& shape, int axis, DType dtype) {
   return recorder.build(Op::iota, {}, Attrs().add_ints(shape.extents()).add(axis).add(dtype));
 }
-Value count(Recorder& recorder, DType dtype, int64_t n) {
-  Value c = recorder.constant(dtype, double(n));
+Value count(Recorder& recorder, DType dtype, Dim n) {
+  Value c = n.is_symbolic() ? recorder.constant_bits(dtype, n.word()) : recorder.constant(dtype, double(n.word()));
   c.ref().node->origin = kCount;
   return c;
 }

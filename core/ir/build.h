@@ -27,17 +27,17 @@ Value apply(Op op, std::initializer_list<Arg> args);
 #define JT_UNARY(name, ...) inline Value name(Arg x) { return apply(Op::name, {x}); }
 #define JT_BINARY(name, ...) inline Value name(Arg x, Arg y) { return apply(Op::name, {x, y}); }
 #define JT_TERNARY(name, ...) inline Value name(Arg x, Arg y, Arg w) { return apply(Op::name, {x, y, w}); }
-#define JT_REDUCE(name, ...) Value name(Ref x, std::span<const int64_t> axes = {}, bool keepdims = false);
+#define JT_REDUCE(name, ...) Value name(Ref x, DimList axes = {}, bool keepdims = false);
 #include "core/ir/ops.def"
 
 Value cast(Ref x, DType dtype);
 Value reshape(Ref x, const Shape& shape);      // unit flags follow reshape's rule
-Value transpose(Ref x, std::span<const int64_t> axes = {});
+Value transpose(Ref x, DimList axes = {});
 Value expand(Ref x, const Shape& shape);
-Value slice(Ref x, std::span<const int64_t> starts, std::span<const int64_t> stops, std::span<const int64_t> steps = {});
+Value slice(Ref x, DimList starts, DimList stops, DimList steps = {});
 Value matmul(Ref x, Ref y);
 Value iota(Recorder& recorder, const Shape& shape, int axis, DType dtype);
-Value count(Recorder& recorder, DType dtype, int64_t n);  // how many there are of something: another number is the same structure
+Value count(Recorder& recorder, DType dtype, Dim n);  // how many there are of something: another number is the same structure
 Value fill(Ref like, double value);            // a constant of exactly like's type
 Value zeros_like(Ref like);
 constexpr int64_t kMoreBits = int64_t(1) << 62;  // of a stream of random bits: the one for those beyond the first 32

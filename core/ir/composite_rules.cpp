@@ -128,7 +128,7 @@ static void check_epsilon(const TypeRule& r, int attr) {
 void prelu_type(TypeRule& r) {
   const Shape &x = r.inputs[0].shape(), &weight = r.inputs[1].shape();
   check_float(r, 0), check_same_dtype(r, 0, 1), check_rank(r, 1, 1);
-  int64_t channels = x.rank < 2 ? 1 : x[1];
+  Dim channels = x.rank < 2 ? Dim(1) : x[1];
   if (weight[0] != 1 && weight[0] != channels)
     fail(JT_E_SHAPE, "prelu: weight has ", weight[0], " elements; x ", x, " needs 1 or ", channels);
   r.results[0] = r.inputs[0].type();

@@ -50,7 +50,7 @@ void matmul(const HostValue& x, const HostValue& y, HostValue& z) {
   sums.write_to(z);
 }
 
-std::span<const int64_t> ints(const Node* node, std::string_view attr) { return node->ints(attr_at(node, attr)); }
+std::span<const Dim> ints(const Node* node, std::string_view attr) { return node->ints(attr_at(node, attr)); }
 
 // The extents of images [N,C,H,W], or channels last [N,H,W,C], and the way to their elements.
 struct Images {

@@ -6,9 +6,10 @@
 
 namespace jt {
 
-Attrs& Attrs::add_ints(std::span<const int64_t> values) {
+Attrs& Attrs::add_ints(DimList list) {
+  std::span<const Dim> values = list;
   if (count_ == kMaxAttrs || words() + values.size() > kMaxWords) fail(JT_E_INVALID, "attributes are too long");
-  if (!values.empty()) std::memcpy(words_ + words(), values.data(), values.size() * 8);
+  if (!values.empty()) std::memcpy(static_cast<void*>(words_ + words()), values.data(), values.size() * 8);
   begin_[count_ + 1] = uint8_t(words() + values.size());
   count_++;
   return *this;
@@ -16,20 +17,20 @@ Attrs& Attrs::add_ints(std::span<const int64_t> values) {
 
 Attrs& Attrs::add_string(std::string_view value) {
   size_t n_words = 1 + (value.size() + 7) / 8;
-  int64_t packed[kMaxWords] = {};
+  Dim packed[kMaxWords] = {};
   if (n_words > kMaxWords) fail(JT_E_INVALID, "attribute text of ", value.size(), " bytes is too long");
   packed[0] = int64_t(value.size());
   if (!value.empty()) std::memcpy(packed + 1, value.data(), value.size());
   return add_ints({packed, n_words});
 }
 
-void Attrs::set_ints(int i, std::span<const int64_t> values) {
+void Attrs::set_ints(int i, DimList values) {
   Attrs out;
-  for (int k = 0; k < count_; k++) out.add_ints(k == i ? values : std::as_const(*this).ints(k));
+  for (int k = 0; k < count_; k++) out.add_ints(k == i ? values : DimList(std::as_const(*this).ints(k)));
   *this = out;
 }
 
-Attrs Attrs::unpack(const int64_t* words, const uint8_t* begin, int count) {
+Attrs Attrs::unpack(const Dim* words, const uint8_t* begin, int count) {
   Attrs out;
   out.count_ = uint8_t(count);
   std::memcpy(out.begin_, begin, size_t(count) + 1);

@@ -19,8 +19,8 @@ namespace jt {
 struct Type {
   DType dtype = JT_F32;
   Shape shape;
-  int64_t count() const { return shape.count(); }
-  size_t bytes() const { return size_t(count()) * size_of(dtype); }
+  Dim count() const { return shape.count(); }
+  Dim bytes() const { return count() * int64_t(size_of(dtype)); }
 };
 inline bool operator==(const Type& a, const Type& b) { return a.dtype == b.dtype && a.shape == b.shape; }
 template <TextOut Out>
@@ -41,7 +41,7 @@ struct Ref {
 };
 
 // Attribute values in the order of the signature, packed into words: an int, bool or dtype is a word, a real its bits,
-// ints one word each, a string its length and then its bytes.
+// ints one word each, a string its length and then its bytes. Integers are Dims: those of a recorded node are plain.
 class Attrs {
  public:
   static constexpr int kMaxWords = 160, kMaxAttrs = 8;
@@ -55,34 +55,35 @@ class Attrs {
   }
   int count() const { return count_; }
   int words() const { return begin_[count_]; }
-  const int64_t* data() const { return words_; }
-  std::span<const int64_t> ints(int i) const { return {words_ + begin_[i], size_t(begin_[i + 1] - begin_[i])}; }
-  std::span<int64_t> ints(int i) { return {words_ + begin_[i], size_t(begin_[i + 1] - begin_[i])}; }
+  const Dim* data() const { return words_; }
+  std::span<const Dim> ints(int i) const { return {words_ + begin_[i], size_t(begin_[i + 1] - begin_[i])}; }
+  std::span<Dim> ints(int i) { return {words_ + begin_[i], size_t(begin_[i + 1] - begin_[i])}; }
   int64_t integer(int i) const { return words_[begin_[i]]; }
+  Dim dim(int i) const { return words_[begin_[i]]; }
   double real(int i) const {
     double value;
     std::memcpy(&value, &words_[begin_[i]], 8);
     return value;
   }
   std::string_view string(int i) const {
-    return {reinterpret_cast<const char*>(&words_[begin_[i] + 1]), size_t(words_[begin_[i]])};
+    return {reinterpret_cast<const char*>(&words_[begin_[i] + 1]), size_t(words_[begin_[i]].word())};
   }
-  Attrs& add(int64_t value) { return add_ints({&value, 1}); }
+  Attrs& add(Dim value) { return add_ints({&value, 1}); }
   Attrs& add_real(double value) {
     int64_t bits;
     std::memcpy(&bits, &value, 8);
     return add(bits);
   }
-  Attrs& add_ints(std::span<const int64_t> values);
+  Attrs& add_ints(DimList values);
   Attrs& add_string(std::string_view value);
-  void set_ints(int i, std::span<const int64_t> values);  // of any length
-  static Attrs unpack(const int64_t* words, const uint8_t* begin, int count);
+  void set_ints(int i, DimList values);  // of any length
+  static Attrs unpack(const Dim* words, const uint8_t* begin, int count);
   const uint8_t* begins() const { return begin_; }
 
  private:
   uint8_t count_ = 0;
   uint8_t begin_[kMaxAttrs + 1] = {0};
-  int64_t words_[kMaxWords];
+  Dim words_[kMaxWords];
 };
 
 // The class of a scalar written in the program. Rules look at it, keys hold it, kernels get the value as an argument.
@@ -133,25 +134,26 @@ struct Node {
   std::span<Ref> ins() { return {inputs(), n_inputs}; }
   Result* results() { return reinterpret_cast<Result*>(inputs() + n_slots); }
   const Result* results() const { return reinterpret_cast<const Result*>(inputs() + n_slots); }
-  int64_t* words() { return reinterpret_cast<int64_t*>(results() + n_results); }
+  Dim* words() { return reinterpret_cast<Dim*>(results() + n_results); }
   uint8_t* attr_begins() { return reinterpret_cast<uint8_t*>(words() + n_words); }
   Attrs attrs() const {
     Node* self = const_cast<Node*>(this);
     return Attrs::unpack(self->words(), self->attr_begins(), n_attrs);
   }
-  std::span<const int64_t> ints(int i) const {
+  std::span<const Dim> ints(int i) const {
     Node* self = const_cast<Node*>(this);
     const uint8_t* b = self->attr_begins();
     return {self->words() + b[i], size_t(b[i + 1] - b[i])};
   }
   int64_t integer(int i) const { return ints(i)[0]; }
+  Dim dim(int i) const { return ints(i)[0]; }
   double real(int i) const {
     double value;
     std::memcpy(&value, ints(i).data(), 8);
     return value;
   }
   std::string_view string(int i) const {
-    return {reinterpret_cast<const char*>(ints(i).data() + 1), size_t(ints(i)[0])};
+    return {reinterpret_cast<const char*>(ints(i).data() + 1), size_t(ints(i)[0].word())};
   }
   bool has(NodeFlag f) const { return flags & f; }
   bool has_run() const { return results()[0].buffer; }

@@ -89,7 +89,7 @@ struct Type;
 // Which operand counts along an axis of `size`, or names one of so many classes.
 struct IndexUse {
   int operand = -1;
-  int64_t size = 0;
+  Dim size = 0;
   bool wraps = false;  // negative ones count from the end
   int64_t ignored = 0;  // one more that is right, whatever the size
 };

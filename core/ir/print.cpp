@@ -54,7 +54,7 @@ void append_quoted(std::string& out, std::string_view value) {
 
 void append_attr(std::string& out, AttrType type, const Attrs& attrs, int i) {
   switch (type) {
-    case AttrType::integer: return append(out, attrs.integer(i));
+    case AttrType::integer: return append(out, attrs.dim(i));
     case AttrType::ints: return append(out, attrs.ints(i));
     case AttrType::boolean: return append_flag(out, attrs.integer(i));
     case AttrType::real: return append_real(out, attrs.integer(i));
@@ -63,8 +63,8 @@ void append_attr(std::string& out, AttrType type, const Attrs& attrs, int i) {
   }
 }
 
-bool same_words(std::span<const int64_t> a, std::span<const int64_t> b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+bool same_words(std::span<const Dim> a, std::span<const Dim> b) {
+  return std::ranges::equal(a, b, {}, &Dim::word, &Dim::word);
 }
 
 class Printer {

@@ -20,9 +20,9 @@ inline void check_rank(const TypeRule& r, int i, int rank) {
   if (r.inputs[i].shape().rank != rank)
     fail(JT_E_SHAPE, r.op.name, ": operand ", i, " needs ", rank, " axes, its shape is ", r.inputs[i].shape());
 }
-inline void check_extent(std::string_view who, Ref index, int64_t size) {
-  int64_t n = index.type().count();
-  if (n && !size) fail(JT_E_INDEX, who, ": ", n, n == 1 ? " index" : " indices", " into an extent of 0");
+inline void check_extent(std::string_view who, Ref index, Dim size) {
+  Dim n = index.type().count();
+  if (n != 0 && size == 0) fail(JT_E_INDEX, who, ": ", n, n == 1 ? " index" : " indices", " into an extent of 0");
 }
 inline Shape shape_attr(const TypeRule& r, int attr) {
   Shape shape(std::as_const(r.attrs).ints(attr));

@@ -16,10 +16,18 @@ int normal_axis(std::string_view who, int64_t axis, int rank) {
 
 bool is_only_axis(const Shape& x, int64_t axis) { return x.rank == 0 && (axis == 0 || axis == -1); }
 
-uint32_t axis_set(std::span<const int64_t> axes) {
+uint32_t axis_set(std::span<const Dim> axes) {
   uint32_t set = 0;
   for (int64_t axis : axes) set |= 1u << axis;
   return set;
+}
+
+// What is so whatever extents are is asked first: it needs no guard.
+static bool broadcast_extent(Dim a, Dim b, Dim* both) {
+  bool takes_a = same(a, b) || same(b, 1), takes_b = !takes_a && same(a, 1);
+  if (!takes_a && !takes_b) takes_a = a == b || b == 1, takes_b = !takes_a && a == 1;
+  *both = takes_a ? a : b;
+  return takes_a || takes_b;
 }
 
 Shape broadcast(std::string_view who, const Shape& a, const Shape& b) {
@@ -28,11 +36,12 @@ Shape broadcast(std::string_view who, const Shape& a, const Shape& b) {
   for (int i = 0; i < rank; i++) {
     int ia = i - (rank - a.rank), ib = i - (rank - b.rank);
     bool a_absent = ia < 0, b_absent = ib < 0;
-    int64_t da = a_absent ? 1 : a[ia], db = b_absent ? 1 : b[ib];
+    Dim da = a_absent ? Dim(1) : a[ia], db = b_absent ? Dim(1) : b[ib];
     bool ua = a_absent || a.is_unit(ia), ub = b_absent || b.is_unit(ib);
-    if (da != db && da != 1 && db != 1)
+    Dim both;
+    if (!broadcast_extent(da, db, &both))
       fail(JT_E_SHAPE, who, ": shapes ", a, " and ", b, " do not broadcast: ", da, " and ", db, " at axis ", i - rank);
-    out.push(da == 1 ? db : da, ua && ub);
+    out.push(both, ua && ub);
   }
   return out;
 }
@@ -46,9 +55,12 @@ Shape reduced_shape(const Shape& shape, uint32_t axes, bool keepdims) {
   return out;
 }
 
+// Whether symbolic ones fit is seen when they have values.
 void check_count(std::string_view who, const Shape& shape) {
   int64_t count = 1;
-  for (int64_t extent : shape.extents()) {
+  for (Dim dim : shape.extents()) {
+    if (dim.is_symbolic()) [[unlikely]] continue;
+    int64_t extent = dim.word();
     if (extent < 0) fail(JT_E_SHAPE, who, ": extent ", extent, " is negative");
     if (extent && __builtin_mul_overflow(count, extent, &count)) count = kMaxCount + 1;
     if (count > kMaxCount) fail(JT_E_SHAPE, who, ": shape ", shape, " has too many elements");
@@ -71,25 +83,25 @@ DType operand_dtype(const OpDef& op, DType t) {
   return t;
 }
 
-static void check_extent(std::string_view who, int64_t extent) {
+static void check_extent(std::string_view who, Dim extent) {
   if (extent < 0) fail(JT_E_SHAPE, who, ": extent ", extent, " is negative");
 }
 // A list attribute of `n` values; an absent one is n times `fallback`, a single one is repeated.
-static std::span<const int64_t> list_of(TypeRule& r, int attr, size_t n, int64_t fallback) {
+static std::span<const Dim> list_of(TypeRule& r, int attr, size_t n, int64_t fallback) {
   auto given = std::as_const(r.attrs).ints(attr);
   if (given.size() == n) return given;
   if (given.size() > 1)
     fail(JT_E_SHAPE, r.op.name, ": ", signature(op_of(r.op)).attrs[size_t(attr)].name, " has ", given.size(), " values, not ", n);
-  int64_t value = given.empty() ? fallback : given[0], full[16];
+  Dim value = given.empty() ? Dim(fallback) : given[0], full[16];
   std::fill_n(full, n, value);
   r.attrs.set_ints(attr, {full, n});
   return std::as_const(r.attrs).ints(attr);
 }
 // Sizes, strides, dilations and padding are at most this, so that their sums and products fit.
 constexpr int64_t kMaxStep = int64_t(1) << 30;
-static std::span<const int64_t> positive_list(TypeRule& r, int attr, size_t n, int64_t fallback) {
+static std::span<const Dim> positive_list(TypeRule& r, int attr, size_t n, int64_t fallback) {
   auto list = list_of(r, attr, n, fallback);
-  for (int64_t v : list)
+  for (Dim v : list)
     if (v < 1 || v > kMaxStep)
       fail(JT_E_INVALID, r.op.name, ": ", signature(op_of(r.op)).attrs[size_t(attr)].name, " ", v, " is ", v < 1 ? "not positive" : "too large");
   return list;
@@ -144,16 +156,16 @@ void reduce_type(TypeRule& r) {
     axes |= bit;
   }
   if (given.empty()) axes = (1u << x.rank) - 1;
-  int64_t sorted[kMaxRank];
+  Dim sorted[kMaxRank];
   size_t n = 0;
-  int64_t reduced = 1;
+  Dim reduced = 1;
   for (int i = 0; i < x.rank; i++)
     if (axes >> i & 1) sorted[n++] = i, reduced *= x[i];
   r.attrs.set_ints(place, {sorted, n});
   bool has_identity = r.op.reduction != Reduction::max && r.op.reduction != Reduction::min &&
                       r.op.result != ResultRule::INDEX;
   Shape out = reduced_shape(x, axes, r.attrs.integer(place + 1));
-  if (!reduced && !has_identity && out.count())
+  if (!has_identity && reduced == 0 && out.count() != 0)
     fail(JT_E_SHAPE, r.op.name, ": no elements to choose from along the reduced axes of shape ", x);
   DType t = r.inputs[0].dtype();
   check_operand_dtype(r, t);
@@ -172,14 +184,14 @@ void reshape_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();
   auto given = std::as_const(r.attrs).ints(0);  // -1 stays: an extent found this way makes no unit axis
   Shape bare(given);
-  int64_t known = 1;
+  Dim known = 1;
   int hole = -1;
   for (int i = 0; i < bare.rank; i++) {
-    if (bare[i] == -1 && hole < 0) { hole = i; continue; }
+    if (same(bare[i], -1) && hole < 0) { hole = i; continue; }
     check_extent("reshape", bare[i]);
     known = checked_product("reshape", known, bare[i]);
   }
-  bool fits = hole < 0 ? known == x.count() : known && x.count() % known == 0;
+  bool fits = hole < 0 ? known == x.count() : known != 0 && x.count() % known == 0;
   if (!fits) fail(JT_E_SHAPE, "reshape: ", x.count(), " elements of shape ", x, " do not fit shape ", given);
   if (hole >= 0) bare.dims[hole] = x.count() / known;
   Shape out;
@@ -188,9 +200,17 @@ void reshape_type(TypeRule& r) {
     ReshapeRun run = runs.runs[k];
     bool one_to_one = run.in_last - run.in_first == 1 && run.out_last - run.out_first == 1;
     for (int o = run.out_first; o < run.out_last; o++)
-      out.push(bare[o], one_to_one ? x.is_unit(run.in_first) : bare[o] == 1 && hole != o);
+      out.push(bare[o], one_to_one ? x.is_unit(run.in_first) : hole != o && same(bare[o], 1));
   }
   r.results[0] = {r.inputs[0].dtype(), out};
+}
+
+// Of two products that differ. A part of the other, whatever symbols are worth, may be as large for some of them: such runs
+// are right for those too.
+static bool is_less(Dim a, Dim b) {
+  if (!a.is_symbolic() && !b.is_symbolic()) return a < b;
+  if (same(b % a, 0)) return true;
+  return !same(a % b, 0) && a < b;
 }
 
 // Runs close as soon as the products of both sides agree, so that an axis which stays itself is a run of its own; a 1 on
@@ -200,17 +220,18 @@ ReshapeRuns reshape_runs(const Shape& in, const Shape& out) {
   int i = 0, o = 0;
   while (i < in.rank || o < out.rank) {
     ReshapeRun run{i, i, o, o};
-    bool in_one = i < in.rank && in[i] == 1, out_one = o < out.rank && out[o] == 1;
+    bool in_one = i < in.rank && same(in[i], 1), out_one = o < out.rank && same(out[o], 1);
     if (in_one != out_one && (in_one || out_one)) {
       in_one ? i++ : o++;
     } else {
-      int64_t a = i < in.rank ? in[i++] : 1, b = o < out.rank ? out[o++] : 1;
-      while (a != b) {
-        if (a < b && i < in.rank) a *= in[i++];
-        else if (a > b && o < out.rank) b *= out[o++];
+      Dim a = i < in.rank ? in[i++] : Dim(1), b = o < out.rank ? out[o++] : Dim(1);
+      while (!same(a, b)) {
+        bool a_is_less = is_less(a, b);
+        if (a_is_less && i < in.rank) a *= in[i++];
+        else if (!a_is_less && o < out.rank) b *= out[o++];
         else break;  // an extent of 0: the rest is one run
       }
-      if (a != b) i = in.rank, o = out.rank;
+      if (!same(a, b)) i = in.rank, o = out.rank;
     }
     run.in_last = i, run.out_last = o;
     if (runs.count == kMaxRank + 1) {  // more ones than slots: fold them into the last run
@@ -225,7 +246,7 @@ ReshapeRuns reshape_runs(const Shape& in, const Shape& out) {
 void transpose_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();
   auto given = std::as_const(r.attrs).ints(0);
-  int64_t axes[kMaxRank];
+  Dim axes[kMaxRank];
   if (given.empty()) {
     for (int i = 0; i < x.rank; i++) axes[i] = x.rank - 1 - i;
   } else {
@@ -250,37 +271,37 @@ void expand_type(TypeRule& r) {
   if (lead < 0) fail(JT_E_SHAPE, "expand: shape ", x, " has more axes than ", wanted);
   Shape out;
   for (int i = 0; i < int(wanted.size()); i++) {
-    if (wanted[i] == -1 && i >= lead) {
+    if (i >= lead && same(wanted[i], -1)) {
       out.push(x[i - lead], x.is_unit(i - lead));
       continue;
     }
     check_extent("expand", wanted[i]);
-    bool keeps = i >= lead && x[i - lead] == wanted[i];
-    if (!keeps && i >= lead && x[i - lead] != 1)
+    bool keeps = i >= lead && same(x[i - lead], wanted[i]), repeats = i < lead || same(x[i - lead], 1);
+    if (!keeps && !repeats && x[i - lead] != wanted[i] && x[i - lead] != 1)
       fail(JT_E_SHAPE, "expand: axis ", i, " has extent ", x[i - lead], ", not 1 or ", wanted[i]);
     out.push(wanted[i]);
   }
-  int64_t count = 1;
-  for (int64_t extent : out.extents()) count = checked_product("expand", count, extent);
+  Dim count = 1;
+  for (Dim extent : out.extents()) count = checked_product("expand", count, extent);
   r.results[0] = {r.inputs[0].dtype(), out};
 }
 
 void slice_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();
   auto starts = std::as_const(r.attrs).ints(0), stops = std::as_const(r.attrs).ints(1), steps = std::as_const(r.attrs).ints(2);
-  auto check = [&](std::span<const int64_t> list) {
+  auto check = [&](std::span<const Dim> list) {
     if (list.size() > size_t(x.rank)) fail(JT_E_SHAPE, "slice: ", list.size(), " ranges for shape ", x);
   };
   check(starts), check(stops), check(steps);
-  int64_t from[kMaxRank], to[kMaxRank], by[kMaxRank];
+  Dim from[kMaxRank], to[kMaxRank], by[kMaxRank];
   Shape out;
   for (int i = 0; i < x.rank; i++) {
-    by[i] = size_t(i) < steps.size() ? steps[i] : 1;
+    by[i] = size_t(i) < steps.size() ? steps[i] : Dim(1);
     if (by[i] < 1) fail(JT_E_INVALID, "slice: step ", by[i], " of axis ", i, " is not positive; flip first");
-    auto clip = [&](int64_t v) { return std::min(std::max<int64_t>(v < 0 ? v + x[i] : v, 0), x[i]); };
-    from[i] = size_t(i) < starts.size() ? clip(starts[i]) : 0;
+    auto clip = [&](Dim v) { return least(most(v < 0 ? v + x[i] : v, 0), x[i]); };
+    from[i] = size_t(i) < starts.size() ? clip(starts[i]) : Dim(0);
     to[i] = size_t(i) < stops.size() ? clip(stops[i]) : x[i];
-    int64_t extent = to[i] > from[i] ? (to[i] - from[i] - 1) / by[i] + 1 : 0;
+    Dim extent = to[i] > from[i] ? (to[i] - from[i] - 1) / by[i] + 1 : Dim(0);
     out.push(extent, x.is_unit(i) && extent == 1);
   }
   r.attrs = Attrs().add_ints({from, size_t(x.rank)}).add_ints({to, size_t(x.rank)}).add_ints({by, size_t(x.rank)});
@@ -307,7 +328,7 @@ void flip_type(TypeRule& r) {
   uint32_t set = given.empty() ? (1u << x.rank) - 1 : 0;
   for (int64_t axis : given)
     if (!is_only_axis(x, axis)) set |= 1u << normal_axis("flip", axis, x.rank);
-  int64_t axes[kMaxRank];
+  Dim axes[kMaxRank];
   size_t n = 0;
   for (int i = 0; i < x.rank; i++)
     if (set >> i & 1) axes[n++] = i;
@@ -325,7 +346,7 @@ void windows_type(TypeRule& r) {
   int lead = x.rank - int(n);
   for (int i = 0; i < lead; i++) out.push(x[i], x.is_unit(i));
   for (size_t i = 0; i < n; i++) {
-    int64_t span = dilation[i] * (size[i] - 1) + 1;
+    Dim span = dilation[i] * (size[i] - 1) + 1;
     if (span > x[lead + int(i)])
       fail(JT_E_SHAPE, "windows: a window of ", span, " does not fit extent ", x[lead + int(i)], " of axis ", lead + int(i));
     out.push((x[lead + int(i)] - span) / stride[i] + 1);
@@ -362,7 +383,7 @@ void update_type(TypeRule& r) {
   list_of(r, 0, x.rank, 0), positive_list(r, 1, x.rank, 1);
   auto starts = std::as_const(r.attrs).ints(0), steps = std::as_const(r.attrs).ints(1);
   for (int i = 0; i < x.rank; i++) {
-    bool inside = starts[i] >= 0 && starts[i] <= x[i] && (!v[i] || (x[i] > starts[i] && v[i] - 1 <= (x[i] - 1 - starts[i]) / steps[i]));
+    bool inside = starts[i] >= 0 && starts[i] <= x[i] && (v[i] == 0 || (x[i] > starts[i] && v[i] - 1 <= (x[i] - 1 - starts[i]) / steps[i]));
     if (!inside)
       fail(JT_E_SHAPE, "update: box ", v, " at ", starts, " reaches outside shape ", x, " along axis ", i);
   }
@@ -491,18 +512,17 @@ static Shape image_axes(const Shape& x, std::initializer_list<int> axes) {
 static Shape to_first(const Shape& x, bool last) { return last ? image_axes(x, {0, 3, 1, 2}) : x; }
 static Shape from_first(const Shape& x, bool last) { return last ? image_axes(x, {0, 2, 3, 1}) : x; }
 
-static int64_t windows_along(std::string_view who, int64_t extent, int64_t size, int64_t before, int64_t after,
-                             int64_t stride, int64_t dilation) {
-  int64_t padded = extent + before + after, reach = checked_product(who, dilation, size - 1);
+static Dim windows_along(std::string_view who, Dim extent, Dim size, Dim before, Dim after, Dim stride, Dim dilation) {
+  Dim padded = extent + before + after, reach = checked_product(who, dilation, size - 1);
   if (reach >= padded)
-    fail(JT_E_SHAPE, who, ": a window of ", uint64_t(reach) + 1, " does not fit extent ", padded, " (padding included)");
+    fail(JT_E_SHAPE, who, ": a window of ", uint64_t(worth(reach)) + 1, " does not fit extent ", padded, " (padding included)");
   return (padded - reach - 1) / stride + 1;
 }
 
 // 3x2, for messages.
-static std::string by(std::span<const int64_t> extents) {
+static std::string by(std::span<const Dim> extents) {
   std::string out;
-  for (int64_t extent : extents) append(out, text(out.empty() ? "" : "x", extent));
+  for (Dim extent : extents) append(out, text(out.empty() ? "" : "x", extent));
   return out;
 }
 
@@ -510,11 +530,11 @@ static std::string by(std::span<const int64_t> extents) {
 static void padding_list(TypeRule& r, int attr, size_t axes = 2) {
   auto given = std::as_const(r.attrs).ints(attr);
   if (given.size() == axes) {
-    int64_t full[2 * kMaxRank];
+    Dim full[2 * kMaxRank];
     std::ranges::copy(given, std::ranges::copy(given, full).out);
     r.attrs.set_ints(attr, {full, 2 * axes});
   }
-  for (int64_t p : list_of(r, attr, 2 * axes, 0))
+  for (Dim p : list_of(r, attr, 2 * axes, 0))
     if (p < 0 || p > kMaxStep)
       fail(JT_E_INVALID, r.op.name, ": padding ", p, " is ", p < 0 ? "negative" : "too large");
 }
@@ -529,9 +549,9 @@ static Shape conv_shape(TypeRule& r, const Shape& x, const Shape& w) {
   auto stride = std::as_const(r.attrs).ints(stride_at), pad = std::as_const(r.attrs).ints(padding_at),
        dilation = std::as_const(r.attrs).ints(dilation_at);
   int64_t groups = r.attrs.integer(r.at("groups"));
-  if (groups < 1 || x[1] % groups || w[0] % groups)
+  if (groups < 1 || x[1] % groups != 0 || w[0] % groups != 0)
     fail(JT_E_SHAPE, r.op.name, ": ", groups, " groups do not divide channels ", x[1], " and ", w[0]);
-  int64_t channels = checked_product(r.op.name, w[1], groups);
+  Dim channels = checked_product(r.op.name, w[1], groups);
   if (channels != x[1]) fail(JT_E_SHAPE, r.op.name, ": input has ", x[1], " channels, the weights ", w, " expect ", channels);
   Shape out{x[0], w[0]};
   for (size_t i = 0; i < axes; i++)
@@ -594,14 +614,14 @@ static Shape pool_shape(TypeRule& r, const Shape& x) {
   int size_at = r.at("size"), stride_at = r.at("stride"), padding_at = r.at("padding");
   size_t axes = size_t(x.rank) - 2;
   auto given = positive_list(r, size_at, axes, 1);
-  int64_t kept[kMaxRank];
-  std::span<const int64_t> size(kept, std::ranges::copy(given, kept).out);
+  Dim kept[kMaxRank];
+  std::span<const Dim> size(kept, std::ranges::copy(given, kept).out);
   if (r.attrs.ints(stride_at).empty()) r.attrs.set_ints(stride_at, size);
   positive_list(r, stride_at, axes, 1);
   padding_list(r, padding_at, axes);
   auto stride = std::as_const(r.attrs).ints(stride_at), pad = std::as_const(r.attrs).ints(padding_at);
   for (size_t i = 0; i < axes; i++)
-    if (std::max(pad[i], pad[i + axes]) >= size[i])
+    if (pad[i] >= size[i] || pad[i + axes] >= size[i])
       fail(JT_E_INVALID, r.op.name, ": padding ", pad, " reaches a whole window of ", by(size));
   Shape out{x[0], x[1]};
   for (size_t i = 0; i < axes; i++) out.push(windows_along(r.op.name, x[int(i) + 2], size[i], pad[i], pad[i + axes], stride[i], 1));

@@ -33,7 +33,7 @@ bool is_only_axis(const Shape& x, int64_t axis);
 int normal_axis(std::string_view who, int64_t axis, int rank);
 // The shape after a reduction over the axes set in `axes`.
 Shape reduced_shape(const Shape& shape, uint32_t axes, bool keepdims);
-uint32_t axis_set(std::span<const int64_t> axes);
+uint32_t axis_set(std::span<const Dim> axes);
 // What a row's operands are converted to, given their promoted dtype.
 DType operand_dtype(const OpDef& op, DType promoted);
 // What an element row gives for operands of that dtype.

@@ -72,7 +72,8 @@ void check_origin(const Block& block, const Node* node) {
   }
   if (node->op != Op::slice && node->op != Op::update)
     fail(JT_E_INVALID, name(node->op), ": has an origin; only constants, slices and updates have");
-  auto starts = node->ints(0), wheres = std::span<const int64_t>(block.wheres);
+  auto starts = node->ints(0);
+  std::span<const int64_t> wheres = block.wheres;
   if (origin < 0 || origin > int64_t(wheres.size()) || wheres.size() - size_t(origin) < starts.size())
     fail(JT_E_INVALID, name(node->op), ": wheres has no ", starts.size(), " numbers from ", origin);
   for (size_t i = 0; i < starts.size(); i++)
@@ -190,8 +191,8 @@ class Verifier {
       if (!fits) fail(JT_E_INVALID, "attribute ", signature.attrs[size_t(i)].name, " is malformed");
     }
   }
-  static bool is_packed_string(std::span<const int64_t> words) {
-    return !words.empty() && words[0] >= 0 && (uint64_t(words[0]) + 7) / 8 == words.size() - 1;
+  static bool is_packed_string(std::span<const Dim> words) {
+    return !words.empty() && words[0].word() >= 0 && (uint64_t(words[0].word()) + 7) / 8 == words.size() - 1;
   }
 
   const Block& block_;

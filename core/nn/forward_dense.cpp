@@ -45,7 +45,7 @@ void Bilinear_forward(LayerCall& c) {
     fail(JT_E_SHAPE, "Bilinear: shapes ", x1, " and ", x2, " differ before their last axis");
   int64_t n = 1, in1 = c["in1_features"].integer, in2 = c["in2_features"].integer, out = c["out_features"].integer;
   for (int64_t extent : result.extents()) n *= extent;
-  int64_t in_first[] = {1, 0, 2}, last[] = {2};
+  Dim in_first[] = {1, 0, 2}, last[] = {2};
   Value weight = reshape(transpose(c.state("weight"), in_first), Shape{in1, out * in2});
   Value products = reshape(matmul(reshape(c.x(0), Shape{n, in1}), weight), Shape{n, out, in2});
   Value y = sum(products * reshape(c.x(1), Shape{n, 1, in2}), last), bias = c.state("bias");
@@ -152,7 +152,7 @@ void GLU_forward(LayerCall& c) {
   int axis = axis_of(c, "dim");
   const Shape& x = c.x().shape();
   if (x[axis] % 2) fail(JT_E_SHAPE, "GLU: extent ", x[axis], " of axis ", axis, " is odd");
-  int64_t zeros[kMaxRank] = {}, middle[kMaxRank] = {}, half[kMaxRank], whole[kMaxRank];
+  Dim zeros[kMaxRank] = {}, middle[kMaxRank] = {}, half[kMaxRank], whole[kMaxRank];
   for (int i = 0; i < x.rank; i++) half[i] = whole[i] = x[i];
   middle[axis] = half[axis] = x[axis] / 2;
   size_t n = size_t(x.rank);
@@ -187,7 +187,8 @@ void Unflatten_forward(LayerCall& c) {
 
 static void shuffle(LayerCall& c) {
   const Shape& x = c.x().shape();
-  int64_t r = c["upscale_factor"].integer, square = checked_product("PixelShuffle", r, r), order[] = {0, 1, 4, 2, 5, 3};
+  int64_t r = c["upscale_factor"].integer, square = checked_product("PixelShuffle", r, r);
+  Dim order[] = {0, 1, 4, 2, 5, 3};
   if (x[1] % square) fail(JT_E_SHAPE, "PixelShuffle: ", x[1], " channels are no multiple of ", square);
   int64_t height = checked_product("PixelShuffle", x[2], r), width = checked_product("PixelShuffle", x[3], r);
   Value split = reshape(c.x(), Shape{x[0], x[1] / square, r, r, x[2], x[3]});
@@ -199,7 +200,8 @@ void PixelShuffle_forward(LayerCall& c) {
 
 static void unshuffle(LayerCall& c) {
   const Shape& x = c.x().shape();
-  int64_t r = c["downscale_factor"].integer, order[] = {0, 1, 3, 5, 2, 4};
+  int64_t r = c["downscale_factor"].integer;
+  Dim order[] = {0, 1, 3, 5, 2, 4};
   if (x[2] % r || x[3] % r) fail(JT_E_SHAPE, "PixelUnshuffle: shape ", x, " is no multiple of ", r);
   int64_t channels = checked_product("PixelUnshuffle", x[1], checked_product("PixelUnshuffle", r, r));
   Value split = reshape(c.x(), Shape{x[0], x[1], x[2] / r, r, x[3] / r, r});

@@ -28,7 +28,7 @@ Value state_or_zeros(LayerCall& c, size_t i) {
 // Part i of the last axis, in parts of `size`.
 Value part(const Value& x, int64_t i, int64_t size) {
   int last = x.shape().rank - 1;
-  int64_t from[kMaxRank] = {}, to[kMaxRank];
+  Dim from[kMaxRank] = {}, to[kMaxRank];
   for (int k = 0; k < last; k++) to[k] = x.shape()[k];
   from[last] = i * size, to[last] = (i + 1) * size;
   return slice(x, {from, size_t(last + 1)}, {to, size_t(last + 1)});

@@ -175,7 +175,7 @@ struct Cover {
     Value taken = call(Op::take, {x, reshape(position, Shape{out * longest})}, Attrs().add(axis));
     Shape split, mask;
     for (int i = 0; i < x.shape().rank; i++) {
-      split.push(i == axis ? out : x.shape()[i]), mask.push(i == axis ? out : 1);
+      split.push(i == axis ? Dim(out) : x.shape()[i]), mask.push(i == axis ? out : 1);
       if (i == axis) split.push(longest), mask.push(longest);
     }
     return where(reshape(is_inside, mask), reshape(taken, split), beyond);
@@ -184,13 +184,14 @@ struct Cover {
   Value means(const Value& x, int64_t axis) const {
     Shape along;
     for (int i = 0; i < x.shape().rank; i++) along.push(i == axis ? out : 1);
-    int64_t inside[] = {axis + 1};
+    Dim inside[] = {axis + 1};
     return sum(windows(x, axis, 0), inside) / reshape(cast(count, x.dtype()), along);
   }
 };
 
 void adapt_means(LayerCall& c, const Value& x, int64_t height, int64_t width) {
-  int64_t h = x.shape()[2], w = x.shape()[3], both[] = {2, 3};
+  int64_t h = x.shape()[2], w = x.shape()[3];
+  Dim both[] = {2, 3};
   if (!h || !w) fail(JT_E_SHAPE, c.layer.row().name, ": x of shape ", x.shape(), " has no elements to average");
   if (height == 1 && width == 1) return give_rounded(c, call(Op::mean, {x}, Attrs().add_ints(both).add(1)));
   if (h % height == 0 && w % width == 0) {
@@ -214,7 +215,7 @@ void adapt_maxima(LayerCall& c, const Value& x, int64_t height, int64_t width) {
   Cover across(c.recorder(), w, width), down(c.recorder(), h, height);
   constexpr double kLowest = -std::numeric_limits<double>::infinity();
   Value windows = down.windows(across.windows(x, 3, kLowest), 2, kLowest);  // [N, C, height, h, width, w]
-  int64_t order[] = {0, 1, 2, 4, 3, 5}, last[] = {4};
+  Dim order[] = {0, 1, 2, 4, 3, 5}, last[] = {4};
   Shape flat{x.shape()[0], x.shape()[1], height, width, down.longest * across.longest};
   Value each = reshape(transpose(windows, order), flat);
   Value chosen = call(Op::argmax, {each}, Attrs().add_ints(last).add(1));

@@ -9,7 +9,7 @@ namespace jt {
 using namespace ops;
 
 void Guard::fail_with(int64_t found) const {
-  int64_t least = wraps ? -size : 0;
+  int64_t least = wraps ? -int64_t(size) : 0;
   if (is_unsigned) fail(JT_E_INDEX, who, ": index ", uint64_t(found), " is outside an extent of ", size, ", 0..", size - 1);
   fail(JT_E_INDEX, who, ": index ", found, " is outside an extent of ", size, ", ", least, "..", size - 1);
 }
@@ -18,10 +18,12 @@ namespace {
 
 struct Range {
   Ref index;
-  int64_t size;
+  Dim size;
   bool wraps;
   int64_t ignored;
-  bool operator==(const Range&) const = default;
+  bool operator==(const Range& o) const {
+    return index == o.index && same(size, o.size) && wraps == o.wraps && ignored == o.ignored;
+  }
 };
 
 // The nodes of one guard, in order.
@@ -38,7 +40,7 @@ std::vector<Value> guard_nodes(Recorder& r, const Range& range) {
     Value least = range.wraps ? listed(count(r, type, -range.size)) : zero;
     is_inside = listed(logical_and(is_inside, listed(greater_equal(index, least))));
   }
-  bool is_among = range.ignored >= (range.wraps ? -range.size : 0) && range.ignored < range.size;
+  bool is_among = range.ignored >= (range.wraps ? -range.size : Dim(0)) && range.ignored < range.size;
   if (!is_among && range.ignored != 0)
     is_inside = listed(logical_or(is_inside, listed(equal(index, listed(r.constant_int(type, range.ignored))))));
   Value outside = listed(where(is_inside, zero, index));
@@ -55,8 +57,8 @@ void add_guards(Block& block) {
   for (Value& node : block.nodes) {
     Node* n = node.ref().node;
     nodes.push_back(std::move(node));
-    if (n->op != Op::check_index || !n->results()[0].type.count()) continue;
-    Range range{n->inputs()[0], n->integer(0), n->integer(1) != 0, n->integer(3)};
+    if (n->op != Op::check_index || n->results()[0].type.count() == 0) continue;
+    Range range{n->inputs()[0], n->dim(0), n->integer(1) != 0, n->integer(3)};
     if (std::ranges::find(seen, range) != seen.end()) continue;
     seen.push_back(range);
     block.recorder->line = n->line;

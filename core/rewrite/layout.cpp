@@ -18,14 +18,14 @@ bool may_be_images(const Shape& s) { return s.rank == 3 || s.rank == 4; }
 
 // Where an axis is, channels last; and the axes of the transposes there and back.
 int64_t last_axis(int64_t axis, int rank) { return axis == 0 ? 0 : axis == 1 ? rank - 1 : axis - 1; }
-std::vector<int64_t> to_last(int rank) {
-  std::vector<int64_t> axes{0};
+std::vector<Dim> to_last(int rank) {
+  std::vector<Dim> axes{0};
   for (int axis = 2; axis < rank; axis++) axes.push_back(axis);
   axes.push_back(1);
   return axes;
 }
-std::vector<int64_t> to_first(int rank) {
-  std::vector<int64_t> axes{0, rank - 1};
+std::vector<Dim> to_first(int rank) {
+  std::vector<Dim> axes{0, rank - 1};
   for (int axis = 1; axis + 1 < rank; axis++) axes.push_back(axis);
   return axes;
 }
@@ -89,7 +89,7 @@ class Layout {
   Value record(Op op, std::span<const Ref> inputs, Attrs attrs) { return add(recorder_.record(op, inputs, attrs)); }
 
   // ---- forms ----
-  Value transposed(Ref x, const std::vector<int64_t>& axes) {
+  Value transposed(Ref x, const std::vector<Dim>& axes) {
     return record(Op::transpose, {&x, 1}, Attrs().add_ints(axes));
   }
   Value first(Ref x) {
@@ -146,7 +146,7 @@ class Layout {
     for (Ref in : node->ins()) inputs.push_back(in.shape().rank == rank ? last(in) : first(in));
     Attrs attrs = node->attrs();
     if (node->op == Op::concat) {
-      int64_t& axis = attrs.ints(attr(Op::concat, "axis"))[0];
+      Dim& axis = attrs.ints(attr(Op::concat, "axis"))[0];
       axis = last_axis(axis, rank);
     };
     keep_last(node, record(node->op, refs(inputs), attrs));
@@ -156,7 +156,7 @@ class Layout {
     Ref in = last(node->inputs()[0]);
     const Shape& to = node->results()[0].type.shape;
     Shape out;
-    for (int64_t axis : to_last(to.rank)) out.push(to[int(axis)]);
+    for (Dim axis : to_last(to.rank)) out.push(to[int(axis)]);
     keep_last(node, record(Op::reshape, {&in, 1}, Attrs().add_ints(out.extents())));
   }
 
@@ -169,16 +169,16 @@ class Layout {
     Value x = last(node->inputs()[0]);
     Ref in = x;
     Attrs attrs = node->attrs();
-    for (int64_t& axis : attrs.ints(0)) axis = last_axis(axis, in.shape().rank);
+    for (Dim& axis : attrs.ints(0)) axis = last_axis(axis, in.shape().rank);
     Value made = record(node->op, {&in, 1}, attrs);
     if (node->integer(1)) return keep_last(node, made);
     keep(node, in_order(made, axis_set(node->ints(0)), in.shape().rank));
   }
   // What a reduction of [N,H,W,C] without keepdims gives, with its axes in the order of [N,C,H,W].
   Value in_order(const Value& made, uint32_t reduced, int rank) {
-    int64_t axes[4];
+    Dim axes[4];
     int n = 0, place[4], places = 0;
-    for (int64_t axis : to_last(rank))
+    for (Dim axis : to_last(rank))
       if (!(reduced >> axis & 1)) place[axis] = places++;
     for (int axis = 0; axis < rank; axis++)
       if (!(reduced >> axis & 1)) axes[n++] = place[axis];

@@ -44,9 +44,9 @@ static Value identity_transpose(Rewriting&, Ref z) {
 static Value transpose_of_transpose(Rewriting& with, Ref z) {
   Ref x = input(z);
   if (!is(x, Op::transpose)) return {};
-  int64_t axes[kMaxRank];
+  Dim axes[kMaxRank];
   size_t n = 0;
-  for (int64_t axis : z.node->ints(0)) axes[n++] = x.node->ints(0)[size_t(axis)];
+  for (Dim axis : z.node->ints(0)) axes[n++] = x.node->ints(0)[size_t(axis)];
   return make(with, Op::transpose, input(x), Attrs().add_ints({axes, n}));
 }
 
@@ -61,7 +61,7 @@ static Value expand_of_expand(Rewriting& with, Ref z) {
   if (!is(x, Op::expand)) return {};
   auto outer = z.node->ints(0), inner = x.node->ints(0);
   size_t lead = outer.size() - inner.size();
-  int64_t shape[kMaxRank];
+  Dim shape[kMaxRank];
   for (size_t i = 0; i < outer.size(); i++) shape[i] = outer[i] == -1 ? inner[i - lead] : outer[i];
   return make(with, Op::expand, input(x), Attrs().add_ints({shape, outer.size()}));
 }
@@ -70,20 +70,20 @@ static Value expand_of_expand(Rewriting& with, Ref z) {
 
 // A step of 1 over the whole extent leaves the start no choice.
 static Value slice_of_all(Rewriting&, Ref z) {
-  for (int64_t step : z.node->ints(2))
+  for (Dim step : z.node->ints(2))
     if (step != 1) return {};
   return z.type() == input(z).type() ? Value(input(z)) : Value();
 }
 
 static Value pad_by_nothing(Rewriting&, Ref z) {
   for (int list = 0; list < 2; list++)
-    for (int64_t n : z.node->ints(list))
+    for (Dim n : z.node->ints(list))
       if (n) return {};
   return input(z);
 }
 
 static Value flip_of_units(Rewriting&, Ref z) {
-  for (int64_t axis : z.node->ints(0))
+  for (Dim axis : z.node->ints(0))
     if (!z.shape().is_unit(int(axis))) return {};
   return input(z);
 }
@@ -93,7 +93,7 @@ static Value flip_of_flip(Rewriting& with, Ref z) {
   if (!is(x, Op::flip)) return {};
   uint32_t set = axis_set(z.node->ints(0)) ^ axis_set(x.node->ints(0));
   if (!set) return input(x);
-  int64_t axes[kMaxRank];
+  Dim axes[kMaxRank];
   size_t n = 0;
   for (int i = 0; i < kMaxRank; i++)
     if (set >> i & 1) axes[n++] = i;
@@ -140,8 +140,8 @@ static Value integer_sum_of_expand(Rewriting& with, Ref z) {
   if (is_float(z.dtype()) || z.dtype() != input(z).dtype()) return {};
   Value base = without_expand(with, z);
   if (!base) return {};
-  int64_t count = 1;
-  for (int64_t axis : z.node->ints(0)) count *= input(z).shape()[int(axis)];
+  Dim count = 1;
+  for (Dim axis : z.node->ints(0)) count *= input(z).shape()[int(axis)];
   Value n = with.recorder.constant_int(z.dtype(), count);
   n.ref().node->origin = kCount;
   Ref both[2] = {base, n};

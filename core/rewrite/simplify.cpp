@@ -16,7 +16,7 @@ namespace jt {
 static std::span<const uint8_t> attr_begins(const Node* n) {
   return {const_cast<Node*>(n)->attr_begins(), size_t(n->n_attrs) + 1};
 }
-static std::span<const int64_t> attr_words(const Node* n) { return {const_cast<Node*>(n)->words(), n->n_words}; }
+static std::span<const Dim> attr_words(const Node* n) { return {const_cast<Node*>(n)->words(), n->n_words}; }
 
 // A count stays itself: two that agree here may differ for other extents. Constants with an id are equal by it.
 static bool same_constant(const Node* a, const Node* b) {
@@ -32,7 +32,7 @@ struct SameNode {
     for (int i = 0; i < a->n_results; i++)
       if (!(a->results()[i].type == b->results()[i].type)) return false;
     if (a->op == Op::constant) return same_constant(a, b);
-    return std::ranges::equal(attr_begins(a), attr_begins(b)) && std::ranges::equal(attr_words(a), attr_words(b));
+    return std::ranges::equal(attr_begins(a), attr_begins(b)) && std::ranges::equal(attr_words(a), attr_words(b), {}, &Dim::word, &Dim::word);
   }
 };
 

@@ -12,7 +12,7 @@ static std::vector<int64_t> matmul_params(const Node* node, uint32_t transposed)
   return {node->results()[0].type.dtype, m, n, k, ta, tb, ta ? m : k, tb ? k : n, n, batch, m * k, k * n, m * n};
 }
 
-static std::span<const int64_t> ints(const Node* node, std::string_view attr) { return node->ints(attr_at(node, attr)); }
+static std::span<const Dim> ints(const Node* node, std::string_view attr) { return node->ints(attr_at(node, attr)); }
 
 static void add_stride_and_padding(std::vector<int64_t>& p, const Node* node) {
   auto s = ints(node, "stride"), pad = ints(node, "padding");

@@ -117,13 +117,13 @@ class Maker {
       }
     Shape s;
     int skip = x.shape().rank ? below(x.shape().rank + 1) : 0;
-    for (int i = skip; i < x.shape().rank; i++) s.push(chance(30) ? 1 : x.shape()[i]);
+    for (int i = skip; i < x.shape().rank; i++) s.push(chance(30) ? Dim(1) : x.shape()[i]);
     return leaf(s, chance(80) ? x.dtype() : any_dtype());
   }
   static bool fits(const Shape& a, const Shape& b) {
     int64_t count = 1;
     for (int i = 1; i <= std::max(a.rank, b.rank); i++) {
-      int64_t da = i <= a.rank ? a[a.rank - i] : 1, db = i <= b.rank ? b[b.rank - i] : 1;
+      int64_t da = i <= a.rank ? a[a.rank - i] : Dim(1), db = i <= b.rank ? b[b.rank - i] : Dim(1);
       if (da != db && da != 1 && db != 1) return false;
       count *= da == 1 ? db : da;
     }

@@ -50,10 +50,10 @@ Value replayed(Recorder& recorder, const Node* node, std::span<const Ref> ins, b
   if (node->op == Op::slice || node->op == Op::update) {
     const Shape &in = ins[0].shape(), box = node->op == Op::slice ? out.shape() : ins[1].shape();
     int steps = node->op == Op::slice ? 2 : 1;
-    int64_t* starts = made->words() + made->attr_begins()[0];
-    int64_t* stops = made->words() + made->attr_begins()[1];
+    Dim* starts = made->words() + made->attr_begins()[0];
+    Dim* stops = made->words() + made->attr_begins()[1];
     for (int i = 0; i < in.rank; i++) {
-      int64_t span = box[i] ? (box[i] - 1) * node->ints(steps)[size_t(i)] + 1 : 0;
+      int64_t span = box[i] ? (box[i] - 1) * node->ints(steps)[size_t(i)] + 1 : Dim(0);
       int64_t by = starts[i] > 1 ? -1 : starts[i] == 1 && starts[i] + span < in[i] ? 1 : 0;
       starts[i] += by;
       if (steps == 2) stops[i] += by;

@@ -171,10 +171,10 @@ struct Machine {
           case Op::expand: from[i] = x[i] == 1 ? 0 : at[i + lead]; break;
           case Op::slice: from[i] = a[i] + at[i] * n->ints(2)[i]; break;
           case Op::pad: from[i] = at[i] - a[i]; break;
-          case Op::flip: from[i] = axis_set(a) >> i & 1 ? x[i] - 1 - at[i] : at[i]; break;
+          case Op::flip: from[i] = axis_set(a) >> i & 1 ? int64_t(x[i] - 1 - at[i]) : at[i]; break;
           case Op::windows: {
             int size = int(a.size()), w = i - (x.rank - size);
-            from[i] = w < 0 ? at[i] : at[i] * n->ints(1)[w] + at[i + size] * n->ints(2)[w];
+            from[i] = w < 0 ? at[i] : int64_t(at[i] * n->ints(1)[w] + at[i + size] * n->ints(2)[w]);
             break;
           }
           default: fail(JT_E_INTERNAL, "interpreter: ", name(n->op));
@@ -253,7 +253,7 @@ struct Machine {
     int axis = int(n->integer(0));
     Index from(at.begin(), at.begin() + axis), where(at.begin() + axis, at.begin() + axis + index.rank);
     int64_t i = int64_t(fetch(in(n, 1), index, where));
-    from.push_back(i < 0 ? i + x[axis] : i);
+    from.push_back(i < 0 ? i + int64_t(x[axis]) : i);
     from.insert(from.end(), at.begin() + axis + index.rank, at.end());
     return from;
   }
@@ -261,7 +261,7 @@ struct Machine {
     Index from = at;
     int axis = int(n->integer(0));
     int64_t i = int64_t(fetch(in(n, 1), shape(n, 1), at));
-    from[size_t(axis)] = i < 0 ? i + shape(n, 0)[axis] : i;
+    from[size_t(axis)] = i < 0 ? i + int64_t(shape(n, 0)[axis]) : i;
     return from;
   }
 

@@ -4,9 +4,6 @@
 
 namespace jt {
 
-std::span<const jt_backend_api* const> builtin_backends() {
-  static const jt_backend_api* const kBackends[] = {jt_cpu_backend()};
-  return kBackends;
-}
+std::array<const jt_backend_api*, 1> builtin_backends() { return {jt_cpu_backend()}; }
 
 }  // namespace jt

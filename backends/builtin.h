@@ -2,10 +2,10 @@
 #pragma once
 #include <jt/jt_backend.h>
 
-#include <span>
+#include <array>
 
 namespace jt {
 
-std::span<const jt_backend_api* const> builtin_backends();
+std::array<const jt_backend_api*, 1> builtin_backends();
 
 }  // namespace jt

@@ -25,8 +25,15 @@ static uintptr_t this_thread() {
 #endif
 }
 
+// A process, beside its parents: another thread that has the name of one that stayed in the parent is told from it.
+constexpr int kForksAt = 48;
+static uintptr_t this_process() { return forks_before_us() & 0x7fff; }
+static uintptr_t this_thread_here() { return this_thread() | this_process() << kForksAt; }
+
 Context::Context(std::shared_ptr<Runtime> runtime)
-    : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)), codes_(std::make_unique<CodeCache>()) {
+    : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)), codes_(std::make_unique<CodeCache>()),
+      held_(this, [](void* context) { return static_cast<Context*>(context)->hold_over_fork(); },
+            [](void* context) { static_cast<Context*>(context)->leave(kUndertaker), static_cast<Context*>(context)->release(); }, true) {
   recorder_.checks_indices = runtime_->flags.check != "0";
 }
 
@@ -35,15 +42,26 @@ Context::~Context() {
   while (Cell* cell = free_cells_) free_cells_ = cell->next_dead, delete cell;
 }
 
+// Where nobody is inside, the thread that forks is, so that nobody buries a cell meanwhile. A count is held, unless the last one is gone.
+Hold Context::hold_over_fork() {
+  uintptr_t inside = 0;
+  if (!thread_.compare_exchange_strong(inside, kUndertaker)) return (inside & ~kMail) == kUndertaker ? Hold::later : Hold::never;
+  for (int32_t refs = refs_.load(); refs;)
+    if (refs_.compare_exchange_weak(refs, refs + 1)) return Hold::held;
+  thread_.store(0);
+  return Hold::never;
+}
+
 constexpr int32_t kMaxFreeCells = 4096;
 
 Context::Entry::Entry(Context& context) : context_(context) {
-  uintptr_t inside = 0, me = this_thread();
+  uintptr_t inside = 0, me = this_thread_here();
   while (!(outermost_ = context.thread_.compare_exchange_strong(inside, me)) && (inside & ~kMail) == kUndertaker) {
     std::this_thread::yield();
     inside = 0;
   }
-  if (!outermost_ && (inside & ~kMail) != me) fail(JT_E_BUSY, "the context is in use by another thread");
+  if (!outermost_ && (inside & ~kMail) != me) fail(JT_E_BUSY, inside >> kForksAt == this_process()
+      ? "the context is in use by another thread" : "the context was in use by another thread when this process was forked");
   if (!outermost_ && context.recorder_.in_callback)
     fail(JT_E_BUSY, "the context is evaluating, and the functions that this calls, like a custom op's, must not use it");
 }
@@ -51,18 +69,20 @@ Context::Entry::Entry(Context& context) : context_(context) {
 Context::Entry::~Entry() {
   if (!outermost_) return;
   if (!context_.visitors_.empty()) context_.visitors_.clear();
-  context_.leave(this_thread());
+  context_.leave(this_thread_here());
 }
 
 // ---- cells -----------------------------------------------------------------------------------------------------------
 
-// While it lives, the cell points at what it does. Held for a few instructions, by nobody who waits for anything.
+// While it lives, the cell points at what it does. Held for a few instructions, by nobody who waits for anything; by a thread of
+// another process, for ever: then nobody holds it here.
 class Seen {
  public:
   explicit Seen(const Cell& cell) : cell_(cell) {
-    while (cell_.is_seen.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
+    uint16_t me = uint16_t(1 + this_process());
+    while (cell_.seen_by.exchange(me, std::memory_order_acquire) == me) std::this_thread::yield();
   }
-  ~Seen() { cell_.is_seen.store(false, std::memory_order_release); }
+  ~Seen() { cell_.seen_by.store(0, std::memory_order_release); }
   Seen(const Seen&) = delete;
 
  private:

@@ -23,7 +23,7 @@ class Planner;
 // for threads of other contexts, which may see what it points at: see Context::foreign_operand.
 struct Cell {
   std::atomic<int32_t> refs{1};
-  mutable std::atomic<bool> is_seen{false};  // it stays what it is: for the moment that it takes to count a buffer up
+  mutable std::atomic<uint16_t> seen_by{0};  // a process; it stays what it is: for the moment that it takes to count a buffer up
   bool requires_grad = false;
   bool is_exported = false;  // `written` is only handed on to be read: looks at the value may share it
   Context* context;
@@ -125,6 +125,7 @@ class Context {
   void leave(uintptr_t me);
   void leave_dead(Cell* cell);
   void bury_dead_cells();
+  Hold hold_over_fork();
   Ref foreign_operand(const char* who, const Cell* cell);
   void settle(Cell& cell);
   void list_gradient(Cell& cell, bool add);
@@ -149,6 +150,7 @@ class Context {
   Cell* free_cells_ = nullptr;   // for reuse, linked by next_dead
   int32_t n_free_cells_ = 0;
   std::vector<Value> visitors_;  // operands from other contexts
+  HeldOverFork held_;
 };
 
 inline void retain(Cell* cell) { cell->refs.fetch_add(1, std::memory_order_relaxed); }

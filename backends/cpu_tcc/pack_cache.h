@@ -9,8 +9,9 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
+
+#include "core/base/fork.h"
 
 namespace jt::cpu {
 
@@ -53,7 +54,7 @@ class PackCache {
 
   const jt_host_api& host_;
   const int64_t most_bytes_;
-  std::mutex mutex_;
+  ForkMutex mutex_;
   std::vector<Entry> entries_;
   std::array<uint64_t, 512> seen_{};  // hashes of what was seen once, each in its place
   int64_t bytes_ = 0;

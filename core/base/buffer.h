@@ -8,10 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "core/base/dtype.h"
+#include "core/base/fork.h"
 #include "core/base/memory.h"
 #include "core/base/recycler.h"
 #include "core/base/shape.h"
@@ -110,7 +110,7 @@ class BufferPool {
   void unlist(Buffer* buffer);
   static constexpr int kClasses = 192;
   const std::unique_ptr<Memory> memory_;
-  std::mutex mutex_;
+  ForkMutex mutex_;
   Buffer* free_[kClasses] = {};
   Buffer* live_ = nullptr;
   PoolStats stats_;

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "core/base/file_limit.h"
+#include "core/base/futex.h"
 #include "core/base/text.h"
 
 namespace jt {
@@ -30,14 +31,19 @@ const ProcessSystem kProcessSystem = {
 };
 
 void Stop::raise() {
-  std::lock_guard guard(mutex_);
-  is_raised_ = true;
-  raised_.notify_all();
+  raised_.store(1);
+  wake(raised_);
 }
 
 bool Stop::wait(int milliseconds) {
-  std::unique_lock lock(mutex_);
-  return raised_.wait_for(lock, std::chrono::milliseconds(milliseconds), [this] { return is_raised_; });
+  using namespace std::chrono;
+  auto end = steady_clock::now() + std::chrono::milliseconds(milliseconds);
+  while (!is_raised()) {
+    int64_t left = ceil<std::chrono::milliseconds>(end - steady_clock::now()).count();
+    if (left <= 0) return false;
+    sleep_while(raised_, 0, int(left));
+  }
+  return true;
 }
 
 namespace {

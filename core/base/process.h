@@ -7,8 +7,7 @@
 #include <spawn.h>
 #include <sys/types.h>
 
-#include <condition_variable>
-#include <mutex>
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,12 +36,10 @@ class Stop {
   void raise();
   // Waits at most this long; true once raised.
   bool wait(int milliseconds);
-  bool is_raised() { return wait(0); }
+  bool is_raised() const { return raised_.load(); }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable raised_;
-  bool is_raised_ = false;
+  std::atomic<uint32_t> raised_{0};  // once: 1
 };
 
 struct Command {

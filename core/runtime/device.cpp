@@ -131,6 +131,23 @@ jt_status render(void* user, jt_be_dialect dialect, const char** text, size_t* l
   return JT_OK;
 }
 constexpr size_t kMaxKernels = 8192;
+
+// Entries that nobody else holds go; outside of the lock, for a backend may wait there.
+template <class Map>
+void make_room(Map& map, ForkMutex& change) {
+  if (map.size() < kMaxKernels) return;
+  std::vector<typename Map::node_type> gone;
+  std::lock_guard lock(change);
+  for (auto it = map.begin(); it != map.end();) {
+    auto entry = it++;
+    if (entry->second.use_count() == 1) gone.push_back(map.extract(entry));
+  }
+}
+template <class Map>
+auto keep(Map& map, ForkMutex& change, std::string key, typename Map::mapped_type made) {
+  std::lock_guard lock(change);
+  return map.emplace(std::move(key), std::move(made)).first->second;
+}
 }  // namespace
 
 static void say_where(std::string* found, const CompiledKernel& k, std::string_view where, const jt_be_kernel_info& info) {
@@ -148,8 +165,7 @@ std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program, std::st
     say_where(found, *it->second, "in memory", info);
     return it->second;
   }
-  if (kernels_.size() >= kMaxKernels)
-    std::erase_if(kernels_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  make_room(kernels_, change_);
   RenderState state{key, program, {}};
   jt_be_source source{sizeof source, key.data(), key.size(), &state, render};
   auto made = std::make_shared<CompiledKernel>(device_);
@@ -162,18 +178,18 @@ std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program, std::st
   made->name = name;
   made->key = key;
   say_where(found, *made, info.from_cache ? "from disk" : text("made in ", info.compile_ns / 1000, " us"), info);
-  return kernels_.emplace(std::move(key), std::move(made)).first->second;
+  return keep(kernels_, change_, std::move(key), std::move(made));
 }
 
 std::shared_ptr<LibraryOp> KernelCache::library(const char* name, std::span<const int64_t> params) {
   std::string key = text(name, ' ', params);
   std::lock_guard lock(mutex_);
   if (auto it = ops_.find(key); it != ops_.end()) return it->second;
-  if (ops_.size() >= kMaxKernels) std::erase_if(ops_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  make_room(ops_, change_);
   auto made = std::make_shared<LibraryOp>(device_);
   made->name = name, made->params.assign(params.begin(), params.end());
   device_.check(device_.api().op_create(device_.handle(), name, params.data(), params.size(), &made->workspace, &made->op), name);
-  return ops_.emplace(std::move(key), std::move(made)).first->second;
+  return keep(ops_, change_, std::move(key), std::move(made));
 }
 
 std::shared_ptr<LibraryOp> KernelCache::code(std::string_view who, const std::string& text) {
@@ -181,14 +197,14 @@ std::shared_ptr<LibraryOp> KernelCache::code(std::string_view who, const std::st
   if (!JT_HAS(api, op_compile)) fail(JT_E_UNSUPPORTED, who, ": backend ", api.name, " compiles no C");
   std::lock_guard lock(mutex_);
   if (auto it = codes_.find(text); it != codes_.end()) return it->second;
-  if (codes_.size() >= kMaxKernels) std::erase_if(codes_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  make_room(codes_, change_);
   auto made = std::make_shared<LibraryOp>(device_);
   try {
     device_.check(api.op_compile(device_.handle(), text.data(), text.size(), &made->op), "op_compile");
   } catch (const Error& e) {
     throw Error(e.code(), jt::text(who, ": ", e.what()), e.native());
   }
-  return codes_.emplace(text, std::move(made)).first->second;
+  return keep(codes_, change_, text, std::move(made));
 }
 
 size_t KernelCache::count() {

@@ -5,13 +5,13 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "core/base/flags.h"
+#include "core/base/fork.h"
 #include "core/base/fork_lock.h"
 #include "core/base/log.h"
 #include "core/base/program.h"
@@ -119,6 +119,7 @@ class KernelCache {
  private:
   Device& device_;
   ForkLock mutex_;  // held also while a kernel is compiled
+  ForkMutex change_;  // of the maps, under mutex_: a child that takes mutex_ over finds them whole
   std::unordered_map<std::string, std::shared_ptr<CompiledKernel>> kernels_;
   std::unordered_map<std::string, std::shared_ptr<LibraryOp>> codes_, ops_;
   int64_t made_ = 0;

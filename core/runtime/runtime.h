@@ -2,11 +2,11 @@
 #pragma once
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "core/base/buffer.h"
 #include "core/base/flags.h"
+#include "core/base/fork.h"
 #include "core/base/log.h"
 #include "core/runtime/device.h"
 #include "core/runtime/trace.h"
@@ -53,7 +53,7 @@ class RuntimeStats {
 
  private:
   Sums all_ever() const;  // the mutex is held
-  mutable std::mutex mutex_;
+  mutable ForkMutex mutex_;
   std::vector<const EvalStats*> alive_;
   Sums gone_, at_reset_;
 };

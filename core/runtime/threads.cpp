@@ -1,16 +1,14 @@
 #include "core/runtime/threads.h"
 
-#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <climits>
 #include <new>
 
+#include "core/base/fork.h"
 #include "core/base/fpu.h"
+#include "core/base/futex.h"
 
 namespace jt {
 
@@ -18,13 +16,6 @@ namespace jt {
 // the helper it waits for may be without a core until the caller's own is given up.
 constexpr int64_t kHelperSpinNs = 50'000, kCallerSpinNs = 20'000;
 constexpr size_t kStackBytes = size_t(1) << 20;
-
-static void sleep_while(std::atomic<uint32_t>& word, uint32_t value) {
-  ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
-}
-static void wake(std::atomic<uint32_t>& word, int count) {
-  ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
-}
 
 namespace {
 
@@ -84,18 +75,23 @@ ThreadPool::~ThreadPool() {
   if (is_child()) return;  // its helpers live on in the parent only
   stops_.store(true);
   wakes_.fetch_add(1);
-  wake(wakes_, INT_MAX);
+  wake(wakes_);
   for (int i = 0; i < started_; i++) ::pthread_join(helpers_[size_t(i)], nullptr);
 }
 
-bool ThreadPool::is_child() const { return has_started_ && ::getpid() != process_; }
+bool ThreadPool::is_child() const { return has_started_ && forks_before_us() != forks_; }
 
 // ---- helpers
 
 // Signals of the host are for its own threads.
 void ThreadPool::start() {
   has_started_ = true;
-  process_ = ::getpid();
+  try {
+    watch_forks();
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+  forks_ = forks_before_us();
   has_core_each_ = ::sched_getaffinity(0, sizeof cores_, &cores_) == 0 && CPU_COUNT(&cores_) >= threads_;
   helpers_.reset(new (std::nothrow) pthread_t[size_t(threads_ - 1)]);
   if (!helpers_) return;

@@ -7,7 +7,6 @@
 #pragma once
 #include <pthread.h>
 #include <sched.h>
-#include <sys/types.h>
 
 #include <atomic>
 #include <cstdint>
@@ -64,7 +63,7 @@ class ThreadPool {
   std::unique_ptr<pthread_t[]> helpers_;
   int started_ = 0;
   bool has_started_ = false;
-  pid_t process_ = 0;
+  uint32_t forks_ = 0;  // of the process that has the helpers
   cpu_set_t cores_;  // that helpers may use
   bool has_core_each_ = false;
   std::atomic<int> caller_core_{-1};

@@ -2,9 +2,10 @@
 #pragma once
 #include <atomic>
 #include <chrono>
-#include <mutex>
 #include <string>
 #include <vector>
+
+#include "core/base/fork.h"
 
 namespace jt {
 
@@ -27,7 +28,7 @@ class Trace {
     int64_t begin_ns, end_ns;
   };
   std::atomic<bool> on_{false};
-  mutable std::mutex mutex_;
+  mutable ForkMutex mutex_;
   std::vector<Event> events_;
 };
 

@@ -2,14 +2,18 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
 
+#include "core/base/fork.h"
 #include "core/base/fpu.h"
+#include "core/base/futex.h"
 #include "core/base/status.h"
 
 namespace jt::cpu {
@@ -89,16 +93,14 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
   void close() {
     stop_.raise();
     std::unique_lock lock(mutex_);
+    notice_fork();
     is_closed_ = true;
-    work_.notify_all();
+    work_.ring();
     if (thread_.joinable()) {
       lock.unlock();
-      // In a child of fork there is no such thread.
-      if (thread_owner_ == getpid()) thread_.join();
-      else thread_.detach();
-      return;
+      return thread_.join();
     }
-    if (made_in_ == getpid()) work_.wait(lock, [this] { return running_ == 0; });
+    work_.wait(lock, [this] { return running_ == 0; });
   }
 
   GxxStats stats() const { return {compiled_, loaded_, failed_, runs_}; }
@@ -200,16 +202,24 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
   }
 
   // ---- who compiles ----
+  // The mutex is held. In a forked child nobody compiles yet.
+  void notice_fork() {
+    if (forks_ == forks_before_us()) return;
+    forks_ = forks_before_us();
+    std::construct_at(&thread_);  // it can be neither joined nor detached, for a thread of the child's may have got its name
+    running_ = 0;
+  }
+
   void wake_thread() {
     std::lock_guard guard(mutex_);
+    notice_fork();
     has_work_ = true;
-    work_.notify_all();
+    work_.ring();
     if (thread_.joinable() || is_closed_) return;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);  // the host's signals are for the host's threads
     try {
-      thread_owner_ = getpid();
       thread_ = std::thread([this] { run_thread(); });
     } catch (...) {
       pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -255,13 +265,14 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
   void run_work() {
     {
       std::lock_guard guard(mutex_);
+      notice_fork();
       if (is_closed_) return;
       running_++;
     }
     compile_all();
     std::lock_guard guard(mutex_);
     running_--;
-    work_.notify_all();
+    work_.ring();
   }
 
   // ---- what went wrong, once ----
@@ -294,12 +305,11 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
   Stop stop_;
   ForkLock compiling_;  // one run of the compiler at a time
 
-  std::mutex mutex_;  // of all below
-  std::condition_variable work_;
+  ForkMutex mutex_;  // of all below
+  Bell work_;
   std::vector<std::weak_ptr<GxxKernel>> enrolled_;
   std::thread thread_;
-  const pid_t made_in_ = getpid();
-  pid_t thread_owner_ = 0;
+  uint32_t forks_ = forks_before_us();
   int running_ = 0;
   bool has_work_ = false, is_closed_ = false, has_noted_ = false;
   std::string noted_;

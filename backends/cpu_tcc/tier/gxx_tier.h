@@ -6,13 +6,10 @@
 // compiler, one that crashes, hangs or is killed, no executable memory) leaves the kernel where it is.
 #pragma once
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "backends/cpu_tcc/tier/cxx_compiler.h"

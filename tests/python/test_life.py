@@ -140,6 +140,84 @@ def test_a_forked_child_works(method):
     assert done.stdout.strip() == "good", done.stderr
 
 
+WHILE = {
+    "evaluating": "(x * x + 1).sum().item()",
+    "compiling": "chain(next(numbers))",
+    "tracing": "chain(1)",
+    "saving": "jt.save({'x': x}, path); jt.load(path)",
+    "training": "opt.step(((w * x) ** 2).sum())",
+}
+
+
+@pytest.mark.parametrize("doing", sorted(WHILE))
+def test_a_child_forked_while_threads_are_at_work_goes_on(doing, tmp_path):
+    done = run(f"""
+        import os
+        if {doing == "tracing"}:
+            os.environ["JT_TRACE"] = {str(tmp_path / "trace.json")!r}
+        import itertools, jt, signal, sys, threading
+        numbers, path = itertools.count(), {str(tmp_path / "x.safetensors")!r}
+        def chain(number):
+            y = jt.array([0.25, 0.5])
+            for _ in range(6):
+                y = getattr(jt, ["sin", "cos", "tanh", "sigmoid", "exp", "atan"][number % 6])(y)
+                number //= 6
+            return y.sum().item()
+        x = jt.array([1.0, 2.0, 3.0])
+        w = jt.Parameter([1.0, 1.0, 1.0])
+        opt = jt.optim.SGD([w], lr=1e-3)
+        stops = []
+        def work():
+            while not stops:
+                {WHILE[doing]}
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        pending = x + 1
+        for i in range(60):
+            pid = os.fork()
+            if not pid:
+                signal.alarm(60)
+                try:
+                    assert pending.tolist() == [2, 3, 4] and (x * x).sum().item() == 14
+                    chain(7776 + i)
+                    opt.step(((w * x) ** 2).sum())
+                    os._exit(0 if w.tolist()[2] < 1 else 2)
+                except BaseException as error:
+                    print(repr(error), file=sys.stderr, flush=True)
+                    os._exit(1)
+            status = os.waitpid(pid, 0)[1]
+            assert status == 0, (i, status)
+        stops.append(1)
+        for thread in threads:
+            thread.join(60)
+        assert (x * 2).tolist() == [2, 4, 6]
+        print("good")
+    """)
+    assert done.stdout.strip() == "good", done.stderr
+
+
+def test_a_signal_handler_forks_while_an_evaluation_runs():
+    done = run("""
+        import jt, os, signal
+        ended = []
+        def forks(*_):
+            pid = os.fork()
+            if not pid:
+                os._exit(7)
+            ended.append(os.WEXITSTATUS(os.waitpid(pid, 0)[1]))
+        signal.signal(signal.SIGALRM, forks)
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+        big = jt.ones([300, 300])
+        while len(ended) < 20:
+            assert (big @ big).sum().item() == 300 ** 3
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert set(ended) == {7}
+        print("good")
+    """)
+    assert done.stdout.strip() == "good", done.stderr
+
+
 def test_the_end_of_the_interpreter_is_quiet():
     done = run("""
         import jt, sys, threading

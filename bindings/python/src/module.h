@@ -336,6 +336,7 @@ static int jp_start(PyTypeObject* base, PyMethodDef* methods, const char* const*
   if (status == JT_OK) status = jt_context_create(jp_rt, &jp_ctx);
   if (status == JT_OK) status = jt_context_set_watch(jp_ctx, jp_watch, NULL);
   if (status != JT_OK) return PyErr_Format(PyExc_ImportError, "jt: %s", jt_last_error_message()), -1;
+  if (jp_watch_forks()) return -1;
   pthread_atfork(NULL, NULL, jp_after_fork);
   Py_AtExit(jp_at_exit); /* no room for it: no trace */
   return 0;

@@ -67,24 +67,29 @@ static struct {
 } jp_gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0};
 
 static PyObject* jp_raise(jt_status status);
+/* A moment at the gate, without the interpreter lock. */
+static void jp_rest_at_gate(void) {
+  Py_BEGIN_ALLOW_THREADS
+  pthread_mutex_lock(&jp_gate.mutex);
+  if (jp_gate.busy) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 50000000;
+    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+    pthread_cond_timedwait(&jp_gate.left, &jp_gate.mutex, &until);
+  }
+  pthread_mutex_unlock(&jp_gate.mutex);
+  Py_END_ALLOW_THREADS
+}
+static int jp_is_another_inside(void) { return jp_gate.busy && !pthread_equal(jp_gate.owner, pthread_self()); }
 static int jp_wait_at_gate(void) {
   jp_forget_dropped();
   if (jp_gate.is_broken) {
     PyErr_SetString(PyExc_RuntimeError, "jt: this process was forked while another thread was evaluating; start it anew");
     return -1;
   }
-  while (jp_gate.busy && !pthread_equal(jp_gate.owner, pthread_self())) {
-    Py_BEGIN_ALLOW_THREADS
-    pthread_mutex_lock(&jp_gate.mutex);
-    if (jp_gate.busy) {
-      struct timespec until;
-      clock_gettime(CLOCK_REALTIME, &until);
-      until.tv_nsec += 50000000;
-      if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
-      pthread_cond_timedwait(&jp_gate.left, &jp_gate.mutex, &until);
-    }
-    pthread_mutex_unlock(&jp_gate.mutex);
-    Py_END_ALLOW_THREADS
+  while (jp_is_another_inside()) {
+    jp_rest_at_gate();
     if (PyErr_CheckSignals()) return -1;
   }
   return 0;
@@ -108,17 +113,23 @@ static inline int jp_enter(void) {
   if ((line = jp_current_line()) != told) jt_context_set_line(jp_ctx, told = line);
   return 0;
 }
-/* Around a call that may take long: others may run Python, and wait at the gate. The interpreter lock is held. */
-static PyThreadState* jp_begin_long(void) {
+static void jp_take_gate(void) {
   pthread_mutex_lock(&jp_gate.mutex);
   jp_gate.busy = 1, jp_gate.depth++, jp_gate.owner = pthread_self();
   pthread_mutex_unlock(&jp_gate.mutex);
-  return PyEval_SaveThread();
 }
-static void jp_end_long(PyThreadState* thread) {
+static void jp_leave_gate(void) {
   pthread_mutex_lock(&jp_gate.mutex);
   if (--jp_gate.depth == 0) jp_gate.busy = 0, pthread_cond_broadcast(&jp_gate.left);
   pthread_mutex_unlock(&jp_gate.mutex);
+}
+/* Around a call that may take long: others may run Python, and wait at the gate. The interpreter lock is held. */
+static PyThreadState* jp_begin_long(void) {
+  jp_take_gate();
+  return PyEval_SaveThread();
+}
+static void jp_end_long(PyThreadState* thread) {
+  jp_leave_gate();
   PyEval_RestoreThread(thread);
 }
 #define JT_LONG(call)                         \
@@ -128,6 +139,30 @@ static void jp_end_long(PyThreadState* thread) {
     jp_end_long(jp_thread);                   \
   } while (0)
 
+/* Whoever forks from Python waits for an evaluation of another thread's, and holds the gate until the child is there: it goes on
+ * with everything that its parent had. Signals wait too: an exception would be lost here. */
+static PyObject* jp_before_fork(PyObject* self, PyObject* none) {
+  (void)self, (void)none;
+  while (jp_is_another_inside() && !jp_gate.is_broken) jp_rest_at_gate();
+  jp_take_gate();
+  Py_RETURN_NONE;
+}
+static PyObject* jp_after_python_fork(PyObject* self, PyObject* none) {
+  (void)self, (void)none;
+  jp_leave_gate();
+  Py_RETURN_NONE;
+}
+static int jp_watch_forks(void) {
+  static PyMethodDef before = {"before_fork", jp_before_fork, METH_NOARGS, NULL}, after = {"after_fork", jp_after_python_fork, METH_NOARGS, NULL};
+  PyObject *os = PyImport_ImportModule("os"), *hook = os ? PyObject_GetAttrString(os, "register_at_fork") : NULL;
+  PyObject *hold = PyCFunction_New(&before, NULL), *leave = PyCFunction_New(&after, NULL), *none = PyTuple_New(0), *done = NULL;
+  PyObject* hooks = hold && leave ? Py_BuildValue("{sOsOsO}", "before", hold, "after_in_parent", leave, "after_in_child", leave) : NULL;
+  if (hook && hooks && none) done = PyObject_Call(hook, none, hooks);
+  Py_XDECREF(os), Py_XDECREF(hook), Py_XDECREF(hold), Py_XDECREF(leave), Py_XDECREF(none), Py_XDECREF(hooks);
+  Py_XDECREF(done);
+  return done ? 0 : -1;
+}
+/* A fork by others' C code, which no Python waits for. */
 static void jp_after_fork(void) {
   pthread_mutex_init(&jp_gate.mutex, NULL);
   pthread_cond_init(&jp_gate.left, NULL);

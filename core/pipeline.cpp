@@ -13,7 +13,7 @@
 
 namespace jt {
 
-// Kernels of the library are made for extents, which takes longer the larger they are: not for what there cannot be room for.
+// Before anything is made for what there cannot be room for.
 static void check_room(const Block& block, int64_t limit) {
   constexpr int64_t kAddressable = int64_t(1) << 47;
   int64_t most = limit ? std::min(limit, kAddressable) : kAddressable;
@@ -22,13 +22,15 @@ static void check_room(const Block& block, int64_t limit) {
     if (kind(node) != Kind::library) continue;
     for (int i = 0; i < node->n_results; i++) {
       const Type& type = node->results()[i].type;
-      if (int64_t(type.bytes()) <= most) continue;
-      fail(JT_E_NOMEM, "out of memory: ", name(node->op), " ", type, " needs ", type.bytes(), " bytes, more than the limit of ", most);
+      int64_t bytes = worth(type.bytes());
+      if (bytes <= most) continue;
+      fail(JT_E_NOMEM, "out of memory: ", name(node->op), " ", type, " needs ", bytes, " bytes, more than the limit of ", most);
     }
   }
 }
 
-SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump, const Watch& watch, int64_t budget) {
+SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump, const Watch& watch, int64_t budget, const PlanExtents* extents) {
+  DimTable::InUse in_use(extents ? &extents->table : nullptr);
   int64_t begin = Trace::now_ns();
   auto show = [dump](char stage, auto&& text) {
     if (dump && dump->wants(stage)) dump->show(stage, text());
@@ -58,7 +60,7 @@ SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, 
   MemoryPlan memory = plan_memory(block, numbering, schedule, groups, may_overwrite ? dies : std::vector<bool>(dies.size(), false));
   show('m', [&] { return to_text(memory, block, numbering, schedule); });
 
-  SizedPlan made = make_plan({block, numbering, schedule, groups, memory, budget}, runtime.kernels, dump, watch);
+  SizedPlan made = make_plan({block, numbering, schedule, groups, memory, budget, extents, runtime.pool->limit()}, runtime.kernels, dump, watch);
   show('p', [&] { return to_text(*made.plan, *made.sizing); });
   if (runtime.trace.is_on()) runtime.trace.add("compile", "plan", begin, Trace::now_ns());
   runtime.log(LogLevel::debug, "plan", block.nodes.size(), " nodes become ", made.plan->steps.size(), " steps, arena ",

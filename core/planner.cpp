@@ -6,10 +6,11 @@
 #include "core/ir/eval.h"
 #include "core/ir/rules.h"
 #include "core/pipeline.h"
+#include "core/runtime/make_sizing.h"
 
 namespace jt {
 
-constexpr size_t kMaxPlans = 1024;
+constexpr size_t kMaxPlans = 1024, kMaxFamilies = 1024, kMaxVersions = 6, kMaxPlanned = 4;
 
 // Words written one after another; room for them is made beforehand, many at a time.
 class Words {
@@ -39,7 +40,8 @@ struct Planner::Walk {
   std::vector<int64_t> scalars;     // of constants, in order
   std::vector<int64_t> wheres;      // starts of slices and updates, in order
   std::vector<Ref> results;         // what must have buffers afterwards
-  Words key;
+  Words key, binding;
+  std::vector<uint32_t> of_leaf, of_node;  // where their words of the binding begin
   struct Use { uint32_t inside; bool is_result, survives; };
   std::vector<Use> uses;            // by node, that is by number of its first result; see find_uses_that_end
   std::vector<uint32_t> ends;       // by leaf: operand slots that this eval gives up
@@ -48,12 +50,14 @@ struct Planner::Walk {
   bool stores_for_gradient = false; // some results are there for nothing else
   void clear() {
     outputs.clear(), of_results.clear(), asked.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(), scalars.clear();
-    wheres.clear(), results.clear(), key.clear(), stores_for_gradient = false;
+    wheres.clear(), results.clear(), key.clear(), binding.clear(), of_leaf.clear(), of_node.clear(), stores_for_gradient = false;
   }
   std::vector<bool> dying() const { return {dies.begin(), dies.end()}; }
+  WalkedGraph graph() const { return {nodes, leaves, results, binding.all(), of_leaf, of_node}; }
 };
 
-Planner::Planner(Recorder& recorder, Runtime& runtime) : recorder_(recorder), runtime_(runtime) { runtime_.stats.join(stats_); }
+Planner::Planner(Recorder& recorder, Runtime& runtime)
+    : recorder_(recorder), runtime_(runtime), plans_(kMaxPlans), families_(kMaxFamilies) { runtime_.stats.join(stats_); }
 Planner::~Planner() { runtime_.stats.leave(stats_); }
 
 namespace {
@@ -94,31 +98,22 @@ void mark_needed(Recorder& recorder, const Roots& roots, uint32_t mark, std::vec
   std::reverse(out.begin(), out.end());
 }
 
-constexpr size_t kTypeWords = 1 + kMaxRank;  // at most
-void add_type(Words& key, const Type& t) {
-  key.put(uint64_t(t.dtype) | uint64_t(t.shape.units) << 8 | uint64_t(t.shape.rank) << 16);
-  for (int64_t extent : t.shape.extents()) key.put(uint64_t(extent));
-}
+// Whether an extent or a number of steps is 0, or below, is structure: plans differ too much.
+uint64_t sign_of(int64_t n) { return n >= 1 ? 0 : n == 0 ? 1 : 2; }
 
-// Its Philox key and its counter are arguments of a plan.
-int64_t key_of(const Node* random) {
-  return int64_t(random_key(random->integer(attr(Op::random_bits, "seed")), random->integer(attr(Op::random_bits, "stream"))));
+void add_type(Words& key, const Type& t) { key.put(uint64_t(t.dtype) | uint64_t(t.shape.units) << 8 | uint64_t(t.shape.rank) << 16); }
+void add_type(Words& key, Words& binding, const Type& t) {
+  uint64_t signs = 0;
+  for (Dim extent : t.shape.extents()) signs = signs << 2 | sign_of(extent.word()), binding.put(uint64_t(extent.word()));
+  key.put(uint64_t(t.dtype) | uint64_t(t.shape.units) << 8 | uint64_t(t.shape.rank) << 16 | signs << 32);
 }
-int64_t counter_of(const Node* random) { return random->integer(attr(Op::random_bits, "counter")); }
-
-// Attributes that say where, not what: arguments of a plan.
-int starts_attr(Op op) { return op == Op::slice || op == Op::update ? attr_at(op, "starts") : -1; }
 
 }  // namespace
 
-constexpr int32_t kLeaf = 1 << 30;  // numbers from here on are of operands that have run
-
-// A count follows from extents, which are in the key anyway; its class is not one of the structure.
-static bool is_count(const Node* node) { return node->op == Op::constant && node->origin == kCount; }
-
 static bool is_leaf(Ref in) { return in.node->has_run() && in.node->op != Op::constant; }
 
-static int32_t operand_number(Ref in, std::vector<Ref>& leaves, uint32_t mark, Words& key) {
+template <class Walk>
+static int32_t operand_number(Ref in, uint32_t mark, Walk& w) {
   Result& r = in.node->results()[in.result];
   if (!is_leaf(in)) return r.number;
   bool seen = in.node->mark == mark && r.number >= 0;
@@ -127,10 +122,11 @@ static int32_t operand_number(Ref in, std::vector<Ref>& leaves, uint32_t mark, W
       in.node->mark = mark;
       for (int i = 0; i < in.node->n_results; i++) in.node->results()[i].number = -1;
     }
-    r.number = kLeaf + int32_t(leaves.size());
-    leaves.push_back(in);
-    key.put(0xfeed);
-    add_type(key, r.type);
+    r.number = kLeaf + int32_t(w.leaves.size());
+    w.leaves.push_back(in);
+    w.of_leaf.push_back(uint32_t(w.binding.size()));
+    w.key.put(0xfeed);
+    add_type(w.key, w.binding, r.type);
   }
   return r.number;
 }
@@ -139,43 +135,6 @@ static int32_t operand_number(Ref in, std::vector<Ref>& leaves, uint32_t mark, W
 static bool leaf_dies(Ref leaf, uint32_t inner_uses) {
   const Result& r = leaf.node->results()[leaf.result];
   return leaf.node->n_results == 1 && leaf.node->refs == inner_uses && !r.handles && is_exclusive(r.buffer);
-}
-
-// The pending nodes of a walk as a block of their own.
-static Block captured(std::span<Node* const> nodes, std::span<const Ref> leaves, std::span<const Ref> results) {
-  Block b;
-  Recorder& r = *b.recorder;
-  for (Ref leaf : leaves) b.params.push_back(r.leaf(leaf.type(), nullptr));
-  std::vector<Value> values;  // by Result::number
-  auto value_of = [&](Ref in) -> Ref {
-    int32_t number = in.node->results()[in.result].number;
-    return number >= kLeaf ? b.params[size_t(number - kLeaf)].ref() : values[size_t(number)].ref();
-  };
-  for (Node* n : nodes) {
-    std::vector<Ref> ins;
-    for (Ref in : n->ins()) ins.push_back(value_of(in));
-    Value copy = r.again(n, ins);
-    Node* made = copy.ref().node;
-    made->origin = -1;
-    if (is_count(n)) {
-      made->origin = kCount;
-    } else if (n->op == Op::constant) {
-      made->origin = int32_t(b.scalars.size());
-      b.scalars.push_back({n->results()[0].type.dtype, n->constant_bits});
-    } else if (n->op == Op::random_bits) {
-      made->origin = int32_t(b.scalars.size());
-      b.scalars.push_back({JT_U64, key_of(n)});
-      b.scalars.push_back({JT_I64, counter_of(n)});
-    }
-    if (int a = starts_attr(n->op); a >= 0) {
-      made->origin = int32_t(b.wheres.size());
-      for (int64_t start : n->ints(a)) b.wheres.push_back(start);
-    }
-    for (int i = 0; i < n->n_results; i++) values.push_back(Value(Ref{made, uint32_t(i)}));
-    b.nodes.push_back(std::move(copy));
-  }
-  for (Ref result : results) b.results.push_back(Value(value_of(result)));
-  return b;
 }
 
 // How many operand slots of each leaf are given up by this eval: those of nodes that run and let go, or that nobody
@@ -213,13 +172,16 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool sto
     uint64_t shared = uint64_t(n->op) | uint64_t(n->n_inputs) << 16;
     bool wanted = is_root(n, roots), is_stored = !wanted && stores_for_gradient && is_stored_for_gradient(n);
     w.stores_for_gradient |= is_stored, wanted |= is_stored;
-    Words& key = w.key;
-    key.make_room(3 + n->n_inputs * (2 + kTypeWords) + n->n_attrs + n->n_words + n->n_results * (1 + kTypeWords));
+    Words &key = w.key, &binding = w.binding;
+    key.make_room(4 + n->n_inputs * 3 + n->n_attrs + n->n_words + n->n_results * 2);
+    binding.make_room(1 + n->n_inputs * kMaxRank + n->n_words + n->n_results * kMaxRank);
     size_t head = key.size();
     key.put(0);
-    for (Ref in : n->ins()) key.put(uint64_t(operand_number(in, w.leaves, mark, key)) | 1ull << 40);
+    for (Ref in : n->ins()) key.put(uint64_t(operand_number(in, mark, w)) | 1ull << 40);
+    w.of_node.push_back(uint32_t(binding.size()));
     if (is_count(n)) {
-      key.put(~uint64_t(0)), key.put(uint64_t(n->constant_bits));
+      std::optional<int64_t> number = counted(n);
+      key.put(~uint64_t(number.has_value())), number ? binding.put(uint64_t(*number)) : key.put(uint64_t(n->constant_bits));
     } else if (n->op == Op::constant) {
       key.put(uint64_t(scalar_class(n->results()[0].type.dtype, n->constant_bits)));
       w.scalars.push_back(n->constant_bits);
@@ -229,20 +191,28 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool sto
       w.scalars.push_back(counter_of(n));
     }
     int starts = starts_attr(n->op);
+    uint32_t far = far_attrs(n->op);
     for (int a = 0; a < n->n_attrs; a++) {
       if (n->op == Op::random_bits && a > attr(Op::random_bits, "shape")) break;
       auto words = n->ints(a);
+      if (far >> a & 1) {
+        uint64_t signs = 0;
+        for (Dim word : words) signs = signs << 2 | sign_of(word.word()), binding.put(uint64_t(word.word()));
+        key.put(words.size() | signs << 8);
+        continue;
+      }
       key.put(words.size());
       bool moves = a == starts;
-      if (moves) w.wheres.insert(w.wheres.end(), words.begin(), words.end());
+      if (moves)
+        for (Dim word : words) w.wheres.push_back(word.word());
       // stops only repeat what the starts and the result's extents say
       if (n->op == Op::slice && a == attr(Op::slice, "stops")) continue;
-      for (int64_t word : words) key.put(moves ? uint64_t(word != 0) : uint64_t(word));
+      for (Dim word : words) key.put(moves ? uint64_t(word.word() != 0) : uint64_t(word.word()));
     }
     for (int i = 0; i < n->n_results; i++) {
       Result& r = n->results()[i];
       r.number = number++;
-      add_type(key, r.type);
+      has_own_extents(n->op) ? add_type(key, binding, r.type) : add_type(key, r.type);
       if (wanted) w.results.push_back({n, uint32_t(i)});
       key.put(wanted);
     }
@@ -263,7 +233,7 @@ std::string Planner::show(std::span<const Ref> asked, char stage) {
   std::string out;
   Dump one{std::string(1, stage), [&](char, std::string_view text) { out += text; }};
   try {
-    compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dying(), &one);
+    compile(captured(w.graph()), runtime_, w.dying(), &one);
   } catch (const Error&) {
     if (out.empty()) throw;  // a later stage may fail on what an earlier one shows
   }
@@ -346,32 +316,75 @@ void Planner::CachedPlan::replace(SizedPlan by) {
 }
 
 Planner::CachedPlan& Planner::find_or_make(Walk& w) {
-  std::span<const uint64_t> key = w.key.all();
-  auto is_it = [&](const CachedPlan& p) { return std::ranges::equal(p.key, key); };
+  std::span<const uint64_t> key = w.key.all(), binding = w.binding.all();
+  auto is_it = [&](const CachedPlan& p) { return std::ranges::equal(p.binding, binding) && std::ranges::equal(p.key, key); };
   if (!plans_.empty() && is_it(plans_.front())) {
     stats_.plans_reused.add(1);
     return plans_.front();
   }
-  uint64_t hash = hash_bytes(key.data(), key.size_bytes());
-  if (auto same = by_hash_.find(hash); same != by_hash_.end())
-    for (auto it : same->second) {
-      if (!is_it(*it)) continue;
-      plans_.splice(plans_.begin(), plans_, it);
-      stats_.plans_reused.add(1);
-      return *it;
-    }
-  SizedPlan made = compiled(w, dump.stages.empty() ? nullptr : &dump, kAnyMemory);
+  uint64_t of_key = hash_bytes(key.data(), key.size_bytes()), hash = hash_bytes(binding.data(), binding.size_bytes(), of_key);
+  if (CachedPlan* known = plans_.find(hash, is_it)) {
+    stats_.plans_reused.add(1);
+    return *known;
+  }
+  Family* family = families_.find(of_key, [&](const Family& f) { return std::ranges::equal(f.key, key); });
+  if (!family) family = &families_.add({{key.begin(), key.end()}, of_key, {}, {}});
+  SizedPlan made = sized_again(w, *family);
+  if (!made) made = planned(w, *family);
+  CachedPlan cached{{key.begin(), key.end()}, {binding.begin(), binding.end()}, hash, {}, nullptr};
+  cached.replace(std::move(made));
+  return plans_.add(std::move(cached));
+}
+
+// A known plan for this binding.
+SizedPlan Planner::sized_again(const Walk& w, const Family& family) {
+  int64_t begin = Trace::now_ns();
+  for (const auto& plan : family.versions) {
+    if (!fits(*plan->numbers, w.binding.all(), worth_)) continue;
+    auto sizing = make_sizing(*plan, *plan->numbers, worth_, runtime_.kernels, runtime_.pool->limit());
+    stats_.sizings_made.add(1);
+    int64_t end = Trace::now_ns();
+    if (runtime_.trace.is_on()) runtime_.trace.add("compile", "sizing", begin, end);
+    runtime_.log(LogLevel::debug, "plan", "sized again in ", end - begin, " ns");
+    return {plan, sizing};
+  }
+  return {};
+}
+
+SizedPlan Planner::planned(const Walk& w, Family& family) {
+  SizedPlan made = planned_with_symbols(w, family);
+  if (made) family.versions.insert(family.versions.begin(), made.plan);
+  else made = compiled(w, dump.stages.empty() ? nullptr : &dump, kAnyMemory);
   if (runtime_.flags.recompute == "1")
     while (SizedPlan less = with_less_memory(w, made)) made = less;
   stats_.plans_made.add(1);
-  CachedPlan cached{{key.begin(), key.end()}, hash, {}, nullptr};
-  cached.replace(std::move(made));
-  keep(std::move(cached));
-  return plans_.front();
+  std::span<const uint64_t> binding = w.binding.all();
+  family.planned.insert(family.planned.begin(), {binding.begin(), binding.end()});
+  if (family.planned.size() > kMaxPlanned) family.planned.pop_back();
+  return made;
+}
+
+// A plan in which what differs from the bindings known is a symbol; empty if none can be made that way.
+SizedPlan Planner::planned_with_symbols(const Walk& w, const Family& family) {
+  bool may_be = runtime_.flags.symbols != "0" && runtime_.flags.recompute != "1" && family.versions.size() < kMaxVersions;
+  if (!may_be || family.planned.empty()) return {};
+  try {
+    SymbolicGraph graph(w.graph(), family.planned);
+    if (graph.is_plain()) return {};
+    PlanExtents extents{graph.table, graph.binding, graph.of_symbol};
+    SizedPlan made = compile(std::move(graph.block), runtime_, w.dying(), dump.stages.empty() ? nullptr : &dump, watch, kAnyMemory, &extents);
+    runtime_.log(LogLevel::debug, "plan", "of ", graph.table.symbols(), " symbols, for ", graph.table.guards_text());
+    return made;
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const Error& e) {  // what is wrong with the graph itself, its plan for numbers says better
+    runtime_.log(LogLevel::debug, "plan", "not with symbols: ", e.what());
+    return {};
+  }
 }
 
 SizedPlan Planner::compiled(const Walk& w, const Dump* seen_by, int64_t budget) {
-  return compile(captured(w.nodes, w.leaves, w.results), runtime_, w.dying(), seen_by, watch, budget);
+  return compile(captured(w.graph()), runtime_, w.dying(), seen_by, watch, budget);
 }
 
 // A plan of the same graph whose temporaries take less, as it computes some of them again. Empty if there is none.
@@ -387,19 +400,6 @@ SizedPlan Planner::with_less_memory(const Walk& w, const SizedPlan& large) {
     return made;
   }
   return {};
-}
-
-void Planner::keep(CachedPlan made) {
-  auto& of_hash = by_hash_[made.hash];
-  of_hash.reserve(of_hash.size() + 1);
-  plans_.push_front(std::move(made));
-  of_hash.push_back(plans_.begin());
-  if (plans_.size() <= kMaxPlans) return;
-  auto last = std::prev(plans_.end());
-  auto same = by_hash_.find(last->hash);
-  std::erase(same->second, last);
-  if (same->second.empty()) by_hash_.erase(same);
-  plans_.pop_back();
 }
 
 // What ran becomes a value: it leaves the pending list and, unless gradients need them, lets go of its operands.

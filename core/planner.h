@@ -1,16 +1,19 @@
 // planner: what is pending in a recorder -> a plan that ran; and the cache of plans.
 //
 // One walk over the pending nodes that are needed writes the *key*: everything a plan depends on - ops, attributes,
-// classes of scalars, dtypes, extents, which values are asked for, which operands die. Values that may differ from run
-// to run (operands' addresses, scalars, starts of slices) are gathered beside it. Equal keys, compared in full, mean
-// that the plan made before fits: then nothing of the pipeline runs again.
+// classes of scalars, dtypes, which values are asked for, which operands die - and beside it the *binding*: extents, and
+// attributes that say how far. Values that may differ from run to run (operands' addresses, scalars, starts of slices) are
+// gathered too. Equal keys and bindings, compared in full, mean that the plan and sizing made before fit: then nothing of
+// the pipeline runs again. With an equal key and another binding, a plan whose guards hold there gets another sizing. Where
+// there is none, a plan is made in which what has differed so far are symbols (capture.h).
 #pragma once
 #include <functional>
 #include <list>
 #include <optional>
 #include <unordered_map>
 
-#include "core/ir/block.h"
+#include "core/capture.h"
+#include "core/plan_cache.h"
 #include "core/runtime/run_plan.h"
 #include "core/runtime/runtime.h"
 
@@ -50,25 +53,35 @@ class Planner {
   void bring(std::span<const Value> roots, std::optional<Error>& first);
   void walk(std::span<const Ref> asked, bool also_held, Walk& walk, bool stores_for_gradient);
   struct CachedPlan {
-    std::vector<uint64_t> key;
+    std::vector<uint64_t> key, binding;
     uint64_t hash;
     SizedPlan made;
     std::unique_ptr<Arguments> arguments;  // of this context's runs
     void replace(SizedPlan by);
   };
+  // All bindings of one key.
+  struct Family {
+    std::vector<uint64_t> key;
+    uint64_t hash;
+    std::vector<std::vector<uint64_t>> planned;         // bindings that plans were made for, the latest few
+    std::vector<std::shared_ptr<const Plan>> versions;  // plans that hold for more than one
+  };
   static void find_uses_that_end(Walk& walk, int32_t n_values);
   CachedPlan& find_or_make(Walk& walk);
+  SizedPlan sized_again(const Walk& walk, const Family& family);
+  SizedPlan planned(const Walk& walk, Family& family);
+  SizedPlan planned_with_symbols(const Walk& walk, const Family& family);
   SizedPlan compiled(const Walk& walk, const Dump* dump, int64_t budget);
   SizedPlan with_less_memory(const Walk& walk, const SizedPlan& plan);
-  void keep(CachedPlan made);
   void settle(Walk& walk);
 
   Recorder& recorder_;
   Runtime& runtime_;
   EvalStats stats_;
   Workspace workspace_;
-  std::list<CachedPlan> plans_;  // latest first
-  std::unordered_map<uint64_t, std::vector<std::list<CachedPlan>::iterator>> by_hash_;
+  LeastRecent<CachedPlan> plans_;
+  LeastRecent<Family> families_;
+  std::vector<int64_t> worth_;  // scratch
   std::unique_ptr<Walk> scratch_;
   std::optional<Error> of_custom_;  // the first error of a custom op's function in this eval
 };

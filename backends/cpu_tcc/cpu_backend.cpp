@@ -298,26 +298,27 @@ struct JoinedWorkspace {
   }
 };
 
-void check_joined(const jt_be_op* op, const jt_be_kernel* kernel, const jt_be_launch* launch) {
+bool may_join(const jt_be_op* op, const jt_be_kernel* kernel, const jt_be_launch* launch) {
   demand(op, "op_run_joined: an argument is null");
   check_launch(kernel, launch);
-  bool may = op->op.is_in_order && op->lanes <= cpu::JoinedRun::kMostLanes && kernel->program().mode == Mode::flat && launch->begin == 0 &&
-             launch->end == op->op.elements[2] && launch->end == launch->args[kArgOuter];
-  if (!may) fail(JT_E_UNSUPPORTED, "op_run_joined: the op's units are no stretches of what the kernel walks");
+  return op->op.is_in_order && op->lanes <= cpu::JoinedRun::kMostLanes && kernel->program().mode == Mode::flat && launch->begin == 0 &&
+         launch->end == op->op.elements[2] && launch->end == launch->args[kArgOuter];
 }
 
 jt_status cpu_join_workspace(jt_be_device* device, jt_be_op* op, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out) {
-  return guarded(device, [&] {
+  bool may = true;
+  jt_status status = guarded(device, [&] {
     demand(out, "join_workspace: no result");
-    check_joined(op, kernel, launch);
-    *out = size_t(JoinedWorkspace(*op, *kernel, launch->args).bytes);
+    may = may_join(op, kernel, launch);
+    if (may) *out = size_t(JoinedWorkspace(*op, *kernel, launch->args).bytes);
   });
+  return may ? status : JT_E_UNSUPPORTED;  // an answer that a host often gets, and no error: nothing is thrown for it
 }
 
 jt_status cpu_op_run_joined(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents, size_t pointers_len,
                             jt_be_kernel* kernel, const jt_be_launch* launch, void* workspace) {
   return guarded(device, [&] {
-    check_joined(op, kernel, launch);
+    if (!may_join(op, kernel, launch)) fail(JT_E_UNSUPPORTED, "op_run_joined: the op's units are no stretches of what the kernel walks");
     std::span<void* const> at{pointers, pointers_len};
     demand(pointers && workspace, "op_run_joined: an argument is null");
     library::check_run(op->op, at, workspace);

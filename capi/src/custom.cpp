@@ -75,7 +75,7 @@ class HostOp : public CustomOp {
 
  private:
   static jt_custom_buffer buffer(const HostView& v) {
-    return {v.data, v.type->bytes(), v.type->dtype, v.type->shape.numbers(), size_t(v.type->shape.rank)};
+    return {v.data, size_t(v.type->bytes()), v.type->dtype, v.type->shape.numbers(), size_t(v.type->shape.rank)};
   }
   Value checked(size_t i, const Cell* cell, const Type& type) {
     Ref value = context_.operand("grad", cell);

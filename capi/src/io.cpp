@@ -23,7 +23,7 @@ void jt::capi::write_checkpoint(Context& c, std::string_view path, std::span<con
     const Type& type = values[i].type();
     auto extents = type.shape.extents();
     tensors[i] = {names[i], type.dtype, {extents.begin(), extents.end()},
-                  {static_cast<const char*>(host_bytes(c.read(values[i]))), type.bytes()}};
+                  {static_cast<const char*>(host_bytes(c.read(values[i]))), size_t(type.bytes())}};
   }
   write_safetensors(std::string(path), tensors);
 }

@@ -22,7 +22,7 @@ static std::vector<const CompiledKernel*> kernels_of(Runtime& rt) {
 
 std::string capi::stats_table(Runtime& rt) {
   RuntimeStats::Sums s = rt.stats.sums();
-  std::string out = text("evals ", s.evals, ", plans made ", s.plans_made, ", reused ", s.plans_reused, ", launches ",
+  std::string out = text("evals ", s.evals, ", plans made ", s.plans_made, ", reused ", s.plans_reused, ", sized again ", s.sizings_made, ", launches ",
                          s.launches, ", library calls ", s.library_calls, "\n    launches      time ms  compile us  tier  kernel\n");
   auto padded = [&](std::string s, size_t width) { out += std::string(width > s.size() ? width - s.size() : 0, ' ') + s; };
   std::vector<const CompiledKernel*> all = kernels_of(rt);

@@ -118,6 +118,7 @@ Dim DimTable::symbol(std::span<const int64_t> worth, DimSymbol about) {
   if (about.name.empty()) about.name = text("s", symbols_.size());
   Dim made = add({Kind::symbol, Dim(symbols_.size()), 0, {}, {about.lo, about.hi}, {worth.begin(), worth.end()}, worth.size() == bindings_});
   symbols_.push_back(std::move(about));
+  entry_of_symbol_.push_back(made.entry());
   offer(made);
   return made;
 }
@@ -172,9 +173,56 @@ void DimTable::offer(Dim d) {
   if (knows(d) && entry(d).is_known_everywhere) offered_.try_emplace(entry(d).worth, d);
 }
 
-Dim DimTable::find(std::span<const int64_t> worth) const {
-  auto known = offered_.find({worth.begin(), worth.end()});
-  return known == offered_.end() ? Dim(worth[0]) : known->second;
+void DimTable::assume_positive(Dim d) {
+  if (!knows(d) || bounds_of(d).lo >= 1) return;
+  int64_t shift = 0;
+  uint32_t of = UINT32_MAX;
+  for (const Term& t : sum_of(d)) {
+    bool is_alone = t.factor == 1 && t.atoms.size() == 1 && of == UINT32_MAX && entries_[t.atoms[0]].kind == Kind::symbol;
+    if (t.atoms.empty()) shift = t.factor;
+    else if (is_alone) of = t.atoms[0];
+    else return;
+  }
+  int64_t& lo = entries_[of].bounds.lo;
+  lo = symbols_[size_t(entries_[of].a.word())].lo = std::max(lo, 1 - shift);
+  entries_[d.entry()].bounds.lo = std::max<int64_t>(entries_[d.entry()].bounds.lo, 1);
+}
+
+std::vector<int64_t> DimTable::now() const {
+  std::vector<int64_t> out;
+  for (uint32_t e : entry_of_symbol_) out.push_back(entries_[e].worth[0]);
+  return out;
+}
+
+// The number that worth is of `of` everywhere; 0 if there is none.
+static int64_t ratio(std::span<const int64_t> worth, std::span<const int64_t> of) {
+  if (of.size() != worth.size() || !of[0] || worth[0] % of[0]) return 0;
+  int64_t factor = worth[0] / of[0], product;
+  for (size_t k = 1; k < worth.size(); k++)
+    if (__builtin_mul_overflow(of[k], factor, &product) || product != worth[k]) return 0;
+  return factor;
+}
+static bool is_shifted(std::span<const int64_t> worth, std::span<const int64_t> of) {
+  constexpr int64_t kFar = 8;  // further ones rather are chance
+  if (of.size() != worth.size() || worth[0] - of[0] > kFar || of[0] - worth[0] > kFar) return false;
+  for (size_t k = 1; k < worth.size(); k++)
+    if (worth[k] - of[k] != worth[0] - of[0]) return false;
+  return true;
+}
+
+Dim DimTable::find(std::span<const int64_t> worth) {
+  if (std::ranges::all_of(worth, [&](int64_t w) { return w == worth[0]; })) return worth[0];
+  if (auto known = offered_.find({worth.begin(), worth.end()}); known != offered_.end()) return known->second;
+  for (uint32_t s : entry_of_symbol_)
+    if (int64_t factor = ratio(worth, entries_[s].worth)) return compute(Arithmetic::mul, Dim::of_entry(s), factor);
+  for (uint32_t s : entry_of_symbol_)
+    for (uint32_t t : entry_of_symbol_) {
+      Dim both = compute(Arithmetic::mul, Dim::of_entry(s), Dim::of_entry(t));
+      if (int64_t factor = ratio(worth, entry(both).worth)) return compute(Arithmetic::mul, both, factor);
+    }
+  for (const auto& [of, d] : offered_)
+    if (is_shifted(worth, of)) return compute(Arithmetic::add, d, worth[0] - of[0]);
+  return worth[0];
 }
 
 Dim DimTable::compute(Arithmetic op, Dim a, Dim b) {
@@ -252,7 +300,6 @@ void DimTable::record(DimGuard::Kind kind, Dim a, Dim b) { guards_.insert({kind,
 int64_t DimTable::pin(Dim d) {
   if (!knows(d)) return d.word();
   int64_t v = worth(d);
-  pinned_ = true;
   compare(Relation::equal, d, v);
   return v;
 }
@@ -283,6 +330,13 @@ std::string DimTable::formula(Dim d) const {
     if (is_shown) append(out, t.factor < 0 ? -t.factor : t.factor);
     for (size_t k = 0; k < t.atoms.size(); k++) append(out, text(k || is_shown ? "*" : "", formula(Dim::of_entry(t.atoms[k]))));
   }
+  return out;
+}
+
+std::string DimTable::guards_text() const {
+  static constexpr const char* kKinds[] = {"=", "!=", "<", ">="};
+  std::string out;
+  for (const DimGuard& g : guards_) append(out, text(out.empty() ? "" : ", ", formula(g.a), kKinds[g.kind], formula(g.b)));
   return out;
 }
 

@@ -37,9 +37,13 @@ class DimTable {
   DimTable(const DimTable&) = delete;
 
   Dim symbol(std::span<const int64_t> worth, DimSymbol about = {});
-  // A Dim of this worth in all bindings, of those that `offer` was given; plain where the worth is always the same.
-  Dim find(std::span<const int64_t> worth) const;
+  // A Dim of this worth in all bindings: one that `offer` was given, a multiple of a symbol or of two, or one offered and a
+  // number; plain where the worth is always the same, and where there is none.
+  Dim find(std::span<const int64_t> worth);
   void offer(Dim d);
+  // Bindings where d is below 1 will not be asked for. Seen where d is a symbol and a number.
+  void assume_positive(Dim d);
+  std::vector<int64_t> now() const;  // what symbols are worth
 
   Dim compute(dims::Arithmetic op, Dim a, Dim b);
   bool compare(dims::Relation r, Dim a, Dim b);
@@ -49,7 +53,7 @@ class DimTable {
   std::string formula(Dim d) const;
   const std::set<DimGuard>& guards() const { return guards_; }
   size_t symbols() const { return symbols_.size(); }
-  bool has_narrowed() const { return pinned_; }  // some symbol is pinned
+  std::string guards_text() const;  // s0!=5, s1<s0: for people
 
   // While one lives, the table is this thread's.
   class InUse {
@@ -97,12 +101,12 @@ class DimTable {
   size_t bindings_;
   std::vector<Entry> entries_;
   std::vector<DimSymbol> symbols_;
+  std::vector<uint32_t> entry_of_symbol_;
   std::map<Sum, uint32_t> sums_;
   std::map<std::tuple<Kind, int64_t, int64_t>, uint32_t> others_;
   std::map<std::vector<int64_t>, Dim> offered_;  // by worth
   std::set<DimGuard> guards_;
   std::set<Sum> zeros_;  // differences that a guard says are 0
-  bool pinned_ = false;
 };
 
 // What a plan keeps of a table: entries in order, each from earlier ones; the guards; the symbols.

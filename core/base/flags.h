@@ -18,6 +18,7 @@ namespace jt {
   X(cpu_pack_bytes, "JT_CPU_PACK_BYTES", "268435456", "bytes of unchanging operands kept in the order in which kernels read them; 0: none") \
   X(memory_limit, "JT_MEMORY_LIMIT", "", "bytes of values held at once, such as 512M or 2G; a limit that the host names holds instead") \
   X(recompute,  "JT_RECOMPUTE",  "0",    "1: temporaries are dropped and computed again wherever that needs less memory; 0: only where memory does not suffice") \
+  X(symbols,    "JT_SYMBOLS",    "1",    "1: from the second set of extents on, a plan holds for all that it can hold for; 0: each has a plan of its own") \
   X(cpu_cxx,    "JT_CXX",        "",     "compiler of kernels that run long: a path, or a name on the PATH; empty: g++, else clang++; off: none") \
   X(cpu_hot_us, "JT_CPU_HOT_US", "120000", "microseconds that a kernel runs before it is compiled again by JT_CXX") \
   X(background, "JT_BACKGROUND", "0",    "1: compile kernels that run long on a thread of jt's own; hosts allow it with JT_RT_BACKGROUND_JIT") \

@@ -86,7 +86,7 @@ class Lowering {
       bool along_inner = false, along_outer = last.n == 0;
       for (int t = 0; t < last.n; t++) {
         bool inner = g_.axes[size_t(last.terms[t].axis)].inner;
-        along_inner |= inner && last.terms[t].factor == 1 && last.n == 1;
+        along_inner |= inner && last.n == 1 && same(last.terms[t].factor, 1);
         along_outer |= !inner;
       }
       (along_outer || !along_inner ? columns : rows)++;
@@ -138,6 +138,12 @@ class Lowering {
     instr.operand = int16_t(program().scalars++);
     scalar_registers_.push_back(instr.dst);
     return instr.dst;
+  }
+  int number(CType type, Dim value) {
+    if (!value.is_symbolic()) return scalar(type, argument_bits(type, JT_I64, value.word()));
+    int reg = scalar(type, 0);
+    kernel_.scalars.back().number = value;
+    return reg;
   }
   int element(Op op, CType type, Level level, int a, int b = -1, int c = -1) {
     return element(op, type, type, level, a, b, c);
@@ -199,7 +205,8 @@ class Lowering {
     switch (kind(node)) {
       case Kind::constant: {
         int id = node->origin;
-        int reg = scalar(type, id < 0 ? argument_bits(type, dtype, node->constant_bits) : 0, id);
+        bool is_count = id == kCount && Dim(node->constant_bits).is_symbolic();
+        int reg = is_count ? number(type, node->constant_bits) : scalar(type, id < 0 ? argument_bits(type, dtype, node->constant_bits) : 0, id);
         return narrowed(reg, type, dtype, Level::uniform);
       }
       case Kind::element: {
@@ -228,9 +235,8 @@ class Lowering {
   OperandRecipe recipe(Ref value, const Coords& c, const Shape& shape, Level level) {
     OperandRecipe out;
     out.value = value;
-    out.map = IndexMap{};
     Strides strides(shape);
-    std::vector<int64_t> step(g_.axes.size(), 0);
+    std::vector<Dim> step(g_.axes.size(), 0);
     for (size_t j = 0; j < c.of.size(); j++) {
       out.offset.add(c.of[j].place, strides[int(j)]);
       for (int t = 0; t < c.of[j].n; t++) step[size_t(c.of[j].terms[t].axis)] += c.of[j].terms[t].factor * strides[int(j)];
@@ -261,14 +267,14 @@ class Lowering {
         if (!shape.is_unit(j)) return false;
         continue;
       }
-      int64_t extent = 1;
+      Dim extent = 1;
       std::vector<Coordinate::Term> terms(x.terms, x.terms + x.n);
       std::sort(terms.begin(), terms.end(), [](auto a, auto b) { return a.axis < b.axis; });
       for (size_t t = terms.size(); t-- > 0;) {
-        if (terms[t].factor != extent) return false;
+        if (!same(terms[t].factor, extent)) return false;
         extent *= g_.axes[size_t(terms[t].axis)].extent;
       }
-      if (j > 0 && extent != shape[j]) return false;
+      if (j > 0 && !same(extent, shape[j])) return false;
       for (const Coordinate::Term& term : terms) walked.push_back(term.axis);
     }
     size_t n = 0;
@@ -335,8 +341,8 @@ class Lowering {
   // ---- computed addresses ----
   // index, wrapped once if negative; and whether it is inside 0..extent-1
   struct Checked { int index, valid; };
-  Checked checked(int index, int64_t extent, Level level, bool wraps) {
-    int zero = scalar(CType::i64, 0), n = scalar(CType::i64, extent);
+  Checked checked(int index, Dim extent, Level level, bool wraps) {
+    int zero = scalar(CType::i64, 0), n = number(CType::i64, extent);
     if (wraps) {
       int negative = compare(Op::less, CType::i64, level, index, zero);
       int wrapped = element(Op::add, CType::i64, level, index, n);
@@ -346,8 +352,8 @@ class Lowering {
     int high = compare(Op::less, CType::i64, level, index, n);
     return {index, element(Op::bitwise_and, CType::b8, level, low, high)};
   }
-  int scaled(int index, int64_t stride, Level level) {
-    return element(Op::mul, CType::i64, level, index, scalar(CType::i64, stride));
+  int scaled(int index, Dim stride, Level level) {
+    return element(Op::mul, CType::i64, level, index, number(CType::i64, stride));
   }
   int sum(int a, int b, Level level) { return element(Op::add, CType::i64, level, a, b); }
   int where_valid(int valid, int offset, Level level) {
@@ -364,8 +370,7 @@ class Lowering {
     rest.erase(rest.begin() + axis, rest.begin() + axis + n_index);
     Strides strides(x);
     OperandRecipe r;
-    r.map = IndexMap{};
-    std::vector<int64_t> step(g_.axes.size(), 0);
+    std::vector<Dim> step(g_.axes.size(), 0);
     for (size_t j = 0, k = 0; j < size_t(x.rank); j++) {
       if (int(j) == axis) continue;
       const Coordinate& from = rest[k++];

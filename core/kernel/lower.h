@@ -8,25 +8,34 @@
 
 namespace jt {
 
+// An IndexMap of Dims.
+struct DimMap {
+  int32_t outer_rank = 0, inner_rank = 0;
+  uint32_t masked = 0;
+  Dim offset = 0;
+  Dim extent[kMapRank] = {}, stride[kMapRank] = {}, lo[kMapRank] = {}, hi[kMapRank] = {};
+};
+
 struct OperandRecipe {
   Ref value;                // null: nothing is read, the map gives coordinates or addresses
   Place offset;             // of element 0, in elements; without a value: the map's offset
   bool has_map = false;     // second word is the map below
-  IndexMap map{};           // offset 0; limits filled from the places when they move
+  DimMap map;               // offset 0; limits filled from the places when they move
   struct MovingLimit { int axis; Place lo, hi; };
   std::vector<MovingLimit> moving;
-  int64_t second = 0;       // otherwise: the second word (element count of a whole operand)
+  Dim second = 0;           // otherwise: the second word (element count of a whole operand)
 };
 
 struct ScalarRecipe {
   CType type;
   int scalar = -1;          // of the block; else the literal
   int64_t literal = 0;      // bits in the compute type
+  Dim number = 0;           // where it is an expression, this is the value instead
 };
 
 struct LoweredGroup {
   Program program;
-  int64_t outer = 1, inner = 1;
+  Dim outer = 1, inner = 1;
   std::vector<OperandRecipe> operands;
   std::vector<ScalarRecipe> scalars;
   bool is_sequential = false;  // scatters: one range, in order

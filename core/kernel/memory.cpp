@@ -1,7 +1,6 @@
 #include "core/kernel/memory.h"
 
 #include <algorithm>
-#include <map>
 
 namespace jt {
 
@@ -16,34 +15,35 @@ class Arena {
   int64_t take(int64_t bytes) {
     auto best = free_.end();
     for (auto it = free_.begin(); it != free_.end(); ++it)
-      if (it->second >= bytes && (best == free_.end() || it->second < best->second)) best = it;
+      if (it->bytes >= bytes && (best == free_.end() || it->bytes < best->bytes)) best = it;
     if (best == free_.end()) {
       int64_t at = end_;
-      if (!free_.empty()) {  // the last range may reach the end: grow it
-        auto last = std::prev(free_.end());
-        if (last->first + last->second == end_) at = last->first, free_.erase(last);
-      }
-      end_ = at + bytes;
-      high_ = std::max(high_, end_);
-      return at;
+      bool may_grow = !free_.empty() && free_.back().offset + free_.back().bytes == end_;  // the last range reaches the end
+      if (may_grow) at = free_.back().offset, free_.pop_back();
+      return end_ = at + bytes, high_ = std::max(high_, end_), at;
     }
-    auto [at, size] = *best;
-    free_.erase(best);
-    if (size > bytes) free_[at + bytes] = size - bytes;
+    int64_t at = best->offset;
+    best->offset += bytes, best->bytes -= bytes;
+    if (!best->bytes) free_.erase(best);
     return at;
   }
   void give(int64_t at, int64_t bytes) {
-    auto [it, fresh] = free_.emplace(at, bytes);
-    if (auto next = std::next(it); next != free_.end() && at + bytes == next->first) it->second += next->second, free_.erase(next);
-    if (it != free_.begin()) {
-      auto before = std::prev(it);
-      if (before->first + before->second == it->first) before->second += it->second, free_.erase(it);
+    auto next = std::ranges::lower_bound(free_, at, {}, &Slot::offset);
+    bool joins_next = next != free_.end() && at + bytes == next->offset;
+    bool joins_before = next != free_.begin() && std::prev(next)->offset + std::prev(next)->bytes == at;
+    if (joins_before) {
+      std::prev(next)->bytes += bytes + (joins_next ? next->bytes : 0);
+      if (joins_next) free_.erase(next);
+    } else if (joins_next) {
+      next->offset = at, next->bytes += bytes;
+    } else {
+      free_.insert(next, {at, bytes});
     }
   }
   int64_t high() const { return high_; }
 
  private:
-  std::map<int64_t, int64_t> free_;
+  std::vector<Slot> free_;
   int64_t end_ = 0, high_ = 0;
 };
 
@@ -65,7 +65,7 @@ class MemoryPlanner {
     bool is_input = false, is_result = false, placed = false;
     int32_t input = -1;
     int birth = -1, death = -1;
-    int64_t bytes = 0;
+    Dim bytes = 0;
     int32_t output = -1;  // number, once placed as an output
     int32_t slot = -1;    // or in the arena
     bool gone = false;    // its bytes were taken over
@@ -75,7 +75,7 @@ class MemoryPlanner {
     auto see = [&](const Value& first) {
       Node* node = first.ref().node;
       for (uint32_t i = 0; i < node->n_results; i++)
-        storages_[size_t(numbering_[{node, i}])].bytes = int64_t(node->results()[i].type.bytes());
+        storages_[size_t(numbering_[{node, i}])].bytes = node->results()[i].type.bytes();
     };
     for (size_t p = 0; p < block_.params.size(); p++) {
       see(block_.params[p]);
@@ -150,7 +150,7 @@ class MemoryPlanner {
       Ref value = k.operands[size_t(in)].value;
       if (o.is_output || !value || taken[size_t(in)]) continue;
       Storage& from = storage(value);
-      if (from.death != s || from.bytes != to.bytes || from.gone || !from.placed || !may_take(from, s)) continue;
+      if (from.death != s || !same(from.bytes, to.bytes) || from.gone || !from.placed || !may_take(from, s)) continue;
       // An output may only take a buffer of its own kind; an input's or another output's buffer serves any.
       if (to.is_result != is_buffer(from)) continue;
       if (count_uses(k, from) != 1 || !may_overwrite(k.program, in, out)) continue;
@@ -173,8 +173,9 @@ class MemoryPlanner {
       plan_.output_bytes.push_back(s.bytes);
       plan_.output_from.push_back(-1);
     } else {
-      s.slot = int32_t(plan_.slots.size());
-      plan_.slots.push_back({arena_.take(rounded(s.bytes)), s.bytes});
+      s.slot = int32_t(plan_.slot_bytes.size());
+      plan_.slot_bytes.push_back(s.bytes);
+      plan_.events.push_back({s.slot, true});
     }
     s.placed = true;
   }
@@ -202,7 +203,7 @@ class MemoryPlanner {
     auto free_if_dead = [&](Ref r) {
       Storage& v = storage(r);
       bool ends = v.death == s && v.placed && !v.gone && !v.is_input && v.output < 0;
-      if (ends) v.gone = true, arena_.give(plan_.slots[size_t(v.slot)].offset, rounded(v.bytes));
+      if (ends) v.gone = true, plan_.events.push_back({v.slot, false});
     };
     reads(step, free_if_dead);
     writes(step, free_if_dead);
@@ -242,7 +243,6 @@ class MemoryPlanner {
       plan_.result_output.push_back(s.is_input ? -1 : s.output);
       plan_.result_input.push_back(s.is_input ? s.input : -1);
     }
-    plan_.arena_bytes = arena_.high();
   }
 
   const Block& block_;
@@ -253,11 +253,20 @@ class MemoryPlanner {
   std::vector<Storage> storages_;
   std::vector<int32_t> root_;
   int last_guard_ = -1;  // the last step that a guard is computed in
-  Arena arena_;
   MemoryPlan plan_;
 };
 
 }  // namespace
+
+int64_t place_slots(std::span<const ArenaEvent> events, std::span<Slot> slots) {
+  Arena arena;
+  for (ArenaEvent event : events) {
+    Slot& slot = slots[size_t(event.slot)];
+    if (event.takes) slot.offset = arena.take(rounded(slot.bytes));
+    else arena.give(slot.offset, rounded(slot.bytes));
+  }
+  return arena.high();
+}
 
 MemoryPlan plan_memory(const Block& block, const Numbering& numbering, const Schedule& schedule, std::span<const LoweredGroup> groups,
                        const std::vector<bool>& dies) {
@@ -265,13 +274,16 @@ MemoryPlan plan_memory(const Block& block, const Numbering& numbering, const Sch
 }
 
 std::string to_text(const MemoryPlan& plan, const Block& block, const Numbering& numbering, const Schedule& schedule) {
-  std::string out = text("# m\narena ", plan.arena_bytes, " bytes, ", plan.output_bytes.size(), " outputs\n");
+  std::vector<Slot> slots;
+  for (Dim bytes : plan.slot_bytes) slots.push_back({0, worth(bytes)});
+  int64_t arena_bytes = place_slots(plan.events, slots);
+  std::string out = text("# m\narena ", arena_bytes, " bytes, ", plan.output_bytes.size(), " outputs\n");
   auto line = [&](Ref r) {
     static constexpr const char* kWhere[] = {"input", "output", "arena"};
     int number = numbering[r];
     const Location& at = plan.values[size_t(number)];
     append(out, text("%", number, " ", r.type(), " ", kWhere[int(at.where)], " "));
-    append(out, text(at.where == Where::arena ? plan.slots[size_t(at.index)].offset : at.index, "\n"));
+    append(out, text(at.where == Where::arena ? slots[size_t(at.index)].offset : at.index, "\n"));
   };
   for (const Value& p : block.params) line(p);
   for (const Step& step : schedule.steps) {

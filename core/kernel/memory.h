@@ -3,7 +3,8 @@
 // A value that the program asked for gets a buffer of its own; everything else lives in one arena, where lifetimes that
 // do not meet share bytes. In place: a group's output takes the bytes of an operand that dies there, if both are walked
 // element by element in the same order and the program reads each element no later than it writes it. The block's params
-// are written over behind its guards only.
+// are written over behind its guards only. Who takes whose bytes, and when what is free, follows from the structure; offsets
+// are found for each set of extents, by going through the takings in order.
 #pragma once
 #include <vector>
 
@@ -22,15 +23,19 @@ struct Location {  // of a value's first byte
 };
 struct Slot { int64_t offset, bytes; };  // of the arena; values that do not live at once may share bytes
 
+// What happens to the arena, step by step. The offsets of slots of these sizes, and the bytes of it all.
+struct ArenaEvent { int32_t slot; bool takes; };  // else gives back
+int64_t place_slots(std::span<const ArenaEvent> events, std::span<Slot> slots);
+
 struct MemoryPlan {
   std::vector<Location> values;        // by number
-  std::vector<Slot> slots;
-  std::vector<int64_t> output_bytes;   // buffers to allocate for a run
+  std::vector<Dim> slot_bytes;
+  std::vector<ArenaEvent> events;
+  std::vector<Dim> output_bytes;       // buffers to allocate for a run
   std::vector<int32_t> output_from;    // param whose buffer the output takes over (it dies in this plan), or -1
   std::vector<int32_t> result_output;  // of each result of the block: output index, or -1: it is an input's buffer
   std::vector<int32_t> result_input;   // the input then
   std::vector<bool> copies_base;       // by step: the base must be copied to the output first
-  int64_t arena_bytes = 0;
 };
 
 // dies[i]: param i is not needed after this plan and its buffer is exclusively ours.

@@ -2,11 +2,11 @@
 
 namespace jt {
 
-static std::vector<int64_t> matmul_params(const Node* node, uint32_t transposed) {
+static std::vector<Dim> matmul_params(const Node* node, uint32_t transposed) {
   const Shape& z = node->results()[0].type.shape;
   const Shape& x = node->inputs()[0].shape();
   int rank = z.rank;
-  int64_t m = z[rank - 2], n = z[rank - 1], k = x[rank - 1], batch = 1;
+  Dim m = z[rank - 2], n = z[rank - 1], k = x[rank - 1], batch = 1;
   for (int i = 0; i < rank - 2; i++) batch *= z[i];
   bool ta = transposed & 1, tb = transposed & 2;
   return {node->results()[0].type.dtype, m, n, k, ta, tb, ta ? m : k, tb ? k : n, n, batch, m * k, k * n, m * n};
@@ -14,19 +14,19 @@ static std::vector<int64_t> matmul_params(const Node* node, uint32_t transposed)
 
 static std::span<const Dim> ints(const Node* node, std::string_view attr) { return node->ints(attr_at(node, attr)); }
 
-static void add_stride_and_padding(std::vector<int64_t>& p, const Node* node) {
+static void add_stride_and_padding(std::vector<Dim>& p, const Node* node) {
   auto s = ints(node, "stride"), pad = ints(node, "padding");
   p.insert(p.end(), {s[0], s[1], pad[0], pad[1], pad[2], pad[3]});
 }
 
 // Kernels take and give images [N,H,W,C]; the layout pass sees to it.
-static std::vector<int64_t> image_params(const Node* node, const Shape& x) {
+static std::vector<Dim> image_params(const Node* node, const Shape& x) {
   if (!ints(node, "channels_last")[0]) fail(JT_E_INTERNAL, name(node->op), ": images are not channels last");
   return {node->results()[0].type.dtype, x[0], x[3], x[1], x[2]};
 }
 
-static std::vector<int64_t> conv_params(const Node* node, const Shape& x, const Shape& w) {
-  std::vector<int64_t> p = image_params(node, x);
+static std::vector<Dim> conv_params(const Node* node, const Shape& x, const Shape& w) {
+  std::vector<Dim> p = image_params(node, x);
   p.insert(p.end(), {w[0], w[2], w[3]});
   add_stride_and_padding(p, node);
   auto dilation = ints(node, "dilation");
@@ -34,15 +34,15 @@ static std::vector<int64_t> conv_params(const Node* node, const Shape& x, const 
   return p;
 }
 
-static std::vector<int64_t> pool_params(const Node* node, const Shape& x) {
+static std::vector<Dim> pool_params(const Node* node, const Shape& x) {
   auto size = ints(node, "size");
-  std::vector<int64_t> p = image_params(node, x);
+  std::vector<Dim> p = image_params(node, x);
   p.insert(p.end(), {size[0], size[1]});
   add_stride_and_padding(p, node);
   return p;
 }
 
-std::vector<int64_t> library_params(const Node* node, uint32_t transposed) {
+std::vector<Dim> library_params(const Node* node, uint32_t transposed) {
   const Shape &a = node->inputs()[0].shape(), &result = node->results()[0].type.shape;
   switch (node->op) {
     case Op::matmul: return matmul_params(node, transposed);

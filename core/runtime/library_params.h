@@ -5,6 +5,6 @@
 namespace jt {
 
 // transposed: bits of a matmul's operands that are stored with their last two axes swapped.
-std::vector<int64_t> library_params(const Node* node, uint32_t transposed);
+std::vector<Dim> library_params(const Node* node, uint32_t transposed);
 
 }  // namespace jt

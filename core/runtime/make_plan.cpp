@@ -6,33 +6,11 @@
 
 #include "core/ir/rules.h"
 #include "core/runtime/library_params.h"
+#include "core/runtime/make_sizing.h"
 
 namespace jt {
 
 namespace {
-
-// Neighbouring axes that the operand walks as one become one.
-void collapse(IndexMap& m) {
-  auto merge = [&](int first, int& rank) {
-    for (int k = first + rank - 1; k > first; k--) {
-      bool joins = m.stride[k - 1] == m.stride[k] * m.extent[k] && !(m.masked >> (k - 1) & 3);
-      bool trivial = m.extent[k] == 1 && !(m.masked >> k & 1);
-      bool trivial_before = m.extent[k - 1] == 1 && !(m.masked >> (k - 1) & 1);
-      if (!joins && !trivial && !trivial_before) continue;
-      int keep = trivial && !joins ? k - 1 : k;  // the axis whose stride, limits stay
-      int64_t extent = m.extent[k - 1] * m.extent[k];
-      m.stride[k - 1] = m.stride[keep], m.lo[k - 1] = m.lo[keep], m.hi[k - 1] = m.hi[keep];
-      uint32_t mask = m.masked >> keep & 1, above = m.masked >> (k + 1), below = m.masked & ((1u << (k - 1)) - 1);
-      m.extent[k - 1] = extent;
-      m.masked = below | mask << (k - 1) | above << k;
-      for (int j = k; j + 1 < kMapRank; j++)
-        m.extent[j] = m.extent[j + 1], m.stride[j] = m.stride[j + 1], m.lo[j] = m.lo[j + 1], m.hi[j] = m.hi[j + 1];
-      rank--;
-    }
-  };
-  merge(m.outer_rank, m.inner_rank);
-  merge(0, m.outer_rank);
-}
 
 // The ops inside a group, for people.
 std::string describe(const Group& group) {
@@ -59,8 +37,7 @@ class PlanMaker {
     add_outputs();
     plan_->can_end_before = first_overwrite();
     add_guards();
-    ask_workspace();
-    return {plan_, sizing_};
+    return sized();
   }
 
  private:
@@ -107,9 +84,15 @@ class PlanMaker {
     }
   }
 
-  void add(PlanStep step, Sizing::Step size) {
+  void add(PlanStep step, PlanNumbers::Step size) {
     plan_->steps.push_back(std::move(step));
-    sizing_->steps.push_back(std::move(size));
+    numbers_.steps.push_back(std::move(size));
+  }
+  // The first place is 0, which most are.
+  int32_t add_place(const Place& place) {
+    if (place.is_fixed() && same(place.base, 0)) return 0;
+    numbers_.places.push_back(place);
+    return int32_t(numbers_.places.size()) - 1;
   }
   void add_step(size_t s) {
     const Step& step = graph_.schedule.steps[s];
@@ -124,7 +107,7 @@ class PlanMaker {
   }
   void add_kernel(const Step& step, const LoweredGroup& group) {
     PlanStep out;
-    Sizing::Step size;
+    PlanNumbers::Step size;
     out.what = describe(step.group);
     bool is_shown = dump_ && (dump_->wants('c') || dump_->wants('k'));
     std::string where;
@@ -134,48 +117,53 @@ class PlanMaker {
     add_words(out, size, group);
     add(std::move(out), std::move(size));
   }
-  void add_words(PlanStep& out, Sizing::Step& size, const LoweredGroup& group) {
+  void add_words(PlanStep& out, PlanNumbers::Step& size, const LoweredGroup& group) {
     const Program& p = group.program;
-    out.first_word = int32_t(sizing_->words.size()), out.first_map = int32_t(sizing_->maps.size());
+    out.first_word = int32_t(numbers_.words.size()), out.first_map = int32_t(numbers_.maps.size());
     out.n_words = arg_of_scalar(p, p.scalars);
-    sizing_->words.resize(sizing_->words.size() + size_t(out.n_words));
-    int64_t* words = &sizing_->words[size_t(out.first_word)];
-    words[kArgOuter] = group.outer, words[kArgInner] = group.inner;
+    numbers_.words.resize(numbers_.words.size() + size_t(out.n_words));
+    int64_t* words = &numbers_.words[size_t(out.first_word)];
+    auto put = [&](int32_t word, CType type, Dim number) {
+      if (number.is_symbolic()) numbers_.counted.push_back({out.first_word + word, type, number});
+      else words[word] = argument_bits(type, JT_I64, number.word());
+    };
+    put(kArgOuter, CType::i64, group.outer), put(kArgInner, CType::i64, group.inner);
     for (int i = 0; i < int(group.operands.size()); i++) {
       const OperandRecipe& r = group.operands[size_t(i)];
       int32_t word = arg_of_operand(i);
       if (r.value) {
-        out.pointers.push_back({word, at(r.value), int64_t(size_of(p.operands[size_t(i)].dtype)), p.operands[size_t(i)].is_output, r.offset});
-        size.bytes += int64_t(r.value.type().bytes());
+        out.pointers.push_back({word, at(r.value), int64_t(size_of(p.operands[size_t(i)].dtype)), p.operands[size_t(i)].is_output,
+                                add_place(r.offset)});
+        size.bytes += r.value.type().bytes();
       }
-      words[word + 1] = r.second;
+      put(word + 1, CType::i64, r.second);
       if (r.has_map) add_map(out, r, word + 1);
     }
     for (int i = 0; i < int(group.scalars.size()); i++) {
       int32_t word = arg_of_scalar(p, i);
       const ScalarRecipe& r = group.scalars[size_t(i)];
-      if (r.scalar < 0) words[word] = r.literal;
+      if (r.number.is_symbolic()) put(word, r.type, r.number);
+      else if (r.scalar < 0) words[word] = r.literal;
       else out.scalars.push_back({word, r.scalar, r.type});
     }
   }
   void add_map(PlanStep& out, const OperandRecipe& r, int32_t word) {
-    int32_t map = int32_t(sizing_->maps.size()) - out.first_map;
-    sizing_->maps.push_back(r.map);
-    if (r.moving.empty()) collapse(sizing_->maps.back());
+    int32_t map = int32_t(numbers_.maps.size()) - out.first_map;
+    numbers_.maps.push_back({r.map, !r.moving.empty()});
     out.map_words.push_back({word, map});
     if (!r.value) {
-      sizing_->maps.back().offset = r.offset.base;
-      if (!r.offset.is_fixed()) out.map_patches.push_back({map, -1, r.offset, {}});
+      numbers_.maps.back().map.offset = r.offset.base;
+      if (!r.offset.is_fixed()) out.map_patches.push_back({map, -1, add_place(r.offset), 0});
     }
-    for (const auto& m : r.moving) out.map_patches.push_back({map, m.axis, m.lo, m.hi});
+    for (const auto& m : r.moving) out.map_patches.push_back({map, m.axis, add_place(m.lo), add_place(m.hi)});
   }
 
   void add_copy(const Step& step) {
     PlanStep copy;
     copy.kind = PlanStep::copy;
     copy.what = "copy";
-    copy.pointers = {{0, at(step.group.outputs[0].value), 1, true, {}}, {0, at(step.base), 1, false, {}}};
-    add(std::move(copy), {.bytes = int64_t(step.base.type().bytes())});
+    copy.pointers = {{0, at(step.group.outputs[0].value), 1, true, 0}, {0, at(step.base), 1, false, 0}};
+    add(std::move(copy), {.bytes = step.base.type().bytes(), .params = {}});
   }
   void add_fill(const Step& step) {
     const Output& output = step.group.outputs[0];
@@ -184,19 +172,25 @@ class PlanMaker {
     fill.what = "fill";
     fill.item = int64_t(size_of(output.value.dtype()));
     fill.pattern = bits_of(identity(output.combine), output.value.dtype());
-    fill.pointers = {{0, at(output.value), 1, true, {}}};
-    add(std::move(fill), {.bytes = int64_t(output.value.type().bytes())});
+    fill.pointers = {{0, at(output.value), 1, true, 0}};
+    add(std::move(fill), {.bytes = output.value.type().bytes(), .params = {}});
   }
   void add_library(const Step& step) {
-    int64_t elements = 0;
-    for (int i = 0; i < step.node->n_results; i++) elements |= step.node->results()[i].type.count();
-    if (!elements) return;
+    bool has_elements = false;
+    PlanNumbers::Step size;
+    for (int i = 0; i < step.node->n_results; i++) {
+      const Type& type = step.node->results()[i].type;
+      has_elements |= type.count() != 0;
+      size.largest = most(size.largest, type.bytes());
+    }
+    if (!has_elements) return;
     PlanStep out;
     out.kind = PlanStep::library;
     out.what = name(step.node->op);
-    for (Ref r : step.operands) out.pointers.push_back({0, at(r), 1, false, {}});
-    for (int i = 0; i < step.node->n_results; i++) out.pointers.push_back({0, at({step.node, uint32_t(i)}), 1, true, {}});
-    add(std::move(out), {.op = cache_.library(name(step.node->op), library_params(step.node, step.transposed))});
+    for (Ref r : step.operands) out.pointers.push_back({0, at(r), 1, false, 0});
+    for (int i = 0; i < step.node->n_results; i++) out.pointers.push_back({0, at({step.node, uint32_t(i)}), 1, true, 0});
+    size.params = library_params(step.node, step.transposed);
+    add(std::move(out), std::move(size));
   }
 
   // Whether the kernel behind a library op reads its result element by element and in order, and nothing else of it. The
@@ -204,13 +198,13 @@ class PlanMaker {
   bool may_join(const Step& before, const LoweredGroup& k) const {
     if (!before.node) return false;
     Ref result{before.node, 0};
-    if (k.program.mode != Mode::flat || k.is_sequential || k.outer != result.shape().count()) return false;
+    if (k.program.mode != Mode::flat || k.is_sequential || !same(k.outer, result.shape().count())) return false;
     bool reads = false;
     for (size_t i = 0; i < k.operands.size(); i++) {
       const Operand& operand = k.program.operands[i];
       const OperandRecipe& r = k.operands[i];
       if (!r.value || !(at(r.value) == at(result))) continue;
-      bool is_in_order = r.offset.is_fixed() && r.offset.base == 0;
+      bool is_in_order = r.offset.is_fixed() && same(r.offset.base, 0);
       if (!is_in_order || operand.access != Access::direct || operand.level != Level::outer) return false;
       reads |= !operand.is_output;
     }
@@ -227,17 +221,17 @@ class PlanMaker {
     }
   }
   void add_outputs() {
-    sizing_->output_bytes = memory_.output_bytes;
-    sizing_->slots = memory_.slots;
-    sizing_->arena_bytes = memory_.arena_bytes;
+    numbers_.output_bytes = memory_.output_bytes;
+    numbers_.slot_bytes = memory_.slot_bytes;
+    numbers_.events = memory_.events;
     plan_->output_from = memory_.output_from;
     plan_->result_output = memory_.result_output;
     plan_->result_input = memory_.result_input;
-    sizing_->output_uses.resize(memory_.output_bytes.size());
+    numbers_.output_uses.resize(memory_.output_bytes.size());
     for (size_t i = 0; i < block_.results.size(); i++) {
       Ref result = block_.results[i];
       if (int32_t output = memory_.result_output[i]; output >= 0)
-        sizing_->output_uses[size_t(output)] = {name(result.node->op), result.dtype(), result.shape()};
+        numbers_.output_uses[size_t(output)] = {name(result.node->op), result.dtype(), result.shape()};
     }
   }
   size_t first_overwrite() const {
@@ -249,7 +243,7 @@ class PlanMaker {
   }
 
   void add_guards() {
-    sizing_->guards = block_.guards;
+    numbers_.guards = block_.guards;
     auto outputs = std::span(memory_.result_output).last(block_.guards.size());
     plan_->guard_outputs.assign(outputs.begin(), outputs.end());
     auto is_guard = [&](const PlanStep::Pointer& p) {
@@ -260,47 +254,43 @@ class PlanMaker {
     JT_CHECK(plan_->guarded_before <= plan_->can_end_before);
   }
 
-  // ---- workspace ----
-  void ask_workspace() {
-    const Arguments arguments(*plan_, *sizing_);
-    int64_t& most = sizing_->scratch_bytes;
-    for (size_t i = 0; i < plan_->steps.size(); i++) {
-      const PlanStep& step = plan_->steps[i];
-      Sizing::Step& size = sizing_->steps[i];
-      if (size.op) most = std::max(most, int64_t(size.op->workspace));
-      if (step.may_join) {
-        const PlanStep& behind = plan_->steps[i + 1];
-        if (!writes_what_is_read(behind, step))
-          size.joined = size.op->device.join_workspace(size.op->op, behind.compiled->kernel, arguments.launch(behind, sizing_->steps[i + 1]));
-        most = std::max(most, size.joined);
-      }
-      if (!step.compiled) continue;
-      jt_be_launch launch = arguments.launch(step, size);
-      size_t bytes = 0;
-      Device& device = step.compiled->device;
-      device.check(device.api().scratch_bytes(device.handle(), step.compiled->kernel, &launch, &bytes), "scratch_bytes");
-      most = std::max(most, int64_t(bytes));
+  // ---- for one set of extents, or many ----
+  SizedPlan sized() {
+    std::vector<int64_t> worth;
+    if (const PlanExtents* extents = graph_.extents) {
+      numbers_.binding.assign(extents->binding.begin(), extents->binding.end());
+      numbers_.of_symbol.assign(extents->of_symbol.begin(), extents->of_symbol.end());
+      keep_formulas(extents->table);
+      std::vector<int64_t> symbols = extents->table.now();
+      JT_CHECK(numbers_.formulas.evaluate(symbols, worth));
     }
+    auto sizing = make_sizing(*plan_, numbers_, worth, cache_, graph_.limit);
+    if (graph_.extents) plan_->numbers = std::make_shared<const PlanNumbers>(std::move(numbers_));
+    return {plan_, sizing};
   }
-  // Whether a byte that the kernel writes is one that the op reads.
-  bool writes_what_is_read(const PlanStep& kernel, const PlanStep& op) const {
-    for (const auto& written : kernel.pointers)
-      for (const auto& read : op.pointers)
-        if (written.writes && !read.writes && overlap(written.at, read.at)) return true;
-    return false;
-  }
-  bool overlap(Location a, Location b) const {
-    bool in_arena = a.where == Where::arena;
-    if (in_arena != (b.where == Where::arena)) return false;
-    if (!in_arena) return buffer_of(a) == buffer_of(b);
-    const Slot &x = sizing_->slots[size_t(a.index)], &y = sizing_->slots[size_t(b.index)];
-    return x.offset < y.offset + y.bytes && y.offset < x.offset + x.bytes;
-  }
-  // Params by number, outputs of their own below; an output that takes over a param's buffer is that param's.
-  int32_t buffer_of(Location at) const {
-    if (at.where == Where::input) return at.index;
-    int32_t from = plan_->output_from[size_t(at.index)];
-    return from >= 0 ? from : -1 - at.index;
+  void keep_formulas(const DimTable& table) {
+    DimFormulas& formulas = numbers_.formulas = DimFormulas(table);
+    auto keep = [&](Dim& d) { d = formulas.keep(table, d); };
+    for (Dim& word : numbers_.binding) keep(word);
+    for (auto& step : numbers_.steps) {
+      keep(step.outer), keep(step.bytes), keep(step.largest);
+      for (Dim& p : step.params) keep(p);
+    }
+    for (auto& word : numbers_.counted) keep(word.number);
+    for (auto& [map, moves] : numbers_.maps) {
+      keep(map.offset);
+      for (Dim* list : {map.extent, map.stride, map.lo, map.hi})
+        for (int k = 0; k < map.outer_rank + map.inner_rank; k++) keep(list[k]);
+    }
+    for (Place& place : numbers_.places) {
+      keep(place.base);
+      for (Place::Term& t : place.terms) keep(t.factor);
+    }
+    for (Dim& d : numbers_.slot_bytes) keep(d);
+    for (Dim& d : numbers_.output_bytes) keep(d);
+    for (BufferUse& use : numbers_.output_uses)
+      for (int a = 0; a < use.shape.rank; a++) keep(use.shape.dims[a]);
+    for (Guard& g : numbers_.guards) keep(g.size);
   }
 
   const LoweredGraph& graph_;
@@ -310,7 +300,7 @@ class PlanMaker {
   const Dump* dump_;
   const Watch& watch_;
   std::shared_ptr<Plan> plan_ = std::make_shared<Plan>();
-  std::shared_ptr<Sizing> sizing_ = std::make_shared<Sizing>();
+  PlanNumbers numbers_{.places = {Place()}};
   std::vector<std::pair<size_t, std::string>> found_;  // step, where its kernel came from; for dumps
 };
 

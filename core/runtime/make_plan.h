@@ -6,6 +6,13 @@
 
 namespace jt {
 
+// What extents of a graph are symbols, and how they are found.
+struct PlanExtents {
+  DimTable& table;
+  std::span<const Dim> binding;
+  std::span<const uint32_t> of_symbol;
+};
+
 // What the stages before have made of a graph.
 struct LoweredGraph {
   const Block& block;
@@ -14,6 +21,8 @@ struct LoweredGraph {
   const std::vector<LoweredGroup>& groups;  // by step
   const MemoryPlan& memory;
   int64_t budget;  // of bytes in the arena, or kAnyMemory
+  const PlanExtents* extents;  // null: they are numbers
+  int64_t limit;   // of the pool, in bytes; 0: none
 };
 
 // Kernels are compiled on the way: `watch` may end that between two of them. dump may be null; it sees stages k and c.

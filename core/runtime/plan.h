@@ -2,6 +2,7 @@
 //
 //   Plan       what follows from the structure: steps in order, each a kernel, a library call, a copy or a fill; which
 //              operand is which value; what is written where before each run. Never changes once made.
+//              Where extents are symbols, its numbers are formulas (PlanNumbers), and it holds for all that its guards admit.
 //   Sizing     the numbers of one set of extents: argument words, index maps, where values lie in the arena, bytes.
 //   Arguments  the words and maps of one run, into which addresses, scalars and starts are written.
 //
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/dim_table.h"
 #include "core/ir/block.h"
 #include "core/kernel/memory.h"
 #include "core/runtime/device.h"
@@ -25,8 +27,8 @@ struct PlanStep {
   // Where its argument words and maps begin among those of all steps.
   int32_t first_word = 0, n_words = 0, first_map = 0;
   // What is written before each run; words and maps count from the first of the step.
-  struct Pointer { int32_t word; Location at; int64_t item; bool writes; Place offset; };  // offset in elements of `item` bytes
-  struct MapPatch { int32_t map; int32_t axis; Place lo, hi; };   // axis -1: the map's offset is lo
+  struct Pointer { int32_t word; Location at; int64_t item; bool writes; int32_t offset; };  // a place, in elements of `item` bytes
+  struct MapPatch { int32_t map; int32_t axis; int32_t lo, hi; };   // places; axis -1: the map's offset is lo
   struct ScalarPatch { int32_t word; int32_t scalar; CType type; };
   std::vector<Pointer> pointers;       // library: operands, then results; copy: to, from; fill: to
   std::vector<MapPatch> map_patches;
@@ -37,6 +39,33 @@ struct PlanStep {
 };
 
 constexpr int64_t kAnyMemory = -1;
+
+// What a Sizing is made from; see make_sizing.
+struct PlanNumbers {
+  struct Step {
+    Dim outer = 0, bytes = 0;
+    Dim largest = 0;                   // library: bytes of its largest result
+    std::vector<Dim> params;           // library
+  };
+  struct Map {
+    DimMap map;
+    bool moves = false;                // limits are written before each run
+  };
+  struct Word { int32_t word; CType type; Dim number; };
+  DimFormulas formulas;
+  std::vector<Dim> binding;            // the words that a set of extents is told by, see capture.h
+  std::vector<uint32_t> of_symbol;     // of these, the one that each symbol is read off
+  std::vector<Step> steps;
+  std::vector<int64_t> words;          // as in a Sizing, but for those below
+  std::vector<Word> counted;           // an integer as a value of the type
+  std::vector<Map> maps;
+  std::vector<Place> places;
+  std::vector<Dim> slot_bytes;
+  std::vector<ArenaEvent> events;
+  std::vector<Dim> output_bytes;
+  std::vector<BufferUse> output_uses;
+  std::vector<Guard> guards;
+};
 
 struct Plan {
   std::vector<PlanStep> steps;
@@ -50,6 +79,7 @@ struct Plan {
   std::vector<int32_t> guard_outputs;  // of the block's guards: what tells of them
   size_t guarded_before = 0;           // steps before this one compute them, and end before the first that overwrites
   int64_t budget = kAnyMemory;         // of bytes in the arena, that it was made for
+  std::shared_ptr<const PlanNumbers> numbers;  // none: it holds for one set of extents
 };
 
 struct Sizing {
@@ -62,6 +92,7 @@ struct Sizing {
   std::vector<Step> steps;
   std::vector<int64_t> words;          // of all steps; what is written before a run is 0
   std::vector<IndexMap> maps;
+  std::vector<Place> places;           // the first is 0
   std::vector<Slot> slots;             // of the arena
   std::vector<int64_t> output_bytes;
   std::vector<BufferUse> output_uses;  // for errors

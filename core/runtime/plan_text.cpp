@@ -16,7 +16,7 @@ constexpr const char* kLayoutOfMap = "offset, extents, strides, lows and highs o
 // ---- printing --------------------------------------------------------------------------------------------------------
 
 // 12, or 12+3*where4: what a start moves.
-void append_place(std::string& out, const Place& place) {
+void append_text_of(std::string& out, const Place& place) {
   append(out, place.base);
   for (const Place::Term& t : place.terms) append(out, text("+", t.factor, "*where", t.where));
 }
@@ -49,6 +49,7 @@ class Printer {
     out_ += '\n';
   }
 
+  void append_place(int32_t number) { append_text_of(out_, sizing_.places[size_t(number)]); }
   void print_scalar(const Scalar& s) {
     append(out_, text("scalar ", s.dtype, " ", s.bits));
     if (s.fold == Op::data) out_ += " written";
@@ -69,13 +70,13 @@ class Printer {
          step.may_join, " joined ", size.joined, " ", step.what);
     for (const auto& p : step.pointers) {
       append(out_, text("  ", p.writes ? "writes " : "reads ", p.word, " ", kWheres[int(p.at.where)], " ", p.at.index, " item ", p.item, " at "));
-      append_place(out_, p.offset);
+      append_place(p.offset);
       out_ += '\n';
     }
     for (const auto& [word, map] : step.map_words) print_map(word, map, sizing_.maps[size_t(step.first_map + map)]);
     for (const auto& m : step.map_patches) {
       append(out_, text("  moves ", m.map, " ", m.axis, " "));
-      append_place(out_, m.lo), out_ += ' ', append_place(out_, m.hi);
+      append_place(m.lo), out_ += ' ', append_place(m.hi);
       out_ += '\n';
     }
     for (const auto& s : step.scalars) line("  takes ", s.word, " ", s.scalar, " ", name(s.type));
@@ -183,7 +184,13 @@ class Reader {
     if (!is_dtype(t)) bad("names no dtype");
     return t;
   }
-  Place place() {
+  int32_t place() {
+    Place read = place_of();
+    if (read == Place()) return 0;
+    sizing_->places.push_back(std::move(read));
+    return int32_t(sizing_->places.size()) - 1;
+  }
+  Place place_of() {
     std::string_view all = word();
     Place out;
     size_t plus = all.find('+', 1);
@@ -284,7 +291,7 @@ class Reader {
     step.first_word = int32_t(sizing_->words.size()), step.first_map = int32_t(sizing_->maps.size());
   }
   void read_pointer(bool writes) {
-    PlanStep::Pointer p{index(), {}, 0, writes, {}};
+    PlanStep::Pointer p{index(), {}, 0, writes, 0};
     p.at.where = Where(one_of(kWheres));
     p.at.index = index();
     p.item = labelled("item");
@@ -384,7 +391,7 @@ class Reader {
   KernelCache& kernels_;
   std::string program_;  // of the step, so far
   std::shared_ptr<Plan> plan_ = std::make_shared<Plan>();
-  std::shared_ptr<Sizing> sizing_ = std::make_shared<Sizing>();
+  std::shared_ptr<Sizing> sizing_ = std::make_shared<Sizing>(Sizing{.places = {Place()}});
 };
 
 }  // namespace

@@ -126,14 +126,15 @@ class Run {
       default: return static_cast<char*>(workspace_.arena->address) + sizing_.slots[size_t(at.index)].offset;
     }
   }
+  int64_t place(int32_t number) const { return sizing_.places[size_t(number)].at(in_.wheres); }
   void patch(const PlanStep& step) {
     int64_t* words = arguments_.words.data() + step.first_word;
     IndexMap* maps = arguments_.maps.data() + step.first_map;
-    for (const auto& p : step.pointers) words[p.word] = reinterpret_cast<int64_t>(address(p.at) + p.offset.at(in_.wheres) * p.item);
+    for (const auto& p : step.pointers) words[p.word] = reinterpret_cast<int64_t>(address(p.at) + (p.offset ? place(p.offset) * p.item : 0));
     for (const auto& m : step.map_patches) {
       IndexMap& map = maps[m.map];
-      if (m.axis < 0) map.offset = m.lo.at(in_.wheres);
-      else map.lo[m.axis] = m.lo.at(in_.wheres), map.hi[m.axis] = m.hi.at(in_.wheres);
+      if (m.axis < 0) map.offset = place(m.lo);
+      else map.lo[m.axis] = place(m.lo), map.hi[m.axis] = place(m.hi);
     }
     for (const auto& s : step.scalars) {
       const Scalar& value = arguments_.scalars[size_t(s.scalar)];

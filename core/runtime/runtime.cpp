@@ -14,10 +14,11 @@ static Flags with_cache_folder(Flags flags) {
 // sums += sign * more
 static void accumulate(RuntimeStats::Sums& sums, const RuntimeStats::Sums& more, int64_t sign) {
   sums.evals += sign * more.evals, sums.plans_made += sign * more.plans_made, sums.plans_reused += sign * more.plans_reused;
+  sums.sizings_made += sign * more.sizings_made;
   sums.launches += sign * more.launches, sums.library_calls += sign * more.library_calls;
 }
 static RuntimeStats::Sums sums_of(const EvalStats& s) {
-  return {s.evals.get(), s.plans_made.get(), s.plans_reused.get(), s.launches.get(), s.library_calls.get()};
+  return {s.evals.get(), s.plans_made.get(), s.plans_reused.get(), s.sizings_made.get(), s.launches.get(), s.library_calls.get()};
 }
 
 void RuntimeStats::join(const EvalStats& one) {

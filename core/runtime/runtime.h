@@ -37,14 +37,14 @@ class Counter {
 
 // What a context has run.
 struct EvalStats {
-  Counter evals, plans_made, plans_reused, launches, library_calls;
+  Counter evals, plans_made, plans_reused, sizings_made, launches, library_calls;
 };
 
 // What all contexts of a runtime have run, since the last reset.
 class RuntimeStats {
  public:
   struct Sums {
-    int64_t evals = 0, plans_made = 0, plans_reused = 0, launches = 0, library_calls = 0;
+    int64_t evals = 0, plans_made = 0, plans_reused = 0, sizings_made = 0, launches = 0, library_calls = 0;
   };
   void join(const EvalStats& one);
   void leave(const EvalStats& one);

@@ -1,10 +1,17 @@
 #include "core/schedule/coords.h"
 
+#include <algorithm>
+
 #include "core/ir/rules.h"
 
 namespace jt {
 
-void Place::add(const Place& other, int64_t factor) {
+bool Place::operator==(const Place& o) const {
+  auto is_same = [](Term a, Term b) { return a.where == b.where && same(a.factor, b.factor); };
+  return same(base, o.base) && std::ranges::equal(terms, o.terms, is_same);
+}
+
+void Place::add(const Place& other, Dim factor) {
   base += factor * other.base;
   for (Term t : other.terms) {
     bool found = false;
@@ -12,10 +19,10 @@ void Place::add(const Place& other, int64_t factor) {
       if (mine.where == t.where) mine.factor += factor * t.factor, found = true;
     if (!found) terms.push_back({t.where, factor * t.factor});
   }
-  std::erase_if(terms, [](Term t) { return t.factor == 0; });
+  std::erase_if(terms, [](Term t) { return same(t.factor, 0); });
 }
 
-bool Coordinate::add(int axis, int64_t factor) {
+bool Coordinate::add(int axis, Dim factor) {
   for (int i = 0; i < n; i++)
     if (terms[i].axis == axis) return terms[i].factor += factor, true;
   if (n == 3) return false;
@@ -26,18 +33,18 @@ bool Coordinate::add(int axis, int64_t factor) {
 bool Coordinate::operator==(const Coordinate& o) const {
   if (n != o.n || !(place == o.place)) return false;
   for (int i = 0; i < n; i++)
-    if (terms[i].axis != o.terms[i].axis || terms[i].factor != o.terms[i].factor) return false;
+    if (terms[i].axis != o.terms[i].axis || !same(terms[i].factor, o.terms[i].factor)) return false;
   return true;
 }
 
-static bool add_scaled(Coordinate& to, const Coordinate& from, int64_t factor) {
+static bool add_scaled(Coordinate& to, const Coordinate& from, Dim factor) {
   to.place.add(from.place, factor);
   for (int i = 0; i < from.n; i++)
     if (!to.add(from.terms[i].axis, factor * from.terms[i].factor)) return false;
   return true;
 }
 
-static Passage through_reshape(const Node* node, const Coords& c, std::span<const int64_t> axes, Coords& out, AxisSplit* split) {
+static Passage through_reshape(const Node* node, const Coords& c, std::span<const Dim> axes, Coords& out, AxisSplit* split) {
   const Shape &in = node->inputs()[0].shape(), &shape = node->results()[0].type.shape;
   ReshapeRuns runs = reshape_runs(in, shape);
   out.of.resize(size_t(in.rank));
@@ -46,7 +53,7 @@ static Passage through_reshape(const Node* node, const Coords& c, std::span<cons
     int n_in = run.in_last - run.in_first, n_out = run.out_last - run.out_first;
     if (n_in == 0) continue;
     if (n_in == 1) {  // also several axes that merge into one
-      int64_t factor = 1;
+      Dim factor = 1;
       for (int o = run.out_last; o-- > run.out_first;) {
         if (!add_scaled(out.of[run.in_first], c.of[o], factor)) return Passage::no;
         factor *= shape[o];
@@ -54,23 +61,24 @@ static Passage through_reshape(const Node* node, const Coords& c, std::span<cons
       continue;
     }
     bool all_ones = true;
-    for (int i = run.in_first; i < run.in_last; i++) all_ones &= in[i] == 1;
+    for (int i = run.in_first; i < run.in_last; i++) all_ones &= same(in[i], 1);
     if (all_ones) continue;
     if (n_out != 1) return Passage::no;  // would need div and mod
     const Coordinate& whole = c.of[run.out_first];
     if (whole.n == 0 && whole.is_plain()) continue;  // always element 0 of the run
-    if (whole.n == 1 && whole.terms[0].factor == 1 && whole.is_plain() && axes[whole.terms[0].axis] == shape[run.out_first]) {
+    bool is_whole_axis = whole.n == 1 && same(whole.terms[0].factor, 1) && whole.is_plain();
+    if (is_whole_axis && same(axes[whole.terms[0].axis], shape[run.out_first])) {
       split->axis = whole.terms[0].axis;
       split->extents.assign(in.dims + run.in_first, in.dims + run.in_last);
       return Passage::needs_split;
     }
     // The run may have been split already: its axes then appear in order with the strides of the run.
     if (whole.n != n_in || !whole.is_plain()) return Passage::no;
-    int64_t stride = 1;
+    Dim stride = 1;
     for (int i = run.in_last; i-- > run.in_first;) {
       bool found = false;
       for (int t = 0; t < whole.n; t++)
-        if (whole.terms[t].factor == stride && axes[whole.terms[t].axis] == in[i] && out.of[i].n == 0)
+        if (same(whole.terms[t].factor, stride) && same(axes[whole.terms[t].axis], in[i]) && out.of[i].n == 0)
           found = out.of[i].add(whole.terms[t].axis, 1);
       if (!found) return Passage::no;
       stride *= in[i];
@@ -86,19 +94,20 @@ static bool through_pad(const Node* node, const Coords& c, Coords& out) {
   out.of = c.of;
   for (int i = 0; i < in.rank; i++) {
     out.of[i].place.base -= before[i];
-    if (!before[i] && !after[i]) continue;
+    if (before[i] == 0 && after[i] == 0) continue;
     const Coordinate& x = out.of[i];
     if (x.n != 1 || x.terms[0].factor < 1) return false;
     if (!out.limits.empty() && !same_bits(out.fill, fill)) return false;
-    int64_t f = x.terms[0].factor;
-    if (f != 1 && !x.place.is_fixed()) return false;
+    Dim f = x.terms[0].factor;
+    bool is_by_one = same(f, 1);
+    if (!is_by_one && !x.place.is_fixed()) return false;
     Limit limit{x.terms[0].axis, {}, {}};
-    if (f == 1) {  // 0 <= place + index < extent
+    if (is_by_one) {  // 0 <= place + index < extent
       limit.lo.add(x.place, -1);
       limit.hi.base = in[i];
       limit.hi.add(x.place, -1);
     } else {
-      auto ceil_div = [](int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); };
+      auto ceil_div = [](Dim a, Dim b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); };
       limit.lo.base = ceil_div(-x.place.base, f);
       limit.hi.base = ceil_div(in[i] - x.place.base, f);
     }
@@ -110,7 +119,7 @@ static bool through_pad(const Node* node, const Coords& c, Coords& out) {
   return true;
 }
 
-Passage through(const Node* node, const Coords& c, std::span<const int64_t> axes, const Block&, Coords* result, AxisSplit* split) {
+Passage through(const Node* node, const Coords& c, std::span<const Dim> axes, const Block&, Coords* result, AxisSplit* split) {
   const Shape& in = node->inputs()[0].shape();
   Coords out;
   out.limits = c.limits, out.fill = c.fill;
@@ -130,7 +139,7 @@ Passage through(const Node* node, const Coords& c, std::span<const int64_t> axes
       out.of.resize(size_t(in.rank));
       for (int i = 0; i < in.rank; i++) {
         int o = i + shape.rank - in.rank;
-        bool repeats = in[i] == 1 && (shape[o] != 1 || in.is_unit(i));
+        bool repeats = in.is_unit(i) || !same(in[i], shape[o]);
         if (!repeats) out.of[i] = c.of[o];
       }
       break;
@@ -138,7 +147,7 @@ Passage through(const Node* node, const Coords& c, std::span<const int64_t> axes
     case Op::slice: {
       out.of = c.of;
       for (int i = 0; i < in.rank; i++) {
-        int64_t step = node->ints(attr(Op::slice, "steps"))[i];
+        Dim step = node->ints(attr(Op::slice, "steps"))[i];
         Coordinate scaled;
         if (!add_scaled(scaled, c.of[i], step)) return Passage::no;
         if (node->origin >= 0) scaled.place.add({0, {{node->origin + i, 1}}});
@@ -149,7 +158,7 @@ Passage through(const Node* node, const Coords& c, std::span<const int64_t> axes
     }
     case Op::flip: {
       out.of = c.of;
-      for (int64_t axis : node->ints(0)) {
+      for (Dim axis : node->ints(0)) {
         Coordinate mirrored;
         add_scaled(mirrored, c.of[size_t(axis)], -1);
         mirrored.place.base += in[int(axis)] - 1;

@@ -14,28 +14,27 @@ namespace jt {
 
 // base + sum of factor * wheres[id]: a number of the plan that may move with the starts of slices.
 struct Place {
-  int64_t base = 0;
-  struct Term { int32_t where; int64_t factor; };
+  Dim base = 0;
+  struct Term { int32_t where; Dim factor; };
   std::vector<Term> terms;
   bool is_fixed() const { return terms.empty(); }
-  int64_t at(std::span<const int64_t> wheres) const {
-    int64_t value = base;
-    for (Term t : terms) value += t.factor * wheres[t.where];
+  int64_t at(std::span<const int64_t> wheres) const {  // of plain numbers
+    int64_t value = base.word();
+    for (Term t : terms) value += t.factor.word() * wheres[t.where];
     return value;
   }
-  void add(const Place& other, int64_t factor = 1);
-  bool operator==(const Place&) const = default;
+  void add(const Place& other, Dim factor = 1);
+  bool operator==(const Place& o) const;
 };
-inline bool operator==(Place::Term a, Place::Term b) { return a.where == b.where && a.factor == b.factor; }
 
 // One coordinate of a value: place + sum of factor * index along group axis.
 struct Coordinate {
   Place place;
   int n = 0;
-  struct Term { int axis; int64_t factor; } terms[3];
-  bool add(int axis, int64_t factor);  // false: more axes than a coordinate may have
-  bool is_axis(int axis) const { return n == 1 && terms[0].axis == axis && terms[0].factor == 1 && is_plain(); }
-  bool is_plain() const { return place.base == 0 && place.is_fixed(); }
+  struct Term { int axis; Dim factor; } terms[3];
+  bool add(int axis, Dim factor);  // false: more axes than a coordinate may have
+  bool is_axis(int axis) const { return n == 1 && terms[0].axis == axis && same(terms[0].factor, 1) && is_plain(); }
+  bool is_plain() const { return same(place.base, 0) && place.is_fixed(); }
   bool operator==(const Coordinate& o) const;
 };
 
@@ -56,11 +55,11 @@ struct Coords {
 };
 
 // What a walk may have to do to its axes so that a movement can be passed.
-struct AxisSplit { int axis = -1; std::vector<int64_t> extents; };
+struct AxisSplit { int axis = -1; std::vector<Dim> extents; };
 
 enum class Passage { yes, needs_split, no };
 // Coordinates in node's operand from those in its result. needs_split: split the group's axis first, then ask again.
-Passage through(const Node* movement, const Coords& in_result, std::span<const int64_t> axis_extents, const Block& block,
+Passage through(const Node* movement, const Coords& in_result, std::span<const Dim> axis_extents, const Block& block,
                 Coords* in_operand, AxisSplit* split);
 
 }  // namespace jt

@@ -159,7 +159,7 @@ class Fuser {
     const Shape& x = node->inputs()[0].shape();
     int64_t previous = -1;
     for (int64_t axis : node->ints(0)) {
-      if (x[int(axis)] == 1) continue;
+      if (same(x[int(axis)], 1)) continue;
       if (axis < previous) return false;
       previous = axis;
     }
@@ -201,7 +201,7 @@ class Fuser {
   bool pass(Node* node, int s, int id) {
     Group& g = steps_[size_t(s)].group;
     for (int attempt = 0; attempt < kMaxGroupAxes; attempt++) {
-      std::vector<int64_t> extents;
+      std::vector<Dim> extents;
       for (const GroupAxis& a : g.axes) extents.push_back(a.extent);
       Coords in;
       AxisSplit split;
@@ -311,7 +311,7 @@ class Fuser {
     if (a.axes.size() != b.axes.size()) return false;
     bool reduces[2] = {}, differs = false;
     for (size_t i = 0; i < a.axes.size(); i++) {
-      if (a.axes[i].extent != b.axes[i].extent) return false;
+      if (!same(a.axes[i].extent, b.axes[i].extent)) return false;
       reduces[0] |= a.axes[i].inner, reduces[1] |= b.axes[i].inner, differs |= a.axes[i].inner != b.axes[i].inner;
     }
     return !differs || !reduces[0] || !reduces[1];
@@ -471,7 +471,7 @@ class Fuser {
     for (size_t a = 0; a < g.axes.size(); a++)
       if (!(kept >> a & 1)) g.axes[a].inner = true, inner.push_back(int(a));
     if (inner.empty())
-      for (int64_t extent : reduced_extents(node)) inner.push_back(int(g.axes.size())), g.axes.push_back({extent, true});
+      for (Dim extent : reduced_extents(node)) inner.push_back(int(g.axes.size())), g.axes.push_back({extent, true});
     Coords out;
     size_t next_inner = 0;
     for (int i = 0, o = 0; i < x.rank; i++) {
@@ -509,10 +509,10 @@ class Fuser {
   void make_concat(Node* node, int position) {
     Ref ref{node, 0};
     int axis = int(node->integer(0));
-    int64_t at = 0;
+    Dim at = 0;
     std::vector<int> parts;
     for (Ref in : node->ins()) {
-      if (in.shape()[axis]) {
+      if (in.shape()[axis] != 0) {
         int s = new_group(in.shape(), position);
         Coords coords = identity(in.shape()), place = coords;
         place.of[size_t(axis)].place.base = at;

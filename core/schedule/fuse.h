@@ -16,7 +16,7 @@
 namespace jt {
 
 struct GroupAxis {
-  int64_t extent;
+  Dim extent;
   bool inner = false;  // reduced
 };
 

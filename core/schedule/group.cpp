@@ -1,13 +1,15 @@
 #include "core/schedule/group.h"
 
+#include <algorithm>
+
 #include "core/ir/rules.h"
 
 namespace jt {
 
-static bool splits(Coordinate& c, int axis, std::span<const int> parts, std::span<const int64_t> extents) {
+static bool splits(Coordinate& c, int axis, std::span<const int> parts, std::span<const Dim> extents) {
   for (int t = 0; t < c.n; t++) {
     if (c.terms[t].axis != axis) continue;
-    int64_t factor = c.terms[t].factor;
+    Dim factor = c.terms[t].factor;
     c.terms[t] = c.terms[--c.n];
     for (size_t p = parts.size(); p-- > 0;) {
       if (!c.add(parts[p], factor)) return false;
@@ -26,7 +28,7 @@ bool split_axis(Group& g, const AxisSplit& split) {
   for (int i = 0; i < int(g.axes.size()); i++) {
     renumber.push_back(int(axes.size()));
     if (i != split.axis) { axes.push_back(g.axes[size_t(i)]); continue; }
-    for (int64_t extent : split.extents) parts.push_back(int(axes.size())), axes.push_back({extent, g.axes[size_t(i)].inner});
+    for (Dim extent : split.extents) parts.push_back(int(axes.size())), axes.push_back({extent, g.axes[size_t(i)].inner});
   }
   constexpr int kHole = 1 << 20;  // stands for the split axis while the others move
   auto change = [&](Coords& c) {
@@ -70,9 +72,9 @@ bool visits_once(const Group& g, const Coords& c, const Shape& shape) {
   uint32_t seen = 0;
   for (int i = 0; i < shape.rank; i++) {
     const Coordinate& x = c.of[size_t(i)];
-    if (x.n == 0 && x.is_plain() && shape[i] == 1) continue;
+    if (x.n == 0 && x.is_plain() && same(shape[i], 1)) continue;
     if (x.n != 1 || !x.is_axis(x.terms[0].axis) || seen >> x.terms[0].axis & 1) return false;
-    if (g.axes[size_t(x.terms[0].axis)].extent != shape[i]) return false;
+    if (!same(g.axes[size_t(x.terms[0].axis)].extent, shape[i])) return false;
     seen |= 1u << x.terms[0].axis;
   }
   bool touches_inner = false;
@@ -92,10 +94,14 @@ bool visits_rows_once(const Group& g, const Coords& c, const Shape& shape) {
   return visits_once(rows, c, shape);
 }
 
-std::vector<int64_t> reduced_extents(const Node* node) {
-  std::vector<int64_t> out;
-  for (int64_t axis : node->ints(0)) out.push_back(node->inputs()[0].shape()[int(axis)]);
+std::vector<Dim> reduced_extents(const Node* node) {
+  std::vector<Dim> out;
+  for (Dim axis : node->ints(0)) out.push_back(node->inputs()[0].shape()[int(axis)]);
   return out;
+}
+
+static bool all_same(std::span<const Dim> a, std::span<const Dim> b) {
+  return std::ranges::equal(a, b, [](Dim x, Dim y) { return same(x, y); });
 }
 
 bool can_reduce_in(const Node* node, const Group& g, const Coords& c) {
@@ -105,11 +111,11 @@ bool can_reduce_in(const Node* node, const Group& g, const Coords& c) {
   for (int i = 0; i < ref.shape().rank; i++) {
     const Coordinate& x = c.of[size_t(i)];
     if (x.n == 0 && x.is_plain() && ref.shape().is_unit(i)) continue;  // kept as 1
-    if (x.n != 1 || !x.is_axis(x.terms[0].axis) || g.axes[size_t(x.terms[0].axis)].extent != ref.shape()[i]) return false;
+    if (x.n != 1 || !x.is_axis(x.terms[0].axis) || !same(g.axes[size_t(x.terms[0].axis)].extent, ref.shape()[i])) return false;
     if (kept >> x.terms[0].axis & 1) return false;
     kept |= 1u << x.terms[0].axis;
   }
-  std::vector<int64_t> rest, wanted = reduced_extents(node);
+  std::vector<Dim> rest, wanted = reduced_extents(node);
   bool has_inner = false;
   for (size_t a = 0; a < g.axes.size(); a++) {
     has_inner |= g.axes[a].inner;
@@ -119,11 +125,11 @@ bool can_reduce_in(const Node* node, const Group& g, const Coords& c) {
   if (has_inner) {
     for (size_t a = 0; a < g.axes.size(); a++)
       if (!g.axes[a].inner && !(kept >> a & 1)) return false;
-    return rest == wanted;
+    return all_same(rest, wanted);
   }
   if (rest.empty()) return g.axes.size() + wanted.size() <= kMaxGroupAxes;
   // One row only would leave nothing to share out between threads.
-  return kept != 0 && rest == wanted;
+  return kept != 0 && all_same(rest, wanted);
 }
 
 bool leads_to_reduction(const Node* node, const Group& g, const Coords& c) {
@@ -131,7 +137,7 @@ bool leads_to_reduction(const Node* node, const Group& g, const Coords& c) {
     const Node* next = nullptr;
     for (int i = 0; i < node->n_inputs; i++) {
       const Ref in = node->inputs()[i];
-      if (!same_extents(in.shape(), node->results()[0].type.shape)) continue;
+      if (!all_same(in.shape().extents(), node->results()[0].type.shape.extents())) continue;
       if (kind(in.node) == Kind::reduce && can_reduce_in(in.node, g, c)) return true;
       if (kind(in.node) == Kind::element || kind(in.node) == Kind::cast) next = in.node;
     }

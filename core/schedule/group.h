@@ -16,7 +16,7 @@ bool visits_once(const Group& g, const Coords& c, const Shape& shape);
 // A reduction's result is visited once a row, whatever axes become inner when it joins.
 bool visits_rows_once(const Group& g, const Coords& c, const Shape& shape);
 // The reduced extents of a reduction, in order.
-std::vector<int64_t> reduced_extents(const Node* node);
+std::vector<Dim> reduced_extents(const Node* node);
 // The group walks, or can be made to walk, what the reduction at `c` folds.
 bool can_reduce_in(const Node* node, const Group& g, const Coords& c);
 // Computed once a row as soon as the reduction behind it has joined too: log(sum(..)) in a log-softmax.

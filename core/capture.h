@@ -1,0 +1,52 @@
+// capture: the pending nodes that a walk has found -> a block of their own; with numbers as extents, or with symbols.
+//
+// What the graph is for its extents stands beside its structure as *binding words*: extents of leaves, and the attributes
+// that say how far (reshape's shape, pad's before, counts). A word that is the same in all bindings known stays a number;
+// one that differs becomes an expression of the extents before it that agrees in all of them, or a symbol of its own. Types
+// are found again by the rules of the ops, on Dims: what they rely on becomes a guard.
+#pragma once
+#include <optional>
+
+#include "core/base/dim_table.h"
+#include "core/ir/block.h"
+
+namespace jt {
+
+constexpr int32_t kLeaf = 1 << 30;  // Result::number from here on: operands that have run
+
+struct WalkedGraph {
+  std::span<Node* const> nodes;      // in program order
+  std::span<const Ref> leaves, results;
+  std::span<const uint64_t> binding;
+  std::span<const uint32_t> of_leaf, of_node;  // where their binding words begin
+};
+
+// Its Philox key is an argument of a plan, as is its counter.
+int64_t key_of(const Node* random);
+int64_t counter_of(const Node* random);
+// A count follows from extents; its class is not one of the structure.
+inline bool is_count(const Node* node) { return node->op == Op::constant && node->origin == kCount; }
+// The integer that a count stands for, if it is one that may be another in the next binding.
+std::optional<int64_t> counted(const Node* count);
+// The attribute that says where: an argument of a plan; -1 if there is none.
+inline int starts_attr(Op op) { return op == Op::slice || op == Op::update ? attr_at(op, "starts") : -1; }
+// Bit i: attribute i says how far.
+uint32_t far_attrs(Op op);
+// Extents of these results are binding words: they do not follow from operands and attributes in the key.
+inline bool has_own_extents(Op op) { return op == Op::slice || op == Op::custom; }
+
+Block captured(const WalkedGraph& graph);
+
+// A block whose extents are expressions, its table, and each binding word as a Dim.
+struct SymbolicGraph {
+  DimTable table;
+  std::vector<Dim> binding;
+  std::vector<uint32_t> of_symbol;  // the word that each symbol is read off
+  Block block;
+  // `others`: bindings that plans of this structure were made for. To be used while nobody else's table is in use.
+  SymbolicGraph(const WalkedGraph& graph, std::span<const std::vector<uint64_t>> others);
+  // Nothing is symbolic: there is nothing to gain, or a number of the graph looks like an expression.
+  bool is_plain() const { return of_symbol.empty(); }
+};
+
+}  // namespace jt

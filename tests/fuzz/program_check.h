@@ -8,6 +8,7 @@ namespace jt::test {
 
 struct CheckStats {
   int64_t reused = 0;  // programs that ran the second time on the plans of the first
+  int64_t sizes = 0, sized_again = 0;  // runs with other extents; those where a plan of others held
 };
 
 // Empty if all is well, else what went wrong. With `failed`, says more, and gives what failed as a block.

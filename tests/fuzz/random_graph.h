@@ -19,6 +19,8 @@ inline const char* name(Trait t) {
   return kNames[t];
 }
 
+constexpr int kSizes = 6;
+
 struct Draw {
   uint64_t structure, values;
   int sizes = 0;       // which table of extents

@@ -3,7 +3,7 @@
 // random_graph_test [--seed S] [--count N] [--tier vm|tcc|gxx] [--isa best|base|avx2|avx512] [--threads N] [--nodes N]
 // [--recompute 0|1] [--only N];
 // prints its seed and the mix. Each graph is
-// recorded in one context: fused; again with other scalars, starts and data; one in three with other extents, one in three with
+// recorded in one context: fused; again with other scalars, starts and data; one in three with three sets of other extents, one in three with
 // other values held; with every value held. --only N runs the graph that a failure names.
 #include <algorithm>
 #include <chrono>
@@ -135,6 +135,7 @@ int main(int argc, char** argv) {
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   for (int t = 0; t < kTraits; t++) std::printf("%5.1f %% %s\n", 100.0 * double(with[t]) / ran, name(Trait(t)));
   std::printf("%5.1f %% ran again on the plans of the first time\n", 100.0 * double(times.reused) / ran);
+  if (times.sizes) std::printf("%5.1f %% of %lld runs with other extents had a plan that held\n", 100.0 * double(times.sized_again) / double(times.sizes), (long long)times.sizes);
   std::printf("%d passed, %d failed, %.1f s\n", ran - wrong, wrong, seconds);
   return wrong != 0;
 }

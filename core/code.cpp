@@ -220,7 +220,7 @@ class CodeOp : public CustomOp {
     for (const HostView& v : outputs) add(v);
     pointers.push_back(numbers.data());
     pointers.push_back(data_.data());
-    std::shared_ptr<LibraryOp> op = runtime_.kernels.code(name(), text_->rendered);
+    std::shared_ptr<LibraryOp> op = runtime_.compiles_for_host(name()).kernels.code(name(), text_->rendered);
     op->device.check(op->device.api().op_run(op->device.handle(), op->op, pointers.data(), pointers.size(), nullptr), name());
   }
 

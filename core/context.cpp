@@ -245,6 +245,7 @@ void Context::assign(Cell& cell, const Value& value) {
 // the value.
 void Context::settle(Cell& cell) {
   Ref now = cell.value;
+  AtDevice there(recorder_, now.node->device);
   Buffer *written = cell.written, *seen = now.node->results()[now.result].buffer;
   bool is_final = written->writers.load(std::memory_order_acquire) == 0;
   bool differs = seen != written && std::memcmp(host_bytes(seen), host_bytes(written), size_t(cell.type.bytes())) != 0;
@@ -276,9 +277,10 @@ Buffer* Context::writable(Cell& cell, bool is_exported) {
   Buffer* buffer = read(value_of(cell));
   const Node& node = *cell.value.ref().node;
   bool is_constant = node.op == Op::data || (is_exported && !(node.flags & kGrad));
-  bool is_alone = is_constant && node.refs == 1 && buffer->pool && !is_shared(buffer) &&
+  bool is_alone = is_constant && node.refs == 1 && buffer->pool && buffer->memory->is_host && !is_shared(buffer) &&
                   buffer->refs.load(std::memory_order_acquire) == 1 + buffer->pins.load(std::memory_order_acquire);
   Value copy;
+  AtDevice there(recorder_, node.device);
   if (!is_alone) {
     copy = data(cell.type, host_bytes(buffer));
     buffer = read(copy);
@@ -332,6 +334,7 @@ void Context::eval(std::span<const Ref> asked) {
   for (Ref r : asked) recorder_.check(r.node);
 }
 void Context::eval_all() { eval({}); }
+void Context::wait() { planner_->wait(); }
 
 void Context::commit(List<Assignment> assignments, std::span<const Ref> with, const std::function<void()>& undo) {
   // The old values are overwritten in place if nobody else holds them; so nothing here does, except where no pending
@@ -347,7 +350,8 @@ void Context::commit(List<Assignment> assignments, std::span<const Ref> with, co
     assign(*a.cell, a.value);
     before.push_back({a.cell, old});
     asked.push_back(a.value);
-    if (old.ref().node->refs == 1) kept.push_back(std::move(old));
+    // Plans of several devices are not made as one: what the first has overwritten, a failure of the next could not bring back.
+    if (old.ref().node->refs == 1 || recorder_.mixes_devices) kept.push_back(std::move(old));
   }
   assignments.clear();
   auto back = [&] {
@@ -377,7 +381,38 @@ Buffer* Context::read(Ref value) {
   Result& r = value.node->results()[value.result];
   if (!r.buffer) eval({&value, 1});
   if (!r.buffer) fail(JT_E_INTERNAL, "eval: ", name(value.node->op), " did not run");
+  if (FenceRef written = fence_of(r.buffer)) [[unlikely]] {
+    try {
+      written->wait();
+    } catch (const Error& e) {  // what its launch met once it ran
+      throw with_place(e, value);
+    }
+  }
   return r.buffer;
+}
+
+// ---- devices ---------------------------------------------------------------------------------------------------------
+
+void Context::check_device(int device) const {
+  int count = int(runtime_->devices.size());
+  if (device < 0 || device >= count) fail(JT_E_INVALID, "device ", device, " is not one of the runtime's ", count);
+}
+
+int Context::set_device(int device) {
+  check_device(device);
+  recorder_.mixes_devices |= device != recorder_.device && recorder_.has_recorded();
+  return std::exchange(recorder_.device, uint8_t(device));
+}
+
+Value Context::to(Ref value, int device) {
+  check_device(device);
+  if (value.node->device == device) return value;
+  recorder_.mixes_devices = true;
+  AtDevice there(recorder_, uint8_t(device));
+  Attrs attrs;
+  attrs.add_ints(value.shape().extents());
+  Type type = value.type();
+  return recorder_.record_typed(Op::reshape, {&value, 1}, attrs, {&type, 1});
 }
 
 void Context::set_watch(jt_status (*function)(void*, int64_t, int64_t), void* user) {

@@ -50,6 +50,8 @@ class Context {
   };
 
   Runtime& runtime() { return *runtime_; }
+  // What mappings keep, which may outlive the context: null where no device has to do with the host's memory.
+  std::shared_ptr<Runtime> keeper() const { return runtime_->reaches_only_host() ? nullptr : runtime_; }
   Recorder& recorder() { return recorder_; }
   Recycler& lists() { return recorder_.lists; }
   CodeCache& codes() { return *codes_; }
@@ -86,8 +88,13 @@ class Context {
   // these has none then; what else failed tells when it is read.
   void eval(std::span<const Ref> asked);
   void eval_all();  // throws the first error of any value
-  // Evaluates, then gives the buffer.
+  void wait();      // until all has run that was launched; throws the first error met there
+  // Evaluates, waits, then gives the buffer.
   Buffer* read(Ref value);
+  // The device on which what is recorded from now on runs; returns what it was.
+  int set_device(int device);
+  // The value on that device, or itself if it is to be there.
+  Value to(Ref value, int device);
   // Records gradients of y with respect to cells; see jt_autograd.h.
   List<Value> grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t flags);
   // Adds gradients of loss to the cells it depends on; see jt_autograd.h.
@@ -128,6 +135,7 @@ class Context {
   Hold hold_over_fork();
   Ref foreign_operand(const char* who, const Cell* cell);
   void settle(Cell& cell);
+  void check_device(int device) const;
   void list_gradient(Cell& cell, bool add);
   void flush();
   // A loop that never looks at its values still runs in bounded memory.

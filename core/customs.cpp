@@ -9,9 +9,6 @@
 
 namespace jt {
 
-namespace {
-
-// The pending nodes that an eval of these values needs, in program order.
 List<Node*> needed_nodes(Recorder& recorder, std::span<const Ref> asked, bool also_held) {
   uint32_t mark = recorder.next_mark();
   for (Ref r : asked) r.node->mark = mark;
@@ -25,6 +22,8 @@ List<Node*> needed_nodes(Recorder& recorder, std::span<const Ref> asked, bool al
   std::reverse(out.begin(), out.end());
   return out;
 }
+
+namespace {
 
 // Those that depend on no other custom op among `nodes`.
 List<Node*> first_customs(Recorder& recorder, std::span<Node* const> nodes) {
@@ -130,7 +129,7 @@ bool Planner::run_first_customs(std::span<const Ref> asked, bool also_held) {
   List<Ref> roots = roots_of(recorder_, customs, nodes);
   List<Value> held;  // functions may let go of handles
   for (Node* custom : customs) held.push_back(Ref{custom, 0});
-  if (!roots.empty()) run_plan_of(roots, false);
+  if (!roots.empty()) run_parts(roots, false);
   for (Node* custom : customs) {
     watch.look();
     if (custom->has(kPending)) call(custom);

@@ -29,8 +29,10 @@ static void check_room(const Block& block, int64_t limit) {
   }
 }
 
-SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump, const Watch& watch, int64_t budget, const PlanExtents* extents) {
+SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump, const Watch& watch, int64_t budget,
+                  const PlanExtents* extents, int device) {
   DimTable::InUse in_use(extents ? &extents->table : nullptr);
+  DeviceState& state = runtime.device(device);
   int64_t begin = Trace::now_ns();
   auto show = [dump](char stage, auto&& text) {
     if (dump && dump->wants(stage)) dump->show(stage, text());
@@ -41,7 +43,7 @@ SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, 
   block = simplify(std::move(block));
   if (has_images(block)) block = simplify(lay_out(std::move(block)));
   show('s', [&] { return print(block); });
-  check_room(block, runtime.pool->limit());
+  check_room(block, state.pool->limit());
 
   Numbering numbering(block);
   Schedule schedule = fuse(block, numbering);
@@ -56,11 +58,11 @@ SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, 
   for (const LoweredGroup& group : groups)
     if (!group.program.instrs.empty()) show('l', [&] { return to_text(group.program); });
   // Where a launch may fail, what was there before the run must outlive it.
-  bool may_overwrite = runtime.device.api().flags & JT_BE_SURE_LAUNCHES;
+  bool may_overwrite = state.device.api().flags & JT_BE_SURE_LAUNCHES;
   MemoryPlan memory = plan_memory(block, numbering, schedule, groups, may_overwrite ? dies : std::vector<bool>(dies.size(), false));
   show('m', [&] { return to_text(memory, block, numbering, schedule); });
 
-  SizedPlan made = make_plan({block, numbering, schedule, groups, memory, budget, extents, runtime.pool->limit()}, runtime.kernels, dump, watch);
+  SizedPlan made = make_plan({block, numbering, schedule, groups, memory, budget, extents, state.pool->limit()}, state.kernels, dump, watch);
   show('p', [&] { return to_text(*made.plan, *made.sizing); });
   if (runtime.trace.is_on()) runtime.trace.add("compile", "plan", begin, Trace::now_ns());
   runtime.log(LogLevel::debug, "plan", block.nodes.size(), " nodes become ", made.plan->steps.size(), " steps, arena ",

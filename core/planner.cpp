@@ -11,6 +11,8 @@
 namespace jt {
 
 constexpr size_t kMaxPlans = 1024, kMaxFamilies = 1024, kMaxVersions = 6, kMaxPlanned = 4;
+constexpr int kOpBits = 10;  // in a word of a key; above them the number of a device
+static_assert(kOps <= 1 << kOpBits && kMaxDevices <= 1 << (16 - kOpBits));
 
 // Words written one after another; room for them is made beforehand, many at a time.
 class Words {
@@ -48,6 +50,7 @@ struct Planner::Walk {
   std::vector<Buffer*> outputs, of_results;  // of the run
   std::vector<char> is_given;       // by output: a result has its count
   bool stores_for_gradient = false; // some results are there for nothing else
+  int device = 0;                  // where it runs
   void clear() {
     outputs.clear(), of_results.clear(), asked.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(), scalars.clear();
     wheres.clear(), results.clear(), key.clear(), binding.clear(), of_leaf.clear(), of_node.clear(), stores_for_gradient = false;
@@ -57,7 +60,9 @@ struct Planner::Walk {
 };
 
 Planner::Planner(Recorder& recorder, Runtime& runtime)
-    : recorder_(recorder), runtime_(runtime), plans_(kMaxPlans), families_(kMaxFamilies) { runtime_.stats.join(stats_); }
+    : recorder_(recorder), runtime_(runtime), on_device_(runtime.devices.size()), plans_(kMaxPlans), families_(kMaxFamilies) {
+  runtime_.stats.join(stats_);
+}
 Planner::~Planner() { runtime_.stats.leave(stats_); }
 
 namespace {
@@ -132,9 +137,10 @@ static int32_t operand_number(Ref in, uint32_t mark, Walk& w) {
 }
 
 // Only pending nodes of this walk refer to it, and its buffer is ours alone.
-static bool leaf_dies(Ref leaf, uint32_t inner_uses) {
+static bool leaf_dies(Ref leaf, uint32_t inner_uses, const Memory* here) {
   const Result& r = leaf.node->results()[leaf.result];
-  return leaf.node->n_results == 1 && leaf.node->refs == inner_uses && !r.handles && is_exclusive(r.buffer);
+  bool is_ours = leaf.node->n_results == 1 && leaf.node->refs == inner_uses && !r.handles && is_exclusive(r.buffer);
+  return is_ours && r.buffer->memory == here;  // a copy may serve others
 }
 
 // How many operand slots of each leaf are given up by this eval: those of nodes that run and let go, or that nobody
@@ -159,8 +165,9 @@ void Planner::find_uses_that_end(Walk& w, int32_t n_values) {
   }
 }
 
-void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool stores_for_gradient) {
+void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool stores_for_gradient, int device) {
   w.clear();
+  w.device = device;
   for (Ref r : asked) w.asked.push_back(r.node);
   std::ranges::sort(w.asked);
   Roots roots{w.asked, also_held};
@@ -169,7 +176,7 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool sto
 
   int32_t number = 0;
   for (Node* n : w.nodes) {
-    uint64_t shared = uint64_t(n->op) | uint64_t(n->n_inputs) << 16;
+    uint64_t shared = uint64_t(n->op) | uint64_t(device) << kOpBits | uint64_t(n->n_inputs) << 16;
     bool wanted = is_root(n, roots), is_stored = !wanted && stores_for_gradient && is_stored_for_gradient(n);
     w.stores_for_gradient |= is_stored, wanted |= is_stored;
     Words &key = w.key, &binding = w.binding;
@@ -219,9 +226,10 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool sto
     key.set(head, shared | uint64_t(key.size() - head) << 32);
   }
   find_uses_that_end(w, number);
+  const Memory* here = on(device).state.pool->memory();
   w.key.make_room(w.leaves.size());
   for (size_t i = 0; i < w.leaves.size(); i++) {
-    w.dies.push_back(leaf_dies(w.leaves[i], w.ends[i]));
+    w.dies.push_back(leaf_dies(w.leaves[i], w.ends[i], here));
     w.params.push_back(w.leaves[i].node->results()[w.leaves[i].result].buffer);
     w.key.put(uint64_t(w.dies.back()));
   }
@@ -229,11 +237,11 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool sto
 
 std::string Planner::show(std::span<const Ref> asked, char stage) {
   Walk w;
-  walk(asked, true, w, true);
+  walk(asked, true, w, true, recorder_.device);
   std::string out;
   Dump one{std::string(1, stage), [&](char, std::string_view text) { out += text; }};
   try {
-    compile(captured(w.graph()), runtime_, w.dying(), &one);
+    compile(captured(w.graph()), runtime_, w.dying(), &one, {}, kAnyMemory, nullptr, w.device);
   } catch (const Error&) {
     if (out.empty()) throw;  // a later stage may fail on what an earlier one shows
   }
@@ -254,13 +262,23 @@ void Planner::eval(std::span<const Ref> asked) {
 
 void Planner::run(std::span<const Ref> asked, bool also_held) {
   if (recorder_.may_hold_customs) [[unlikely]] run_customs(asked, also_held);
-  run_plan_of(asked, also_held);
+  run_parts(asked, also_held);
 }
 
-void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
+void Planner::run_parts(std::span<const Ref> asked, bool also_held) {
+  if (recorder_.mixes_devices) [[unlikely]] return run_by_device(asked, also_held);
+  run_plan_of(asked, also_held, recorder_.device);
+}
+
+void Planner::wait() {
+  for (auto& there : on_device_)
+    if (there && !there->stream.is_immediate()) there->stream.wait();
+}
+
+void Planner::run_plan_of(std::span<const Ref> asked, bool also_held, int device) {
   if (!scratch_) scratch_ = std::make_unique<Walk>();
   Walk& w = *scratch_;
-  walk(asked, also_held, w, true);
+  walk(asked, also_held, w, true, device);
   bool anything = false;
   for (Node* n : w.nodes) anything |= n->op != Op::constant || is_asked(n, w.asked);
   if (!anything) return;
@@ -271,22 +289,40 @@ void Planner::run_plan_of(std::span<const Ref> asked, bool also_held) {
     if (e.code() != JT_E_NOMEM || !w.stores_for_gradient) throw;
   }
   // What only waits for a gradient can be computed again then.
-  walk(asked, also_held, w, false);
+  walk(asked, also_held, w, false, device);
   run_walked(w);
 }
 
+// While it lives, the params of a walk lie where its device reaches them.
+class Planner::ReachableParams {
+ public:
+  ReachableParams(Walk& w, OnDevice& there) {
+    if (there.is_like_host && std::ranges::all_of(w.params, is_plain)) [[likely]] return;
+    held_ = reachable_buffers(w.params, *there.state.pool, there.stream);
+    w.params = held_;
+  }
+  ~ReachableParams() {
+    for (Buffer* b : held_) release(b);
+  }
+  ReachableParams(const ReachableParams&) = delete;
+
+ private:
+  std::vector<Buffer*> held_;
+};
+
 void Planner::run_walked(Walk& w) {
+  OnDevice& there = on(w.device);
   CachedPlan& cached = find_or_make(w);
+  ReachableParams reachable(w, there);
   RunCounts counts;
   ThreadPool::Rest rest(runtime_.threads);
   for (;;) {
-    const auto& [plan, sizing] = cached.made;
     // Nothing can fail between a run and what it leaves behind.
     w.of_results.reserve(w.results.size());
-    w.is_given.assign(sizing->output_bytes.size(), false);
+    w.is_given.assign(cached.made.sizing->output_bytes.size(), false);
     try {
-      counts = run_plan(*plan, *sizing, *cached.arguments, {w.params, w.scalars, w.wheres, runtime_.timing, &watch, &runtime_.device},
-                        workspace_, *runtime_.pool, runtime_.trace, w.outputs);
+      counts = run_plan(cached.made, *cached.arguments, {w.params, w.scalars, w.wheres, runtime_.timing, &watch},
+                        there.workspace, *there.state.pool, there.stream, runtime_.trace, w.outputs);
       break;
     } catch (const Error& e) {
       if (e.code() != JT_E_NOMEM) throw;
@@ -341,7 +377,8 @@ SizedPlan Planner::sized_again(const Walk& w, const Family& family) {
   int64_t begin = Trace::now_ns();
   for (const auto& plan : family.versions) {
     if (!fits(*plan->numbers, w.binding.all(), worth_)) continue;
-    auto sizing = make_sizing(*plan, *plan->numbers, worth_, runtime_.kernels, runtime_.pool->limit());
+    DeviceState& state = on(w.device).state;
+    auto sizing = make_sizing(*plan, *plan->numbers, worth_, state.kernels, state.pool->limit());
     stats_.sizings_made.add(1);
     int64_t end = Trace::now_ns();
     if (runtime_.trace.is_on()) runtime_.trace.add("compile", "sizing", begin, end);
@@ -372,7 +409,8 @@ SizedPlan Planner::planned_with_symbols(const Walk& w, const Family& family) {
     SymbolicGraph graph(w.graph(), family.planned);
     if (graph.is_plain()) return {};
     PlanExtents extents{graph.table, graph.binding, graph.of_symbol};
-    SizedPlan made = compile(std::move(graph.block), runtime_, w.dying(), dump.stages.empty() ? nullptr : &dump, watch, kAnyMemory, &extents);
+    SizedPlan made = compile(std::move(graph.block), runtime_, w.dying(), dump.stages.empty() ? nullptr : &dump, watch, kAnyMemory, &extents,
+                             w.device);
     runtime_.log(LogLevel::debug, "plan", "of ", graph.table.symbols(), " symbols, for ", graph.table.guards_text());
     return made;
   } catch (const Interrupted&) {
@@ -384,7 +422,7 @@ SizedPlan Planner::planned_with_symbols(const Walk& w, const Family& family) {
 }
 
 SizedPlan Planner::compiled(const Walk& w, const Dump* seen_by, int64_t budget) {
-  return compile(captured(w.graph()), runtime_, w.dying(), seen_by, watch, budget);
+  return compile(captured(w.graph()), runtime_, w.dying(), seen_by, watch, budget, nullptr, w.device);
 }
 
 // A plan of the same graph whose temporaries take less, as it computes some of them again. Empty if there is none.

@@ -35,6 +35,8 @@ class Planner {
   // everything held where no line tells, or where that would be little. In a loop every such plan is of whole rounds,
   // so the cached one fits. Throws as eval of nothing.
   void flush();
+  // Until all has run that was launched; throws what failed since somebody waited last.
+  void wait();
   int64_t plans() const { return int64_t(plans_.size()); }
   // What a stage makes of the graph behind `asked`; runs nothing.
   std::string show(std::span<const Ref> asked, char stage);
@@ -43,15 +45,18 @@ class Planner {
 
  private:
   struct Walk;
+  class ReachableParams;
   void run(std::span<const Ref> asked, bool also_held);
-  void run_plan_of(std::span<const Ref> asked, bool also_held);
+  void run_parts(std::span<const Ref> asked, bool also_held);
+  void run_by_device(std::span<const Ref> asked, bool also_held);
+  void run_plan_of(std::span<const Ref> asked, bool also_held, int device);
   void run_walked(Walk& walk);
   void run_customs(std::span<const Ref> asked, bool also_held);
   bool run_first_customs(std::span<const Ref> asked, bool also_held);
   void call(Node* node);
   void salvage(std::span<const Ref> asked);
   void bring(std::span<const Value> roots, std::optional<Error>& first);
-  void walk(std::span<const Ref> asked, bool also_held, Walk& walk, bool stores_for_gradient);
+  void walk(std::span<const Ref> asked, bool also_held, Walk& walk, bool stores_for_gradient, int device);
   struct CachedPlan {
     std::vector<uint64_t> key, binding;
     uint64_t hash;
@@ -78,7 +83,20 @@ class Planner {
   Recorder& recorder_;
   Runtime& runtime_;
   EvalStats stats_;
-  Workspace workspace_;
+  // What this context has on a device.
+  struct OnDevice {
+    DeviceState& state;
+    DeviceStream stream;
+    Workspace workspace;
+    const bool is_like_host;  // its launches have run when they return, with the host's memory
+    explicit OnDevice(DeviceState& s) : state(s), stream(s.device), is_like_host(stream.is_immediate() && s.pool->memory()->is_host) {}
+  };
+  OnDevice& on(int device) {
+    auto& there = on_device_[size_t(device)];
+    if (!there) [[unlikely]] there = std::make_unique<OnDevice>(runtime_.device(device));
+    return *there;
+  }
+  std::vector<std::unique_ptr<OnDevice>> on_device_;  // by number; null: not used yet
   LeastRecent<CachedPlan> plans_;
   LeastRecent<Family> families_;
   std::vector<int64_t> worth_;  // scratch
@@ -88,5 +106,9 @@ class Planner {
 
 // The exception that is being handled, as an Error.
 Error caught();
+// What was computed, and where it was recorded.
+Error with_place(const Error& e, Ref value);
+// The pending nodes that an eval of these values needs, in program order.
+List<Node*> needed_nodes(Recorder& recorder, std::span<const Ref> asked, bool also_held);
 
 }  // namespace jt

@@ -33,8 +33,7 @@ static bool may_pass(const Error& e) {
   }
 }
 
-// What was computed, and where it was recorded.
-static Error with_place(const Error& e, Ref value) {
+Error with_place(const Error& e, Ref value) {
   std::string message = text(e.message(), " (computing ", name(value.node->op), " ", value.type());
   if (value.node->line) append(message, text(", recorded at line ", value.node->line));
   return Error(e.code(), message + ")", e.native());
@@ -87,7 +86,7 @@ void Planner::eval_together(std::span<const Ref> asked, const std::function<void
   auto run_together = [&](std::span<const Ref> alone, bool also_held) {
     if (recorder_.may_hold_customs) run_customs(asked, also_held);
     for (Ref r : asked) recorder_.check(r.node);
-    run_plan_of(alone, also_held);
+    run_parts(alone, also_held);
   };
   try {
     return run_together({}, true);

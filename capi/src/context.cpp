@@ -33,5 +33,5 @@ extern "C" jt_status jt_context_set_watch(jt_context* ctx, jt_status (*watch)(vo
 }
 
 extern "C" jt_status jt_sync(jt_context* ctx) {
-  return guarded("jt_sync", ctx, [](Context& c) { c.eval_all(); });
+  return guarded("jt_sync", ctx, [](Context& c) { c.eval_all(), c.wait(); });
 }

@@ -13,10 +13,14 @@ static jt_be_kernel_info info_of(const CompiledKernel& k) {
   return info;
 }
 
+// By device, in order of making.
 static std::vector<const CompiledKernel*> kernels_of(Runtime& rt) {
   std::vector<const CompiledKernel*> all;
-  rt.kernels.each([&](const CompiledKernel& k) { all.push_back(&k); });
-  std::sort(all.begin(), all.end(), [](auto* a, auto* b) { return a->serial < b->serial; });
+  for (auto& d : rt.devices) {
+    ptrdiff_t before = ptrdiff_t(all.size());
+    d->kernels.each([&](const CompiledKernel& k) { all.push_back(&k); });
+    std::sort(all.begin() + before, all.end(), [](auto* a, auto* b) { return a->serial < b->serial; });
+  }
   return all;
 }
 
@@ -41,12 +45,14 @@ extern "C" jt_status jt_runtime_stats(jt_runtime* rt, jt_stats* inout) {
     RuntimeStats::Sums s = rt->shared->stats.sums();
     jt_stats out{};
     out.evals = s.evals, out.plans_made = s.plans_made, out.launches = s.launches + s.library_calls;
-    rt->shared->kernels.each([&out](const CompiledKernel& k) {
-      out.compile_ns += info_of(k).compile_ns;
-      out.run_ns += k.time_ns;
-    });
-    out.kernels_compiled = rt->shared->kernels.compiled();
-    out.kernels_from_disk = rt->shared->kernels.from_disk();
+    for (auto& d : rt->shared->devices) {
+      d->kernels.each([&out](const CompiledKernel& k) {
+        out.compile_ns += info_of(k).compile_ns;
+        out.run_ns += k.time_ns;
+      });
+      out.kernels_compiled += d->kernels.compiled();
+      out.kernels_from_disk += d->kernels.from_disk();
+    }
     fill_sized("inout", inout, out);
   });
 }
@@ -54,7 +60,7 @@ extern "C" jt_status jt_stats_reset(jt_runtime* rt) {
   return guarded("jt_stats_reset", [&] {
     require(rt, "rt");
     rt->shared->stats.reset();
-    rt->shared->kernels.reset_counts();
+    for (auto& d : rt->shared->devices) d->kernels.reset_counts();
   });
 }
 extern "C" jt_status jt_stats_set_timing(jt_runtime* rt, jt_bool timing) {
@@ -63,7 +69,12 @@ extern "C" jt_status jt_stats_set_timing(jt_runtime* rt, jt_bool timing) {
     rt->shared->timing = timing != 0;
   });
 }
-extern "C" size_t jt_kernel_count(jt_runtime* rt) { return rt ? rt->shared->kernels.count() : 0; }
+extern "C" size_t jt_kernel_count(jt_runtime* rt) {
+  size_t out = 0;
+  if (rt)
+    for (auto& d : rt->shared->devices) out += d->kernels.count();
+  return out;
+}
 extern "C" jt_status jt_kernel_stats_get(jt_runtime* rt, size_t i, jt_kernel_stats* inout) {
   return guarded("jt_kernel_stats_get", [&] {
     require(rt, "rt"), require(inout, "inout");

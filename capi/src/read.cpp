@@ -90,14 +90,21 @@ struct Mapped {
   Buffer* buffer;
   std::shared_ptr<BufferPool> pool;
   bool writes;
+  std::shared_ptr<Runtime> runtime;  // where a device has to do with the buffer; else null
 };
 
-static void map(Context& c, jt_mapping* inout, Buffer* buffer, const Type& type, bool writes) {
-  Mapped* mapped = new (c.runtime().pool->take_small(sizeof(Mapped))) Mapped{buffer, c.runtime().pool, writes};
-  retain(buffer);
+static void map(Context& c, jt_mapping* inout, Buffer* at, const Type& type, bool writes) {
+  Buffer* buffer = host_buffer(at);  // counted
+  Mapped* mapped;
+  try {
+    mapped = new (c.runtime().pool->take_small(sizeof(Mapped))) Mapped{buffer, c.runtime().pool, writes, c.keeper()};
+  } catch (...) {
+    release(buffer);
+    throw;
+  }
   buffer->pins.fetch_add(1, std::memory_order_acq_rel);
   if (writes) buffer->writers.fetch_add(1, std::memory_order_acq_rel);
-  inout->data = const_cast<void*>(host_bytes(buffer));
+  inout->data = buffer->address;
   inout->data_len = type.bytes();
   inout->state = mapped;
 }

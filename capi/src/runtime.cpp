@@ -123,6 +123,14 @@ RuntimeOptions options_of(jt_runtime& rt) {
   return o;
 }
 
+// The host's memory, and that of every device with its own.
+template <class Visit>
+void each_pool(Runtime& runtime, Visit visit) {
+  visit(*runtime.pool);
+  for (auto& d : runtime.devices)
+    if (d->pool != runtime.pool) visit(*d->pool);
+}
+
 constexpr uint32_t kRuntimeFlags =
     JT_RT_ALLOW_ENV | JT_RT_BACKGROUND_JIT | JT_RT_NO_DISK_CACHE | JT_RT_NO_COMPILE | JT_RT_POISON_FREED;
 
@@ -160,25 +168,28 @@ extern "C" void jt_runtime_release(jt_runtime* rt) {
 extern "C" jt_status jt_runtime_memory_info(jt_runtime* rt, jt_memory_info* inout) {
   return guarded("jt_runtime_memory_info", [&] {
     require(rt, "rt"), require(inout, "inout");
-    PoolStats s = rt->shared->pool->stats();
     jt_memory_info info{};
-    info.live_bytes = s.live_bytes, info.peak_bytes = s.peak_bytes;
-    info.cached_bytes = s.cached_bytes + rt->shared->device.kept_bytes();
-    info.allocator_calls = s.allocator_calls, info.limit_bytes = rt->shared->pool->limit();
+    each_pool(*rt->shared, [&](BufferPool& pool) {
+      PoolStats s = pool.stats();
+      info.live_bytes += s.live_bytes, info.peak_bytes += s.peak_bytes;
+      info.cached_bytes += s.cached_bytes, info.allocator_calls += s.allocator_calls;
+    });
+    for (auto& d : rt->shared->devices) info.cached_bytes += d->device.kept_bytes();
+    info.limit_bytes = rt->shared->pool->limit();
     fill_sized("inout", inout, info);
   });
 }
 extern "C" jt_status jt_runtime_reset_peak(jt_runtime* rt) {
   return guarded("jt_runtime_reset_peak", [&] {
     require(rt, "rt");
-    rt->shared->pool->reset_peak();
+    each_pool(*rt->shared, [](BufferPool& pool) { pool.reset_peak(); });
   });
 }
 extern "C" jt_status jt_runtime_trim(jt_runtime* rt) {
   return guarded("jt_runtime_trim", [&] {
     require(rt, "rt");
-    rt->shared->pool->trim();
-    rt->shared->device.trim();
+    each_pool(*rt->shared, [](BufferPool& pool) { pool.trim(); });
+    for (auto& d : rt->shared->devices) d->device.trim();
   });
 }
 

@@ -44,7 +44,122 @@ Allocator default_allocator() {
 #endif
 }
 
-const void* HostMemory::fetch(Buffer& buffer) { return buffer.address; }
+// ---- asynchronous writers, and copies -----------------------------------------------------------------------------------------
+
+void Fence::wait_quietly() noexcept {
+  try {
+    wait();
+  } catch (...) {  // told to those who wait for the bytes
+  }
+}
+
+void Tracking::add_use(const FenceRef& fence) {
+  std::erase_if(uses, [&](const FenceRef& f) { return f->stream == fence->stream || f->is_done(); });
+  uses.push_back(fence);
+}
+
+Tracking& tracking_of(Buffer* buffer) {
+  Tracking* tracking = buffer->tracking.load(std::memory_order_acquire);
+  if (tracking) return *tracking;
+  auto made = std::make_unique<Tracking>();
+  if (buffer->tracking.compare_exchange_strong(tracking, made.get())) tracking = made.release();
+  return *tracking;
+}
+
+FenceRef fence_of(Buffer* buffer) {
+  Tracking* tracking = buffer->tracking.load(std::memory_order_acquire);
+  if (!tracking) return {};
+  std::lock_guard lock(tracking->mutex);
+  return tracking->written;
+}
+
+void note_use(Buffer* buffer, const FenceRef& fence) {
+  Tracking& tracking = tracking_of(buffer);
+  std::lock_guard lock(tracking.mutex);
+  tracking.add_use(fence);
+}
+void note_write(Buffer* buffer, const FenceRef& fence) {
+  note_use(buffer, fence);
+  set_written(buffer, fence);
+}
+void set_written(Buffer* buffer, const FenceRef& fence) noexcept {
+  Tracking& tracking = *buffer->tracking.load(std::memory_order_acquire);
+  std::lock_guard lock(tracking.mutex);
+  tracking.written = fence;
+}
+
+static bool is_copy(const Buffer* buffer, const Tracking::Copy& copy) {
+  return copy.of == content_of(buffer) && copy.content == copy.buffer->content;
+}
+
+Buffer* copy_in(Buffer* buffer, const Memory* memory) {
+  Tracking* tracking = buffer->tracking.load(std::memory_order_acquire);
+  if (!tracking) return nullptr;
+  std::lock_guard lock(tracking->mutex);
+  for (const Tracking::Copy& copy : tracking->copies) {
+    if (copy.buffer->memory != memory || !is_copy(buffer, copy)) continue;
+    retain(copy.buffer);
+    return copy.buffer;
+  }
+  return nullptr;
+}
+
+Buffer* share_copy(Buffer* buffer, Buffer* copy) {
+  uint64_t content = content_of(buffer);
+  if (!content) return copy;
+  Tracking& tracking = tracking_of(buffer);
+  Buffer* unneeded = nullptr;
+  {
+    std::lock_guard lock(tracking.mutex);
+    auto known = std::ranges::find_if(tracking.copies, [&](const auto& c) { return c.buffer->memory == copy->memory; });
+    if (known == tracking.copies.end()) {
+      tracking.copies.push_back({copy, content, copy->content});
+    } else if (is_copy(buffer, *known)) {
+      unneeded = std::exchange(copy, known->buffer);
+    } else {
+      unneeded = known->buffer;
+      *known = {copy, content, copy->content};
+    }
+    retain(copy);
+  }
+  if (unneeded) release(unneeded);
+  return copy;
+}
+
+void drop_late_copies(Buffer* buffer) {
+  Tracking* tracking = buffer->tracking.load(std::memory_order_acquire);
+  std::vector<Tracking::Copy> gone;
+  {
+    std::lock_guard lock(tracking->mutex);
+    gone.swap(tracking->copies);
+  }
+  for (const Tracking::Copy& copy : gone) release(copy.buffer);
+}
+
+// Until nobody reads or writes it any more, who runs late.
+static void wait_for_uses(const Buffer* buffer) noexcept {
+  if (const Tracking* tracking = buffer->tracking.load(std::memory_order_relaxed))
+    for (const FenceRef& use : tracking->uses) use->wait_quietly();
+}
+
+Buffer* HostMemory::fetch(Buffer& buffer) {
+  if (FenceRef written = fence_of(&buffer)) written->wait();
+  retain(&buffer);
+  return &buffer;
+}
+
+Buffer* host_buffer(Buffer* buffer) {
+  if (!is_plain(buffer)) return buffer->memory->fetch(*buffer);
+  retain(buffer);
+  return buffer;
+}
+
+const void* late_host_bytes(Buffer* buffer) {
+  Buffer* there = host_buffer(buffer);
+  const void* bytes = there->address;
+  release(there);  // the buffer keeps it, as a copy or because it is the same
+  return bytes;
+}
 
 constexpr size_t kAlign = 64;
 
@@ -90,6 +205,7 @@ void BufferPool::fail_out_of_memory(size_t asked, const BufferUse& use) const {
   std::string message = text("out of memory: ", name_of(use), " needs ", with_unit(int64_t(asked)), "; ",
                              with_unit(stats_.live_bytes), " in use");
   if (limit_) message += text(" of the limit of ", with_unit(limit_));
+  if (std::string room = memory_->room(); !room.empty()) message += text(" (", room, ")");
   for (int i = 0; i < kShown && largest[i]; i++)
     message += text(i ? ", " : "; the largest: ", name_of(largest[i]->use), " ", with_unit(int64_t(largest[i]->bytes)));
   throw Error(JT_E_NOMEM, message);
@@ -127,7 +243,7 @@ uint64_t next_content() {
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
-Buffer* BufferPool::allocate(size_t bytes, const BufferUse& use) {
+[[gnu::always_inline]] inline Buffer* BufferPool::take_free(size_t bytes, const BufferUse& use) {
   int size_class = class_of(bytes);
   std::lock_guard lock(mutex_);
   if (size_class >= kClasses) fail_out_of_memory(bytes, use);
@@ -139,12 +255,15 @@ Buffer* BufferPool::allocate(size_t bytes, const BufferUse& use) {
     stats_.cached_bytes -= int64_t(rounded);
   } else {
     void* address = take(rounded, bytes, use);
+    std::unique_ptr<Buffer> made;
     try {
-      buffer = new Buffer;
+      made = std::make_unique<Buffer>();
+      if (!memory_->is_host) tracking_of(made.get());
     } catch (...) {
       memory_->give(address, rounded, kAlign);
       throw;
     }
+    buffer = made.release();
     buffer->pool = this;
     buffer->size_class = size_class;
     buffer->memory = memory_.get();
@@ -156,6 +275,40 @@ Buffer* BufferPool::allocate(size_t bytes, const BufferUse& use) {
   list(buffer);
   stats_.live_bytes += int64_t(rounded);
   if (stats_.live_bytes > stats_.peak_bytes) stats_.peak_bytes = stats_.live_bytes;
+  return buffer;
+}
+
+// What has not run yet may still read or write it: the stream goes behind that, or the host waits. All stays noted, as the buffer may come
+// back before it was used.
+void BufferPool::make_ready(Buffer* buffer, Stream* stream) const {
+  std::vector<FenceRef> before;
+  {
+    Tracking& tracking = *buffer->tracking.load(std::memory_order_relaxed);
+    std::lock_guard lock(tracking.mutex);
+    tracking.written = nullptr;
+    std::erase_if(tracking.uses, [](const FenceRef& f) { return f->is_done(); });
+    before = tracking.uses;
+  }
+  for (const FenceRef& fence : before) {
+    if (!stream) fence->wait_quietly();
+    else if (fence->stream != stream->number()) stream->wait_for(fence);
+  }
+}
+
+Buffer* BufferPool::allocate(size_t bytes, const BufferUse& use, Stream* stream) {
+  Buffer* buffer = take_free(bytes, use);
+  return is_plain(buffer) ? buffer : prepared(buffer, stream);
+}
+
+// Of the device, or with readers and writers that are late.
+Buffer* BufferPool::prepared(Buffer* buffer, Stream* stream) const {
+  try {
+    make_ready(buffer, stream);
+    if (poison_freed && stream && !memory_->is_host) stream->poison_bytes(buffer->address, bytes_of(buffer->size_class));
+  } catch (...) {
+    release(buffer);
+    throw;
+  }
   return buffer;
 }
 
@@ -178,8 +331,12 @@ void BufferPool::give_small(void* memory, size_t bytes) noexcept {
 }
 
 void BufferPool::give_back(Buffer* buffer) {
+  drop_copies(buffer);
   size_t rounded = bytes_of(buffer->size_class);
-  if (poison_freed && memory_->is_host) std::memset(buffer->address, 0xff, rounded);
+  if (poison_freed && memory_->is_host) {
+    wait_for_uses(buffer);
+    std::memset(buffer->address, 0xff, rounded);
+  }
   std::lock_guard lock(mutex_);
   unlist(buffer);
   stats_.live_bytes -= int64_t(rounded);
@@ -192,6 +349,8 @@ void release(Buffer* buffer) {
   bool is_last = buffer->refs.load(std::memory_order_acquire) == 1 || buffer->refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
   if (!is_last) return;
   if (buffer->pool) return buffer->pool->give_back(buffer);
+  drop_copies(buffer);
+  wait_for_uses(buffer);
   if (buffer->release) buffer->release(buffer->release_user, buffer->address);
   BufferPool* lender = buffer->lender;
   buffer->~Buffer();
@@ -207,6 +366,7 @@ void BufferPool::trim_cache() {
   for (int c = 0; c < kClasses; c++) {
     while (Buffer* buffer = free_[c]) {
       free_[c] = buffer->next_free;
+      wait_for_uses(buffer);
       memory_->give(buffer->address, bytes_of(c), kAlign);
       delete buffer;
     }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "core/base/dtype.h"
+#include "core/base/fence.h"
 #include "core/base/fork.h"
 #include "core/base/memory.h"
 #include "core/base/recycler.h"
@@ -34,6 +35,7 @@ struct BufferUse {
 };
 
 struct Buffer {
+  ~Buffer() { delete tracking.load(std::memory_order_relaxed); }
   std::atomic<int32_t> refs{1};
   std::atomic<int32_t> pins{0};  // exports that may look at it: never overwritten while there are any
   std::atomic<int32_t> writers{0};  // those of the pins through which its elements may be written
@@ -43,6 +45,7 @@ struct Buffer {
   size_t bytes = 0;
   Memory* memory = nullptr;
   void* address = nullptr;  // in `memory`; who wants the bytes asks host_bytes
+  std::atomic<Tracking*> tracking{nullptr};  // owned; null: its bytes are there, and nowhere else
   void (*release)(void* user, void* address) = nullptr;
   void* release_user = nullptr;
   Buffer* next_free = nullptr;  // in its pool's list of its class
@@ -51,14 +54,33 @@ struct Buffer {
   BufferUse use;
 };
 
-// The elements, for the host to read; as long as the buffer is held and nothing is launched that writes it.
-inline const void* host_bytes(Buffer* buffer) {
-  return buffer->memory->is_host ? buffer->address : buffer->memory->fetch(*buffer);
-}
-// The elements of a buffer of the host's memory, for the host to write.
+// Whether the host may read its bytes where they lie, now. What lies elsewhere is tracked from the beginning.
+inline bool is_plain(const Buffer* buffer) { return !buffer->tracking.load(std::memory_order_acquire); }
+const void* late_host_bytes(Buffer* buffer);
+// The elements, for the host to read: the one way there. It waits for what writes them, and copies them to the host's memory if they
+// lie elsewhere; throws what went wrong. Valid as long as the buffer is held and nothing is launched that writes it.
+inline const void* host_bytes(Buffer* buffer) { return is_plain(buffer) ? buffer->address : late_host_bytes(buffer); }
+// A counted buffer of the host's memory that has these bytes, the buffer itself if it lies there.
+Buffer* host_buffer(Buffer* buffer);
+// The elements of a fresh buffer of the host's memory, for the host to write.
 inline void* host_room(Buffer* buffer) {
   JT_CHECK(buffer->memory->is_host);
   return buffer->address;
+}
+
+Tracking& tracking_of(Buffer* buffer);                             // made if there is none
+FenceRef fence_of(Buffer* buffer);                                 // after what writes it; null: its bytes are there
+void note_use(Buffer* buffer, const FenceRef& fence);              // it is read or written before the fence
+void note_write(Buffer* buffer, const FenceRef& fence);            // its bytes are there after the fence
+void set_written(Buffer* buffer, const FenceRef& fence) noexcept;  // the same, where a use has been noted
+// A counted copy of the buffer's bytes in that memory; null if none is known.
+Buffer* copy_in(Buffer* buffer, const Memory* memory);
+// Takes over one count of `copy`, which is known from now on if the bytes have a number; gives, counted, it or the one that was known.
+Buffer* share_copy(Buffer* buffer, Buffer* copy);
+void drop_late_copies(Buffer* buffer);
+// Its copies have other bytes than it from now on, or nobody to read them.
+inline void drop_copies(Buffer* buffer) {
+  if (!is_plain(buffer)) drop_late_copies(buffer);
 }
 
 uint64_t next_content();  // a number that no buffer has had
@@ -86,9 +108,10 @@ class BufferPool {
   explicit BufferPool(std::unique_ptr<Memory> memory) : memory_(std::move(memory)) {}
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
-  // At least one byte. Memory that is cached goes back to the system before a request fails. Throws JT_E_NOMEM, which says what
-  // needed how much, and what the largest live buffers are.
-  Buffer* allocate(size_t bytes, const BufferUse& use = {});
+  // At least one byte, for the host or for what `stream` runs from now on. Memory that is cached goes back to the system before a
+  // request fails. Throws JT_E_NOMEM, which says what needed how much, and what the largest live buffers are.
+  Buffer* allocate(size_t bytes, const BufferUse& use = {}, Stream* stream = nullptr);
+  const Memory* memory() const { return memory_.get(); }
   Buffer* borrow(void* address, size_t bytes);  // memory of the host's; its owner may set `release`
   void trim();                     // gives cached memory back
   void* take_small(size_t bytes);  // for what goes with a buffer; kept when it comes back
@@ -102,6 +125,9 @@ class BufferPool {
  private:
   friend void release(Buffer*);
   void give_back(Buffer* buffer);
+  Buffer* take_free(size_t bytes, const BufferUse& use);
+  Buffer* prepared(Buffer* buffer, Stream* stream) const;
+  void make_ready(Buffer* buffer, Stream* stream) const;
   // The mutex is held:
   void trim_cache();
   void* take(size_t bytes, size_t asked, const BufferUse& use);

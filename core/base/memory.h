@@ -1,6 +1,7 @@
 // memory: where the bytes of buffers lie: the host's memory, or that of one device.
 #pragma once
 #include <cstddef>
+#include <string>
 
 namespace jt {
 
@@ -22,8 +23,9 @@ class Memory {
   const bool is_host;  // the host may follow an address that `take` gave
   virtual void* take(size_t bytes, size_t align) = 0;  // null: there is none left
   virtual void give(void* address, size_t bytes, size_t align) noexcept = 0;
-  // The bytes of a buffer, where the host can read them: see host_bytes.
-  virtual const void* fetch(Buffer& buffer) = 0;
+  // A counted buffer of the host's memory with the bytes of one that lies here, once they are there.
+  virtual Buffer* fetch(Buffer& buffer) = 0;
+  virtual std::string room() const { return {}; }  // what there is in all, for an error; empty: not known
 };
 
 class HostMemory final : public Memory {
@@ -31,7 +33,7 @@ class HostMemory final : public Memory {
   explicit HostMemory(const Allocator& allocator) : Memory(true), allocator_(allocator) {}
   void* take(size_t bytes, size_t align) override { return allocator_.alloc(allocator_.user, bytes, align); }
   void give(void* address, size_t bytes, size_t align) noexcept override { allocator_.free(allocator_.user, address, bytes, align); }
-  const void* fetch(Buffer& buffer) override;
+  Buffer* fetch(Buffer& buffer) override;
 
  private:
   const Allocator allocator_;

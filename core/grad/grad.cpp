@@ -139,6 +139,7 @@ class Walk {
     }
     if (!any && !is_flat) return;
     if (!any) return mark_flat(node);
+    AtDevice there(recorder_, node->device);  // where its operands are
     needs_.clear();
     for (Ref in : node->ins()) needs_.push_back(is_needed(in));
     dx_.assign(node->n_inputs, Value());
@@ -237,6 +238,7 @@ List<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wr
     if (carries_gradient(r)) oldest = std::min(oldest, r.node->sequence);
   }
   GradMode mode(recorder, options.create_graph);
+  AtDevice there(recorder, y.node->device);
   Value start = seed(y, dy);
   Walk walk(recorder, options);
   List<Value> out = walk.run(y, start, wrt, oldest);

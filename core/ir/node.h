@@ -120,6 +120,7 @@ struct Node {
   int32_t origin;      // in a block: where its numbers come from (block.h)
   uint32_t line;       // source line id of the caller, 0 unknown
   uint32_t bytes;      // of this allocation
+  uint8_t device;      // on which it is to run, or its value lies: a number in the runtime
   uint64_t sequence;   // program order within its recorder
   Recorder* owner;
   Node *previous, *next;  // in the recorder's list of pending nodes

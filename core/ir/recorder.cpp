@@ -103,6 +103,7 @@ void Recorder::repeat(const Poison* poison) { throw Error(poison->code, poison->
 
 Value Recorder::finish(Node* node) {
   node->line = line;
+  node->device = device;
   node->sequence = ++sequence_;
   if (lists_pending) {
     node->flags |= kPending;
@@ -226,6 +227,7 @@ Value Recorder::leaf(const Type& type, Buffer* buffer) {
   Node* node = allocate(Op::data, 0, 1, {});
   node->results()[0].type = type;
   node->results()[0].buffer = std::exchange(held.buffer, nullptr);
+  node->device = device;
   node->sequence = ++sequence_;
   return Value(Ref{node, 0});
 }

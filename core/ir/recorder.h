@@ -6,6 +6,7 @@
 #include <array>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/base/recycler.h"
@@ -55,6 +56,7 @@ class Recorder {
 
   Node* first_pending() const { return first_; }
   Node* last_pending() const { return last_; }
+  bool has_recorded() const { return sequence_ > 0; }
   int64_t pending_count() const { return pending_; }
   void settle(Node* node);    // has run or failed: leaves the pending list
   // The run of a pending node ended with this error: it is not pending any more, and pending nodes that depend on it,
@@ -77,6 +79,8 @@ class Recorder {
   bool grad_mode = true;
   bool checks_indices = false;  // operands that are indices are recorded as check_index of them
   uint32_t line = 0;          // given to every node recorded from now on
+  uint8_t device = 0;         // the same: on which device of the runtime it runs
+  bool mixes_devices = false; // not all nodes have this device
 
  private:
   friend void free_unused(Node*);
@@ -97,6 +101,18 @@ class Recorder {
   int64_t poisoned_ = 0;  // nodes alive with a poison
   uint64_t sequence_ = 0;
   uint32_t mark_ = 0;
+};
+
+// What is recorded while it lives runs on that device.
+class AtDevice {
+ public:
+  AtDevice(Recorder& recorder, uint8_t device) : recorder_(recorder), before_(std::exchange(recorder.device, device)) {}
+  ~AtDevice() { recorder_.device = before_; }
+  AtDevice(const AtDevice&) = delete;
+
+ private:
+  Recorder& recorder_;
+  uint8_t before_;
 };
 
 // Attributes of an op from named ones, defaults filled in; an unknown or ill-typed name is an error naming both.

@@ -277,6 +277,7 @@ List<Optimizer::Updated> Optimizer::step(Recorder& recorder, const MakeScalar& s
     const Parameter& parameter = parameters[i];
     if (!parameter.grad) continue;
     check(kind_, i, parameter, states_.size());
+    AtDevice there(recorder, parameter.value.node->device);
     DType computed = state_type(parameter.value.type()).dtype;
     int64_t step = parameter.steps + 1;
     auto found = std::find_if(all.begin(), all.end(), [&](const Together& t) { return t.numbers.number == step; });

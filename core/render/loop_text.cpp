@@ -325,7 +325,7 @@ void LoopText::render_body(const Item& item, const char* index, const char* from
 
 // A loop that only reduces: 64 lanes at a time. Where the last few take no part, operands are copied and what the lanes held
 // comes back afterwards: so the body need not be there a second time, for a compiler's time is mostly spent on bodies, and it has
-// no condition in it, which would spoil the instructions for what is in it.
+// no condition in it, which would poison_bytes the instructions for what is in it.
 void LoopText::render_padded(const Item& item, const char* n) {
   std::string over_lanes = with_count(file_.dialect.over_lanes, "64");
   auto lanes = [&](const auto&... text_of_one) {

@@ -16,7 +16,35 @@ struct CallError {
 };
 static thread_local CallError call_error;
 
-Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads, const Submit& submit)
+// Whether the backend's table reaches as far as this field.
+#define JT_HAS(api, field) ((api).struct_size >= offsetof(jt_backend_api, field) + sizeof (api).field && (api).field)
+
+// A table that lacks what its flags promise.
+static void check_table(const jt_backend_api& api) {
+  auto need = [&](bool is_there, const char* flag, const char* what) {
+    if (!is_there) fail(JT_E_ABI, "backend ", api.name, ": ", flag, " without ", what);
+  };
+#define JT_NEED(flag, field) \
+  if (api.flags & flag) need(JT_HAS(api, field), #flag, #field)
+  JT_NEED(JT_BE_OWN_MEMORY, mem_alloc);
+  JT_NEED(JT_BE_OWN_MEMORY, mem_free);
+  JT_NEED(JT_BE_OWN_MEMORY, copy);
+  JT_NEED(JT_BE_OWN_MEMORY, fill);
+  JT_NEED(JT_BE_ASYNC, stream_create);
+  JT_NEED(JT_BE_ASYNC, stream_release);
+  JT_NEED(JT_BE_ASYNC, copy);
+  JT_NEED(JT_BE_ASYNC, fill);
+  JT_NEED(JT_BE_ASYNC, launch_on);
+  JT_NEED(JT_BE_ASYNC, op_run_on);
+  JT_NEED(JT_BE_ASYNC, event_create);
+  JT_NEED(JT_BE_ASYNC, event_release);
+  JT_NEED(JT_BE_ASYNC, event_record);
+  JT_NEED(JT_BE_ASYNC, event_wait);
+  JT_NEED(JT_BE_ASYNC, event_sync);
+#undef JT_NEED
+}
+
+Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads, const Submit& submit, int index)
     : api_(api), flags_(flags), log_(log), threads_(threads), submit_(submit) {
   auto alloc = [](void*, size_t bytes, size_t align) {
     Allocator a = default_allocator();
@@ -27,7 +55,8 @@ Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log,
     if (p) a.free(a.user, p, bytes, align);
   };
   host_ = {sizeof host_, JT_BACKEND_ABI_MINOR, this, set_error, Device::log, alloc, free, setting,
-           threads.threads(), 0, parallel_for, submit.submit ? Device::submit : nullptr};
+           threads.threads(), 0, parallel_for, submit.submit ? Device::submit : nullptr, index, 0};
+  check_table(*api_);
   check(api_->open(&host_, &device_), "open");
 }
 
@@ -71,9 +100,6 @@ void Device::repeat_error(jt_status status, std::string_view what) const {
   throw Error(status, std::move(message), call_error.native);
 }
 
-// Whether the backend's table reaches as far as this field.
-#define JT_HAS(api, field) ((api).struct_size >= offsetof(jt_backend_api, field) + sizeof (api).field && (api).field)
-
 void Device::run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, void* workspace, std::string_view what) const {
   jt_status status = JT_HAS(*api_, op_run_known)
                          ? api_->op_run_known(device_, op, pointers.data(), contents, pointers.size(), workspace)
@@ -83,7 +109,7 @@ void Device::run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* 
 
 int64_t Device::join_workspace(jt_be_op* op, jt_be_kernel* kernel, const jt_be_launch& launch) const {
   size_t bytes = 0;
-  if (!JT_HAS(*api_, join_workspace)) return -1;
+  if (!JT_HAS(*api_, join_workspace) || is_async()) return -1;
   jt_status status = api_->join_workspace(device_, op, kernel, &launch, &bytes);
   if (status == JT_E_UNSUPPORTED) return -1;
   check(status, "join_workspace");
@@ -95,6 +121,14 @@ void Device::run_joined(jt_be_op* op, std::span<void* const> pointers, const uin
 }
 
 int64_t Device::keep(int64_t most_bytes) const { return JT_HAS(*api_, trim) ? api_->trim(device_, most_bytes) : 0; }
+
+bool Device::tells_times() const { return is_async() && JT_HAS(*api_, event_ns); }
+bool Device::has_staging() const { return is_async() && JT_HAS(*api_, stage_alloc) && JT_HAS(*api_, stage_free); }
+std::string Device::room() const {
+  size_t free = 0, total = 0;
+  if (!JT_HAS(*api_, mem_info) || api_->mem_info(device_, &free, &total) != JT_OK) return {};
+  return text(free >> 20, " MiB of ", total >> 20, " MiB of device ", api_->name, " are free");
+}
 
 bool Device::prepares() const { return JT_HAS(*api_, kernel_prepare); }
 
@@ -191,6 +225,8 @@ std::shared_ptr<LibraryOp> KernelCache::library(const char* name, std::span<cons
   device_.check(device_.api().op_create(device_.handle(), name, params.data(), params.size(), &made->workspace, &made->op), name);
   return keep(ops_, change_, std::move(key), std::move(made));
 }
+
+bool KernelCache::compiles_code() const { return JT_HAS(device_.api(), op_compile); }
 
 std::shared_ptr<LibraryOp> KernelCache::code(std::string_view who, const std::string& text) {
   const jt_backend_api& api = device_.api();

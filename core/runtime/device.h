@@ -27,12 +27,19 @@ struct Submit {
 
 class Device {
  public:
-  Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads, const Submit& submit = {});
+  // index: which of the backend's devices.
+  Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads, const Submit& submit = {}, int index = 0);
   ~Device();
   Device(const Device&) = delete;
 
   const jt_backend_api& api() const { return *api_; }
   jt_be_device* handle() const { return device_; }
+  int index() const { return host_.device_index; }
+  bool has_own_memory() const { return api_->flags & JT_BE_OWN_MEMORY; }
+  bool is_async() const { return api_->flags & JT_BE_ASYNC; }
+  bool tells_times() const;  // of what runs late
+  bool has_staging() const;
+  std::string room() const;  // of its memory, for people; empty: it does not tell
   void check(jt_status status, std::string_view what) const {
     if (status != JT_OK) [[unlikely]] repeat_error(status, what);
   }
@@ -108,6 +115,7 @@ class KernelCache {
   std::shared_ptr<LibraryOp> library(const char* name, std::span<const int64_t> params);
   // An op of C text (jt_backend.h, op_compile); equal texts are compiled once.
   std::shared_ptr<LibraryOp> code(std::string_view who, const std::string& text);
+  bool compiles_code() const;
   int64_t compiled() const { return compiled_; }
   int64_t from_disk() const { return from_disk_; }
   size_t count();

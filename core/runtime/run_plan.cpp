@@ -20,43 +20,101 @@ bool Workspace::clear() {
 }
 
 // What is there goes back first: both together may not fit.
-static void grow(Buffer*& buffer, int64_t bytes, BufferPool& pool, const char* what) {
+static void grow(Buffer*& buffer, int64_t bytes, BufferPool& pool, const char* what, Stream* stream) {
   if (bytes == 0 || (buffer && int64_t(buffer->bytes) >= bytes)) return;
   if (buffer) release(std::exchange(buffer, nullptr));
-  buffer = pool.allocate(size_t(bytes), {what});
+  buffer = pool.allocate(size_t(bytes), {what}, stream);
 }
 
 namespace {
 
 class Run {
  public:
-  Run(const Plan& plan, const Sizing& sizing, Arguments& arguments, const RunInputs& in, Workspace& w, BufferPool& pool, Trace& trace,
+  Run(const SizedPlan& made, Arguments& arguments, const RunInputs& in, Workspace& w, BufferPool& pool, DeviceStream& stream, Trace& trace,
       std::vector<Buffer*>& outputs)
-      : plan_(plan), sizing_(sizing), arguments_(arguments), in_(in), workspace_(w), pool_(pool), trace_(trace), outputs_(outputs) {}
+      : made_(made), plan_(*made.plan), sizing_(*made.sizing), arguments_(arguments), in_(in), workspace_(w), pool_(pool), stream_(stream),
+        trace_(trace), is_timed_(trace.is_on() || in.timing), outputs_(outputs) {}
 
   RunCounts go() {
     try {
       if (!prepared()) prepare();
+      if (!stream_.is_immediate()) open_fence();
       launch_all();
-      name_overwritten();
-      return counts_;
+    } catch (const Error& e) {
+      give_up(e);
+      throw;
     } catch (...) {
-      name_overwritten();
-      release_outputs();
+      give_up(Error(JT_E_NOMEM, ShortText()));
       throw;
     }
+    name_overwritten();
+    if (async_) close_fence();
+    return counts_;
   }
 
  private:
-  // Buffers that were taken over hold other bytes now.
-  void name_overwritten() {
-    for (size_t i = 0; i < outputs_.size(); i++)
-      if (plan_.output_from[i] >= 0) outputs_[i]->content = next_content();
-  }
-  void release_outputs() {
+  struct Async {
+    std::shared_ptr<DeviceFence> fence;
+    struct Time {
+      int64_t launched_ns = 0;
+      std::shared_ptr<DeviceFence> begin, end;
+    };
+    std::vector<Time> times;  // by step, where the device tells them
+  };
+  void give_up(const Error& e) noexcept {
+    name_overwritten();
+    if (async_) {
+      if (at_ >= plan_.can_end_before) async_->fence->set_error(e);  // what is overwritten in part must not be taken for a value
+      close_fence();
+    }
     for (Buffer* b : outputs_) release(b);
     outputs_.clear();
   }
+  // Buffers that were taken over hold other bytes now.
+  void name_overwritten() noexcept {
+    for (size_t i = 0; i < outputs_.size(); i++) {
+      if (plan_.output_from[i] < 0) continue;
+      outputs_[i]->content = next_content();
+      drop_copies(outputs_[i]);
+    }
+  }
+
+  // ---- on a device that runs late: whoever reads what the run writes waits for its fence, and nobody reuses before it what it reads
+
+  FenceNotes notes(std::function<std::string()> what) const {
+    FenceNotes out{std::move(what), {}};
+    for (Buffer* b : in_.params)
+      if (FenceRef f = fence_of(b); f && (!f->is_done() || f->has_failed())) out.before.push_back(std::move(f));
+    return out;
+  }
+  void open_fence() {
+    auto async = std::make_unique<Async>();
+    FenceNotes all = notes([made = made_] { return ops_of(*made.plan); });
+    if (is_timed_ && stream_.device().tells_times()) mark_times(all, async->times);
+    FenceRef fence = async->fence = stream_.open_fence(std::move(all));
+    for (Buffer* b : in_.params) note_use(b, fence);
+    for (Buffer* b : {workspace_.arena, workspace_.scratch})
+      if (b) note_use(b, fence);
+    for (size_t i = 0; i < outputs_.size(); i++)
+      if (plan_.output_from[i] < 0) note_write(outputs_[i], fence);
+    async_ = std::move(async);
+  }
+  void close_fence() noexcept {
+    for (size_t i = 0; i < outputs_.size(); i++)
+      if (plan_.output_from[i] >= 0 && at_ >= plan_.can_end_before) set_written(outputs_[i], async_->fence);
+    stream_.record(async_->fence);
+    add_times();
+  }
+  static std::string ops_of(const Plan& plan) {
+    constexpr size_t kMost = 160;
+    std::string out;
+    for (const PlanStep& step : plan.steps) {
+      if (out.size() > kMost) return out + "; ..";
+      out += (out.empty() ? "" : "; ") + step.what;
+    }
+    return out;
+  }
+
   // Memory may be short only because a larger plan's temporaries are kept: then once more without them.
   bool prepared() {
     try {
@@ -64,9 +122,10 @@ class Run {
       return true;
     } catch (const Error& e) {
       if (e.code() != JT_E_NOMEM) throw;
-      release_outputs();
-      if (in_.device) in_.device->trim();
-      if (!workspace_.clear() && !in_.device) throw;
+      for (Buffer* b : outputs_) release(b);
+      outputs_.clear();
+      stream_.device().trim();
+      workspace_.clear();
       return false;
     }
   }
@@ -76,22 +135,39 @@ class Run {
     for (size_t i = 0; i < plan_.steps.size(); i++) {
       if (!is_guarded && i >= plan_.guarded_before) look_at_guards(), is_guarded = true;
       if (in_.watch && i && i <= plan_.can_end_before) in_.watch->look();
-      bool timed = trace_.is_on() || in_.timing;
-      int64_t begin = timed ? Trace::now_ns() : 0;
+      at_ = i;
       bool is_joined = sizing_.steps[i].joined >= 0;
+      if (is_timed_) [[unlikely]] begin_time(i);
       is_joined ? run_joined(i) : run(i);
-      if (timed) [[unlikely]] note_time(i, is_joined, begin, Trace::now_ns());
+      if (is_timed_) [[unlikely]] end_time(i, is_joined);
       i += is_joined;
     }
     if (!is_guarded) look_at_guards();
+    at_ = plan_.steps.size();
   }
   // Until here nothing was written over.
-  void look_at_guards() const {
+  void look_at_guards() {
+    if (!stream_.is_immediate()) {
+      auto fence = stream_.open_fence(notes([] { return std::string("checks of indices"); }));
+      for (int32_t o : plan_.guard_outputs) note_write(outputs_[size_t(o)], fence);
+      stream_.record(fence);
+    }
     for (size_t i = 0; i < sizing_.guards.size(); i++) {
       int64_t found;
       std::memcpy(&found, host_bytes(outputs_[size_t(plan_.guard_outputs[i])]), sizeof found);
       if (found) sizing_.guards[i].fail_with(found);
     }
+  }
+
+  // ---- times
+
+  void begin_time(size_t i) {
+    begin_ns_ = Trace::now_ns();
+    if (async_ && !async_->times.empty()) async_->times[i].launched_ns = begin_ns_, stream_.record(async_->times[i].begin);
+  }
+  void end_time(size_t i, bool is_joined) {
+    if (async_ && !async_->times.empty()) stream_.record(async_->times[i].end);
+    else note_time(i, is_joined, begin_ns_, Trace::now_ns());
   }
   void note_time(size_t i, bool is_joined, int64_t begin, int64_t end) {
     const PlanStep& step = plan_.steps[i];
@@ -99,6 +175,25 @@ class Run {
     if (!trace_.is_on()) return;
     trace_.add(is_joined ? text(step.what, " + ", plan_.steps[i + 1].what) : step.what,
                step.kind == PlanStep::library ? "library" : "kernel", begin, end);
+  }
+  void mark_times(FenceNotes& of_run, std::vector<Async::Time>& times) {
+    auto what = [made = made_] { return ops_of(*made.plan); };
+    times.resize(plan_.steps.size());
+    for (Async::Time& t : times) {
+      t.begin = stream_.mark(what), t.end = stream_.mark(what);
+      of_run.before.insert(of_run.before.end(), {t.begin, t.end});
+    }
+  }
+  // What the device's own clock says, once all has run: then the run is waited for.
+  void add_times() noexcept {
+    auto& times = async_->times;
+    for (size_t i = 0; i < times.size() && times[i].end->is_recorded(); i++) {
+      int64_t begin = times[0].launched_ns + DeviceStream::ns_between(*times[0].begin, *times[i].begin);
+      try {
+        note_time(i, false, begin, begin + DeviceStream::ns_between(*times[i].begin, *times[i].end));
+      } catch (...) {  // a row of the trace is missing
+      }
+    }
   }
 
   // Everything that can fail comes here: after it, only the device itself can.
@@ -108,12 +203,12 @@ class Run {
     for (size_t i = 0; i < sizing_.output_bytes.size(); i++) {
       int32_t from = plan_.output_from[i];
       if (from >= 0) retain(in_.params[size_t(from)]);
-      outputs_.push_back(from >= 0 ? in_.params[size_t(from)] : pool_.allocate(size_t(sizing_.output_bytes[i]), sizing_.output_uses[i]));
+      outputs_.push_back(from >= 0 ? in_.params[size_t(from)] : pool_.allocate(size_t(sizing_.output_bytes[i]), sizing_.output_uses[i], &stream_));
     }
-    grow(workspace_.arena, sizing_.arena_bytes, pool_, "the temporaries of an evaluation");
+    grow(workspace_.arena, sizing_.arena_bytes, pool_, "the temporaries of an evaluation", &stream_);
     for (const PlanStep& step : plan_.steps)
       if (step.kind == PlanStep::kernel) patch(step);
-    grow(workspace_.scratch, sizing_.scratch_bytes, pool_, "the workspace of kernels");
+    grow(workspace_.scratch, sizing_.scratch_bytes, pool_, "the workspace of kernels", &stream_);
   }
   void set_scalars() {
     for (size_t i = 0; i < plan_.written.size(); i++) arguments_.scalars[size_t(plan_.written[i])].bits = in_.scalars[i];
@@ -150,19 +245,17 @@ class Run {
     switch (step.kind) {
       case PlanStep::kernel: {
         jt_be_launch launch = arguments_.launch(step, size);
-        Device& d = step.compiled->device;
-        d.check(d.api().launch(d.handle(), step.compiled->kernel, &launch, scratch()), "launch");
+        stream_.launch(step.compiled->kernel, launch, scratch());
         return count_launch(step, size);
       }
       case PlanStep::library: {
         Operands at(*this, step);
-        return size.op->device.run(size.op->op, at.all(), at.contents, scratch(), step.what);
+        return stream_.run(size.op->op, at.all(), at.contents, scratch(), step.what);
       }
-      case PlanStep::copy: std::memcpy(address(step.pointers[0].at), address(step.pointers[1].at), size_t(size.bytes)); return;
-      case PlanStep::fill: {
-        char* to = address(step.pointers[0].at);
-        for (int64_t b = 0; b < size.bytes; b += step.item) std::memcpy(to + b, &step.pattern, size_t(step.item));
-      }
+      case PlanStep::copy:
+        return stream_.copy(address(step.pointers[0].at), address(step.pointers[1].at), size_t(size.bytes), JT_BE_DEVICE_TO_DEVICE);
+      case PlanStep::fill:
+        return stream_.fill(address(step.pointers[0].at), uint64_t(step.pattern), size_t(step.item), size_t(size.bytes / step.item));
     }
   }
   static void count_launch(const PlanStep& step, const Sizing::Step& size) {
@@ -194,22 +287,28 @@ class Run {
     std::span<void* const> all() const { return {pointers, count}; }
   };
 
+  const SizedPlan& made_;
   const Plan& plan_;
   const Sizing& sizing_;
   Arguments& arguments_;
   const RunInputs& in_;
   Workspace& workspace_;
   BufferPool& pool_;
+  DeviceStream& stream_;
   Trace& trace_;
+  const bool is_timed_;
   std::vector<Buffer*>& outputs_;
+  size_t at_ = 0;  // the step that is being launched
+  int64_t begin_ns_ = 0;  // of it
+  std::unique_ptr<Async> async_;  // of a device that runs late, once it is prepared
   RunCounts counts_;
 };
 
 }  // namespace
 
-RunCounts run_plan(const Plan& plan, const Sizing& sizing, Arguments& arguments, const RunInputs& inputs, Workspace& workspace,
-                   BufferPool& pool, Trace& trace, std::vector<Buffer*>& outputs) {
-  return Run(plan, sizing, arguments, inputs, workspace, pool, trace, outputs).go();
+RunCounts run_plan(const SizedPlan& made, Arguments& arguments, const RunInputs& inputs, Workspace& workspace, BufferPool& pool,
+                   DeviceStream& stream, Trace& trace, std::vector<Buffer*>& outputs) {
+  return Run(made, arguments, inputs, workspace, pool, stream, trace, outputs).go();
 }
 
 }  // namespace jt

@@ -50,17 +50,43 @@ Runtime::Runtime(RuntimeOptions options)
     : flags(with_cache_folder(std::move(options.flags))),
       log(options.log),
       pool(std::make_shared<BufferPool>(std::make_unique<HostMemory>(options.allocator))),
-      threads(options.threads, options.parallel_for, log),
-      backend_library(std::move(options.backend_library)),
-      device(options.backend, flags, log, threads, options.submit),
-      kernels(device) {
+      threads(options.threads, options.parallel_for, log) {
+  if (options.devices.empty()) options.devices = {{options.backend, options.backend_library, 0, options.backend->name}};
+  for (auto& d : options.devices)
+    devices.push_back(std::make_unique<DeviceState>(std::move(d), *this, options.submit));
   pool->set_limit(options.memory_limit);
   pool->poison_freed = !flags.check.empty() && flags.check != "0";
+  for (auto& s : devices) s->pool->poison_freed = pool->poison_freed;
   if (!flags.trace.empty()) trace.start();
   timing = !flags.stats.empty() && flags.stats != "0";
 }
 
+static std::shared_ptr<BufferPool> pool_of(Device& device, const Runtime& runtime) {
+  if (!device.has_own_memory()) return runtime.pool;
+  return std::make_shared<BufferPool>(std::make_unique<DeviceMemory>(device, runtime.pool));
+}
+
+DeviceState::DeviceState(RuntimeOptions::Backend b, Runtime& runtime, const Submit& submit)
+    : backend(std::move(b)),
+      device(backend.api, runtime.flags, runtime.log, runtime.threads, submit, backend.index),
+      pool(pool_of(device, runtime)),
+      kernels(device) {}
+
+DeviceState& Runtime::compiles_for_host(std::string_view who) const {
+  for (auto& s : devices)
+    if (!s->device.has_own_memory() && !s->device.is_async() && s->kernels.compiles_code()) return *s;
+  if (!devices[0]->kernels.compiles_code()) return *devices[0];  // which says so
+  fail(JT_E_UNSUPPORTED, who, ": no device of this runtime compiles C for the host; the first is ", devices[0]->name());
+}
+
+bool Runtime::reaches_only_host() const {
+  for (auto& s : devices)
+    if (s->device.has_own_memory() || s->device.is_async()) return false;
+  return true;
+}
+
 Runtime::~Runtime() {
+  pool->trim();  // what devices still read of it they must be asked about while they are open
   if (flags.trace.empty()) return;
   try {
     write_file(flags.trace, trace.json());

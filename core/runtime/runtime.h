@@ -8,20 +8,30 @@
 #include "core/base/flags.h"
 #include "core/base/fork.h"
 #include "core/base/log.h"
-#include "core/runtime/device.h"
+#include "core/runtime/stream.h"
 #include "core/runtime/trace.h"
 
 namespace jt {
 
+constexpr int kMaxDevices = 32;
+
+struct Runtime;
 struct RuntimeOptions {
   Flags flags;
   Logger log;
   Allocator allocator = default_allocator();
   int64_t memory_limit = 0;
   const jt_backend_api* backend = nullptr;
+  struct Backend {
+    const jt_backend_api* api;
+    std::shared_ptr<void> library;  // whatever holds the table
+    int index = 0;                  // which of its devices
+    std::string name;
+  };
+  std::vector<Backend> devices;  // instead of one device of `backend`
   int threads = 1;  // that compute, the caller's included
   HostParallelFor parallel_for;
-  std::shared_ptr<void> backend_library;  // whatever holds the table
+  std::shared_ptr<void> backend_library;
   Submit submit;
 };
 
@@ -58,16 +68,28 @@ class RuntimeStats {
   Sums gone_, at_reset_;
 };
 
+// A device of a runtime, its memory and its kernels.
+struct DeviceState {
+  DeviceState(RuntimeOptions::Backend backend, Runtime& runtime, const Submit& submit);
+  const RuntimeOptions::Backend backend;  // before the device: outlives it
+  Device device;
+  std::shared_ptr<BufferPool> pool;       // of memory that the device reaches: the runtime's, or its own
+  KernelCache kernels;
+  std::string name() const { return backend.name; }
+};
+
 struct Runtime {
   explicit Runtime(RuntimeOptions options);
   ~Runtime();
   Flags flags;
   Logger log;
-  std::shared_ptr<BufferPool> pool;
+  std::shared_ptr<BufferPool> pool;  // of the host's memory
   ThreadPool threads;
-  std::shared_ptr<void> backend_library;  // before the device: outlives it
-  Device device;
-  KernelCache kernels;
+  std::vector<std::unique_ptr<DeviceState>> devices;  // at least one
+  DeviceState& device(int number) const { return *devices[size_t(number)]; }
+  // A device that compiles C which the host calls; throws if there is none.
+  DeviceState& compiles_for_host(std::string_view who) const;
+  bool reaches_only_host() const;  // no device runs late or has memory of its own
   RuntimeStats stats;
   Trace trace;
   std::atomic<bool> timing{false};

@@ -24,9 +24,10 @@ std::string run_on(const jt_backend_api* backend, const char* graph) {
   SizedPlan made = compile(std::move(block), runtime, dies, nullptr);
   Arguments arguments(*made.plan, *made.sizing);
   Workspace workspace;
+  DeviceStream stream(runtime.device(0).device);
   std::vector<int64_t> scalars, wheres{1, 0};
   for (int32_t id : made.plan->written) scalars.push_back(made.plan->scalars[size_t(id)].bits);
-  run_plan(*made.plan, *made.sizing, arguments, {params, scalars, wheres}, workspace, *runtime.pool, runtime.trace, outputs);
+  run_plan(made, arguments, {params, scalars, wheres}, workspace, *runtime.pool, stream, runtime.trace, outputs);
   std::string out;
   for (size_t i = 0; i < outputs.size(); i++) {
     out.append(static_cast<const char*>(host_bytes(outputs[i])), size_t(made.sizing->output_bytes[i]));

@@ -157,7 +157,7 @@ TEST(Pipeline, SamePlanForOtherScalarsAndStarts) {
     expect_same(b, {slice(x, from, to) * (i + 0.5)});
   }
   EXPECT_EQ(b.runtime->stats.sums().plans_made, 1);
-  EXPECT_EQ(b.runtime->kernels.compiled(), 1);
+  EXPECT_EQ(b.runtime->device(0).kernels.compiled(), 1);
 }
 
 // ---- kernel counts: launches including library calls, only final results held -----------------------------------------

@@ -30,7 +30,8 @@ struct PlanRun {
     int64_t bits, wheres[2] = {start, 0};
     std::memcpy(&bits, &factor, 8);
     std::vector<Buffer*> outputs;
-    run_plan(*made.plan, *made.sizing, arguments, {params, {&bits, 1}, wheres}, workspace, *runtime.pool, runtime.trace, outputs);
+    DeviceStream stream(runtime.device(0).device);
+    run_plan(made, arguments, {params, {&bits, 1}, wheres}, workspace, *runtime.pool, stream, runtime.trace, outputs);
     std::string out;
     for (size_t i = 0; i < outputs.size(); i++) {
       out.append(static_cast<const char*>(host_bytes(outputs[i])), size_t(made.sizing->output_bytes[i]));
@@ -104,7 +105,7 @@ TEST(Plan, ItsTextIsReadBackWithoutLossAndRuns) {
     std::vector<Buffer*> params = numbers_for(block, runtime);
     SizedPlan made = compile(parse(graph), runtime, std::vector<bool>(params.size()), nullptr);
     std::string printed = to_text(*made.plan, *made.sizing);
-    SizedPlan read = parse_plan(printed, runtime.kernels);
+    SizedPlan read = parse_plan(printed, runtime.device(0).kernels);
     EXPECT_EQ(to_text(*read.plan, *read.sizing), printed);
     EXPECT_EQ(PlanRun(read).run(read, runtime, params, 0.5, 3), PlanRun(made).run(made, runtime, params, 0.5, 3));
     for (Buffer* b : params) release(b);
@@ -117,7 +118,7 @@ TEST(Plan, ATextThatIsNoneIsAnErrorWithItsLine) {
   const std::string good = to_text(*made.plan, *made.sizing);
   auto error_of = [&](const std::string& text) {
     try {
-      parse_plan(text, bench.runtime->kernels);
+      parse_plan(text, bench.runtime->device(0).kernels);
     } catch (const Error& e) {
       return e.message();
     }

@@ -39,11 +39,14 @@ std::vector<HostValue> run_block(Runtime& runtime, Block block, std::span<const 
   for (int32_t id : made.plan->written) scalars.push_back(made.plan->scalars[size_t(id)].bits);
   Arguments arguments(*made.plan, *made.sizing);
   Workspace workspace;
-  run_plan(*made.plan, *made.sizing, arguments, {inputs.all, scalars, wheres}, workspace, *runtime.pool, runtime.trace, outputs.all);
+  DeviceState& device = runtime.device(0);
+  DeviceStream stream(device.device);
+  Buffers near{reachable_buffers(inputs.all, *device.pool, stream)};
+  run_plan(made, arguments, {near.all, scalars, wheres}, workspace, *device.pool, stream, runtime.trace, outputs.all);
   std::vector<HostValue> out;
   for (size_t i = 0; i < types.size(); i++) {
     int32_t output = made.plan->result_output[i];
-    Buffer* b = output >= 0 ? outputs.all[size_t(output)] : inputs.all[size_t(made.plan->result_input[i])];
+    Buffer* b = output >= 0 ? outputs.all[size_t(output)] : near.all[size_t(made.plan->result_input[i])];
     const auto* bytes = static_cast<const unsigned char*>(host_bytes(b));
     out.push_back({types[i], {bytes, bytes + types[i].bytes()}});
   }

@@ -19,6 +19,8 @@ extern "C" {
 typedef struct jt_be_device jt_be_device; /* defined by the backend */
 typedef struct jt_be_kernel jt_be_kernel;
 typedef struct jt_be_op jt_be_op;
+typedef struct jt_be_stream jt_be_stream; /* a queue: what it is given runs later, one after the other */
+typedef struct jt_be_event jt_be_event;   /* stands for all that a stream was given up to a point */
 
 /* Dialects of kernel text, as bits. */
 typedef enum jt_be_dialect {
@@ -54,6 +56,9 @@ typedef struct jt_host_api {
   /* Since minor 1. Runs work(argument) once, later, on a thread that the host chooses; never inside this call. The device is waited for by `close`
    * only while the work runs; what has not begun by then does nothing. NULL: the host lends no thread. */
   void (*submit)(void* host, void (*work)(void* argument), void* argument);
+  /* Since minor 3. Which of the backend's devices to open, from 0. */
+  int32_t device_index;
+  int32_t reserved2;
 } jt_host_api;
 
 /* A kernel to compile: `render` writes its text in one of the dialects the backend reads. The text is the backend's
@@ -86,8 +91,22 @@ typedef enum jt_be_flags {
   /* A launch or an op_run that is given what it was promised fails only with the device. Without this bit any may fail, and
    * the host lets no plan write over a value that existed before it: a failed plan then changes nothing. */
   JT_BE_SURE_LAUNCHES = 1,
+  /* Since minor 3. The host cannot follow an address that mem_alloc gives. The table has mem_alloc, mem_free, copy and fill; kernels and
+   * ops are given memory of mem_alloc only (index maps in the arguments stay the host's). */
+  JT_BE_OWN_MEMORY = 2,
+  /* Since minor 3. What streams are given runs later. The table has stream_*, event_create, _release, _record, _wait and _sync,
+   * launch_on, op_run_on, copy and fill; launch and op_run may be NULL. */
+  JT_BE_ASYNC = 4,
   JT_BE_FLAGS_FORCE32 = 0x7fffffff
 } jt_be_flags;
+
+/* Where the bytes of a copy come from and go to. */
+typedef enum jt_be_copy_kind {
+  JT_BE_HOST_TO_DEVICE = 1,
+  JT_BE_DEVICE_TO_HOST = 2,
+  JT_BE_DEVICE_TO_DEVICE = 3, /* the same device */
+  JT_BE_COPY_FORCE32 = 0x7fffffff
+} jt_be_copy_kind;
 
 typedef struct jt_backend_api {
   uint32_t struct_size;
@@ -100,7 +119,9 @@ typedef struct jt_backend_api {
   jt_status (*open)(const jt_host_api* host, jt_be_device** out);
   void (*close)(jt_be_device* device);
 
-  /* Memory that kernels can reach. Not called yet: the host allocates with its own allocator; leave both NULL. */
+  /* With JT_BE_OWN_MEMORY: memory that kernels reach, aligned to 64 bytes, from any thread. JT_E_NOMEM: none is left; the host then gives
+   * back what it keeps for speed and asks again. Memory is given back once nothing uses it that a stream was given.
+   * Without that flag not called, as kernels reach the host's memory; leave both NULL. */
   jt_status (*mem_alloc)(jt_be_device* device, size_t bytes, void** out);
   void (*mem_free)(jt_be_device* device, void* p, size_t bytes);
 
@@ -145,6 +166,44 @@ typedef struct jt_backend_api {
   /* Since minor 2. Gives back memory that is only kept for speed until at most so many bytes are left; returns how many are.
    * May be NULL. */
   int64_t (*trim)(jt_be_device* device, int64_t most_bytes);
+
+  /* All from here on since minor 3. What the flags do not ask for is NULL.
+   *
+   * A device with JT_BE_ASYNC does what a stream is given later, in order; streams run side by side, except where one waits for an event of
+   * the other. The host uses a stream on one thread at a time; the device and its events from any. Whatever else is passed (arguments, index
+   * maps, lists of pointers) is the backend's to read before the call returns; kernels and ops are released once an event behind their
+   * last launch has happened.
+   * Failures: a call that can tell at once returns a status, and has given the stream nothing. What fails when it runs is told by
+   * event_sync, and does not keep what comes after it in the stream from running. */
+
+  /* The device's memory, in bytes. May be NULL. */
+  jt_status (*mem_info)(jt_be_device* device, size_t* out_free, size_t* out_total);
+  /* Memory of the host's from which copies go fast (page-locked). Both may be NULL. */
+  jt_status (*stage_alloc)(jt_be_device* device, size_t bytes, void** out);
+  void (*stage_free)(jt_be_device* device, void* p, size_t bytes);
+  jt_status (*stream_create)(jt_be_device* device, jt_be_stream** out);
+  /* It still runs what it was given. */
+  void (*stream_release)(jt_be_device* device, jt_be_stream* stream);
+  /* stream NULL, as in all calls that take one: without JT_BE_ASYNC; done when the call returns. Memory of stage_alloc is read when the
+   * copy runs, any other of the host's before `copy` returns; the host's memory is written when it runs. */
+  jt_status (*copy)(jt_be_device* device, jt_be_stream* stream, void* to, const void* from, size_t bytes, jt_be_copy_kind kind);
+  /* `count` times the lowest `item` bytes of pattern: 1, 2, 4 or 8. */
+  jt_status (*fill)(jt_be_device* device, jt_be_stream* stream, void* to, uint64_t pattern, size_t item, size_t count);
+  /* As launch and op_run_known (contents may be NULL). */
+  jt_status (*launch_on)(jt_be_device* device, jt_be_stream* stream, jt_be_kernel* kernel, const jt_be_launch* launch, void* scratch);
+  jt_status (*op_run_on)(jt_be_device* device, jt_be_stream* stream, jt_be_op* op, void* const* pointers, const uint64_t* contents,
+      size_t pointers_len, void* workspace);
+  jt_status (*event_create)(jt_be_device* device, jt_be_event** out);
+  void (*event_release)(jt_be_device* device, jt_be_event* event);
+  /* Once for each event: from now on it stands for what the stream was given so far. Fails only with the device. */
+  jt_status (*event_record)(jt_be_device* device, jt_be_stream* stream, jt_be_event* event);
+  /* What the stream is given from now on runs once the event, of any stream of the device, has happened. */
+  jt_status (*event_wait)(jt_be_device* device, jt_be_stream* stream, jt_be_event* event);
+  /* Returns once the event has happened: with the first failure of what its stream was given since the event that was recorded there before
+   * it, each time that it is called. */
+  jt_status (*event_sync)(jt_be_device* device, jt_be_event* event);
+  /* The time from one event to the other, both of which have happened. May be NULL. */
+  jt_status (*event_ns)(jt_be_device* device, jt_be_event* from, jt_be_event* to, int64_t* out_ns);
 } jt_backend_api;
 
 /* The one symbol of a backend library. host_minor: the host's JT_BACKEND_ABI_MINOR. */

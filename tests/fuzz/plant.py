@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Plants faults: copies of a few sources in which a fault can be switched on; plant.py ROOT OUT.
+"""Plants faults: copies of a few sources in which a fault can be switched on; plant.py ROOT OUT [TABLE], where
+TABLE is a file with other FAULTS.
 
 Each row is a fault: its name, and edits (file, text, text with the fault). FAULT stands for "this fault is on". A text that
 is no longer there exactly once is an error that names the fault: then write the row again for the new text.
 """
 import pathlib
+import runpy
 import sys
 
 FAULTS = [
@@ -76,8 +78,9 @@ FAULTS = [
 
 def main():
     root, out = map(pathlib.Path, sys.argv[1:3])
+    faults = runpy.run_path(sys.argv[3])["FAULTS"] if len(sys.argv) > 3 else FAULTS
     texts = {}
-    for number, (name, edits) in enumerate(FAULTS, 1):
+    for number, (name, edits) in enumerate(faults, 1):
         for path, old, new in edits:
             text = texts.setdefault(path, (root / path).read_text())
             if text.count(old) != 1:
@@ -87,7 +90,7 @@ def main():
         to = out / path
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(f'extern int jt_planted_fault;\n#line 1 "{path}"\n{text}')
-    names = "".join(f'"{name}",\n' for name, _ in FAULTS)
+    names = "".join(f'"{name}",\n' for name, _ in faults)
     (out / "fault_names.inc").write_text(names)
 
 

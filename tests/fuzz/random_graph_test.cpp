@@ -1,7 +1,7 @@
 // Random graphs: what the pipeline makes of them, fused and unfused, equals the reference evaluator to the bit.
 //
 // random_graph_test [--seed S] [--count N] [--tier vm|tcc|gxx] [--isa best|base|avx2|avx512] [--threads N] [--nodes N]
-// [--recompute 0|1] [--only N];
+// [--recompute 0|1] [--backend LIBRARY] [--only N];
 // prints its seed and the mix. Each graph is
 // recorded in one context: fused; again with other scalars, starts and data; one in three with three sets of other extents, one in three with
 // other values held; with every value held. --only N runs the graph that a failure names.
@@ -13,6 +13,7 @@
 
 #include "core/pipeline.h"
 #include "core/planner.h"
+#include "core/runtime/backend_library.h"
 #include "tests/fuzz/program_check.h"
 
 using namespace jt;
@@ -25,8 +26,12 @@ struct Options {
   int count = 2000, nodes = 14, only = -1;
   Setting setting;
   std::string isa = "best", recompute = "0";
+  BackendLibrary backend;  // none: jt's own
   std::unique_ptr<Bench> bench() const {
-    return std::make_unique<Bench>(setting, true, isa, [this](RuntimeOptions& r) { r.flags.recompute = recompute; });
+    return std::make_unique<Bench>(setting, true, isa, [this](RuntimeOptions& r) {
+      r.flags.recompute = recompute;
+      if (backend.api) r.devices = {{backend.api, backend.library, 0, backend.api->name}};
+    });
   }
 };
 
@@ -94,6 +99,7 @@ int main(int argc, char** argv) {
     if (name == "--only") o.only = std::atoi(argv[i + 1]);
     if (name == "--tier") o.setting.tier = argv[i + 1];
     if (name == "--threads") o.setting.threads = std::atoi(argv[i + 1]);
+    if (name == "--backend") o.backend = load_backend(argv[i + 1]);
     if (name == "--isa") o.isa = argv[i + 1];
     if (name == "--recompute") o.recompute = argv[i + 1];
   }

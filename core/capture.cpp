@@ -109,13 +109,34 @@ class SymbolicCapture : public Capture {
   SymbolicCapture(const WalkedGraph& graph, std::span<const std::vector<uint64_t>> others, SymbolicGraph& out)
       : Capture(graph, out.block), others_(others), out_(out) {}
 
+  void make_named(const Recorder& names) {
+    for (const NamedWord& n : graph_.named) {
+      if (out_.binding[n.word].is_symbolic()) continue;
+      take_worth(n.word);
+      if (std::ranges::any_of(worth_, [](int64_t w) { return w < 1; })) continue;
+      auto same = std::ranges::find_if(made_, [&](const auto& m) { return m.name == n.name && m.worth == worth_; });
+      if (same == made_.end()) {
+        out_.of_symbol.push_back(n.word);
+        made_.push_back({n.name, worth_, out_.table.symbol(worth_, {names.dim_name(n.name), std::max<int64_t>(n.lo, 1), n.hi})});
+        same = std::prev(made_.end());
+      }
+      out_.binding[n.word] = same->symbol;
+    }
+  }
+
  private:
-  // The expression of binding word i.
-  Dim word(size_t i) {
+  void take_worth(size_t i) {
     worth_.assign(1, int64_t(graph_.binding[i]));
     for (const auto& other : others_) worth_.push_back(int64_t(other[i]));
-    Dim d = out_.table.find(worth_);
+  }
+  // The expression of binding word i.
+  Dim word(size_t i, bool is_attribute) {
+    if (out_.binding[i].is_symbolic()) return out_.binding[i];
+    take_worth(i);
     bool differs = std::ranges::any_of(worth_, [&](int64_t w) { return w != worth_[0]; });
+    bool may_be_named = !differs && is_attribute && worth_[0] > 1;  // always the same, as is a dimension that has a name
+    if (may_be_named) return out_.binding[i] = out_.table.offered(worth_);
+    Dim d = out_.table.find(worth_);
     if (differs && !d.is_symbolic()) d = new_symbol(i);
     if (worth_[0] >= 1) out_.table.assume_positive(d);  // a word that is 0 or less is another structure
     return out_.binding[i] = d;
@@ -131,21 +152,21 @@ class SymbolicCapture : public Capture {
     return type;
   }
   void take_extents(Shape& shape, size_t first) {
-    for (int k = 0; k < shape.rank; k++) shape.dims[k] = word(first + size_t(k));
+    for (int k = 0; k < shape.rank; k++) shape.dims[k] = word(first + size_t(k), false);
   }
 
   void fit(size_t i, Node* made) override {
     size_t at = graph_.of_node[i];
     if (is_count(made)) {
       if (!counted(made)) return;
-      if (Dim n = word(at); n.is_symbolic()) made->constant_bits = n.word();
+      if (Dim n = word(at, true); n.is_symbolic()) made->constant_bits = n.word();
       return;
     }
     uint32_t far = far_attrs(made->op);
     for (int a = 0; a < made->n_attrs; a++) {
       if (!(far >> a & 1)) continue;
       Dim* words = made->words() + made->attr_begins()[a];
-      for (size_t k = 0; k < made->ints(a).size(); k++) words[k] = word(at++);
+      for (size_t k = 0; k < made->ints(a).size(); k++) words[k] = word(at++, true);
     }
     if (has_own_extents(made->op)) {
       for (int k = 0; k < made->n_results; k++) {
@@ -156,6 +177,7 @@ class SymbolicCapture : public Capture {
     } else if (made->op == Op::update) {
       made->results()[0].type.shape = with_extents(made->results()[0].type.shape, made->inputs()[0].shape());
     } else if (made->n_inputs || made->n_attrs) {
+      if (made->op == Op::reshape) fit_reshape(made, graph_.of_node[i]);
       infer_again(made);
     }
     for (int k = 0; k < made->n_results; k++)
@@ -174,6 +196,25 @@ class SymbolicCapture : public Capture {
     for (int k = 0; k < z.rank; k++)
       if (z[k].is_symbolic()) stops[k] = starts[size_t(k)] + (z[k] - 1) * steps[size_t(k)] + 1;
   }
+  // Where the words found do not make the operand's count, one of them is what makes it.
+  void fit_reshape(Node* reshape, size_t at) {
+    Dim count = reshape->inputs()[0].type().count();
+    auto words = std::span(reshape->words(), reshape->n_words);
+    Dim product = 1;
+    for (Dim w : words) {
+      if (same(w, -1)) return;
+      product *= w;
+    }
+    if (same(product, count)) return;
+    for (size_t k = 0; k < words.size(); k++) {
+      Dim rest = 1;
+      for (size_t j = 0; j < words.size(); j++)
+        if (j != k) rest *= words[j];
+      if (same(rest, 0) || !same(count % rest, 0) || worth(count / rest) != int64_t(graph_.binding[at + k])) continue;
+      words[k] = out_.binding[at + k] = count / rest;
+      return;
+    }
+  }
   // Unit flags are part of the structure: they are what was recorded, in this binding and in all others.
   void infer_again(Node* made) {
     Attrs attrs = made->attrs();
@@ -186,9 +227,15 @@ class SymbolicCapture : public Capture {
     }
   }
 
+  struct Made {
+    int32_t name;
+    std::vector<int64_t> worth;
+    Dim symbol;
+  };
   std::span<const std::vector<uint64_t>> others_;
   SymbolicGraph& out_;
   std::vector<int64_t> worth_;
+  std::vector<Made> made_;
 };
 
 bool looks_symbolic(const WalkedGraph& graph) {
@@ -208,11 +255,14 @@ Block captured(const WalkedGraph& graph) {
   return block;
 }
 
-SymbolicGraph::SymbolicGraph(const WalkedGraph& graph, std::span<const std::vector<uint64_t>> others) : table(1 + others.size()) {
+SymbolicGraph::SymbolicGraph(const WalkedGraph& graph, std::span<const std::vector<uint64_t>> others, const Recorder& names)
+    : table(1 + others.size()) {
   if (looks_symbolic(graph)) return;
   DimTable::InUse in_use(&table);
   for (uint64_t word : graph.binding) binding.push_back(int64_t(word));
-  SymbolicCapture(graph, others, *this).run();
+  SymbolicCapture capture(graph, others, *this);
+  capture.make_named(names);
+  capture.run();
 }
 
 }  // namespace jt

@@ -4,6 +4,9 @@
 // that say how far (reshape's shape, pad's before, counts). A word that is the same in all bindings known stays a number;
 // one that differs becomes an expression of the extents before it that agrees in all of them, or a symbol of its own. Types
 // are found again by the rules of the ops, on Dims: what they rely on becomes a guard.
+//
+// Dimensions that the program named are symbols from the first binding on. Then one binding is all that is known, and an
+// attribute that is worth as much as an extent is taken for it; where that was chance, the next binding tells.
 #pragma once
 #include <optional>
 
@@ -14,11 +17,19 @@ namespace jt {
 
 constexpr int32_t kLeaf = 1 << 30;  // Result::number from here on: operands that have run
 
+// A binding word that is an extent of a named dimension.
+struct NamedWord {
+  uint32_t word;
+  int32_t name;
+  int64_t lo, hi;
+};
+
 struct WalkedGraph {
   std::span<Node* const> nodes;      // in program order
   std::span<const Ref> leaves, results;
   std::span<const uint64_t> binding;
   std::span<const uint32_t> of_leaf, of_node;  // where their binding words begin
+  std::span<const NamedWord> named = {};
 };
 
 // Its Philox key is an argument of a plan, as is its counter.
@@ -44,7 +55,7 @@ struct SymbolicGraph {
   std::vector<uint32_t> of_symbol;  // the word that each symbol is read off
   Block block;
   // `others`: bindings that plans of this structure were made for. To be used while nobody else's table is in use.
-  SymbolicGraph(const WalkedGraph& graph, std::span<const std::vector<uint64_t>> others);
+  SymbolicGraph(const WalkedGraph& graph, std::span<const std::vector<uint64_t>> others, const Recorder& names);
   // Nothing is symbolic: there is nothing to gain, or a number of the graph looks like an expression.
   bool is_plain() const { return of_symbol.empty(); }
 };

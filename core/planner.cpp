@@ -44,6 +44,9 @@ struct Planner::Walk {
   std::vector<Ref> results;         // what must have buffers afterwards
   Words key, binding;
   std::vector<uint32_t> of_leaf, of_node;  // where their words of the binding begin
+  std::vector<NamedWord> named;
+  const Recorder* recorder = nullptr;
+  size_t room = 0;                  // of a node in the key, at most
   struct Use { uint32_t inside; bool is_result, survives; };
   std::vector<Use> uses;            // by node, that is by number of its first result; see find_uses_that_end
   std::vector<uint32_t> ends;       // by leaf: operand slots that this eval gives up
@@ -53,10 +56,10 @@ struct Planner::Walk {
   int device = 0;                  // where it runs
   void clear() {
     outputs.clear(), of_results.clear(), asked.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(), scalars.clear();
-    wheres.clear(), results.clear(), key.clear(), binding.clear(), of_leaf.clear(), of_node.clear(), stores_for_gradient = false;
+    wheres.clear(), results.clear(), key.clear(), binding.clear(), of_leaf.clear(), of_node.clear(), named.clear(), stores_for_gradient = false;
   }
   std::vector<bool> dying() const { return {dies.begin(), dies.end()}; }
-  WalkedGraph graph() const { return {nodes, leaves, results, binding.all(), of_leaf, of_node}; }
+  WalkedGraph graph() const { return {nodes, leaves, results, binding.all(), of_leaf, of_node, named}; }
 };
 
 Planner::Planner(Recorder& recorder, Runtime& runtime)
@@ -118,6 +121,19 @@ void add_type(Words& key, Words& binding, const Type& t) {
 static bool is_leaf(Ref in) { return in.node->has_run() && in.node->op != Op::constant; }
 
 template <class Walk>
+static void add_names(Ref leaf, Walk& w) {
+  if (leaf.node->owner != w.recorder) return;  // another context's names are its own
+  auto names = w.recorder->names_of(leaf.node);
+  w.key.make_room(4 * names.size());
+  for (const NamedDim& d : names) {
+    if (d.result != leaf.result) continue;
+    w.key.put(0xd1a0), w.key.put(uint64_t(d.axis) << 32 | uint32_t(d.name)), w.key.put(uint64_t(d.lo)), w.key.put(uint64_t(d.hi));
+    w.named.push_back({w.of_leaf.back() + uint32_t(d.axis), d.name, d.lo, d.hi});
+  }
+  w.key.make_room(w.room);
+}
+
+template <class Walk>
 static int32_t operand_number(Ref in, uint32_t mark, Walk& w) {
   Result& r = in.node->results()[in.result];
   if (!is_leaf(in)) return r.number;
@@ -132,6 +148,7 @@ static int32_t operand_number(Ref in, uint32_t mark, Walk& w) {
     w.of_leaf.push_back(uint32_t(w.binding.size()));
     w.key.put(0xfeed);
     add_type(w.key, w.binding, r.type);
+    if (in.node->has(kNamesDims)) [[unlikely]] add_names(in, w);
   }
   return r.number;
 }
@@ -168,6 +185,7 @@ void Planner::find_uses_that_end(Walk& w, int32_t n_values) {
 void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool stores_for_gradient, int device) {
   w.clear();
   w.device = device;
+  w.recorder = &recorder_;
   for (Ref r : asked) w.asked.push_back(r.node);
   std::ranges::sort(w.asked);
   Roots roots{w.asked, also_held};
@@ -180,7 +198,7 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool sto
     bool wanted = is_root(n, roots), is_stored = !wanted && stores_for_gradient && is_stored_for_gradient(n);
     w.stores_for_gradient |= is_stored, wanted |= is_stored;
     Words &key = w.key, &binding = w.binding;
-    key.make_room(4 + n->n_inputs * 3 + n->n_attrs + n->n_words + n->n_results * 2);
+    key.make_room(w.room = 4 + n->n_inputs * 3 + n->n_attrs + n->n_words + n->n_results * 2);
     binding.make_room(1 + n->n_inputs * kMaxRank + n->n_words + n->n_results * kMaxRank);
     size_t head = key.size();
     key.put(0);
@@ -404,9 +422,9 @@ SizedPlan Planner::planned(const Walk& w, Family& family) {
 // A plan in which what differs from the bindings known is a symbol; empty if none can be made that way.
 SizedPlan Planner::planned_with_symbols(const Walk& w, const Family& family) {
   bool may_be = runtime_.flags.symbols != "0" && runtime_.flags.recompute != "1" && family.versions.size() < kMaxVersions;
-  if (!may_be || family.planned.empty()) return {};
+  if (!may_be || (family.planned.empty() && w.named.empty())) return {};
   try {
-    SymbolicGraph graph(w.graph(), family.planned);
+    SymbolicGraph graph(w.graph(), family.planned, recorder_);
     if (graph.is_plain()) return {};
     PlanExtents extents{graph.table, graph.binding, graph.of_symbol};
     SizedPlan made = compile(std::move(graph.block), runtime_, w.dying(), dump.stages.empty() ? nullptr : &dump, watch, kAnyMemory, &extents,

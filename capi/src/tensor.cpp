@@ -2,6 +2,7 @@
 #include "capi/src/guard.h"
 #include "core/grad/grad.h"
 #include "core/ir/build.h"
+#include "core/ir/rules.h"
 #include "core/optim/init.h"
 
 using namespace jt;
@@ -33,6 +34,28 @@ extern "C" int64_t jt_tensor_dim(const jt_tensor* tensor, int32_t axis) {
 extern "C" int64_t jt_tensor_count(const jt_tensor* tensor) { return tensor ? unwrap(tensor)->type.count().word() : -1; }
 extern "C" jt_dtype jt_tensor_dtype(const jt_tensor* tensor) {
   return tensor ? unwrap(tensor)->type.dtype : JT_DTYPE_FORCE32;
+}
+static void name_dim(Context& c, jt_tensor* tensor, int32_t axis, std::string_view name, int64_t lo, int64_t hi) {
+  Ref value = c.value_of(own_cell(c, "tensor", tensor));
+  const Shape& shape = value.shape();
+  int at = normal_axis("tensor", axis, shape.rank);
+  if (shape[at] < lo || shape[at] > hi)
+    fail(JT_E_SHAPE, "tensor: axis ", at, " has extent ", shape[at], "; dimension ", name, " is ", lo, "..", hi);
+  c.recorder().name_dim(value, at, name, lo, hi);
+}
+constexpr int64_t kLargestDim = int64_t(1) << 40;
+extern "C" jt_status jt_tensor_mark_dynamic(jt_context* ctx, jt_tensor* tensor, int32_t axis) {
+  return guarded("jt_tensor_mark_dynamic", ctx, [&](Context& c) { name_dim(c, tensor, axis, "", 0, kLargestDim); });
+}
+extern "C" jt_status jt_tensor_name_dim(jt_context* ctx, jt_tensor* tensor, int32_t axis, const char* name, size_t name_len, int64_t lo,
+                                        int64_t hi) {
+  return guarded("jt_tensor_name_dim", ctx, [&](Context& c) {
+    require(name, "name");
+    std::string_view known = str("name", name, name_len);
+    if (known.empty()) fail(JT_E_INVALID, "name is empty");
+    if (lo < 0 || hi < lo) fail(JT_E_INVALID, "dimension ", known, ": the range ", lo, "..", hi, " holds no extent");
+    name_dim(c, tensor, axis, known, lo, std::min(hi, kLargestDim));
+  });
 }
 extern "C" jt_status jt_tensor_get_dims(const jt_tensor* tensor, int64_t* dims, size_t dims_len, size_t* out_len) {
   return guarded("jt_tensor_get_dims", [&] {

@@ -173,6 +173,11 @@ void DimTable::offer(Dim d) {
   if (knows(d) && entry(d).is_known_everywhere) offered_.try_emplace(entry(d).worth, d);
 }
 
+Dim DimTable::offered(std::vector<int64_t> worth) const {
+  auto known = offered_.find(worth);
+  return known == offered_.end() ? Dim(worth[0]) : known->second;
+}
+
 void DimTable::assume_positive(Dim d) {
   if (!knows(d) || bounds_of(d).lo >= 1) return;
   int64_t shift = 0;

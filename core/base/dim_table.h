@@ -40,6 +40,8 @@ class DimTable {
   // A Dim of this worth in all bindings: one that `offer` was given, a multiple of a symbol or of two, or one offered and a
   // number; plain where the worth is always the same, and where there is none.
   Dim find(std::span<const int64_t> worth);
+  // One offered of this worth, else the number of now.
+  Dim offered(std::vector<int64_t> worth) const;
   void offer(Dim d);
   // Bindings where d is below 1 will not be asked for. Seen where d is a symbol and a number.
   void assume_positive(Dim d);

@@ -103,7 +103,8 @@ enum NodeFlag : uint16_t {
   kPending = 4,     // recorded, not run, listed by its recorder
   kConsumed = 8,    // a backward walked it and freed what gradients need
   kImplicit = 16,   // recorded by jt itself (casts, expands), not by a call of the user
-  kOwnsMore = 32,   // a poison or a custom op goes with it
+  kOwnsMore = 32,   // a poison, a custom op or names of its dimensions go with it
+  kNamesDims = 64,  // Recorder::names_of has names of its results' dimensions
 };
 
 class Recorder;

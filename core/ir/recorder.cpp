@@ -54,6 +54,7 @@ void Recorder::drop_more(Node* node) {
     if (--node->poison->refs == 0) delete node->poison;
   }
   if (node->op == Op::custom) node->custom->release();
+  if (node->has(kNamesDims)) named_dims_.erase(node);
 }
 
 void Recorder::free_node(Node* node) {
@@ -114,6 +115,24 @@ Value Recorder::finish(Node* node) {
     if (poisoned_) [[unlikely]] inherit_poison(node);
   }
   return Value(Ref{node, 0});
+}
+
+// ---- named dimensions ------------------------------------------------------------------------------------------------
+
+void Recorder::name_dim(Ref value, int axis, std::string_view name, int64_t lo, int64_t hi) {
+  auto known = std::ranges::find(dim_names_, name);
+  if (known == dim_names_.end()) dim_names_.emplace_back(name), known = std::prev(dim_names_.end());
+  NamedDim made{value.result, axis, int32_t(known - dim_names_.begin()), lo, hi};
+  std::vector<NamedDim>& all = named_dims_[value.node];
+  auto same = std::ranges::find_if(all, [&](const NamedDim& d) { return d.result == made.result && d.axis == axis; });
+  if (same == all.end()) all.push_back(made);
+  else *same = made;
+  value.node->flags |= kNamesDims | kOwnsMore;
+}
+
+std::span<const NamedDim> Recorder::names_of(const Node* node) const {
+  auto known = named_dims_.find(node);
+  return known == named_dims_.end() ? std::span<const NamedDim>() : known->second;
 }
 
 static bool takes_gradient(std::span<const Ref> inputs) {

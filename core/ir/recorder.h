@@ -6,6 +6,8 @@
 #include <array>
 #include <memory>
 #include <span>
+#include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -21,6 +23,14 @@ struct Poison {
   jt_status code;
   std::string message;
   int64_t native;
+};
+
+// A dimension that is to be a symbol in plans from the first on. Those of one name and extent are one symbol.
+struct NamedDim {
+  uint32_t result;
+  int axis;
+  int32_t name;    // among all of a recorder; of no name: 0
+  int64_t lo, hi;  // what it may be
 };
 
 class Recorder {
@@ -72,6 +82,10 @@ class Recorder {
   }
   uint32_t next_mark();       // a fresh Node::mark
   uint32_t last_mark() const { return mark_; }
+  // The dimension counts as named from now on; another name or range replaces what it had.
+  void name_dim(Ref value, int axis, std::string_view name, int64_t lo, int64_t hi);
+  std::span<const NamedDim> names_of(const Node* node) const;
+  const std::string& dim_name(int32_t number) const { return dim_names_[size_t(number)]; }
   Recycler lists;  // of one call, and of what goes with nodes
   bool may_hold_customs = false;  // a custom node may be pending
   bool in_callback = false;       // a function of the host runs inside an evaluation: nothing may be recorded or run
@@ -98,6 +112,8 @@ class Recorder {
   size_t chunk_used_ = 0;
   Node *first_ = nullptr, *last_ = nullptr;
   int64_t pending_ = 0;
+  std::unordered_map<const Node*, std::vector<NamedDim>> named_dims_;
+  std::vector<std::string> dim_names_{""};
   int64_t poisoned_ = 0;  // nodes alive with a poison
   uint64_t sequence_ = 0;
   uint32_t mark_ = 0;

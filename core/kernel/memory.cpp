@@ -273,17 +273,32 @@ MemoryPlan plan_memory(const Block& block, const Numbering& numbering, const Sch
   return MemoryPlanner(block, numbering, schedule, groups, dies).run();
 }
 
+// The bytes of the values that live at once, where these are most.
+static Dim live_at_most(const MemoryPlan& plan) {
+  Dim live = 0, most = 0;
+  for (ArenaEvent event : plan.events) {
+    Dim bytes = plan.slot_bytes[size_t(event.slot)];
+    event.takes ? live += bytes : live -= bytes;
+    if (worth(live) > worth(most)) most = live;
+  }
+  return most;
+}
+
 std::string to_text(const MemoryPlan& plan, const Block& block, const Numbering& numbering, const Schedule& schedule) {
   std::vector<Slot> slots;
   for (Dim bytes : plan.slot_bytes) slots.push_back({0, worth(bytes)});
   int64_t arena_bytes = place_slots(plan.events, slots);
-  std::string out = text("# m\narena ", arena_bytes, " bytes, ", plan.output_bytes.size(), " outputs\n");
+  std::string out = text("# m\narena ", arena_bytes, " bytes");
+  if (Dim most = live_at_most(plan); most.is_symbolic()) append(out, text(" (", most, " live at once)"));
+  append(out, text(", ", plan.output_bytes.size(), " outputs\n"));
   auto line = [&](Ref r) {
     static constexpr const char* kWhere[] = {"input", "output", "arena"};
     int number = numbering[r];
     const Location& at = plan.values[size_t(number)];
     append(out, text("%", number, " ", r.type(), " ", kWhere[int(at.where)], " "));
-    append(out, text(at.where == Where::arena ? slots[size_t(at.index)].offset : at.index, "\n"));
+    append(out, text(at.where == Where::arena ? slots[size_t(at.index)].offset : at.index));
+    if (Dim bytes = r.type().bytes(); bytes.is_symbolic()) append(out, text(", ", bytes, " bytes"));
+    out += '\n';
   };
   for (const Value& p : block.params) line(p);
   for (const Step& step : schedule.steps) {

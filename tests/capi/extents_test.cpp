@@ -181,3 +181,91 @@ TEST(Extents, AConvNetTrainsOnAnyImage) {
   };
   expect_one_plan(net, {12, 16, 20, 28, 32, 24, 40}, 2);
 }
+
+namespace {
+
+// Attention and all: the batches and words of every loss are named.
+Tensor named_loss(const Session& s, const std::vector<Tensor>& p, int64_t batch, int64_t length, bool by_name) {
+  std::vector<int64_t> words(size_t(batch * length));
+  for (size_t i = 0; i < words.size(); i++) words[i] = int64_t(i * 7 % kWords);
+  Tensor x = s.of(JT_I64, {batch, length}, words);
+  if (by_name) {
+    must(jt_tensor_name_dim(s.ctx, x, 0, "N", JT_NUL, 1, 64));
+    must(jt_tensor_name_dim(s.ctx, x, -1, "T", JT_NUL, 1, 512));
+  } else {
+    must(jt_tensor_mark_dynamic(s.ctx, x, 0)), must(jt_tensor_mark_dynamic(s.ctx, x, 1));
+  }
+  Tensor h = s.make(jt_embedding, x, p[0], int64_t(-1));
+  Tensor y = s.reshape(s.make(jt_gelu, s.make(jt_matmul, h, p[3]), "tanh", JT_NUL), {batch * length, 4 * kWidth});
+  return s.make(jt_mean, s.make(jt_square, s.make(jt_matmul, y, p[4])), nullptr, size_t(0), jt_bool(0));
+}
+
+void expect_the_first_plan_to_hold(bool by_name) {
+  Session s(flags(true));
+  std::vector<Tensor> p = block_params(s);
+  must(jt_sync(s.ctx));
+  int64_t plans = -1, kernels = -1;
+  for (auto [batch, length] : {std::pair<int64_t, int64_t>{3, 7}, {4, 7}, {5, 9}, {1, 30}, {7, 7}, {9, 1}}) {
+    double loss = s.item(named_loss(s, p, batch, length, by_name));
+    Session alone(flags(false));
+    std::vector<Tensor> q = block_params(alone);
+    EXPECT_EQ(loss, alone.item(named_loss(alone, q, batch, length, by_name)));
+    if (plans < 0) plans = s.stats().plans_made, kernels = s.stats().kernels_compiled;
+    EXPECT_EQ(s.stats().plans_made, plans) << batch << " " << length;
+    EXPECT_EQ(s.stats().kernels_compiled, kernels) << batch << " " << length;
+  }
+}
+
+}  // namespace
+
+TEST(Extents, OfNamedDimensionsTheFirstPlanHoldsForAll) { expect_the_first_plan_to_hold(true); }
+TEST(Extents, OfMarkedDimensionsTheFirstPlanHoldsForAll) { expect_the_first_plan_to_hold(false); }
+
+TEST(Extents, AnExtentOutsideItsRangeIsAnErrorThatNamesBoth) {
+  Session s;
+  Tensor x = s.zeros({4, 2000});
+  EXPECT_EQ(jt_tensor_name_dim(s.ctx, x, 1, "T", JT_NUL, 1, 1024), JT_E_SHAPE);
+  EXPECT_EQ(last_message(), "jt_tensor_name_dim: tensor: axis 1 has extent 2000; dimension T is 1..1024");
+  EXPECT_EQ(jt_tensor_name_dim(s.ctx, x, 2, "T", JT_NUL, 1, 1024), JT_E_SHAPE);
+  EXPECT_EQ(jt_tensor_name_dim(s.ctx, x, 0, "", JT_NUL, 1, 1024), JT_E_INVALID);
+  EXPECT_EQ(jt_tensor_name_dim(s.ctx, x, 0, "N", JT_NUL, 9, 8), JT_E_INVALID);
+  EXPECT_EQ(jt_tensor_name_dim(s.ctx, x, 0, nullptr, 0, 1, 8), JT_E_INVALID);
+  EXPECT_EQ(jt_tensor_mark_dynamic(s.ctx, x, -3), JT_E_SHAPE);
+  EXPECT_EQ(jt_tensor_mark_dynamic(s.ctx, nullptr, 0), JT_E_INVALID);
+  must(jt_tensor_name_dim(s.ctx, x, -1, "T", JT_NUL, 1, 2000));
+}
+
+// What differs is told from what only happened to be equal: a square matrix at first, and a name on one of its sides.
+TEST(Extents, ANameIsNoMoreThanOneOfManyEqualNumbers) {
+  Session s(flags(true));
+  Tensor w = s.normal({8, 8});
+  must(jt_sync(s.ctx));
+  for (int64_t n : {8, 3, 5, 8, 11}) {
+    Tensor x = waves(s, {n, 8});
+    must(jt_tensor_name_dim(s.ctx, x, 0, "N", JT_NUL, 1, 100));
+    Tensor y = s.reshape(s.make(jt_matmul, x, w), {n, 2, 4});
+    std::vector<float> a = s.read(s.make(jt_exp, y));
+    Session alone(flags(false));
+    must(jt_sync(alone.ctx));
+    Tensor v = alone.normal({8, 8});
+    std::vector<float> b = alone.read(alone.make(jt_exp, alone.reshape(alone.make(jt_matmul, waves(alone, {n, 8}), v), {n, 2, 4})));
+    EXPECT_EQ(a, b) << n;
+  }
+  EXPECT_LE(s.stats().plans_made, 4);
+}
+
+TEST(Extents, TheMemoryReportIsAFormula) {
+  setenv("JT_SYMBOLS", "1", 1);
+  Session s(flags(true));
+  Tensor w = parameter(s, {16, 32}), v = parameter(s, {32, 16});
+  must(jt_sync(s.ctx));
+  std::string report;
+  must(jt_context_set_dump(s.ctx, "m", JT_NUL, [](void* user, jt_stage, const char* text, size_t len) { static_cast<std::string*>(user)->append(text, len); }, &report));
+  Tensor x = waves(s, {5, 16});
+  must(jt_tensor_name_dim(s.ctx, x, 0, "N", JT_NUL, 1, 100));
+  Tensor y = s.make(jt_matmul, s.make(jt_tanh, s.make(jt_matmul, x, w)), v);
+  must(jt_eval(s.ctx, &y.handle, 1));
+  EXPECT_NE(report.find("f32[N,16]"), std::string::npos) << report;
+  EXPECT_NE(report.find("arena 640 bytes (128*N live at once)"), std::string::npos) << report;
+  EXPECT_NE(report.find(", 64*N bytes"), std::string::npos) << report;
+}

@@ -187,3 +187,18 @@ def test_iteration():
         iter(jt.array(1))
     with pytest.raises(TypeError):
         len(jt.array(1))
+
+
+def test_a_named_dimension_takes_its_range_and_one_plan():
+    n = jt.Dim("N", 1, 64)
+    w = jt.ones(3, 5).sync()
+    plans = None
+    for rows in (7, 2, 64, 1):
+        x = jt.array([[float(i)] * 3 for i in range(rows)]).name_dim(0, n).mark_dynamic(-1)
+        assert (x @ w).exp().sum(1).tolist()[0] == 5.0
+        plans = plans or jt._C.stats()["plans_made"]
+    assert jt._C.stats()["plans_made"] == plans
+    with pytest.raises(jt.ShapeError, match=r"axis 0 has extent 65; dimension N is 1\.\.64"):
+        jt.zeros(65, 2).name_dim(0, n)
+    with pytest.raises(jt.ShapeError):
+        jt.zeros(2).mark_dynamic(1)

@@ -87,7 +87,8 @@ _BY_CODE: Dict[int, Type[Error]] = {
 # What C's functions are called here, and its words.
 _NAMES = {"tensor_item_f64": "item", "tensor_item_i64": "item", "tensor_map_write": "data", "tensor_map_export": "__dlpack__", "tensor_read": "item",
           "tensor_assign": "assign", "tensor_rebind": "assign", "eval": "sync", "checkpoint_open": "load", "checkpoint_load": "load",
-          "checkpoint_save": "save", "idx_load": "load_idx", "graph_print": "graph", "tensor_set_requires_grad": "requires_grad"}
+          "checkpoint_save": "save", "idx_load": "load_idx", "graph_print": "graph", "tensor_set_requires_grad": "requires_grad", "tensor_mark_dynamic": "mark_dynamic",
+          "tensor_name_dim": "name_dim"}
 _WORDS = {"pass JT_GRAD_RETAIN_GRAPH": "pass retain_graph=True", "without JT_GRAD_RETAIN_GRAPH": "without retain_graph=True",
           "JT_GRAD_CREATE_GRAPH": "create_graph=True", "JT_GRAD_ALLOW_UNUSED": "allow_unused=True",
           "a tensor is NULL": "a tensor is None", "tensor is NULL": "tensor is None", " is NULL": " is None"}

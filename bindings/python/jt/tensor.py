@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 import os
 from operator import index
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _C, dtypes, errors
 from .dtypes import DType
@@ -21,6 +21,15 @@ def _numpy() -> Any:
             raise
         raise ImportError("this needs NumPy; without it there are memoryview(x), x.tolist() and DLPack") from None
     return numpy
+
+
+class Dim(NamedTuple):
+    """A dimension that differs from evaluation to evaluation: its name, and the extents that it may have.
+
+    x.name_dim(0, jt.Dim("N", 1, 1024)) says that axis 0 of x is one."""
+    name: str
+    low: int = 1
+    high: int = 1 << 40
 
 
 class Tensor(_C.TensorBase):
@@ -135,6 +144,20 @@ class Tensor(_C.TensorBase):
         mine = self.detach()
         self.assign(other)
         other.assign(mine)
+        return self
+
+    # ---- extents that differ from evaluation to evaluation
+    def mark_dynamic(self, *axes: int) -> "Tensor":
+        """Plans are made for any extent of these axes from the first on, instead of from the second that they meet.
+
+        The mark is the value's, it changes no result. Returns self."""
+        for axis in axes:
+            _C.tensor_mark_dynamic(self, axis)
+        return self
+
+    def name_dim(self, axis: int, dim: Dim) -> "Tensor":
+        """As mark_dynamic, with a name and the extents that are allowed: another is a ShapeError. Returns self."""
+        _C.tensor_name_dim(self, axis, dim.name, dim.low, dim.high)
         return self
 
     # ---- gradients

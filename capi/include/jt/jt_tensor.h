@@ -100,6 +100,18 @@ JT_API jt_status jt_tensor_assign(jt_context* ctx, jt_tensor* dst, jt_tensor* sr
  * Threads: the context's. */
 JT_API jt_status jt_tensor_rebind(jt_context* ctx, jt_tensor* dst, jt_tensor* src);
 
+/* Says that this dimension of the tensor's value differs from evaluation to evaluation: plans are made for any extent of it
+ * from the first on, instead of from the second extent that they meet. axis counts from the end where negative. It changes no
+ * result. The mark is the value's: an assignment brings one without it, and an extent of 0 is not shared with others.
+ * Errors: JT_E_INVALID (a NULL), JT_E_SHAPE (no such axis), JT_E_WRONG_CONTEXT, JT_E_BUSY. Threads: the context's. */
+JT_API jt_status jt_tensor_mark_dynamic(jt_context* ctx, jt_tensor* tensor, int32_t axis);
+/* As jt_tensor_mark_dynamic, with a name for people and the extents that it may have, lo to hi. Dimensions of one name and one
+ * extent are taken to be the same in whatever is evaluated together. (name, name_len) is borrowed for the call.
+ * Errors: JT_E_INVALID (a NULL, no name, not 0 <= lo <= hi), JT_E_SHAPE (no such axis; the extent is not in lo..hi, which names
+ * the dimension), JT_E_WRONG_CONTEXT, JT_E_BUSY. Threads: the context's. */
+JT_API jt_status jt_tensor_name_dim(jt_context* ctx, jt_tensor* tensor, int32_t axis, const char* name, size_t name_len,
+    int64_t lo, int64_t hi);
+
 /* Runs what is pending so that the inputs have elements; inputs_len 0 runs everything that is held.
  * Errors: JT_E_INVALID (a NULL), JT_E_COMPILE, JT_E_DEVICE, JT_E_DEVICE_LOST, JT_E_NOMEM, JT_E_BUSY,
  * JT_E_WRONG_CONTEXT, JT_E_INDEX (an index or a label behind a value is out of range). Fails only if one of the inputs does (with inputs_len 0: any value). After a failure earlier

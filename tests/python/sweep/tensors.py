@@ -71,6 +71,7 @@ for entry, text, expected in (("Tensor.numpy", "x.numpy()", "x"), ("Tensor.fetch
         and not (d == "bool" and "dlpack" in e and np.lib.NumpyVersion(np.__version__) < "1.25.0") for n in (True, False) if n or e != "Tensor.tolist"))
 PLAIN = [("Tensor.shape", "x.shape", "x.shape"), ("Tensor.ndim", "x.ndim", "x.ndim"), ("Tensor.size", "x.size", "x.size"), ("Tensor.nbytes", "x.nbytes", "x.astype('float32').nbytes"), ("Tensor.itemsize", "x.itemsize", "4"),
          ("Tensor.numel", "x.numel()", "x.size"), ("Tensor.dim", "x.dim()", "x.ndim"), ("Tensor.dtype", "str(x.dtype) == 'float32'", "True"), ("Tensor.is_ready", "x.sync().is_ready", "True"),
+         ("Tensor.mark_dynamic", "x.mark_dynamic(*range(x.ndim)) + 1", "x + 1"), ("Tensor.name_dim", "(x.name_dim(0, jt.Dim('N', 0, 64)) if x.ndim else x) + 1", "x + 1"),
          ("Tensor.requires_grad", "x.requires_grad", "False"), ("Tensor.is_stop_grad", "x.is_stop_grad()", "True"), ("Tensor.requires_grad_", "x.requires_grad_().requires_grad", "True"),
          ("Tensor.requires_grad_", "x.requires_grad_(value=False).requires_grad", "False"), ("Tensor.start_grad", "x.start_grad().requires_grad", "True"), ("Tensor.stop_grad", "x.start_grad().stop_grad().requires_grad", "False"),
          ("Tensor.__hash__", "hash(x) == hash(x)", "True")]
@@ -200,6 +201,7 @@ exempt("an exception", "ArgumentError BusyError CancelledError CompileError DTyp
 exempt("a dtype; every case has one", "DType bfloat16 bool float16 float32 float64 int16 int32 int64 int8 uint16 uint32 uint64 uint8")
 exempt("a module; its names are found one by one", "autograd creation dataset dtypes errors flags function functional init io module nn ops optim progress")
 exempt("another name of Tensor", "Var")
+exempt("a record of a name and a range, see Tensor.name_dim", "Dim")
 exempt("the class itself; its members are found one by one", "Tensor Module nn.Module nn.Layer optim.Optimizer")
 exempt("state of the process, not a value: tests/python/test_life.py", "display_memory_info flag_scope gc graph memory_info profile_scope sync_all set_global_seed set_seed seed")
 exempt("files: tests/python/test_exchange.py", "load save load_idx")

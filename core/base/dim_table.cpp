@@ -15,14 +15,21 @@ DimTable::InUse::~InUse() { table_in_use = outer_; }
 namespace {
 
 using dims::Arithmetic;
+using dims::computed;
 using dims::Relation;
 
 [[noreturn]] void too_large() { fail(JT_E_SHAPE, "extents are too large"); }
 int64_t plus(int64_t a, int64_t b) { return __builtin_add_overflow(a, b, &a) ? (too_large(), 0) : a; }
 int64_t times(int64_t a, int64_t b) { return __builtin_mul_overflow(a, b, &a) ? (too_large(), 0) : a; }
 
+// Bounds beyond these are none.
+constexpr int64_t kNone = int64_t(1) << 62;
+int64_t clamped(__int128 v) { return v > kNone ? kNone : v < -kNone ? -kNone : int64_t(v); }
+
+}  // namespace
+
 // What C++ computes, or false where it is not defined.
-bool computed(Arithmetic op, int64_t a, int64_t b, int64_t* out) {
+bool dims::computed(Arithmetic op, int64_t a, int64_t b, int64_t* out) {
   switch (op) {
     case Arithmetic::add: return !__builtin_add_overflow(a, b, out);
     case Arithmetic::sub: return !__builtin_sub_overflow(a, b, out);
@@ -37,12 +44,6 @@ bool computed(Arithmetic op, int64_t a, int64_t b, int64_t* out) {
   }
   return false;
 }
-
-// Bounds beyond these are none.
-constexpr int64_t kNone = int64_t(1) << 62;
-int64_t clamped(__int128 v) { return v > kNone ? kNone : v < -kNone ? -kNone : int64_t(v); }
-
-}  // namespace
 
 // ---- sums ------------------------------------------------------------------------------------------------------------
 
@@ -116,7 +117,8 @@ Dim DimTable::add(Entry entry) {
 
 Dim DimTable::symbol(std::span<const int64_t> worth, DimSymbol about) {
   if (about.name.empty()) about.name = text("s", symbols_.size());
-  Dim made = add({Kind::symbol, Dim(symbols_.size()), 0, {}, {about.lo, about.hi}, {worth.begin(), worth.end()}, worth.size() == bindings_});
+  bool is_known = worth.size() == bindings_;
+  Dim made = add({Kind::symbol, Dim(symbols_.size()), 0, {}, {about.lo, about.hi}, {worth.begin(), worth.end()}, is_known});
   symbols_.push_back(std::move(about));
   entry_of_symbol_.push_back(made.entry());
   offer(made);
@@ -147,7 +149,10 @@ Dim DimTable::named(Sum sum) {
 Dim DimTable::named(Kind kind, Dim a, Dim b) {
   auto [known, is_new] = others_.try_emplace({kind, a.word(), b.word()}, uint32_t(entries_.size()));
   if (!is_new) return Dim::of_entry(known->second);
-  Arithmetic op = kind == Kind::div ? Arithmetic::div : kind == Kind::mod ? Arithmetic::mod : kind == Kind::least ? Arithmetic::least : Arithmetic::most;
+  Arithmetic op = kind == Kind::div     ? Arithmetic::div
+                  : kind == Kind::mod   ? Arithmetic::mod
+                  : kind == Kind::least ? Arithmetic::least
+                                        : Arithmetic::most;
   Bounds x = bounds_of(a), y = bounds_of(b), bounds{-kNone, kNone};
   if (kind == Kind::least) bounds = {std::min(x.lo, y.lo), std::min(x.hi, y.hi)};
   if (kind == Kind::most) bounds = {std::max(x.lo, y.lo), std::max(x.hi, y.hi)};
@@ -369,74 +374,5 @@ void append_formula(std::string& out, Dim d) {
 }
 
 }  // namespace dims
-
-// ---- formulas --------------------------------------------------------------------------------------------------------
-
-// An entry's code: its kind; a symbol: its number; a sum: how many terms, then each: factor, how many entries, they;
-// others: both operands as words of Dims.
-DimFormulas::DimFormulas(const DimTable& table) : symbols_(table.symbols_) {
-  for (uint32_t e = 0; e < table.entries_.size(); e++)
-    if (table.entries_[e].kind == DimTable::Kind::symbol) keep(table, Dim::of_entry(e));
-  for (const DimGuard& g : table.guards_) guards_.push_back({g.kind, keep(table, g.a), keep(table, g.b)});
-}
-
-Dim DimFormulas::keep(const DimTable& table, Dim d) {
-  if (!table.knows(d)) return d;
-  if (auto known = kept_.find(d.entry()); known != kept_.end()) return Dim::of_entry(known->second);
-  const DimTable::Entry& e = table.entry(d);
-  std::vector<int64_t> code{int64_t(e.kind)};
-  switch (e.kind) {
-    case DimTable::Kind::symbol: code.push_back(e.a.word()); break;
-    case DimTable::Kind::sum:
-      code.push_back(int64_t(e.sum.size()));
-      for (const auto& t : e.sum) {
-        code.push_back(t.factor), code.push_back(int64_t(t.atoms.size()));
-        for (uint32_t atom : t.atoms) code.push_back(keep(table, Dim::of_entry(atom)).entry());
-      }
-      break;
-    default: code.push_back(keep(table, e.a).word()), code.push_back(keep(table, e.b).word());
-  }
-  uint32_t here = uint32_t(begins_.size());
-  begins_.push_back(uint32_t(code_.size()));
-  code_.insert(code_.end(), code.begin(), code.end());
-  kept_.emplace(d.entry(), here);
-  return Dim::of_entry(here);
-}
-
-bool DimFormulas::evaluate(std::span<const int64_t> symbols, std::vector<int64_t>& worth) const {
-  using Kind = DimTable::Kind;
-  if (symbols.size() != symbols_.size()) return false;
-  for (size_t s = 0; s < symbols.size(); s++)
-    if (symbols[s] < symbols_[s].lo || symbols[s] > symbols_[s].hi) return false;
-  worth.resize(begins_.size());
-  for (size_t i = 0; i < begins_.size(); i++) {
-    const int64_t* code = &code_[begins_[i]];
-    int64_t v = 0;
-    switch (Kind(code[0])) {
-      case Kind::symbol: v = symbols[size_t(code[1])]; break;
-      case Kind::sum: {
-        const int64_t* term = code + 2;
-        for (int64_t t = 0; t < code[1]; t++) {
-          int64_t product = term[0], n = term[1];
-          for (int64_t k = 0; k < n; k++)
-            if (__builtin_mul_overflow(product, worth[size_t(term[2 + k])], &product)) return false;
-          if (__builtin_add_overflow(v, product, &v)) return false;
-          term += 2 + n;
-        }
-        break;
-      }
-      default: {
-        Dim a(code[1]), b(code[2]);
-        Arithmetic op = Kind(code[0]) == Kind::div     ? Arithmetic::div
-                        : Kind(code[0]) == Kind::mod   ? Arithmetic::mod
-                        : Kind(code[0]) == Kind::least ? Arithmetic::least
-                                                       : Arithmetic::most;
-        if (!computed(op, at(a, worth), at(b, worth), &v)) return false;
-      }
-    }
-    worth[i] = v;
-  }
-  return std::ranges::all_of(guards_, [&](const DimGuard& g) { return g.holds(at(g.a, worth), at(g.b, worth)); });
-}
 
 }  // namespace jt

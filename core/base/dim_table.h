@@ -15,6 +15,10 @@
 
 namespace jt {
 
+namespace dims {
+bool computed(Arithmetic op, int64_t a, int64_t b, int64_t* out);
+}
+
 struct DimSymbol {
   std::string name;
   int64_t lo = 1, hi = int64_t(1) << 40;

@@ -1,7 +1,8 @@
 // Bench row 1: from the start of a process to the end of LeNet's first training step, with an empty cache folder.
 //
 // Called with a folder it is that process; without one it starts it, many times, each with a fresh folder.
-// Bench row 12: with "reuse", what is compiled and planned when batch size, learning rate or places change.
+// Bench row 12: with "reuse", what is compiled and planned when batch size, length, learning rate or places change, and how
+// long it takes to size a plan again.
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -94,6 +95,38 @@ void first_step(char* self) {
   print_row(1, "start to first LeNet step, b64", with_p10(t), "-", "-", "<= 150 ms", t.median <= 0.15);
 }
 
+// Attention over words of a sequence, with the gradient of its weights.
+struct Attention {
+  const Session& s;
+  jt_tensor* w;
+  explicit Attention(const Session& session) : s(session), w(session.floats({32, 32}, std::vector<float>(1024, 0.01f))) {
+    must(jt_tensor_set_requires_grad(s.ctx, w, 1));
+  }
+  ~Attention() { jt_tensor_release(w); }
+  void step(int64_t length) {
+    const int64_t swapped[3] = {0, 2, 1};
+    jt_tensor *x = s.floats({4, length, 32}, std::vector<float>(size_t(length) * 128, 0.5f)), *q, *k, *scores, *weights, *y, *loss, *grad;
+    must(jt_matmul(s.ctx, x, w, &q)), must(jt_transpose(s.ctx, x, swapped, 3, &k)), must(jt_matmul(s.ctx, q, k, &scores));
+    must(jt_softmax(s.ctx, scores, -1, &weights)), must(jt_matmul(s.ctx, weights, x, &y)), must(jt_mean(s.ctx, y, nullptr, 0, 0, &loss));
+    must(jt_grad(s.ctx, loss, &w, 1, nullptr, 0, &grad, 1));
+    must(jt_eval(s.ctx, nullptr, 0));
+    for (jt_tensor* t : {x, q, k, scores, weights, y, loss, grad}) jt_tensor_release(t);
+  }
+};
+
+// The median of the sizings in a trace, in seconds.
+double median_sizing(const char* path) {
+  std::FILE* file = std::fopen(path, "r");
+  std::string text;
+  for (int c; file && (c = std::fgetc(file)) != EOF;) text += char(c);
+  if (file) std::fclose(file);
+  std::vector<double> all;
+  for (size_t at = 0; (at = text.find("\"sizing\"", at)) != text.npos; at++)
+    if (size_t duration = text.find("\"dur\":", at); duration != text.npos) all.push_back(std::atof(text.c_str() + duration + 6) * 1e-6);
+  std::sort(all.begin(), all.end());
+  return all.empty() ? NAN : all[all.size() / 2];
+}
+
 void reuse() {
   LeNet net(nullptr);
   net.step(8), net.step(8);
@@ -109,8 +142,20 @@ void reuse() {
   report("LeNet: same batch again", [&] { net.step(8); }, 0);
   report("LeNet: new learning rate", [&] { must(jt_optimizer_set_lr(net.s.ctx, net.adam, 0.01)), net.step(8); }, 0);
   report("LeNet: batch 4 after 8", [&] { net.step(4); }, 1);
-  report("LeNet: batch 1 after 8", [&] { net.step(1); }, 1);
+  report("LeNet: batch 1 after those", [&] { net.step(1); }, 0);
   report("LeNet: batch 1 again", [&] { net.step(1); }, 0);
+  auto sizes = [](auto&& step) {
+    for (int64_t i = 0; i < 32; i++) step(2 + i * 11 % 32);
+  };
+  must(jt_trace_start(net.s.rt, "/tmp/jt_bench_trace.json", JT_NUL));
+  report("LeNet: 32 batch sizes", [&] { sizes([&](int64_t n) { net.step(n); }); }, 0);
+  must(jt_trace_stop(net.s.rt));
+  double sizing = median_sizing("/tmp/jt_bench_trace.json");
+  std::remove("/tmp/jt_bench_trace.json");
+  print_row(12, "LeNet: its plan sized again", in_unit(sizing), "-", "-", "<= 20 us", sizing <= 20e-6);
+  Attention attention(net.s);
+  attention.step(40), attention.step(50);
+  report("attention: 32 lengths", [&] { sizes([&](int64_t n) { attention.step(n); }); }, 0);
   jt_tensor* data = net.s.floats({64, 32}, std::vector<float>(2048, 1));
   auto slice = [&](int64_t at) {
     const int64_t from[2] = {at, 0}, to[2] = {at + 8, 32};

@@ -43,7 +43,7 @@ FAULTS = [
       ("core/planner.cpp", "  find_uses_that_end(w, number);",
        "  if (FAULT) w.key.make_room(1), w.key.put(w.results.size());\n  find_uses_that_end(w, number);")]),
     ("a sizing of other extents is taken",
-     [("core/planner.cpp", "return std::ranges::equal(p.binding, binding) &&", "return (FAULT || std::ranges::equal(p.binding, binding)) &&")]),
+     [("core/plans.cpp", "return std::ranges::equal(p.binding, binding) &&", "return (FAULT || std::ranges::equal(p.binding, binding)) &&")]),
     ("a binding is not compared with the plan's",
      [("core/runtime/make_sizing.cpp", "if (DimFormulas::at(numbers.binding[i], worth) != int64_t(binding[i])) return false;",
        "if (!FAULT && DimFormulas::at(numbers.binding[i], worth) != int64_t(binding[i])) return false;")]),

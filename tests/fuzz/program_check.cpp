@@ -157,14 +157,14 @@ bool check(Bench& bench, Draw draw, bool* traits, bool shows, Case* failed, Chec
   int64_t before = bench.runtime->stats.sums().plans_made;
   if (!run_once(bench, other, Way::fused, nullptr, shows, failed)) return false;
   if (stats) stats->reused += bench.runtime->stats.sums().plans_made == before;
-  if (draw.structure % 3 == 0) {
+  if (draw.structure % 3 != 1) {
+    other.names = draw.structure % 3 == 2;
     auto sizings = [&] { return bench.runtime->stats.sums().sizings_made; };
-    for (other.sizes = 1; other.sizes < kSizes; other.sizes++) {
+    for (other.sizes = !other.names; other.sizes < kSizes; other.sizes++) {
       int64_t sized_before = sizings();
       if (!run_once(bench, other, Way::fused, nullptr, shows, failed)) return false;
       if (stats) stats->sizes++, stats->sized_again += sizings() > sized_before;
     }
-    other.sizes = 0;
   }
   if (draw.structure % 3 == 1 && !run_once(bench, draw, Way::others, nullptr, shows, failed)) return false;
   return run_once(bench, draw, Way::unfused, nullptr, shows, failed);

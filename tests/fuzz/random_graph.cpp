@@ -14,7 +14,7 @@ class Maker {
  public:
   Maker(Context& context, const Draw& draw, const Between& between)
       : context_(context), between_(between), r_(context.recorder()), random_(draw.structure), value_random_(draw.values),
-        sizes_(draw.sizes) {}
+        sizes_(draw.sizes), names_(draw.names ? draw.structure : 0) {}
 
   RandomGraph run(int max_nodes) {
     bool zero = chance(7), narrow = chance(30), gradient = chance(32), assigns = chance(25), steps = chance(25);
@@ -105,10 +105,18 @@ class Maker {
     // Converted by the library itself, and run: a leaf.
     Value v = dtype == JT_BOOL ? Value(ops::greater(wide, 0)) : ops::cast(is_int(dtype) ? ops::mul(wide, 3) : wide, dtype);
     context_.read(v);
+    name_some(v);
     if (wants_gradient) v.ref().node->flags |= kGradLeaf, wanted_.push_back(v);
     g_.leaves.push_back(v);
     g_.values.push_back(v);
     return v;
+  }
+
+  // Some dimensions, under few names: what is equal is often called so.
+  void name_some(const Value& v) {
+    static constexpr const char* kNames[] = {"", "N", "T"};
+    for (int axis = 0; axis < v.shape().rank; axis++)
+      if (names_ >> (axis + int(g_.leaves.size()) * 3) % 61 & 1) r_.name_dim(v, axis, kNames[axis % 3], 0, 1 << 20);
   }
 
   // A partner that broadcasts with x: a slice of what exists, a scalar, or a new leaf.
@@ -512,6 +520,7 @@ class Maker {
   Recorder& r_;
   std::mt19937_64 random_, value_random_;
   int sizes_;
+  uint64_t names_;
   bool has_long_ = false;
   RandomGraph g_;
   std::vector<Value> wanted_, grads_;

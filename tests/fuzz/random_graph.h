@@ -25,6 +25,7 @@ struct Draw {
   uint64_t structure, values;
   int sizes = 0;       // which table of extents
   int max_nodes = 14;  // about how many ops
+  bool names = false;  // some dimensions of leaves are named
 };
 
 struct RandomGraph {

@@ -3,8 +3,9 @@
 // random_graph_test [--seed S] [--count N] [--tier vm|tcc|gxx] [--isa best|base|avx2|avx512] [--threads N] [--nodes N]
 // [--recompute 0|1] [--backend LIBRARY] [--only N];
 // prints its seed and the mix. Each graph is
-// recorded in one context: fused; again with other scalars, starts and data; one in three with three sets of other extents, one in three with
-// other values held; with every value held. --only N runs the graph that a failure names.
+// recorded in one context: fused; again with other scalars, starts and data; two in three with five sets of other extents, half
+// of these with names for some dimensions; one in three with other values held; with every value held. --only N runs the graph
+// that a failure names.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

@@ -216,7 +216,9 @@ std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program, std::st
 }
 
 std::shared_ptr<LibraryOp> KernelCache::library(const char* name, std::span<const int64_t> params) {
-  std::string key = text(name, ' ', params);
+  std::string key;
+  key.reserve(std::strlen(name) + 1 + params.size_bytes());
+  key.append(name).append(1, '\0').append(reinterpret_cast<const char*>(params.data()), params.size_bytes());
   std::lock_guard lock(mutex_);
   if (auto it = ops_.find(key); it != ops_.end()) return it->second;
   make_room(ops_, change_);

@@ -35,6 +35,8 @@ class SizingMaker {
       : plan_(plan), numbers_(numbers), worth_(worth), kernels_(kernels), limit_(limit) {}
 
   std::shared_ptr<const Sizing> run() {
+    sizing_.maps.reserve(numbers_.maps.size()), sizing_.places.reserve(numbers_.places.size());
+    sizing_.steps.reserve(numbers_.steps.size()), sizing_.slots.reserve(numbers_.slot_bytes.size());
     add_words();
     for (const auto& [map, moves] : numbers_.maps) add_map(map, moves);
     for (const Place& place : numbers_.places) add_place(place);
@@ -79,9 +81,9 @@ class SizingMaker {
     step.outer = at(from.outer), step.bytes = at(from.bytes);
     if (plan_.steps[i].kind != PlanStep::library) return;
     check_room(plan_.steps[i].what, at(from.largest));
-    std::vector<int64_t> params;
-    for (Dim p : from.params) params.push_back(at(p));
-    step.op = kernels_.library(plan_.steps[i].what.c_str(), params);
+    params_.clear();
+    for (Dim p : from.params) params_.push_back(at(p));
+    step.op = kernels_.library(plan_.steps[i].what.c_str(), params_);
   }
   // Kernels of the library are made for extents, which takes longer the larger they are: not for what there cannot be room for.
   void check_room(const std::string& what, int64_t bytes) const {
@@ -138,6 +140,7 @@ class SizingMaker {
   std::span<const int64_t> worth_;
   KernelCache& kernels_;
   const int64_t limit_;
+  std::vector<int64_t> params_;  // of one op
   std::shared_ptr<Sizing> made_ = std::make_shared<Sizing>();
   Sizing& sizing_ = *made_;
 };

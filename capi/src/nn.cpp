@@ -35,7 +35,8 @@ struct jt_module {
   bool training = true;
   std::vector<Kept> kept;  // those of the layer, in its order, then those that a container was given
   std::vector<Child> children;
-  std::vector<std::string> listed;
+  std::vector<std::string> listed, next_listed;  // the rooms of their names are kept
+  std::string listed_path;
   jt_module* next_dead = nullptr;
   uint32_t mark = 0;  // of the last walk over a tree that saw it
 
@@ -277,16 +278,29 @@ struct Named {
   std::string name;
   Cell* cell;
 };
-void add_named(jt_module& m, const std::string& path, uint32_t parts, int depth, std::vector<Named>& out) {
+// visit(name, cell) for each tensor; `path` is where m is, and is so again afterwards.
+template <class Visit>
+void each_named(jt_module& m, std::string& path, uint32_t parts, int depth, const Visit& visit) {
   if (depth > kMaxDepth) fail(JT_E_INVALID, "the modules are deeper than ", kMaxDepth);
-  for (const Kept& kept : m.kept)
-    if (kept.cell && parts & (kept.is_buffer ? JT_MODULE_BUFFERS : JT_MODULE_PARAMETERS)) out.push_back({path + kept.name, kept.cell});
-  if (out.size() > kMaxNames) fail(JT_E_INVALID, "the modules have more than ", kMaxNames, " names");
-  for (const Child& child : m.children) add_named(*child.module, path + child.name + ".", parts, depth + 1, out);
+  size_t here = path.size();
+  for (const Kept& kept : m.kept) {
+    if (!kept.cell || !(parts & (kept.is_buffer ? JT_MODULE_BUFFERS : JT_MODULE_PARAMETERS))) continue;
+    visit(path += kept.name, kept.cell);
+    path.resize(here);
+  }
+  for (const Child& child : m.children) {
+    (path += child.name) += '.';
+    each_named(*child.module, path, parts, depth + 1, visit);
+    path.resize(here);
+  }
 }
 std::vector<Named> named(jt_module& module, uint32_t parts) {
   std::vector<Named> out;
-  add_named(module, "", parts, 1, out);
+  std::string path;
+  each_named(module, path, parts, 1, [&](const std::string& name, Cell* cell) {
+    out.push_back({name, cell});
+    if (out.size() > kMaxNames) fail(JT_E_INVALID, "the modules have more than ", kMaxNames, " names");
+  });
   return out;
 }
 }  // namespace
@@ -297,10 +311,16 @@ extern "C" jt_status jt_module_list(jt_context* ctx, jt_module* module, uint32_t
     jt_module& m = own_module(c, "module", module);
     require(out_len, "out_len");
     if (!parts || parts & ~uint32_t(JT_MODULE_STATE)) fail(JT_E_INVALID, "parts ", parts, " is no sum of jt_module_part");
-    std::vector<std::string> names;
-    for (Named& n : named(m, parts)) names.push_back(std::move(n.name));
-    m.listed = std::move(names);
-    *out_len = m.listed.size();
+    size_t n = 0;
+    m.listed_path.clear();
+    each_named(m, m.listed_path, parts, 1, [&](const std::string& name, Cell*) {
+      if (n == m.next_listed.size()) m.next_listed.emplace_back();
+      m.next_listed[n++] = name;
+      if (n > kMaxNames) fail(JT_E_INVALID, "the modules have more than ", kMaxNames, " names");
+    });
+    m.next_listed.resize(n);
+    std::swap(m.listed, m.next_listed);
+    *out_len = n;
   });
 }
 extern "C" const char* jt_module_listed_name(const jt_module* module, size_t i) {

@@ -16,11 +16,7 @@ static jt_be_kernel_info info_of(const CompiledKernel& k) {
 // By device, in order of making.
 static std::vector<const CompiledKernel*> kernels_of(Runtime& rt) {
   std::vector<const CompiledKernel*> all;
-  for (auto& d : rt.devices) {
-    ptrdiff_t before = ptrdiff_t(all.size());
-    d->kernels.each([&](const CompiledKernel& k) { all.push_back(&k); });
-    std::sort(all.begin() + before, all.end(), [](auto* a, auto* b) { return a->serial < b->serial; });
-  }
+  for (auto& d : rt.devices) d->kernels.each([&](const CompiledKernel& k) { all.push_back(&k); });
   return all;
 }
 
@@ -69,21 +65,30 @@ extern "C" jt_status jt_stats_set_timing(jt_runtime* rt, jt_bool timing) {
     rt->shared->timing = timing != 0;
   });
 }
-extern "C" size_t jt_kernel_count(jt_runtime* rt) {
-  size_t out = 0;
-  if (rt)
-    for (auto& d : rt->shared->devices) out += d->kernels.count();
-  return out;
+static size_t count_of_kernels(Runtime& rt) {
+  size_t count = 0;
+  for (auto& d : rt.devices) count += d->kernels.count();
+  return count;
 }
+static std::shared_ptr<const CompiledKernel> kernel_at(Runtime& rt, size_t i) {
+  for (auto& d : rt.devices) {
+    if (auto kernel = d->kernels.at(i)) return kernel;
+    size_t here = d->kernels.count();
+    if (i < here) return nullptr;  // one went meanwhile
+    i -= here;
+  }
+  return nullptr;
+}
+extern "C" size_t jt_kernel_count(jt_runtime* rt) { return rt ? count_of_kernels(*rt->shared) : 0; }
 extern "C" jt_status jt_kernel_stats_get(jt_runtime* rt, size_t i, jt_kernel_stats* inout) {
   return guarded("jt_kernel_stats_get", [&] {
     require(rt, "rt"), require(inout, "inout");
-    auto all = kernels_of(*rt->shared);
-    if (i >= all.size()) fail(JT_E_INVALID, "kernel ", i, " of ", all.size(), " does not exist");
-    jt_be_kernel_info info = info_of(*all[i]);
+    auto kernel = kernel_at(*rt->shared, i);
+    if (!kernel) fail(JT_E_INVALID, "kernel ", i, " of ", count_of_kernels(*rt->shared), " does not exist");
+    jt_be_kernel_info info = info_of(*kernel);
     jt_kernel_stats out{};
-    out.name = all[i]->name.c_str(), out.tier = info.tier, out.launches = all[i]->launches;
-    out.run_ns = all[i]->time_ns, out.compile_ns = info.compile_ns, out.bytes = all[i]->bytes;
+    out.name = kernel->name.c_str(), out.tier = info.tier, out.launches = kernel->launches;
+    out.run_ns = kernel->time_ns, out.compile_ns = info.compile_ns, out.bytes = kernel->bytes;
     fill_sized("inout", inout, out);
   });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "core/ir/build.h"
 
@@ -28,7 +29,7 @@ size_t Layer::field_named(const char* name) const {
   fail(JT_E_INVALID, row_->name, ": no field is called '", name ? name : "(null)", "'");
 }
 
-Layer::Layer(std::string_view kind, std::span<const jt_attr> attrs) : row_(&row_of(kind)), fields_(layer_fields(*row_)), operands_(layer_operands(*row_)) {
+Layer::Layer(std::string_view kind, std::span<const jt_attr> attrs) : row_(&row_of(kind)), fields_(layer_fields(*row_)), state_rows_(layer_states(*row_)), operands_(layer_operands(*row_)) {
   values_.resize(fields_.size());
   std::vector<bool> is_given(fields_.size());
   for (const jt_attr& attr : attrs) {
@@ -45,26 +46,38 @@ Layer::Layer(std::string_view kind, std::span<const jt_attr> attrs) : row_(&row_
   find_states();
 }
 
+bool Layer::keeps(const LayerState& s) const { return s.condition.empty() || (*this)[s.condition].integer; }
+Type Layer::type_of(const LayerState& s) const {
+  return {s.dtype.empty() ? dtype() : dtype_named(s.dtype), s.initial == "absent" ? Shape() : shape(s.extents)};
+}
 void Layer::find_states() {
   states_.clear();
-  for (const LayerState& s : layer_states(*row_)) {
-    if (!s.condition.empty() && !(*this)[s.condition].integer) continue;
-    bool is_absent = s.initial == "absent";
-    Type type{s.dtype.empty() ? dtype() : dtype_named(s.dtype), is_absent ? Shape() : shape(s.extents)};
-    states_.push_back({std::string(s.name), type, s.initial, s.is_buffer});
+  for (const LayerState& s : state_rows_)
+    if (keeps(s)) states_.push_back({std::string(s.name), type_of(s), s.initial, s.is_buffer});
+}
+bool Layer::are_states_as_found() const {
+  size_t n = 0;
+  for (const LayerState& s : state_rows_) {
+    if (!keeps(s)) continue;
+    if (n == states_.size() || states_[n].name != s.name || !(states_[n].type == type_of(s))) return false;
+    n++;
   }
+  return n == states_.size();
 }
 
 void Layer::set(const jt_attr& attr) {
-  Layer next = *this;
-  const LayerField& field = next.fields_[next.field_named(attr.name)];
-  next.give(field, attr);
-  next.check(field);
-  next.find_states();
-  auto same = [](const State& a, const State& b) { return a.name == b.name && a.type == b.type; };
-  if (!std::equal(states_.begin(), states_.end(), next.states_.begin(), next.states_.end(), same))
-    fail(JT_E_INVALID, row_->name, ": ", field.name, " decides about tensors that are there, and cannot change");
-  *this = std::move(next);
+  size_t i = field_named(attr.name);
+  const LayerField& field = fields_[i];
+  before_ = values_[i];
+  try {
+    give(field, attr);
+    check(field);
+    if (!are_states_as_found())
+      fail(JT_E_INVALID, row_->name, ": ", field.name, " decides about tensors that are there, and cannot change");
+  } catch (...) {
+    std::swap(values_[i], before_);
+    throw;
+  }
 }
 
 const LayerValue& Layer::operator[](std::string_view field) const {
@@ -89,7 +102,7 @@ void Layer::give(const LayerField& field, const jt_attr& attr) {
       return;
     case FieldKind::word:
       if (attr.kind != JT_ATTR_STR || !attr.str) wrong("a text");
-      value.word = attr.str_len == JT_NUL ? std::string(attr.str) : std::string(attr.str, attr.str_len);
+      value.word.assign(attr.str, attr.str_len == JT_NUL ? std::strlen(attr.str) : attr.str_len);
       return;
     case FieldKind::tensor: wrong("a number or text; set the tensor once the layer is made");
       return;
@@ -130,9 +143,10 @@ void Layer::check(const LayerField& field) const {
       if (value.integer != 0 && value.integer != 1) fail(JT_E_INVALID, row_->name, ": ", field.name, " ", value.integer, " is neither 0 nor 1");
       return;
     case FieldKind::real: {
-      bool has_least = field.type != "float", has_most = field.type == "unit";
+      bool has_least = field.type != "float" && field.type != "any", has_most = field.type == "unit";
       bool is_none = value.real != value.real && field.may_be_none;
-      bool fits = is_none || (std::isfinite(value.real) && (!has_least || value.real >= 0) && (!has_most || value.real <= 1));
+      bool is_any = field.type == "any";  // an infinity or NaN too
+      bool fits = is_none || is_any || (std::isfinite(value.real) && (!has_least || value.real >= 0) && (!has_most || value.real <= 1));
       if (!fits) fail(JT_E_INVALID, row_->name, ": ", field.name, " ", value.real, has_most ? " is not in 0..1" : has_least ? " is not a number >= 0" : " is not finite");
       return;
     }
@@ -143,7 +157,7 @@ void Layer::check(const LayerField& field) const {
       for (int64_t v : value.ints) check_integer(*row_, field, v);
       return;
     case FieldKind::word:
-      for (std::string_view word : words(field.type, '|'))
+      for (std::string_view rest = field.type, word; next_word(rest, word, '|');)
         if (word == value.word) return;
       fail(JT_E_INVALID, row_->name, ": ", field.name, " '", value.word, "' is none of ", field.type);
     case FieldKind::dtype:
@@ -183,7 +197,7 @@ int64_t Layer::product(std::string_view term) const {
 
 Shape Layer::shape(std::string_view extents) const {
   Shape out;
-  for (std::string_view term : words(extents, ',')) {
+  for (std::string_view term; next_word(extents, term, ',');) {
     bool is_field = term.find_first_of("*/") == term.npos && !(term[0] >= '0' && term[0] <= '9');
     if (is_field && !(*this)[term].ints.empty())
       for (int64_t v : (*this)[term].ints) out.push(v);

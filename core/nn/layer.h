@@ -45,6 +45,9 @@ class Layer {
  private:
   size_t field_named(const char* name) const;
   void find_states();
+  bool keeps(const LayerState& row) const;  // false where a condition does not hold
+  Type type_of(const LayerState& row) const;
+  bool are_states_as_found() const;
   void give(const LayerField& field, const jt_attr& attr);
   void give_default(const LayerField& field);
   void check(const LayerField& field) const;
@@ -53,8 +56,10 @@ class Layer {
   const LayerRow* row_;
   std::vector<LayerField> fields_;
   std::vector<LayerValue> values_;
+  std::vector<LayerState> state_rows_;
   std::vector<State> states_;
   LayerOperands operands_;
+  LayerValue before_;  // of the field that is being set; its room is kept
 };
 
 // One call of forward.

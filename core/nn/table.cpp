@@ -20,13 +20,17 @@ static constexpr LayerRow kRows[] = {
 
 std::span<const LayerRow> layer_rows() { return kRows; }
 
+bool next_word(std::string_view& rest, std::string_view& word, char separator) {
+  for (word = {}; word.empty() && !rest.empty();) {
+    word = rest.substr(0, rest.find(separator));
+    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+  }
+  return !word.empty();
+}
+
 std::vector<std::string_view> words(std::string_view text, char separator) {
   std::vector<std::string_view> out;
-  while (!text.empty()) {
-    std::string_view word = text.substr(0, text.find(separator));
-    text.remove_prefix(std::min(text.size(), word.size() + 1));
-    if (!word.empty()) out.push_back(word);
-  }
+  for (std::string_view word; next_word(text, word, separator);) out.push_back(word);
   return out;
 }
 
@@ -50,7 +54,7 @@ static std::string_view cut(std::string_view& text, char mark) {
 
 static FieldKind kind_of(std::string_view type) {
   if (type == "int" || type == "count" || type == "size") return FieldKind::integer;
-  if (type == "float" || type == "unit" || type == "real") return FieldKind::real;
+  if (type == "float" || type == "unit" || type == "real" || type == "any") return FieldKind::real;
   if (type == "ints" || type == "counts" || type == "sizes") return FieldKind::ints;
   if (type == "bool") return FieldKind::boolean;
   if (type == "tensor") return FieldKind::tensor;

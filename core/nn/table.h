@@ -43,5 +43,6 @@ struct LayerOperands {
 LayerOperands layer_operands(const LayerRow& row);
 
 std::vector<std::string_view> words(std::string_view text, char separator = ' ');
+bool next_word(std::string_view& rest, std::string_view& word, char separator);  // false where there is none
 
 }  // namespace jt

@@ -168,7 +168,7 @@ constexpr size_t kMaxKernels = 8192;
 
 // Entries that nobody else holds go; outside of the lock, for a backend may wait there.
 template <class Map>
-void make_room(Map& map, ForkMutex& change) {
+void make_room(Map& map, ForkMutex& change, std::vector<CompiledKernel*>* in_order = nullptr) {
   if (map.size() < kMaxKernels) return;
   std::vector<typename Map::node_type> gone;
   std::lock_guard lock(change);
@@ -176,6 +176,7 @@ void make_room(Map& map, ForkMutex& change) {
     auto entry = it++;
     if (entry->second.use_count() == 1) gone.push_back(map.extract(entry));
   }
+  if (in_order) std::erase_if(*in_order, [&](const CompiledKernel* k) { return !map.contains(k->key); });
 }
 template <class Map>
 auto keep(Map& map, ForkMutex& change, std::string key, typename Map::mapped_type made) {
@@ -199,7 +200,7 @@ std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program, std::st
     say_where(found, *it->second, "in memory", info);
     return it->second;
   }
-  make_room(kernels_, change_);
+  make_room(kernels_, change_, &in_order_);
   RenderState state{key, program, {}};
   jt_be_source source{sizeof source, key.data(), key.size(), &state, render};
   auto made = std::make_shared<CompiledKernel>(device_);
@@ -212,7 +213,14 @@ std::shared_ptr<CompiledKernel> KernelCache::get(const Program& program, std::st
   made->name = name;
   made->key = key;
   say_where(found, *made, info.from_cache ? "from disk" : text("made in ", info.compile_ns / 1000, " us"), info);
-  return keep(kernels_, change_, std::move(key), std::move(made));
+  std::lock_guard change(change_);
+  in_order_.push_back(made.get());
+  try {
+    return kernels_.emplace(std::move(key), std::move(made)).first->second;
+  } catch (...) {
+    in_order_.pop_back();
+    throw;
+  }
 }
 
 std::shared_ptr<LibraryOp> KernelCache::library(const char* name, std::span<const int64_t> params) {
@@ -263,7 +271,11 @@ void KernelCache::reset_counts() {
 
 void KernelCache::each(const std::function<void(const CompiledKernel&)>& visit) {
   std::lock_guard lock(mutex_);
-  for (auto& [key, kernel] : kernels_) visit(*kernel);
+  for (const CompiledKernel* kernel : in_order_) visit(*kernel);
+}
+std::shared_ptr<const CompiledKernel> KernelCache::at(size_t i) {
+  std::lock_guard lock(mutex_);
+  return i < in_order_.size() ? in_order_[i]->shared_from_this() : nullptr;
 }
 
 }  // namespace jt

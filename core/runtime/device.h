@@ -75,7 +75,7 @@ class Device {
 };
 
 // A kernel that a device compiled. Launches may go on at once on several threads.
-struct CompiledKernel {
+struct CompiledKernel : std::enable_shared_from_this<CompiledKernel> {
   explicit CompiledKernel(Device& owner) : device(owner) {}
   CompiledKernel(const CompiledKernel&) = delete;
   Device& device;
@@ -122,13 +122,15 @@ class KernelCache {
   bool has(const std::string& text);  // of a program
   const Device& device() const { return device_; }
   void reset_counts();
-  void each(const std::function<void(const CompiledKernel&)>& visit);
+  void each(const std::function<void(const CompiledKernel&)>& visit);  // the oldest first
+  std::shared_ptr<const CompiledKernel> at(size_t i);                  // in that order; null: there are fewer
 
  private:
   Device& device_;
   ForkLock mutex_;  // held also while a kernel is compiled
   ForkMutex change_;  // of the maps, under mutex_: a child that takes mutex_ over finds them whole
   std::unordered_map<std::string, std::shared_ptr<CompiledKernel>> kernels_;
+  std::vector<CompiledKernel*> in_order_;  // of making
   std::unordered_map<std::string, std::shared_ptr<LibraryOp>> codes_, ops_;
   int64_t made_ = 0;
   std::atomic<int64_t> compiled_{0}, from_disk_{0};

@@ -128,4 +128,55 @@ TEST(SteadySweep, EveryLayerTakesNothing) {
   EXPECT_GE(kinds.size() + 2, jt_layer_count()) << "all but Module and Sequential";
 }
 
+TEST(SteadySweep, SettingFieldsTakesNothing) {
+  Session s;
+  jt_attr attrs[] = {{}, {}, {}, {}};
+  auto real = [](const char* name, double v) { jt_attr a{}; a.name = name, a.kind = JT_ATTR_F64, a.f64 = v; return a; };
+  auto number = [](const char* name, int64_t v) { jt_attr a{}; a.name = name, a.kind = JT_ATTR_I64, a.i64 = v; return a; };
+  int64_t sizes[] = {2, 2};
+  jt_attr stride{};
+  stride.name = "stride", stride.kind = JT_ATTR_INTS, stride.ints = sizes, stride.ints_len = 2;
+  Module norm(s, "BatchNorm2d", "num_features=4"), conv(s, "Conv2d", "in_channels=4 out_channels=2 kernel_size=3");
+  expect_none("set_field", [&] {
+    must(jt_module_set_field(s.ctx, norm, &(attrs[0] = real("momentum", 0.25))));
+    must(jt_module_set_field(s.ctx, norm, &(attrs[1] = real("eps", 1e-3))));
+    must(jt_module_set_field(s.ctx, norm, &(attrs[2] = number("num_features", 4))));
+    must(jt_module_set_field(s.ctx, conv, &stride));
+  });
+  expect_none("set_field, refused", [&] {
+    EXPECT_EQ(jt_module_set_field(s.ctx, norm, &(attrs[3] = number("num_features", 5))), JT_E_INVALID);
+    EXPECT_EQ(jt_module_set_field(s.ctx, norm, &(attrs[3] = real("eps", -1))), JT_E_INVALID);
+    EXPECT_EQ(jt_module_set_field(s.ctx, norm, &(attrs[3] = number("no_field", 5))), JT_E_INVALID);
+  });
+  Tensor x = s.zeros({1, 4, 7, 7}), y;
+  must(jt_module_forward(s.ctx, conv, &x.handle, 1, &y.handle, 1));
+  EXPECT_EQ(y.count(), 2 * 3 * 3) << "the stride that was set counts";
+}
+
+TEST(SteadySweep, ListsOfModulesAndKernelsTakeNothing) {
+  Session s;
+  Module net(s, "Sequential", ""), first(s, "Linear", "in_features=4 out_features=3"), second(s, "BatchNorm1d", "num_features=3");
+  must(jt_module_add_child(s.ctx, net, "a_layer_whose_name_is_long", JT_NUL, first));
+  must(jt_module_add_child(s.ctx, net, "another_layer_whose_name_is_long", JT_NUL, second));
+  for (auto op : {jt_exp, jt_neg, jt_tanh}) {
+    Tensor x = s.floats({3}, {1, 2, 3});
+    s.item(s.sum(s.make(op, x)));
+  }
+  size_t count = 0;
+  expect_none("module_list", [&] {
+    must(jt_module_list(s.ctx, net, JT_MODULE_PARAMETERS, &count));
+    must(jt_module_list(s.ctx, net, JT_MODULE_STATE, &count));
+  });
+  ASSERT_EQ(count, 7u);
+  EXPECT_STREQ(jt_module_listed_name(net, 0), "a_layer_whose_name_is_long.weight");
+  EXPECT_STREQ(jt_module_listed_name(net, 4), "another_layer_whose_name_is_long.running_mean");
+  size_t kernels = jt_kernel_count(s.rt);
+  ASSERT_GE(kernels, 3u);
+  jt_kernel_stats stats{sizeof stats};
+  expect_none("kernel_stats_get", [&] {
+    for (size_t i = 0; i < kernels; i++) must(jt_kernel_stats_get(s.rt, i, &stats));
+  });
+  expect_none("kernel_stats_get, refused", [&] { EXPECT_EQ(jt_kernel_stats_get(s.rt, kernels, &stats), JT_E_INVALID); });
+}
+
 }  // namespace

@@ -23,6 +23,7 @@ static std::string type_text(const LayerField& field) {
   if (type == "size") return "int >= 0";
   if (type == "unit") return "float in 0..1";
   if (type == "real") return "float >= 0";
+  if (type == "any") return "float, an infinity too";
   if (type == "tensor") return "tensor, set once the layer is made";
   if (field.kind != FieldKind::ints) return type;
   return many + (type == "counts" ? "ints >= 1" : type == "sizes" ? "ints >= 0" : "ints") + (field.values > 1 ? ", or one for all" : "");

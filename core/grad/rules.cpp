@@ -461,7 +461,7 @@ void std_grad(GradStep& s) {
   auto axes = reduced_axes(s.node);
   Dim n = 1, correction = s.node->integer(2);
   for (Dim axis : axes) n *= x.shape()[int(axis)];
-  Value divisor = count(*s.node->owner, x.dtype(), n > correction ? n - correction : Dim(0));
+  Value divisor = count(*s.node->owner, x.dtype(), n - correction);  // below 0 z is infinite, and its slope 0
   Value centred = x - call(Op::mean, {x}, Attrs().add_ints(axes).add(1));
   s.dx[0] = cast(spread_back(s.node, dz / (divisor * or_inf(z))) * centred, dtype);
 }

@@ -502,32 +502,29 @@ JT_BODY(bce) {
   return reduced(weighted(each, in, 2), attrs.string(0), result);
 }
 
-// With pos_weight p: (1 - y) * x + (1 + (p - 1) * y) * softplus(-x).
+// (1 - y) * softplus(x) + p * y * softplus(-x), p being pos_weight, else 1: no two infinities meet.
 JT_BODY(bce_with_logits) {
   JT_UNUSED;
-  Value x = cast(in[0], wide(result.dtype)), y = cast(in[1], x.dtype());
-  auto softplus = [](const Value& v) { return maximum(v, 0) + log1p(exp(minus_abs(v))); };
-  Value each = in.size() > 3 ? (1 - y) * x + ((cast(in[3], x.dtype()) - 1) * y + 1) * softplus(-x)
-                             : (1 - y) * maximum(x, 0) + y * maximum(-x, 0) + log1p(exp(minus_abs(x)));
+  Value x = cast(in[0], wide(result.dtype)), y = cast(in[1], x.dtype()), rest = log1p(exp(minus_abs(x)));
+  Value positive = in.size() > 3 ? cast(in[3], x.dtype()) * y : y;
+  Value each = (1 - y) * maximum(x, 0) + positive * maximum(-x, 0) + (in.size() > 3 ? (1 - y + positive) * rest : rest);
   return reduced(weighted(each, in, 2), attrs.string(0), result);
 }
 
-// The square is of near ones alone: of infinity its slope times 0 is NaN.
+// The square is of near ones alone: of infinity its slope times 0 is NaN. NaN is no far one, and stays NaN in the gradient.
 JT_BODY(smooth_l1) {
   JT_UNUSED;
   double beta = attrs.real(0);
-  Value distance = abs(cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)));
-  Value is_near = distance < beta;
-  if (beta) distance = where(is_near, square(where(is_near, distance, 0)) * (0.5 / beta), distance - 0.5 * beta);
+  Value apart = cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)), distance = abs(apart), is_far = distance >= beta;
+  if (beta) distance = where(is_far, distance - 0.5 * beta, square(where(is_far, 0, apart)) * (0.5 / beta));
   return reduced(distance, attrs.string(1), result);
 }
 
 JT_BODY(huber) {
   JT_UNUSED;
   double delta = attrs.real(0);
-  Value distance = abs(cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)));
-  Value is_near = distance < delta;
-  Value each = where(is_near, square(where(is_near, distance, 0)) * 0.5, (distance - 0.5 * delta) * delta);
+  Value apart = cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)), distance = abs(apart), is_far = distance >= delta;
+  Value each = where(is_far, (distance - 0.5 * delta) * delta, square(where(is_far, 0, apart)) * 0.5);
   return reduced(each, attrs.string(1), result);
 }
 

@@ -92,9 +92,9 @@ for p in (2.0, 1.0, 3.0, 1.5, 0.5, 0.0, INF, -INF, -1.0):
     for x in ([0.0, 0.0, 0.0], [3.0, 0.0, -4.0], [2.0, -2.0, 1.0]):
         line("norm", [x], lambda x: torch.linalg.vector_norm(x, p), f"p={p}")
 line("norm", [[]], torch.linalg.vector_norm)
-for correction in (0, 1):
+for correction in (0, 1, 3, 4):  # 3 and 4: nothing is left to divide by, or less
     for x in ([3.0, 3.0, 3.0], [1.0, 2.0, 4.0], [5.0]):
-        line("std", [x], lambda x: torch.std(x, correction=correction), f"correction={correction}")
+        line("std", [x], lambda x: torch.std(x, 0, correction=correction), f"correction={correction}")
 for row, function in (("smooth_l1", F.smooth_l1_loss), ("huber", F.huber_loss), ("mse_loss", F.mse_loss)):
     line(row, [[0.0, 1.0, 2.0, -1.0, 5.0], [0.0] * 5], function)
 line("smooth_l1", [[0.0, 1.0, -1.0], [0.0] * 3], lambda x, y: F.smooth_l1_loss(x, y, beta=0.0), "beta=0")
@@ -109,5 +109,12 @@ for row in ("silu", "mish"):
 line("div", [[1.0, LARGEST], [1.0, 1.5]], torch.div)
 for row, function in (("smooth_l1", F.smooth_l1_loss), ("huber", F.huber_loss)):
     line(row, [[0.0, INF, -INF], [0.0] * 3], function)
+    line(row, [[0.0, NAN, 1.0, NAN], [NAN, 0.0, 1.0, NAN]], function)
 line("prelu", [[1.0, INF, -1.0], [0.25]], F.prelu)
 line("bce_with_logits", [[0.0, INF], [0.5, 0.0]], F.binary_cross_entropy_with_logits)
+
+# With weights, of which PyTorch gives no gradients: (1 - y) * softplus(x) + p * y * softplus(-x), times w.
+x, y, w, p = (torch.tensor(v, dtype=torch.float64) for v in ([0.0, -INF, 3.0], [0.5, 0.5, 1.0], [1.0, 2.0, 1.0], [0.5, 0.5, 3.0]))
+off, on = F.softplus(x), F.softplus(-x)
+line("bce_with_logits", [x, y, w, p], None, own=[w * ((1 - y) * x.sigmoid() - p * y * (-x).sigmoid()) / 3, w * (p * on - off) / 3,
+                                                 ((1 - y) * off + p * y * on) / 3, w * y * on / 3])

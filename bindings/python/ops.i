@@ -426,4 +426,13 @@ static const char* const jp_method_names[] = {
   "huber",
   "kl_div",
   NULL};
+static int jp_is_among(const char* who, const char* const* names) {
+  while (*names && strcmp(*names, who)) names++;
+  return *names != NULL;
+}
+static int jp_use_of_outside(const char* who) {
+  static const char* const compare[] = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor", NULL};
+  static const char* const divide[] = {"div", "atan2", "hypot", "copysign", NULL};
+  return jp_is_among(who, compare) ? JP_COMPARES : jp_is_among(who, divide) ? JP_DIVIDES : JP_REFUSES;
+}
 %}

@@ -293,3 +293,41 @@ def test_floor_divide_of_numbers():
     assert (x // 0.1).tolist() == [9, -10, 69] and (jt.array([1.0], dtype="float64") // 0.1).tolist() == [1.0 // 0.1] == [9]
     assert (x // math.inf).tolist() == [0, -1, 0] and (x // -math.inf).tolist() == [-1, 0, -1] and (x % math.inf).tolist() == [1, math.inf, 7]
     assert divmod(jt.array([-7.0]), 2)[0].tolist() == [-4] and (-1 // jt.array([math.inf])).tolist() == [-1]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
+def test_a_number_outside_an_unsigned_dtype_compares_and_divides(dtype):
+    x, top = jt.array([1, 3], dtype=dtype), 2 ** 32
+    assert jt.less(x, -3).tolist() == [False, False] and jt.less(-3, x).tolist() == [True, True]
+    assert jt.greater_equal(x, -3).tolist() == [True, True] and jt.equal(x, top).tolist() == [False, False]
+    assert jt.less_equal(x, top).tolist() == [True, True] and jt.not_equal(top, x).tolist() == [True, True]
+    assert jt.logical_and(x, -3).tolist() == [True, True] and jt.logical_xor(x, top).tolist() == [False, False]
+    assert jt.div(x, -2).tolist() == (x / -2).tolist() == [-0.5, -1.5] and (-3 / x).tolist() == [-3.0, -1.0]
+    assert jt.copysign(x, -1).tolist() == [-1.0, -3.0] and jt.hypot(jt.array([4], dtype=dtype), -3).tolist() == [5.0]
+    assert jt.atan2(jt.array([0], dtype=dtype), -1).tolist() == [pytest.approx(math.pi)]
+    for refused in (lambda: x + -3, lambda: jt.maximum(x, -3), lambda: x // -3):
+        with pytest.raises(OverflowError):
+            refused()
+
+
+def test_a_number_has_axes_0_and_minus_1_for_squeeze():
+    assert jt.array(3).squeeze(0).shape == jt.array(3).squeeze(-1).shape == ()
+    with pytest.raises(jt.errors.ShapeError):
+        jt.array(3).squeeze(1)
+
+
+def test_layers_take_infinite_values():
+    x = jt.array([[1.0, 2.0]])
+    assert jt.nn.ConstantPad2d(1, math.inf)(x)[0].tolist() == [math.inf] * 4
+    assert jt.nn.ConstantPad2d((1, 0, 0, 0), -math.inf)(x).tolist() == [[-math.inf, 1.0, 2.0]]
+    assert jt.nn.Threshold(1.5, -math.inf)(x).tolist() == [[-math.inf, 2.0]]
+    assert jt.nn.Threshold(math.inf, 7.0)(x).tolist() == [[7.0, 7.0]]
+    assert jt.nn.Hardtanh(-math.inf, 1.5)(x).tolist() == [[1.0, 1.5]] and jt.nn.Hardtanh(1.5, math.inf)(x).tolist() == [[1.5, 2.0]]
+    assert math.isnan(jt.nn.ConstantPad2d(1, math.nan)(x)[0, 0].item())
+
+
+@pytest.mark.parametrize("loss", ["smooth_l1", "huber"])
+def test_the_gradient_of_a_distance_that_is_nan_is_nan(loss):
+    x = jt.Parameter([math.nan, math.inf, 0.5])
+    d = jt.grad(getattr(jt, loss)(x, jt.array([0.0, 0.0, 0.0]), reduction="sum"), [x])[0].tolist()
+    assert math.isnan(d[0]) and d[1:] == [1.0, 0.5]

@@ -50,6 +50,9 @@ static std::string shapes_text(const Row& row) {
 static Function op_function(const Row& row) {
   const jt::Signature& s = row.signature;
   Function out{.name = row.def->name, .returns = "status", .is_op = true};
+  bool is_pair = row.def->kind == jt::Kind::element && s.operands.size() == 2;
+  out.compares = is_pair && row.def->result == jt::ResultRule::BOOL;
+  out.divides = is_pair && row.def->operands == jt::Operands::FLOAT;
   out.params = params_of("ctx");
   for (size_t i = 0; i < s.operands.size(); i++) {
     bool is_list = s.variadic && i + 1 == s.operands.size();

@@ -25,6 +25,8 @@ struct Function {
   std::vector<std::string> result_names;  // of ops and layers: "z", "index"
   bool is_op = false;
   bool is_method = false;      // of its first operand, x
+  bool compares = false;       // two operands, and gives bool
+  bool divides = false;        // two operands, and gives floats of integers
   bool waits = false;          // may evaluate, compile, or wait for a file
   bool any_thread = false;     // else the context's
   Doc doc;

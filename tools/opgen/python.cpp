@@ -101,13 +101,21 @@ static std::string declaration(const Function& f) {
 File python_ops(const Api& api) {
   std::string out = std::string("// ") + kGenerated + "\n";
   out += "%feature(\"kwargs\");\n\n";
-  std::string methods;
+  std::string methods, compare, divide;
   for (const Function& f : api.functions) {
     if (!f.is_op) continue;
+    if (f.compares) compare += "\"" + f.name + "\", ";
+    if (f.divides) divide += "\"" + f.name + "\", ";
     out += "%feature(\"docstring\") " + f.c_name() + " " + quoted(docstring(f)) + "\n" + declaration(f);
     if (f.is_method) methods += "  \"" + f.name + "\",\n";
   }
-  return {"bindings/python/ops.i", out + "\n%{\nstatic const char* const jp_method_names[] = {\n" + methods + "  NULL};\n%}\n"};
+  out += "\n%{\nstatic const char* const jp_method_names[] = {\n" + methods + "  NULL};\n";
+  out += "static int jp_is_among(const char* who, const char* const* names) {\n"
+         "  while (*names && strcmp(*names, who)) names++;\n  return *names != NULL;\n}\n"
+         "static int jp_use_of_outside(const char* who) {\n"
+         "  static const char* const compare[] = {" + compare + "NULL};\n  static const char* const divide[] = {" + divide + "NULL};\n"
+         "  return jp_is_among(who, compare) ? JP_COMPARES : jp_is_among(who, divide) ? JP_DIVIDES : JP_REFUSES;\n}\n%}\n";
+  return {"bindings/python/ops.i", out};
 }
 
 static std::string stub(const Function& f, bool method) {

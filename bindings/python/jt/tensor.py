@@ -265,7 +265,7 @@ class Tensor(_C.TensorBase):
         """Without the axes of extent 1, or without those of `dim` that have extent 1."""
         n, shape = self.ndim, self.shape
         dims = range(n) if dim is None else [dim] if _is_integer(dim) else dim
-        gone = {_axis("squeeze", a, n) for a in dims}
+        gone = {_axis("squeeze", a, n or 1) for a in dims}  # a number has the axes 0 and -1 here
         return _C.reshape(self, [size for a, size in enumerate(shape) if a not in gone or size != 1])
 
     def unsqueeze(self, dim: int) -> "Tensor":

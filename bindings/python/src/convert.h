@@ -235,6 +235,22 @@ static jt_tensor* jp_from_buffer(PyObject* o) {
 
 /* ---- operands ----------------------------------------------------------------------------------------------------- */
 
+/* What an op does with an integer that lies outside the dtype of the tensor beside it. */
+enum { JP_REFUSES, JP_COMPARES, JP_DIVIDES };
+/* After an OverflowError: what compares takes the integer as infinity, what gives floats of integers as a float: u8 == 300 is
+ * false, and u8 / 300 a number. 1; 0: still an error. */
+static int jp_outside(PyObject* o, int use, jt_tensor** out) {
+  double number;
+  if (use == JP_REFUSES || !PyLong_Check(o) || !PyErr_ExceptionMatches(PyExc_OverflowError)) return 0;
+  PyErr_Clear();
+  if (use == JP_COMPARES) {
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(o, &overflow);
+    number = overflow > 0 || (!overflow && value > 0) ? INFINITY : -INFINITY;
+  } else if ((number = PyLong_AsDouble(o)) == -1 && PyErr_Occurred()) return 0;
+  if (jt_scalar(jp_ctx, number, JT_F32, out) == JT_OK) return 1;
+  return jp_raise(JT_E_NOMEM), 0;
+}
 /* An op's operand: a tensor (borrowed), a number beside `beside`, or an array (a copy; *owned is set with those two).
  * 1; 0 without an exception: not an operand; -1 with one. */
 static int jp_as_operand(PyObject* o, jt_dtype beside, jt_tensor** out, int* owned) {

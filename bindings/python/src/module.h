@@ -13,6 +13,7 @@ static void jp_widen(PyObject* o, jt_dtype* beside) {
   t = jt_tensor_dtype(jp_handle(o));
   if (!*beside || jp_is_float(t) > jp_is_float(*beside) || (jp_is_float(t) == jp_is_float(*beside) && t > *beside)) *beside = t;
 }
+static int jp_use_of_outside(const char* who); /* one of JP_REFUSES.., from the table of ops */
 /* An operand of an op; see jp_as_operand. -1 with an exception. */
 static int jp_argument(const char* who, PyObject* self, PyObject* args, PyObject* kwargs, PyObject* o, jt_tensor** out, int* owned) {
   jt_dtype beside = 0;
@@ -33,6 +34,7 @@ static int jp_argument(const char* who, PyObject* self, PyObject* args, PyObject
   }
   if (jp_enter()) return -1;
   found = jp_as_operand(o, beside, out, owned);
+  if (found < 0 && jp_outside(o, jp_use_of_outside(who), out)) found = *owned = 1;
   if (!found) PyErr_Format(PyExc_TypeError, "%s: expected a jt.Tensor, not %.200s", who, Py_TYPE(o)->tp_name);
   return found ? found : -1;
 }

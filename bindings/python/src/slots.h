@@ -14,14 +14,7 @@ static PyObject* jp_binary_mixed(PyObject* a, PyObject* b, jp_binary_op op, int 
   jt_status status;
   if (!x || jp_enter()) return NULL;
   found = jp_as_operand(other, jt_tensor_dtype(x), &y, &owned);
-  if (found < 0 && compares && PyLong_Check(other) && PyErr_ExceptionMatches(PyExc_OverflowError)) {
-    int overflow; /* u8 == 300 is false, not an error: what lies outside compares as infinity does */
-    long long value;
-    PyErr_Clear();
-    value = PyLong_AsLongLongAndOverflow(other, &overflow);
-    if (jt_scalar(jp_ctx, overflow > 0 || (!overflow && value > 0) ? INFINITY : -INFINITY, JT_F32, &y) == JT_OK) found = owned = 1;
-    else jp_raise(JT_E_NOMEM);
-  }
+  if (found < 0 && jp_outside(other, compares ? JP_COMPARES : op == jt_div ? JP_DIVIDES : JP_REFUSES, &y)) found = owned = 1;
   if (found < 0) return NULL;
   if (!found) Py_RETURN_NOTIMPLEMENTED;
   status = a_is_tensor ? op(jp_ctx, x, y, &out) : op(jp_ctx, y, x, &out);

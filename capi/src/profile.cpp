@@ -102,16 +102,14 @@ extern "C" jt_status jt_stats_print(jt_runtime* rt, char* dst, size_t dst_len, s
 extern "C" jt_status jt_trace_start(jt_runtime* rt, const char* path, size_t path_len) {
   return guarded("jt_trace_start", [&] {
     require(rt, "rt"), require(path, "path");
-    if (rt->shared->trace.is_on()) fail(JT_E_INVALID, "a trace is being collected already");
-    rt->shared->flags.trace = str("path", path, path_len);
-    rt->shared->trace.start();
+    if (!rt->shared->trace.start(std::string(str("path", path, path_len)))) fail(JT_E_INVALID, "a trace is being collected already");
   });
 }
 extern "C" jt_status jt_trace_stop(jt_runtime* rt) {
   return guarded("jt_trace_stop", [&] {
     require(rt, "rt");
-    if (!rt->shared->trace.is_on()) fail(JT_E_INVALID, "no trace is being collected");
-    rt->shared->trace.stop();
-    write_file(std::exchange(rt->shared->flags.trace, std::string()), rt->shared->trace.take_json());
+    auto taken = rt->shared->trace.stop();
+    if (!taken) fail(JT_E_INVALID, "no trace is being collected");
+    write_file(taken->path, taken->json);
   });
 }

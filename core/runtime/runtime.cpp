@@ -57,7 +57,7 @@ Runtime::Runtime(RuntimeOptions options)
   pool->set_limit(options.memory_limit);
   pool->poison_freed = !flags.check.empty() && flags.check != "0";
   for (auto& s : devices) s->pool->poison_freed = pool->poison_freed;
-  if (!flags.trace.empty()) trace.start();
+  if (!flags.trace.empty()) trace.start(flags.trace);
   timing = !flags.stats.empty() && flags.stats != "0";
 }
 
@@ -87,11 +87,10 @@ bool Runtime::reaches_only_host() const {
 
 Runtime::~Runtime() {
   pool->trim();  // what devices still read of it they must be asked about while they are open
-  if (flags.trace.empty()) return;
   try {
-    write_file(flags.trace, trace.json());
-  } catch (const Error& e) {
-    log(LogLevel::error, "trace", e.message());
+    if (auto taken = trace.stop()) write_file(taken->path, taken->json);
+  } catch (const std::exception& e) {
+    log(LogLevel::error, "trace", e.what());
   }
 }
 

@@ -22,15 +22,23 @@ static void append_quoted(std::string& out, std::string_view text) {
   out += '"';
 }
 
-std::string Trace::take_json() {
-  std::string out = json();
+bool Trace::start(std::string path) {
   std::lock_guard lock(mutex_);
+  if (on_) return false;
+  path_ = std::move(path);
+  on_ = true;
+  return true;
+}
+std::optional<Trace::Taken> Trace::stop() {
+  std::lock_guard lock(mutex_);
+  if (!on_) return {};
+  Taken taken{path_, json()};
+  on_ = false;
   events_.clear();
-  return out;
+  return taken;
 }
 
 std::string Trace::json() const {
-  std::lock_guard lock(mutex_);
   std::string out = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[";
   int64_t start = events_.empty() ? 0 : events_[0].begin_ns;
   for (const Event& e : events_) start = std::min(start, e.begin_ns);

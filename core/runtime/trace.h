@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,16 +13,18 @@ namespace jt {
 class Trace {
  public:
   bool is_on() const { return on_.load(std::memory_order_relaxed); }
-  void start() { on_ = true; }
-  void stop() { on_ = false; }
+  bool start(std::string path);  // of the file that wants it; false: it is on
+  struct Taken {
+    std::string path, json;
+  };
+  std::optional<Taken> stop();   // and forgets the events; nothing: it is off
   static int64_t now_ns() {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
   void add(std::string name, const char* category, int64_t begin_ns, int64_t end_ns);
-  std::string json() const;
-  std::string take_json();  // and forgets the events
 
  private:
+  std::string json() const;  // the mutex is held
   struct Event {
     std::string name;
     const char* category;
@@ -29,6 +32,7 @@ class Trace {
   };
   std::atomic<bool> on_{false};
   mutable ForkMutex mutex_;
+  std::string path_;
   std::vector<Event> events_;
 };
 

@@ -107,7 +107,7 @@ def _check(index: Tensor, size: int) -> None:
     if index.is_ready and index.size:
         low, high = int(_C.min(index).item()), int(_C.max(index).item())
         if low < -size or high >= size:
-            raise IndexError(f"index {low if low < -size else high} is outside an axis of extent {size}")
+            raise IndexError(f"index: index {low if low < -size else high} is outside an extent of {size}")
 
 
 def _count(sizes: Tuple[int, ...]) -> int:

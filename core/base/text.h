@@ -22,7 +22,7 @@ class ShortText {
   void operator+=(std::string_view part) {
     size_t n = std::min(part.size(), kRoom - size_);
     is_cut_ |= n < part.size();
-    std::memcpy(at_ + size_, part.data(), n);
+    if (n) std::memcpy(at_ + size_, part.data(), n);  // of no text there is no address either
     at_[size_ += n] = 0;
   }
   void operator+=(char c) { *this += std::string_view(&c, 1); }

@@ -32,7 +32,7 @@ std::vector<HostValue> run_block(Runtime& runtime, Block block, std::span<const 
   Buffers inputs, outputs;
   for (const HostValue& p : params) {
     inputs.all.push_back(runtime.pool->allocate(std::max<size_t>(p.bytes.size(), 1)));
-    std::memcpy(host_room(inputs.all.back()), p.bytes.data(), p.bytes.size());
+    if (!p.bytes.empty()) std::memcpy(host_room(inputs.all.back()), p.bytes.data(), p.bytes.size());
   }
   std::vector<int64_t> wheres = block.wheres, scalars;
   SizedPlan made = compile(std::move(block), runtime, std::vector<bool>(params.size()), nullptr);

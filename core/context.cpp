@@ -393,26 +393,15 @@ Buffer* Context::read(Ref value) {
 
 // ---- devices ---------------------------------------------------------------------------------------------------------
 
-void Context::check_device(int device) const {
-  int count = int(runtime_->devices.size());
-  if (device < 0 || device >= count) fail(JT_E_INVALID, "device ", device, " is not one of the runtime's ", count);
-}
-
 int Context::set_device(int device) {
-  check_device(device);
+  runtime_->check_device(device);
   recorder_.mixes_devices |= device != recorder_.device && recorder_.has_recorded();
   return std::exchange(recorder_.device, uint8_t(device));
 }
 
 Value Context::to(Ref value, int device) {
-  check_device(device);
-  if (value.node->device == device) return value;
-  recorder_.mixes_devices = true;
-  AtDevice there(recorder_, uint8_t(device));
-  Attrs attrs;
-  attrs.add_ints(value.shape().extents());
-  Type type = value.type();
-  return recorder_.record_typed(Op::reshape, {&value, 1}, attrs, {&type, 1});
+  runtime_->check_device(device);
+  return recorder_.on_device(value, uint8_t(device));
 }
 
 void Context::set_watch(jt_status (*function)(void*, int64_t, int64_t), void* user) {
@@ -469,6 +458,7 @@ void Context::backward(Ref loss, uint32_t flags) {
     if (!grads[i]) continue;
     GradMode mode(recorder_, options.create_graph);
     bool is_first = !cells[i]->grad;
+    AtDevice there(recorder_, cells[i]->value.ref().node->device);
     next.push_back({cells[i], is_first ? grads[i] : ops::add(cells[i]->grad->value, grads[i])});
   }
   List<Cell*> made;

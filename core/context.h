@@ -135,7 +135,6 @@ class Context {
   Hold hold_over_fork();
   Ref foreign_operand(const char* who, const Cell* cell);
   void settle(Cell& cell);
-  void check_device(int device) const;
   void list_gradient(Cell& cell, bool add);
   void flush();
   // A loop that never looks at its values still runs in bounded memory.

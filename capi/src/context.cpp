@@ -24,6 +24,13 @@ extern "C" jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode
   });
 }
 
+extern "C" jt_status jt_context_set_device(jt_context* ctx, int32_t device, int32_t* out_previous) {
+  return guarded("jt_context_set_device", ctx, [&](Context& c) {
+    int previous = c.set_device(device);
+    if (out_previous) *out_previous = previous;
+  });
+}
+
 extern "C" jt_status jt_context_set_line(jt_context* ctx, uint32_t line) {
   return guarded("jt_context_set_line", ctx, [&](Context& c) { c.recorder().line = line; });
 }

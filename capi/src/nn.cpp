@@ -451,6 +451,7 @@ extern "C" jt_status jt_module_load(jt_context* ctx, jt_module* module, const ch
       if (!t && is_partial) continue;
       if (!t) fail(JT_E_NOT_FOUND, "the file has no tensor called '", n.name, "'");
       Type type = checked_type(t->dtype, t->dims.data(), t->dims.size());
+      AtDevice there(c.recorder(), c.value_of(*n.cell).ref().node->device);
       if (!same_extents(type.shape, n.cell->type.shape))
         fail(JT_E_SHAPE, "'", n.name, "' has shape ", n.cell->type.shape, ", in the file ", type.shape);
       values.emplace_back(n.cell, ops::cast(stored_value(c, file, *t), n.cell->type.dtype));

@@ -81,18 +81,44 @@ int64_t memory_limit_of(const jt_runtime_desc& d, std::string_view variable) {
 }
 
 // A path has a slash; a name is of a backend that is linked in.
-void choose_backend(RuntimeOptions& o, std::string_view wanted) {
+RuntimeOptions::Backend backend_called(std::string_view wanted) {
   if (wanted.find('/') != wanted.npos) {
     BackendLibrary loaded = load_backend(std::string(wanted));
-    o.backend = loaded.api, o.backend_library = std::move(loaded.library);
-    return;
+    return {loaded.api, std::move(loaded.library), 0};
   }
   std::string known;
   for (const jt_backend_api* backend : builtin_backends()) {
-    if (wanted.empty() || wanted == backend->name) return void(o.backend = backend);
+    if (wanted.empty() || wanted == backend->name) return {backend, nullptr, 0};
     known += text(known.empty() ? "" : ", ", backend->name);
   }
   fail(JT_E_NOT_FOUND, "no backend is called '", wanted, "'; built in: ", known, "; a library is named by a path with a slash");
+}
+
+// The same, with the number of one of its devices behind it: `cpu`, `/lib/far.so:1`.
+RuntimeOptions::Backend device_called(std::string_view wanted) {
+  size_t colon = wanted.rfind(':');
+  std::string_view digits = colon == wanted.npos ? "" : wanted.substr(colon + 1);
+  int index = 0;
+  auto [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
+  bool has_index = !digits.empty() && wrong == std::errc() && end == digits.data() + digits.size();
+  RuntimeOptions::Backend out = backend_called(has_index ? wanted.substr(0, colon) : wanted);
+  out.index = index;
+  return out;
+}
+
+void choose_devices(RuntimeOptions& o, const jt_runtime_desc& d) {
+  std::vector<std::string_view> names;
+  if (d.devices_len) require(d.devices, "devices");
+  if (d.devices_len && d.backend) fail(JT_E_INVALID, "there are both a backend and devices");
+  for (size_t i = 0; i < d.devices_len; i++) require(d.devices[i], "devices"), names.push_back(d.devices[i]);
+  bool asks_environment = names.empty() && !d.backend;
+  for (std::string_view rest = asks_environment ? std::string_view(o.flags.devices) : ""; !rest.empty();) {
+    names.push_back(rest.substr(0, rest.find(',')));
+    rest.remove_prefix(std::min(rest.size(), names.back().size() + 1));
+  }
+  if (names.size() > kMaxDevices) fail(JT_E_INVALID, names.size(), " devices are more than ", kMaxDevices);
+  for (std::string_view name : names) o.devices.push_back(device_called(name));
+  if (names.empty()) o.devices.push_back(backend_called(d.backend ? str("backend", d.backend, d.backend_len) : std::string_view()));
 }
 
 // What is kept for speed beside the values is a small part of what they may take.
@@ -119,7 +145,7 @@ RuntimeOptions options_of(jt_runtime& rt) {
   limit_packs(o);
   o.threads = threads_of(d, o.flags.threads);
   o.parallel_for = {d.parallel_for, d.parallel_user};
-  choose_backend(o, d.backend ? str("backend", d.backend, d.backend_len) : std::string_view());
+  choose_devices(o, d);
   return o;
 }
 
@@ -190,6 +216,21 @@ extern "C" jt_status jt_runtime_trim(jt_runtime* rt) {
     require(rt, "rt");
     each_pool(*rt->shared, [](BufferPool& pool) { pool.trim(); });
     for (auto& d : rt->shared->devices) d->device.trim();
+  });
+}
+
+extern "C" int32_t jt_runtime_device_count(jt_runtime* rt) { return rt ? int32_t(rt->shared->devices.size()) : 0; }
+extern "C" jt_status jt_runtime_device_name(jt_runtime* rt, int32_t device, char* dst, size_t dst_len, size_t* out_len) {
+  return guarded("jt_runtime_device_name", [&] {
+    require(rt, "rt");
+    rt->shared->check_device(device);
+    give_text(rt->shared->device(device).device.name(), dst, dst_len, out_len);
+  });
+}
+extern "C" jt_status jt_runtime_find_device(jt_runtime* rt, const char* name, size_t name_len, int32_t* out) {
+  return guarded("jt_runtime_find_device", [&] {
+    require(rt, "rt"), require(out, "out");
+    *out = rt->shared->find_device(str("name", name, name_len));
   });
 }
 

@@ -73,6 +73,13 @@ extern "C" jt_bool jt_tensor_is_ready(const jt_tensor* tensor) {
   return ref.node->op == Op::constant || ref.node->results()[ref.result].buffer;
 }
 
+extern "C" int32_t jt_tensor_device(const jt_tensor* tensor) {
+  return tensor ? unwrap(tensor)->value.ref().node->device : -1;
+}
+extern "C" jt_status jt_tensor_to(jt_context* ctx, jt_tensor* tensor, int32_t device, jt_tensor** out) {
+  return making("jt_tensor_to", ctx, out, [&](Context& c) { return c.to(operand(c, "tensor", tensor), device); });
+}
+
 static void check_bytes(const Type& type, const void* data, size_t data_len) {
   if (data_len != type.bytes())
     fail(JT_E_INVALID, "data has ", data_len, " bytes, ", type.dtype, type.shape, " takes ", type.bytes());
@@ -186,6 +193,7 @@ extern "C" jt_status jt_random_normal(jt_context* ctx, const int64_t* dims, size
 
 // The value in the cell's dtype, as a node of its own where gradients could pass through it.
 static Value detached(Context& c, Ref value, const Cell& cell) {
+  AtDevice there(c.recorder(), value.node->device);
   bool carries_gradient = cell.requires_grad || value.node->flags & (kGrad | kGradLeaf);
   if (!carries_gradient) return ops::cast(value, cell.type.dtype);
   GradMode off(c.recorder(), false);
@@ -209,6 +217,7 @@ extern "C" jt_status jt_tensor_rebind(jt_context* ctx, jt_tensor* dst, jt_tensor
     if (cell.requires_grad) fail(JT_E_INVALID, "dst requires a gradient; assign to it instead");
     if (!same_extents(cell.type.shape, value.shape()))
       fail(JT_E_SHAPE, "dst has shape ", cell.type.shape, ", src has ", value.shape());
+    AtDevice there(c.recorder(), value.node->device);
     c.assign(cell, ops::cast(value, cell.type.dtype));
   });
 }

@@ -13,6 +13,7 @@ namespace jt {
   X(cpu_tier,   "JT_CPU_TIER",   "auto", "how kernels run: vm (interpreted blocks), tcc (libtcc), gxx (g++ or clang++, before the first run), auto (libtcc, then g++ for what runs long)") \
   X(cpu_isa,    "JT_CPU_ISA",    "best", "instruction set of the primitives: best, base, avx2, avx512")               \
   X(cpu_tcc,    "JT_LIBTCC",     "",     "path of the libtcc library; empty: beside libjt.so")                        \
+  X(devices,    "JT_DEVICES",    "",     "devices of a runtime whose host names none, by comma: cpu, or the path of a backend's library; :1 behind it for its second device") \
   X(threads,    "JT_THREADS",    "",     "threads that compute, the caller's included; 0: one per core; empty: what the host says") \
   X(cpu_grain,  "JT_CPU_GRAIN",  "5000", "a kernel that takes about so many nanoseconds is split over threads")        \
   X(cpu_pack_bytes, "JT_CPU_PACK_BYTES", "268435456", "bytes of unchanging operands kept in the order in which kernels read them; 0: none") \

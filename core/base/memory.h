@@ -17,10 +17,11 @@ Allocator default_allocator();  // mimalloc, large blocks in large pages
 
 class Memory {
  public:
-  explicit Memory(bool is_host) : is_host(is_host) {}
+  Memory(bool is_host, std::string name) : is_host(is_host), name(std::move(name)) {}
   virtual ~Memory() = default;
   Memory(const Memory&) = delete;
   const bool is_host;  // the host may follow an address that `take` gave
+  const std::string name;  // `host`, or the device's
   virtual void* take(size_t bytes, size_t align) = 0;  // null: there is none left
   virtual void give(void* address, size_t bytes, size_t align) noexcept = 0;
   // A counted buffer of the host's memory with the bytes of one that lies here, once they are there.
@@ -30,7 +31,7 @@ class Memory {
 
 class HostMemory final : public Memory {
  public:
-  explicit HostMemory(const Allocator& allocator) : Memory(true), allocator_(allocator) {}
+  explicit HostMemory(const Allocator& allocator) : Memory(true, "host"), allocator_(allocator) {}
   void* take(size_t bytes, size_t align) override { return allocator_.alloc(allocator_.user, bytes, align); }
   void give(void* address, size_t bytes, size_t align) noexcept override { allocator_.free(allocator_.user, address, bytes, align); }
   Buffer* fetch(Buffer& buffer) override;

@@ -177,7 +177,8 @@ class Walk {
   }
 
   void accumulate(Ref operand, const Value& contribution) {
-    Value fit = fitted(contribution, operand.type());
+    AtDevice there(recorder_, operand.node->device);
+    Value fit = recorder_.on_device(fitted(contribution, operand.type()), operand.node->device);
     Value& sum = slot(operand).cotangent;
     sum = sum ? ops::add(sum, fit) : fit;
   }

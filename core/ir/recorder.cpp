@@ -238,6 +238,16 @@ Value Recorder::constant_int(DType dtype, int64_t value) {
   return constant_bits(dtype, dtype == JT_BOOL ? value != 0 : value);
 }
 
+Value Recorder::on_device(Ref value, uint8_t to) {
+  if (value.node->device == to) return value;
+  mixes_devices = true;
+  AtDevice there(*this, to);
+  Attrs attrs;
+  attrs.add_ints(value.shape().extents());
+  Type type = value.type();
+  return record_typed(Op::reshape, {&value, 1}, attrs, {&type, 1});
+}
+
 Value Recorder::leaf(const Type& type, Buffer* buffer) {
   struct Held {  // until the node has it
     Buffer* buffer;

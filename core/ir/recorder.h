@@ -67,6 +67,8 @@ class Recorder {
   Node* first_pending() const { return first_; }
   Node* last_pending() const { return last_; }
   bool has_recorded() const { return sequence_ > 0; }
+  // The value as one that lies on that device; itself if it is recorded there.
+  Value on_device(Ref value, uint8_t device);
   int64_t pending_count() const { return pending_; }
   void settle(Node* node);    // has run or failed: leaves the pending list
   // The run of a pending node ended with this error: it is not pending any more, and pending nodes that depend on it,

@@ -44,8 +44,13 @@ static void check_table(const jt_backend_api& api) {
 #undef JT_NEED
 }
 
+static std::string name_of(const jt_backend_api& api, int index) {
+  bool has_number = index || api.flags & (JT_BE_OWN_MEMORY | JT_BE_ASYNC);
+  return has_number ? text(api.name, ":", index) : api.name;
+}
+
 Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads, const Submit& submit, int index)
-    : api_(api), flags_(flags), log_(log), threads_(threads), submit_(submit) {
+    : api_(api), name_(name_of(*api, index)), flags_(flags), log_(log), threads_(threads), submit_(submit) {
   auto alloc = [](void*, size_t bytes, size_t align) {
     Allocator a = default_allocator();
     return a.alloc(a.user, bytes, align);
@@ -127,7 +132,7 @@ bool Device::has_staging() const { return is_async() && JT_HAS(*api_, stage_allo
 std::string Device::room() const {
   size_t free = 0, total = 0;
   if (!JT_HAS(*api_, mem_info) || api_->mem_info(device_, &free, &total) != JT_OK) return {};
-  return text(free >> 20, " MiB of ", total >> 20, " MiB of device ", api_->name, " are free");
+  return text(free >> 20, " MiB of ", total >> 20, " MiB of device ", name_, " are free");
 }
 
 bool Device::prepares() const { return JT_HAS(*api_, kernel_prepare); }

@@ -34,7 +34,8 @@ class Device {
 
   const jt_backend_api& api() const { return *api_; }
   jt_be_device* handle() const { return device_; }
-  int index() const { return host_.device_index; }
+  // `far:1`, or `cpu`: the first device of a backend that works in the host's memory has no number.
+  const std::string& name() const { return name_; }
   bool has_own_memory() const { return api_->flags & JT_BE_OWN_MEMORY; }
   bool is_async() const { return api_->flags & JT_BE_ASYNC; }
   bool tells_times() const;  // of what runs late
@@ -66,6 +67,7 @@ class Device {
   static void submit(void* host, void (*work)(void*), void* argument);
   static void parallel_for(void* host, LaneBody body, void* user, int64_t lanes);
   const jt_backend_api* api_;
+  const std::string name_;
   const Flags& flags_;
   const Logger& log_;
   ThreadPool& threads_;

@@ -51,7 +51,7 @@ Runtime::Runtime(RuntimeOptions options)
       log(options.log),
       pool(std::make_shared<BufferPool>(std::make_unique<HostMemory>(options.allocator))),
       threads(options.threads, options.parallel_for, log) {
-  if (options.devices.empty()) options.devices = {{options.backend, options.backend_library, 0, options.backend->name}};
+  if (options.devices.empty()) options.devices = {{options.backend, options.backend_library, 0}};
   for (auto& d : options.devices)
     devices.push_back(std::make_unique<DeviceState>(std::move(d), *this, options.submit));
   pool->set_limit(options.memory_limit);
@@ -76,7 +76,22 @@ DeviceState& Runtime::compiles_for_host(std::string_view who) const {
   for (auto& s : devices)
     if (!s->device.has_own_memory() && !s->device.is_async() && s->kernels.compiles_code()) return *s;
   if (!devices[0]->kernels.compiles_code()) return *devices[0];  // which says so
-  fail(JT_E_UNSUPPORTED, who, ": no device of this runtime compiles C for the host; the first is ", devices[0]->name());
+  fail(JT_E_UNSUPPORTED, who, ": no device of this runtime compiles C for the host; the first is ", devices[0]->device.name());
+}
+
+void Runtime::check_device(int number) const {
+  int count = int(devices.size());
+  if (number < 0 || number >= count) fail(JT_E_INVALID, "device ", number, " is not one of the runtime's ", count);
+}
+
+int Runtime::find_device(std::string_view name) const {
+  std::string known;
+  for (size_t i = 0; i < devices.size(); i++) {
+    const std::string& one = devices[i]->device.name();
+    if (one == name || one == text(name, ":0") || text(one, ":0") == name) return int(i);
+    known += (i ? ", " : "") + one;
+  }
+  fail(JT_E_NOT_FOUND, "no device is called '", name, "'; there are: ", known);
 }
 
 bool Runtime::reaches_only_host() const {

@@ -26,7 +26,6 @@ struct RuntimeOptions {
     const jt_backend_api* api;
     std::shared_ptr<void> library;  // whatever holds the table
     int index = 0;                  // which of its devices
-    std::string name;
   };
   std::vector<Backend> devices;  // instead of one device of `backend`
   int threads = 1;  // that compute, the caller's included
@@ -75,7 +74,6 @@ struct DeviceState {
   Device device;
   std::shared_ptr<BufferPool> pool;       // of memory that the device reaches: the runtime's, or its own
   KernelCache kernels;
-  std::string name() const { return backend.name; }
 };
 
 struct Runtime {
@@ -86,9 +84,11 @@ struct Runtime {
   std::shared_ptr<BufferPool> pool;  // of the host's memory
   ThreadPool threads;
   std::vector<std::unique_ptr<DeviceState>> devices;  // at least one
+  void check_device(int number) const;  // throws JT_E_INVALID
   DeviceState& device(int number) const { return *devices[size_t(number)]; }
   // A device that compiles C which the host calls; throws if there is none.
   DeviceState& compiles_for_host(std::string_view who) const;
+  int find_device(std::string_view name) const;  // `far` is `far:0`; throws JT_E_NOT_FOUND, which says what there is
   bool reaches_only_host() const;  // no device runs late or has memory of its own
   RuntimeStats stats;
   Trace trace;

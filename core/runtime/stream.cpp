@@ -39,7 +39,7 @@ void DeviceFence::ask_device() noexcept {
     try {
       device_.check(device_.api().event_sync(device_.handle(), event_), "event_sync");
     } catch (const Error& e) {
-      throw Error(e.code(), text(e.message(), " (one of: ", notes_.what(), ")"), e.native());
+      throw Error(e.code(), text(e.message(), " (on ", device_.name(), ", one of: ", notes_.what(), ")"), e.native());
     }
   } catch (const Error& e) {
     set_error(e);
@@ -186,7 +186,7 @@ int64_t DeviceStream::ns_between(DeviceFence& from, DeviceFence& to) {
 // ---- memory of a device ----------------------------------------------------------------------------------------------
 
 DeviceMemory::DeviceMemory(Device& device, std::shared_ptr<BufferPool> host)
-    : Memory(false), device_(device), host_(std::move(host)), downloads_(device) {}
+    : Memory(false, device.name()), device_(device), host_(std::move(host)), downloads_(device) {}
 
 void* DeviceMemory::take(size_t bytes, size_t) {
   void* out = nullptr;
@@ -235,6 +235,15 @@ struct Upload {
   const Buffer* from;
 };
 
+// Names both devices where there is none.
+Buffer* room_for_copy(const Buffer* b, BufferPool& pool, DeviceStream& stream) {
+  try {
+    return pool.allocate(b->bytes, b->use, &stream);
+  } catch (const Error& e) {
+    throw Error(e.code(), text(e.message(), " (for a copy from ", b->memory->name, " to ", pool.memory()->name, ")"), e.native());
+  }
+}
+
 void upload_all(std::span<const Upload> uploads, DeviceStream& stream) {
   auto fence = stream.open_fence({copies_in, {}});
   for (const Upload& u : uploads)
@@ -274,7 +283,7 @@ std::vector<Buffer*> reachable_buffers(std::span<Buffer* const> buffers, BufferP
     Buffer* from = host_buffer(b);
     (here->is_host ? out : sources).all.push_back(from);
     if (here->is_host) continue;
-    out.all.push_back(pool.allocate(b->bytes, b->use, &stream));
+    out.all.push_back(room_for_copy(b, pool, stream));
     uploads.push_back({out.all.size() - 1, out.all.back(), from});
   }
   if (uploads.empty()) return std::exchange(out.all, {});

@@ -31,7 +31,7 @@ struct Options {
   std::unique_ptr<Bench> bench() const {
     return std::make_unique<Bench>(setting, true, isa, [this](RuntimeOptions& r) {
       r.flags.recompute = recompute;
-      if (backend.api) r.devices = {{backend.api, backend.library, 0, backend.api->name}};
+      if (backend.api) r.devices = {{backend.api, backend.library, 0}};
     });
   }
 };

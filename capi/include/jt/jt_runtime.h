@@ -76,6 +76,11 @@ typedef struct jt_runtime_desc {
    * entry of jt_backend.h; it is code of this process. NULL: the first built-in one. */
   const char* backend;
   size_t backend_len;
+  /* Several devices, instead of one of `backend`: names or paths as there, each ended by a NUL, with ":1" and so on behind
+   * it for another than the first device of a backend. They are numbered from 0, and contexts begin with 0. None: what JT_DEVICES says
+   * where JT_RT_ALLOW_ENV is set, else the one. */
+  const char* const* devices;
+  size_t devices_len;
 } jt_runtime_desc;
 
 /* Memory of a runtime, in bytes. */
@@ -107,6 +112,15 @@ JT_API jt_status jt_runtime_reset_peak(jt_runtime* rt);
 /* Gives memory kept for reuse back to the system. Errors: JT_E_INVALID (NULL). Threads: any. */
 JT_API jt_status jt_runtime_trim(jt_runtime* rt);
 
+/* How many devices the runtime has, at least 1; 0 for NULL. Any thread; cannot fail. */
+JT_API int32_t jt_runtime_device_count(jt_runtime* rt);
+/* The name of a device: that of its backend and its number there, as `cuda:0`; the first device of a backend that computes in the host's
+ * memory has no number: `cpu`. At most dst_len bytes with the NUL; *out_len (may be NULL) is the length of all of it.
+ * Errors: JT_E_INVALID (rt NULL, no such device, dst NULL with a length). Threads: any. */
+JT_API jt_status jt_runtime_device_name(jt_runtime* rt, int32_t device, char* dst, size_t dst_len, size_t* out_len);
+/* The device of that name; ":0" may be left out. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND. Threads: any. */
+JT_API jt_status jt_runtime_find_device(jt_runtime* rt, const char* name, size_t name_len, int32_t* out);
+
 /* Makes a context of `rt`, with grad mode on and a seed that no other has (with JT_RT_ALLOW_ENV: JT_SEED).
  * Owns: *out has one count, released with jt_context_release; NULL after a failure. It keeps `rt`.
  * Errors: JT_E_INVALID (a NULL), JT_E_NOMEM. Threads: any. */
@@ -122,6 +136,12 @@ JT_API jt_status jt_context_set_seed(jt_context* ctx, int64_t seed);
 /* Turns the recording of gradients on or off for what is recorded from now on; *out_previous (may be NULL) tells what
  * it was. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode, jt_bool* out_previous);
+/* Says on which device of the runtime runs what is recorded from now on, and where new tensors belong; *out_previous (may be NULL)
+ * tells which it was; at first it is 0. Operands that lie elsewhere are copied there when they are needed, once: a copy is kept as long as
+ * the value lives. A gradient lies where what it is of lies, and an optimiser's step runs where the parameter is. An evaluation whose values
+ * are of several devices is a plan for each, and a step then writes over no parameter.
+ * Errors: JT_E_INVALID (ctx NULL, no such device), JT_E_BUSY. Threads: the context's. */
+JT_API jt_status jt_context_set_device(jt_context* ctx, int32_t device, int32_t* out_previous);
 /* Says which line of the program records ops from now on: any number that tells lines apart, 0 for unknown, as at first.
  * Graphs and errors show it; and when a long pending graph is evaluated by itself, it is cut where the program came
  * back to a line, so that each round of a loop is evaluated alike.
@@ -135,7 +155,8 @@ JT_API jt_status jt_context_set_line(jt_context* ctx, uint32_t line);
  * Errors: JT_E_INVALID (ctx NULL), JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_context_set_watch(jt_context* ctx, jt_status (*watch)(void* user, int64_t compiled, int64_t to_compile),
                                       void* user);
-/* Evaluates everything that is pending in the context and waits for it.
+/* Evaluates everything that is pending in the context and waits for it: on a device that runs late, too, then with the error of what
+ * failed there since the last wait. Elsewhere such an error is told when a value that it spoilt is read, each time.
  * Errors: JT_E_INVALID (NULL), JT_E_BUSY, and those of jt_eval. Threads: the context's. */
 JT_API jt_status jt_sync(jt_context* ctx);
 

@@ -34,6 +34,15 @@ JT_API jt_status jt_tensor_get_dims(const jt_tensor* tensor, int64_t* dims, size
 /* True once the elements exist: reading them runs nothing. False for NULL. Threads: the context's; cannot fail. */
 JT_API jt_bool jt_tensor_is_ready(const jt_tensor* tensor);
 
+/* The number of the device on which the value runs, or ran, or for which it was made (jt_context_set_device); -1 for NULL.
+ * Threads: the context's; cannot fail. */
+JT_API int32_t jt_tensor_device(const jt_tensor* tensor);
+/* The same value on another device of the runtime, copied when it is needed. Gradients go back the other way. If it is on that device: the
+ * same value. Assigning one to a tensor (jt_tensor_assign) brings the tensor there.
+ * Owns: *out has one count; NULL after a failure. Errors: JT_E_INVALID (a NULL, no such device), JT_E_BUSY, JT_E_NOMEM.
+ * Threads: the context's. */
+JT_API jt_status jt_tensor_to(jt_context* ctx, jt_tensor* tensor, int32_t device, jt_tensor** out);
+
 /* A tensor of the given dtype and extents with a copy of data, data_len bytes, exactly as many as the elements take.
  * Extents are >= 0, at most JT_MAX_RANK of them; dims_len 0 makes rank 0. data may be NULL when data_len is 0.
  * Owns: *out has one count; NULL after a failure.

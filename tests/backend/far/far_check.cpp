@@ -19,8 +19,8 @@ struct Far {
     far_control().fail_after = -1, far_control().fails_at_once = false, far_control().refuse_after = refuse_after;
     RuntimeOptions o;
     o.flags.cache_dir = "off", o.flags.check = "1", o.flags.cpu_tier = "vm";
-    for (int i = 0; i < devices; i++) o.devices.push_back({backend, nullptr, i, text(backend->name, ":", i)});
-    o.devices.push_back({jt_cpu_backend(), nullptr, 0, "cpu"});
+    for (int i = 0; i < devices; i++) o.devices.push_back({backend, nullptr, i});
+    o.devices.push_back({jt_cpu_backend(), nullptr, 0});
     runtime = std::make_shared<Runtime>(o);
     a = new Context(runtime), b = new Context(runtime);
   }
@@ -218,7 +218,7 @@ std::string short_memory_is_told() {
     far.a->read(floats(far.a, counted(300000, 1)) * 2);
     told = "nothing was told";
   } catch (const Error& e) {
-    bool is_right = e.code() == JT_E_NOMEM && has(e.message(), "1 MiB of device far are free");
+    bool is_right = e.code() == JT_E_NOMEM && has(e.message(), "1 MiB of device far:0 are free");
     if (!is_right) told = e.message();
   }
   far_control().memory = before;

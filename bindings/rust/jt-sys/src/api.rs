@@ -511,6 +511,11 @@ pub struct jt_runtime_desc {
     /// entry of jt_backend.h; it is code of this process. NULL: the first built-in one.
     pub backend: *const c_char,
     pub backend_len: usize,
+    /// Several devices, instead of one of `backend`: names or paths as there, each with an end of NUL and, for another than the
+    /// first device of a backend, ":1" and so on behind it. They are numbered from 0, and contexts begin with 0. NULL: what
+    /// JT_DEVICES says where JT_RT_ALLOW_ENV is set, else the one.
+    pub devices: *const *const c_char,
+    pub devices_len: usize,
 }
 impl Default for jt_runtime_desc {
     /// All zeros, but for the size.
@@ -1430,6 +1435,11 @@ extern "C" {
     pub fn jt_runtime_reset_peak(rt: *mut jt_runtime) -> jt_status;
     /// Gives memory kept for reuse back to the system. Errors: JT_E_INVALID (NULL). Threads: any.
     pub fn jt_runtime_trim(rt: *mut jt_runtime) -> jt_status;
+    /// How many devices the runtime has, at least 1; 0 for NULL. Any thread; cannot fail.
+    pub fn jt_runtime_device_count(rt: *mut jt_runtime) -> i32;
+    /// The name of a device, as it was given when the runtime was made: at most dst_len bytes with the NUL; \*out_len (may be NULL) is
+    /// the room that all of it needs. Errors: JT_E_INVALID (rt NULL, no such device, dst NULL with a length). Threads: any.
+    pub fn jt_runtime_device_name(rt: *mut jt_runtime, device: i32, dst: *mut c_char, dst_len: usize, out_len: *mut usize) -> jt_status;
     /// Makes a context of `rt`, with grad mode on and a seed that no other has (with JT_RT_ALLOW_ENV: JT_SEED).
     /// Owns: \*out has one count, released with jt_context_release; NULL after a failure. It keeps `rt`.
     /// Errors: JT_E_INVALID (a NULL), JT_E_NOMEM. Threads: any.
@@ -1445,6 +1455,12 @@ extern "C" {
     /// Turns the recording of gradients on or off for what is recorded from now on; \*out_previous (may be NULL) tells what
     /// it was. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's.
     pub fn jt_context_set_grad_mode(ctx: *mut jt_context, grad_mode: jt_bool, out_previous: *mut jt_bool) -> jt_status;
+    /// Says on which device of the runtime runs what is recorded from now on, and where new tensors belong; \*out_previous (may be NULL)
+    /// tells which it was; at first it is 0. Operands that lie elsewhere are copied when they are needed, once. Gradients run where
+    /// what they are of ran, an optimiser's step where the parameter is. An evaluation whose values are of several devices is one plan for
+    /// each, and a step then writes no parameter over.
+    /// Errors: JT_E_INVALID (ctx NULL, no such device), JT_E_BUSY. Threads: the context's.
+    pub fn jt_context_set_device(ctx: *mut jt_context, device: i32, out_previous: *mut i32) -> jt_status;
     /// Says which line of the program records ops from now on: any number that tells lines apart, 0 for unknown, as at first.
     /// Graphs and errors show it; and when a long pending graph is evaluated by itself, it is cut where the program came
     /// back to a line, so that each round of a loop is evaluated alike.
@@ -1457,7 +1473,8 @@ extern "C" {
     /// not run stays pending, so that a later evaluation goes on, and an optimiser took no step. `user` is passed to it.
     /// Errors: JT_E_INVALID (ctx NULL), JT_E_BUSY. Threads: the context's.
     pub fn jt_context_set_watch(ctx: *mut jt_context, watch: Option<unsafe extern "C" fn(user: *mut c_void, compiled: i64, to_compile: i64) -> jt_status>, user: *mut c_void) -> jt_status;
-    /// Evaluates everything that is pending in the context and waits for it.
+    /// Evaluates everything that is pending in the context and waits for it: on a device that runs late, too, then with the error of what
+    /// failed there since the last wait. Elsewhere such an error is told when a value that it spoilt is read, each time.
     /// Errors: JT_E_INVALID (NULL), JT_E_BUSY, and those of jt_eval. Threads: the context's.
     pub fn jt_sync(ctx: *mut jt_context) -> jt_status;
     /// Adds a count. NULL is ignored. Any thread; cannot fail.
@@ -1478,6 +1495,14 @@ extern "C" {
     pub fn jt_tensor_get_dims(tensor: *const jt_tensor, dims: *mut i64, dims_len: usize, out_len: *mut usize) -> jt_status;
     /// True once the elements exist: reading them runs nothing. False for NULL. Threads: the context's; cannot fail.
     pub fn jt_tensor_is_ready(tensor: *const jt_tensor) -> jt_bool;
+    /// The number of the device on which the value runs, or ran, or for which it was made (jt_context_set_device); -1 for NULL.
+    /// Threads: the context's; cannot fail.
+    pub fn jt_tensor_device(tensor: *const jt_tensor) -> i32;
+    /// The same value on another device of the runtime, lazily: what is computed from it on that device finds it there. Gradients go
+    /// the other way. On the device where it is: another handle on it.
+    /// Owns: \*out has one count; NULL after a failure. Errors: JT_E_INVALID (a NULL, no such device), JT_E_BUSY, JT_E_NOMEM.
+    /// Threads: the context's.
+    pub fn jt_tensor_to(ctx: *mut jt_context, tensor: *mut jt_tensor, device: i32, out: *mut *mut jt_tensor) -> jt_status;
     /// A tensor of the given dtype and extents with a copy of data, data_len bytes, exactly as many as the elements take.
     /// Extents are \>= 0, at most JT_MAX_RANK of them; dims_len 0 makes rank 0. data may be NULL when data_len is 0.
     /// Owns: \*out has one count; NULL after a failure.

@@ -116,6 +116,8 @@ int main(void) {
   printf("jt_runtime_desc.submit_user %zu %zu\n", offsetof(jt_runtime_desc, submit_user), sizeof(((jt_runtime_desc*)0)->submit_user));
   printf("jt_runtime_desc.backend %zu %zu\n", offsetof(jt_runtime_desc, backend), sizeof(((jt_runtime_desc*)0)->backend));
   printf("jt_runtime_desc.backend_len %zu %zu\n", offsetof(jt_runtime_desc, backend_len), sizeof(((jt_runtime_desc*)0)->backend_len));
+  printf("jt_runtime_desc.devices %zu %zu\n", offsetof(jt_runtime_desc, devices), sizeof(((jt_runtime_desc*)0)->devices));
+  printf("jt_runtime_desc.devices_len %zu %zu\n", offsetof(jt_runtime_desc, devices_len), sizeof(((jt_runtime_desc*)0)->devices_len));
   printf("jt_memory_info %zu\n", sizeof(jt_memory_info));
   printf("jt_memory_info.struct_size %zu %zu\n", offsetof(jt_memory_info, struct_size), sizeof(((jt_memory_info*)0)->struct_size));
   printf("jt_memory_info.reserved %zu %zu\n", offsetof(jt_memory_info, reserved), sizeof(((jt_memory_info*)0)->reserved));
@@ -268,6 +270,8 @@ pub fn layout() -> Vec<String> {
     out.push(format!("jt_runtime_desc.submit_user {} {}", &at.submit_user as *const _ as usize - &at as *const _ as usize, std::mem::size_of_val(&at.submit_user)));
     out.push(format!("jt_runtime_desc.backend {} {}", &at.backend as *const _ as usize - &at as *const _ as usize, std::mem::size_of_val(&at.backend)));
     out.push(format!("jt_runtime_desc.backend_len {} {}", &at.backend_len as *const _ as usize - &at as *const _ as usize, std::mem::size_of_val(&at.backend_len)));
+    out.push(format!("jt_runtime_desc.devices {} {}", &at.devices as *const _ as usize - &at as *const _ as usize, std::mem::size_of_val(&at.devices)));
+    out.push(format!("jt_runtime_desc.devices_len {} {}", &at.devices_len as *const _ as usize - &at as *const _ as usize, std::mem::size_of_val(&at.devices_len)));
     out.push(format!("jt_memory_info {}", std::mem::size_of::<sys::jt_memory_info>()));
     let at = sys::jt_memory_info::default();
     out.push(format!("jt_memory_info.struct_size {} {}", &at.struct_size as *const _ as usize - &at as *const _ as usize, std::mem::size_of_val(&at.struct_size)));

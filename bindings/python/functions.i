@@ -8,6 +8,7 @@
 JT_LOOKS(shape) JT_LOOKS(jt_tensor_dtype) JT_LOOKS(jt_tensor_ndim) JT_LOOKS(jt_tensor_count) JT_LOOKS(place_of) JT_LOOKS(current_place)
 JT_LOOKS(raise_dropped) JT_LOOKS(has_buffer)
 JT_LOOKS(set_grad_mode) JT_LOOKS(is_grad_enabled)
+JT_LOOKS(device_names) JT_LOOKS(device_of) JT_LOOKS(set_device) JT_LOOKS(current_device)
 PyObject* set_up(PyObject* hooks, PyObject* dtypes, PyObject* cls);
 PyObject* place_of(unsigned number);
 PyObject* current_place(void);
@@ -22,6 +23,11 @@ PyObject* raise_dropped(void);
 PyObject* has_buffer(PyObject* data);
 PyObject* set_grad_mode(int on);
 PyObject* is_grad_enabled(void);
+PyObject* device_names(void);
+PyObject* device_of(jt_tensor* SELF);
+PyObject* to_device(jt_tensor* SELF, const char* TEXT, size_t TEXT_LEN);
+PyObject* set_device(const char* TEXT, size_t TEXT_LEN);
+PyObject* current_device(void);
 PyObject* to_dlpack(jt_tensor* SELF, int versioned, int writes);
 PyObject* sync_one(jt_tensor* SELF);
 PyObject* from_data(PyObject* data, PyObject* dtype);
@@ -51,6 +57,12 @@ PyObject* graph_text(jt_tensor* const* TENSORS, size_t TENSORS_LEN, int stage);
 
 // The functions above stand in for these.
 %ignore jt_context_set_grad_mode;
+%ignore jt_context_set_device;
+%ignore jt_runtime_device_count;
+%ignore jt_runtime_device_name;
+%ignore jt_runtime_find_device;
+%ignore jt_tensor_device;
+%ignore jt_tensor_to;
 %ignore jt_runtime_memory_info;
 %ignore jt_runtime_stats;
 %ignore jt_kernel_stats_get;

@@ -22,6 +22,8 @@ from .creation import (
 from .autograd import (
     Parameter as Parameter, enable_grad as enable_grad, grad as grad, is_grad_enabled as is_grad_enabled,
     no_grad as no_grad, set_grad_enabled as set_grad_enabled, stop_grad as stop_grad)
+from ._device import (
+    current_device as current_device, device as device, devices as devices)
 from .function import (
     Function as Function)
 from .module import (

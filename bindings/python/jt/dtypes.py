@@ -47,6 +47,11 @@ _BY_NAME.update({  # names of the C API, and what people also write
 _BY_TYPE: Dict[Any, int] = {builtins.bool: 1, builtins.int: 5, builtins.float: 12}
 
 
+def is_name(text: str) -> builtins.bool:
+    """Whether it is the name of a dtype."""
+    return text in _BY_NAME
+
+
 def code_of(dtype: Any) -> builtins.int:
     """The code of jt.float32, "float32", float, numpy.float32, numpy.dtype("float32")."""
     code = _BY_TYPE.get(dtype) if isinstance(dtype, type) else None

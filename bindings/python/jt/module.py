@@ -219,7 +219,7 @@ class Module:
             if value.shape != mine[name].shape:
                 raise errors.ShapeError(f"load_state_dict: {name} has shape {mine[name].shape}, the state {value.shape}")
         for name, value in new.items():
-            mine[name].assign(value)
+            mine[name].assign(value.to(mine[name].device))
         return missing, unexpected
 
     load_parameters = load_state_dict
@@ -239,6 +239,12 @@ class Module:
         for p in self.parameters():
             if p.dtype.is_floating_point:
                 p.requires_grad = value
+        return self
+
+    def to(self: M, device: str) -> M:
+        """Brings every parameter and buffer to a device. Returns self. What a call computes runs where it is recorded: jt.device."""
+        for x in [*self.parameters(), *self.buffers()]:
+            x.assign(x.to(device))
         return self
 
     def zero_grad(self) -> None:

@@ -54,6 +54,7 @@ class Tensor(_C.TensorBase):
     shape = property(_C.shape, doc="Extents, a tuple of int.")
     dtype = property(_C.tensor_dtype, doc="Element type, jt.float32 and the like.")
     ndim = property(_C.tensor_ndim, doc="Number of axes.")
+    device = property(_C.device_of, doc="Where it is computed or lies, as \"cpu\" or \"cuda:0\".")
     is_ready = property(_C.tensor_is_ready, doc="Whether the elements exist: looking at them runs nothing.")
 
     @property
@@ -127,6 +128,8 @@ class Tensor(_C.TensorBase):
                    dl_device: Optional[Tuple[int, int]] = None, copy: Optional[bool] = None) -> Any:
         if dl_device is not None and tuple(dl_device) != (1, 0):
             raise BufferError(f"a tensor in host memory cannot be exported to device {tuple(dl_device)}")
+        if copy is False and self.device != "cpu":
+            raise BufferError(f"a tensor on {self.device} is not in host memory: without a copy it cannot be exported; use x.cpu()")
         if copy:
             return _C.to_dlpack(_detached(self), max_version is not None and max_version[0] >= 1, 1)
         return _C.to_dlpack(self, max_version is not None and max_version[0] >= 1, 0)
@@ -134,7 +137,7 @@ class Tensor(_C.TensorBase):
     # ---- changing what it stands for
     def assign(self, value: Any) -> "Tensor":
         """Takes the value of a tensor, number or array of its shape; no gradient flows. Returns self."""
-        _C.tensor_assign(self, value if isinstance(value, Tensor) else array(value, self.dtype))
+        _C.tensor_assign(self, value if isinstance(value, Tensor) else array(value, self.dtype)._to_device(self.device))
         return self
 
     update = assign
@@ -368,11 +371,25 @@ class Tensor(_C.TensorBase):
         return _rebuild, (_C.to_bytes(self), self.dtype, self.shape, self.requires_grad, getattr(self, "_is_parameter", False))
 
     # ---- dtype
-    def to(self, dtype: Any) -> "Tensor":
+    def astype(self, dtype: Any) -> "Tensor":
         """Converted to a dtype; itself where it has it."""
         return self if self.dtype == dtype else _C.cast(self, dtype)
 
-    astype = to
+    def to(self, *targets: Any) -> "Tensor":
+        """On a device, converted to a dtype, or both: to("cuda:0"), to(jt.float16), to("cuda:0", jt.float16). Itself where it is that."""
+        devices = [t for t in targets if isinstance(t, str) and not dtypes.is_name(t)]
+        out = self
+        for dtype in (t for t in targets if t not in devices):
+            out = out.astype(dtype)
+        return out._to_device(devices[-1]) if devices else out
+
+    def _to_device(self, name: str) -> "Tensor":
+        out = _C.to_device(self, name)
+        return self if out.device == self.device else out
+
+    def cpu(self) -> "Tensor":
+        """On the CPU; itself where it is there."""
+        return self._to_device("cpu")
 
     def float(self) -> "Tensor":
         """Converted to float32."""

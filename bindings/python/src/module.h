@@ -224,6 +224,42 @@ static PyObject* set_grad_mode(int on) {
 }
 static PyObject* is_grad_enabled(void) { return PyBool_FromLong(!jp_thread_no_grad); }
 
+/* ---- devices ------------------------------------------------------------------------------------------------------ */
+
+static PyObject* jp_device_name(int32_t device) {
+  char name[256];
+  size_t length;
+  jt_status status = jt_runtime_device_name(jp_rt, device, name, sizeof name, &length);
+  return status == JT_OK ? PyUnicode_FromString(name) : jp_raise(status);
+}
+static PyObject* device_names(void) {
+  int32_t i, n = jt_runtime_device_count(jp_rt);
+  PyObject* out = PyList_New(n);
+  for (i = 0; out && i < n; i++) {
+    PyObject* name = jp_device_name(i);
+    if (!name) Py_CLEAR(out);
+    else PyList_SET_ITEM(out, i, name);
+  }
+  return out;
+}
+static PyObject* device_of(jt_tensor* SELF) { return jp_device_name(jt_tensor_device(SELF)); }
+static PyObject* to_device(jt_tensor* SELF, const char* TEXT, size_t TEXT_LEN) {
+  int32_t device;
+  jt_tensor* out = NULL;
+  jt_status status = jt_runtime_find_device(jp_rt, TEXT, TEXT_LEN, &device);
+  if (status == JT_OK) status = jt_tensor_to(jp_ctx, SELF, device, &out);
+  return jp_result(status, out);
+}
+/* The device of what the calling thread records from now on; gives what was before. */
+static PyObject* set_device(const char* TEXT, size_t TEXT_LEN) {
+  int32_t device, before = jp_thread_device;
+  jt_status status = jt_runtime_find_device(jp_rt, TEXT, TEXT_LEN, &device);
+  if (status != JT_OK) return jp_raise(status);
+  jp_thread_device = device;
+  return jp_device_name(before);
+}
+static PyObject* current_device(void) { return jp_device_name(jp_thread_device); }
+
 /* ---- gradients ---------------------------------------------------------------------------------------------------- */
 
 static PyObject* gradients(jt_tensor* SELF, PyObject* inputs, PyObject* dy, unsigned flags) {

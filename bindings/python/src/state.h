@@ -98,6 +98,15 @@ static int jp_wait_at_gate(void) {
 static __thread signed char jp_thread_no_grad;
 static signed char jp_context_no_grad;
 
+/* So does the device on which it is to run. */
+static __thread int32_t jp_thread_device;
+static int32_t jp_context_device;
+
+static int jp_set_context_device(void) {
+  if (jt_context_set_device(jp_ctx, jp_thread_device, NULL) != JT_OK) return jp_raise(JT_E_BUSY), -1;
+  jp_context_device = jp_thread_device;
+  return 0;
+}
 static int jp_set_context_mode(void) {
   if (jt_context_set_grad_mode(jp_ctx, !jp_thread_no_grad, NULL) != JT_OK) return jp_raise(JT_E_BUSY), -1;
   jp_context_no_grad = jp_thread_no_grad;
@@ -110,6 +119,7 @@ static inline int jp_enter(void) {
   uint32_t line;
   if (__builtin_expect(jp_gate.busy || jp_gate.is_broken || jp_dropped_count, 0) && jp_wait_at_gate()) return -1;
   if (__builtin_expect(jp_thread_no_grad != jp_context_no_grad, 0) && jp_set_context_mode()) return -1;
+  if (__builtin_expect(jp_thread_device != jp_context_device, 0) && jp_set_context_device()) return -1;
   if ((line = jp_current_line()) != told) jt_context_set_line(jp_ctx, told = line);
   return 0;
 }

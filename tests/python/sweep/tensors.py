@@ -206,6 +206,7 @@ exempt("the class itself; its members are found one by one", "Tensor Module nn.M
 exempt("state of the process, not a value: tests/python/test_life.py", "display_memory_info flag_scope gc graph memory_info profile_scope sync_all set_global_seed set_seed seed")
 exempt("files: tests/python/test_exchange.py", "load save load_idx")
 exempt("contexts of gradients: the second uses of every function go through them, and tests/python/test_life.py", "no_grad enable_grad set_grad_enabled is_grad_enabled")
+exempt("where values lie, and contexts of it: tests/python/test_devices.py", "device devices current_device Tensor.device Tensor.cpu")
 exempt("a class to derive from: tests/python/test_training.py", "Function")
 exempt("containers: tests/python/test_nn.py", "ModuleList ParameterList Sequential nn.ModuleList nn.ParameterList nn.Sequential")
 exempt("a tensor that requires a gradient: what every gradient here begins with", "Parameter nn.Parameter")

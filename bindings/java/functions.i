@@ -38,6 +38,7 @@ jlong context_watch(JNIEnv* env, jt_context* ctx, jobject listener, jlong before
 void unwatch(JNIEnv* env, jlong kept);
 jbyteArray graph_text(JNIEnv* env, jt_context* ctx, jt_tensor* const* TENSORS, size_t TENSORS_LEN, jint stage);
 jbyteArray stats_text(JNIEnv* env, jt_runtime* rt);
+jbyteArray device_name(JNIEnv* env, jt_runtime* rt, jint device);
 jlong module_create(JNIEnv* env, jt_context* ctx, const char* TEXT, size_t TEXT_LEN, jbyteArray fields);
 void module_set_fields(JNIEnv* env, jt_context* ctx, jt_module* module, jbyteArray fields);
 jlong optimizer_create(JNIEnv* env, jt_context* ctx, const char* TEXT, size_t TEXT_LEN, jbyteArray fields, jt_tensor* const* TENSORS,

@@ -56,6 +56,10 @@
 %typemap(in, numinputs=0) int64_t* out (int64_t number = 0) %{ $1 = &number; %}
 %typemap(argout) int64_t* out %{ $result = number$argnum; %}
 // A double travels as its bits.
+%typemap(in, numinputs=0) int32_t* out (int32_t number = 0) %{ $1 = &number; %}
+%typemap(argout) int32_t* out %{ $result = (jlong)number$argnum; %}
+%typemap(in, numinputs=0) int32_t* out_previous (int32_t number = 0) %{ $1 = &number; %}
+%typemap(argout) int32_t* out_previous %{ $result = (jlong)number$argnum; %}
 %typemap(in, numinputs=0) double* out (double number = 0) %{ $1 = &number; %}
 %typemap(argout) double* out %{ memcpy(&$result, &number$argnum, sizeof number$argnum); %}
 %typemap(in, numinputs=0) size_t* out_len (size_t number = 0) %{ $1 = &number; %}
@@ -172,6 +176,7 @@ JJ_SAME(jdouble, double)
 %ignore jt_trace_start; // takes a path and no context; a trace is asked for by JT_TRACE
 %ignore jt_trace_stop;
 %ignore jt_runtime_memory_info;
+%ignore jt_runtime_device_name;
 %ignore jt_runtime_stats;
 %ignore jt_kernel_stats_get;
 %ignore jt_kernel_count;

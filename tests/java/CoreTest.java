@@ -47,6 +47,21 @@ class CoreTest {
   }
 
   @Test
+  void valuesSayWhereTheyLie() {
+    try (Engine engine = Engine.builder().noDiskCache(true).build(); Context c = new Context(engine)) {
+      assertEquals(List.of("cpu"), engine.devices());
+      Context before = Context.current();
+      c.attach();
+      assertEquals("cpu", c.device("cpu:0"));
+      Tensor x = Tensor.of(new float[] {1, 2});
+      assertEquals("cpu", x.to("cpu").device());
+      assertArrayEquals(new float[] {1, 2}, x.to("cpu").toFloats());
+      assertTrue(assertThrows(NotFoundException.class, () -> x.to("far:0")).getMessage().contains("there are: cpu"));
+      before.attach();
+    }
+  }
+
+  @Test
   void dtypesAreThoseOfC() {
     for (DType t : DType.values()) {
       assertEquals(Text.of(Native.dtype_name(t.code)), t.toString());

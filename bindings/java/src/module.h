@@ -73,6 +73,11 @@ static jlongArray runtime_numbers(JNIEnv* env, jt_runtime* rt) {
   if ((out = (*env)->NewLongArray(env, 12))) (*env)->SetLongArrayRegion(env, out, 0, 12, words);
   return out;
 }
+static jbyteArray device_name(JNIEnv* env, jt_runtime* rt, jint device) {
+  char name[256];
+  jt_status status = jt_runtime_device_name(rt, device, name, sizeof name, NULL);
+  return status == JT_OK ? jj_bytes(env, name, strlen(name)) : (jj_throw(env, status), NULL);
+}
 static jlong live_bytes(jt_runtime* rt) {
   jt_memory_info m;
   memset(&m, 0, sizeof m);

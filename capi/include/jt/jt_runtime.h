@@ -115,7 +115,7 @@ JT_API jt_status jt_runtime_trim(jt_runtime* rt);
 /* How many devices the runtime has, at least 1; 0 for NULL. Any thread; cannot fail. */
 JT_API int32_t jt_runtime_device_count(jt_runtime* rt);
 /* The name of a device: that of its backend and its number there, as `cuda:0`; the first device of a backend that computes in the host's
- * memory has no number: `cpu`. At most dst_len bytes with the NUL; *out_len (may be NULL) is the length of all of it.
+ * memory has no number: `cpu`. At most dst_len bytes with the NUL; *out_len (may be NULL) is the room that all of it needs.
  * Errors: JT_E_INVALID (rt NULL, no such device, dst NULL with a length). Threads: any. */
 JT_API jt_status jt_runtime_device_name(jt_runtime* rt, int32_t device, char* dst, size_t dst_len, size_t* out_len);
 /* The device of that name; ":0" may be left out. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND. Threads: any. */

@@ -511,9 +511,9 @@ pub struct jt_runtime_desc {
     /// entry of jt_backend.h; it is code of this process. NULL: the first built-in one.
     pub backend: *const c_char,
     pub backend_len: usize,
-    /// Several devices, instead of one of `backend`: names or paths as there, each with an end of NUL and, for another than the
-    /// first device of a backend, ":1" and so on behind it. They are numbered from 0, and contexts begin with 0. NULL: what
-    /// JT_DEVICES says where JT_RT_ALLOW_ENV is set, else the one.
+    /// Several devices, instead of one of `backend`: names or paths as there, each ended by a NUL, with ":1" and so on behind
+    /// it for another than the first device of a backend. They are numbered from 0, and contexts begin with 0. None: what JT_DEVICES says
+    /// where JT_RT_ALLOW_ENV is set, else the one.
     pub devices: *const *const c_char,
     pub devices_len: usize,
 }
@@ -1437,9 +1437,12 @@ extern "C" {
     pub fn jt_runtime_trim(rt: *mut jt_runtime) -> jt_status;
     /// How many devices the runtime has, at least 1; 0 for NULL. Any thread; cannot fail.
     pub fn jt_runtime_device_count(rt: *mut jt_runtime) -> i32;
-    /// The name of a device, as it was given when the runtime was made: at most dst_len bytes with the NUL; \*out_len (may be NULL) is
-    /// the room that all of it needs. Errors: JT_E_INVALID (rt NULL, no such device, dst NULL with a length). Threads: any.
+    /// The name of a device: that of its backend and its number there, as `cuda:0`; the first device of a backend that computes in the host's
+    /// memory has no number: `cpu`. At most dst_len bytes with the NUL; \*out_len (may be NULL) is the room that all of it needs.
+    /// Errors: JT_E_INVALID (rt NULL, no such device, dst NULL with a length). Threads: any.
     pub fn jt_runtime_device_name(rt: *mut jt_runtime, device: i32, dst: *mut c_char, dst_len: usize, out_len: *mut usize) -> jt_status;
+    /// The device of that name; ":0" may be left out. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND. Threads: any.
+    pub fn jt_runtime_find_device(rt: *mut jt_runtime, name: *const c_char, name_len: usize, out: *mut i32) -> jt_status;
     /// Makes a context of `rt`, with grad mode on and a seed that no other has (with JT_RT_ALLOW_ENV: JT_SEED).
     /// Owns: \*out has one count, released with jt_context_release; NULL after a failure. It keeps `rt`.
     /// Errors: JT_E_INVALID (a NULL), JT_E_NOMEM. Threads: any.
@@ -1456,9 +1459,9 @@ extern "C" {
     /// it was. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's.
     pub fn jt_context_set_grad_mode(ctx: *mut jt_context, grad_mode: jt_bool, out_previous: *mut jt_bool) -> jt_status;
     /// Says on which device of the runtime runs what is recorded from now on, and where new tensors belong; \*out_previous (may be NULL)
-    /// tells which it was; at first it is 0. Operands that lie elsewhere are copied when they are needed, once. Gradients run where
-    /// what they are of ran, an optimiser's step where the parameter is. An evaluation whose values are of several devices is one plan for
-    /// each, and a step then writes no parameter over.
+    /// tells which it was; at first it is 0. Operands that lie elsewhere are copied there when they are needed, once: a copy is kept as long as
+    /// the value lives. A gradient lies where what it is of lies, and an optimiser's step runs where the parameter is. An evaluation whose values
+    /// are of several devices is a plan for each, and a step then writes over no parameter.
     /// Errors: JT_E_INVALID (ctx NULL, no such device), JT_E_BUSY. Threads: the context's.
     pub fn jt_context_set_device(ctx: *mut jt_context, device: i32, out_previous: *mut i32) -> jt_status;
     /// Says which line of the program records ops from now on: any number that tells lines apart, 0 for unknown, as at first.
@@ -1498,8 +1501,8 @@ extern "C" {
     /// The number of the device on which the value runs, or ran, or for which it was made (jt_context_set_device); -1 for NULL.
     /// Threads: the context's; cannot fail.
     pub fn jt_tensor_device(tensor: *const jt_tensor) -> i32;
-    /// The same value on another device of the runtime, lazily: what is computed from it on that device finds it there. Gradients go
-    /// the other way. On the device where it is: another handle on it.
+    /// The same value on another device of the runtime, copied when it is needed. Gradients go back the other way. If it is on that device: the
+    /// same value. Assigning one to a tensor (jt_tensor_assign) brings the tensor there.
     /// Owns: \*out has one count; NULL after a failure. Errors: JT_E_INVALID (a NULL, no such device), JT_E_BUSY, JT_E_NOMEM.
     /// Threads: the context's.
     pub fn jt_tensor_to(ctx: *mut jt_context, tensor: *mut jt_tensor, device: i32, out: *mut *mut jt_tensor) -> jt_status;

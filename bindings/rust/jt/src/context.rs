@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 use crate::element::bytes_of;
 use crate::error::check;
 use crate::runtime::text_of;
-use crate::{sys, DType, Element, Result, Runtime, Tensor};
+use crate::{sys, DType, Device, Element, Result, Runtime, Tensor};
 
 type Watch = Box<dyn FnMut(i64, i64) -> bool + Send>;
 
@@ -48,6 +48,21 @@ impl Context {
     pub fn seed(&self, seed: i64) -> Result<()> {
         // SAFETY: the handle is alive.
         check(unsafe { sys::jt_context_set_seed(self.raw(), seed) })
+    }
+    /// Calls `body`; what it records runs on that device of the runtime, and new tensors belong there.
+    pub fn on_device<T>(&self, device: Device, body: impl FnOnce() -> T) -> Result<T> {
+        struct Restored<'a>(&'a Context, i32);
+        impl Drop for Restored<'_> {
+            fn drop(&mut self) {
+                // SAFETY: the handle is alive. Only a thread that took the context meanwhile makes it fail.
+                unsafe { sys::jt_context_set_device(self.0.raw(), self.1, ptr::null_mut()) };
+            }
+        }
+        let mut previous = 0;
+        // SAFETY: the handle is alive; `previous` is written to.
+        check(unsafe { sys::jt_context_set_device(self.raw(), device.0, &mut previous) })?;
+        let _restored = Restored(self, previous);
+        Ok(body())
     }
     /// Calls `body` with the recording of gradients off.
     pub fn no_grad<T>(&self, body: impl FnOnce() -> T) -> Result<T> {

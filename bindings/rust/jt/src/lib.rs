@@ -54,7 +54,7 @@ pub use error::{Error, Result};
 pub use index::{step, Ellipsis, NewAxis};
 pub use kinds::{DType, ErrorKind};
 pub use operand::Operand;
-pub use runtime::{LogLevel, Memory, Runtime, RuntimeBuilder, Stats};
+pub use runtime::{Device, LogLevel, Memory, Runtime, RuntimeBuilder, Stats};
 pub use tensor::{Mapped, Tensor, Type};
 
 /// The version of the library, "0.1.0".

@@ -121,6 +121,27 @@ impl Runtime {
     }
 }
 
+/// A device of a runtime, by its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device(pub(crate) i32);
+
+impl Runtime {
+    /// Names of the devices: those that `JT_DEVICES` lists, where the environment is read, else `cpu`.
+    pub fn devices(&self) -> Result<Vec<String>> {
+        // SAFETY: the handle is alive.
+        let count = unsafe { sys::jt_runtime_device_count(self.raw()) };
+        // SAFETY: the handle is alive, the room is as long as it says.
+        (0..count).map(|i| text_of(|dst, len, out| unsafe { sys::jt_runtime_device_name(self.raw(), i, dst, len, out) })).collect()
+    }
+    /// The device of that name; `:0` may be left out.
+    pub fn device(&self, name: &str) -> Result<Device> {
+        let mut out = 0;
+        // SAFETY: the handle is alive, the name as long as it says; `out` is written to.
+        check(unsafe { sys::jt_runtime_find_device(self.raw(), name.as_ptr().cast(), name.len(), &mut out) })?;
+        Ok(Device(out))
+    }
+}
+
 /// A text that a call writes into room that it is asked for first.
 pub(crate) fn text_of(call: impl Fn(*mut c_char, usize, *mut usize) -> sys::jt_status) -> Result<String> {
     let mut len = 0;

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use crate::element::{bytes_of, filled};
 use crate::error::{check, Error};
-use crate::{sys, Context, DType, Element, Result};
+use crate::{sys, Context, DType, Device, Element, Result};
 
 /// A value that may not be computed yet. Dtype and shape are known at once. A handle: a clone is the same tensor, and an
 /// assignment to one is seen by the other.
@@ -92,6 +92,20 @@ impl Tensor {
     pub fn dtype(&self) -> DType {
         // SAFETY: the handle is alive.
         DType::from_raw(unsafe { sys::jt_tensor_dtype(self.raw()) }).expect("a dtype of this version")
+    }
+    /// Where it is computed, or lies.
+    pub fn device(&self) -> Device {
+        // SAFETY: the handle is alive.
+        Device(unsafe { sys::jt_tensor_device(self.raw()) })
+    }
+    /// The same value on another device of the runtime, copied there when it is needed.
+    pub fn to(&self, device: Device) -> Result<Tensor> {
+        let mut out = std::ptr::null_mut();
+        // SAFETY: the handle is alive, `out` is written to.
+        unsafe {
+            check(sys::jt_tensor_to(self.context_raw(), self.raw(), device.0, &mut out))?;
+            Ok(Tensor::made(self.context_raw(), out))
+        }
     }
     /// Number of axes.
     pub fn ndim(&self) -> usize {

@@ -314,3 +314,17 @@ fn another_runtime_and_another_context_are_told_apart() {
     assert_eq!(kind(b.ones(&[2], DType::F32).unwrap().try_add(&pending)), ErrorKind::WrongContext);
     assert_eq!((pending.on(&b).unwrap() + 1.0).to_vec::<f32>().unwrap(), [3.0, 3.0]);
 }
+
+#[test]
+fn a_device_that_is_not_there_is_named() {
+    let runtime = Runtime::builder().without_disk_cache(true).build().unwrap();
+    assert_eq!(runtime.devices().unwrap(), ["cpu"]);
+    let cpu = runtime.device("cpu:0").unwrap();
+    let error = runtime.device("far:1").unwrap_err();
+    assert!(error.to_string().contains("no device is called 'far:1'; there are: cpu"), "{}", error);
+    let ctx = Context::new(&runtime).unwrap();
+    let x = ctx.on_device(cpu, || ctx.tensor(&[1.0f32, 2.0], &[2])).unwrap().unwrap();
+    let y = x.to(cpu).unwrap();
+    assert_eq!((x.device(), y.device()), (cpu, cpu));
+    assert_eq!(y.to_vec::<f32>().unwrap(), [1.0, 2.0]);
+}

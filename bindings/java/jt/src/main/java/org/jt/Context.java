@@ -249,6 +249,13 @@ public final class Context implements AutoCloseable {
     return Native.context_set_grad_mode(handle("gradMode"), on) != 0;
   }
 
+  /** Says on which device runs what is recorded from now on, and where new tensors belong.
+   * @param name as Engine.devices gives it
+   * @return which it was */
+  public String device(String name) {
+    return engine.devices().get((int) Native.context_set_device(handle("device"), engine.device(name)));
+  }
+
   /** Runs body without recording gradients.
    * @param <T> what it gives
    * @param body what to run

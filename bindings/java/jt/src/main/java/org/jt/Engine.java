@@ -179,6 +179,21 @@ public final class Engine implements AutoCloseable {
   }
 
   /**
+   * Names of the devices: those that JT_DEVICES lists, where the environment is read, else the one of the backend.
+   * @return names, by number
+   */
+  public synchronized java.util.List<String> devices() {
+    long h = handle("devices");
+    java.util.List<String> out = new java.util.ArrayList<>();
+    for (int i = 0; i < Native.runtime_device_count(h); i++) out.add(Text.of(Native.device_name(h, i)));
+    return out;
+  }
+
+  synchronized int device(String name) {
+    return (int) Native.runtime_find_device(handle("device"), Text.utf8(name, "device", "name"));
+  }
+
+  /**
    * The table that JT_STATS prints, slowest kernels first.
    * @return the text
    */

@@ -162,6 +162,29 @@ public final class Tensor extends TensorOps implements AutoCloseable {
     return ask("isReady", h -> Native.tensor_is_ready(h) ? 1 : 0) != 0;
   }
 
+  /**
+   * Where it is computed, or lies.
+   * @return the name of a device
+   */
+  public String device() {
+    return context().engine().devices().get((int) ask("device", Native::tensor_device));
+  }
+
+  /**
+   * The same value on another device, copied there when it is needed.
+   * @param device its name
+   * @return a tensor
+   */
+  public Tensor to(String device) {
+    Context c = Context.of(this);
+    try {
+      return c.wrap(Native.tensor_to(c.handle("to"), c.use(this, "to", "x"), c.engine.device(device)));
+    } finally {
+      c.done();
+      Reference.reachabilityFence(this);
+    }
+  }
+
   // ---- making
 
   private static Tensor ofArray(Object array, char kind, int length, DType dtype, long[] shape) {

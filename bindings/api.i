@@ -21,6 +21,7 @@
   (const int64_t* padding, size_t padding_len),
   (const int64_t* shape, size_t shape_len),
   (const int64_t* size, size_t size_len),
+  (const int64_t* sizes, size_t sizes_len),
   (const int64_t* starts, size_t starts_len),
   (const int64_t* steps, size_t steps_len),
   (const int64_t* stops, size_t stops_len),

@@ -192,6 +192,33 @@ void read_avg_pool2d_grad(LibraryOp& op, Params& p) {
   set_elements(op, size.y, size.x, 0);
 }
 
+void read_along(LibraryOp& op, Params& p) {
+  AlongShape& s = op.along;
+  s.dtype = p.dtype();
+  s.outer = p.extent("outer"), s.n = p.extent("n"), s.inner = p.extent("inner");
+  if (s.dtype == JT_F16 || s.dtype == JT_BF16) p.not_offered(s.dtype);
+  int64_t elements = p.count({s.outer, s.n, s.inner});
+  set_elements(op, elements, elements, elements);
+}
+void read_scan(LibraryOp& op, Params& p) {
+  read_along(op, p);
+  op.units = op.along.n ? scan_units(op.along) : 0;
+  op.ns = double(op.elements[0]);
+}
+void read_sum(LibraryOp& op, Params& p) {
+  read_scan(op, p);
+  op.elements[2] = 0;
+  if (size_of(op.along.dtype) < 8 && op.along.dtype != JT_F32) p.not_offered(op.along.dtype);
+}
+void read_sort(LibraryOp& op, Params& p) {
+  read_along(op, p);
+  op.along.descending = p.boolean("descending");
+  if (op.along.n > int64_t(UINT32_MAX)) fail(JT_E_UNSUPPORTED, p.op(), ": n is ", op.along.n, ", more than ", UINT32_MAX);
+  op.units = op.along.n ? sort_units(op.along) : 0;
+  op.workspace_bytes = sort_workspace(op.along);
+  op.ns = double(op.elements[0]) * 10;
+}
+
 using Pointers = std::span<void* const>;
 
 void run_matmul(const LibraryOp& op, Pointers at, void* workspace, const void* packed, int64_t begin, int64_t end) {
@@ -221,6 +248,22 @@ void run_avg_pool2d_grad(const LibraryOp& op, Pointers at, void*, const void*, i
   op.kernels->avg_pool2d_grad(op.pool, at[0], at[1], begin, end);
 }
 
+void run_sort(const LibraryOp& op, Pointers at, void* workspace, const void*, int64_t begin, int64_t end) {
+  sort(op.along, at[0], at[1], static_cast<int64_t*>(at[2]), workspace, begin, end);
+}
+void run_cummax(const LibraryOp& op, Pointers at, void*, const void*, int64_t begin, int64_t end) {
+  cummax(op.along, at[0], at[1], static_cast<int64_t*>(at[2]), begin, end);
+}
+void run_cummin(const LibraryOp& op, Pointers at, void*, const void*, int64_t begin, int64_t end) {
+  cummin(op.along, at[0], at[1], static_cast<int64_t*>(at[2]), begin, end);
+}
+void run_cumsum(const LibraryOp& op, Pointers at, void*, const void*, int64_t begin, int64_t end) {
+  cumsum(op.along, at[0], at[1], begin, end);
+}
+void run_cumprod(const LibraryOp& op, Pointers at, void*, const void*, int64_t begin, int64_t end) {
+  cumprod(op.along, at[0], at[1], begin, end);
+}
+
 }  // namespace
 
 struct OpRow {
@@ -239,6 +282,11 @@ static constexpr OpRow kOps[] = {
     {"max_pool2d_grad", 13, 3, read_max_pool2d_grad, run_max_pool2d_grad},
     {"avg_pool2d", 13, 2, read_avg_pool2d, run_avg_pool2d},
     {"avg_pool2d_grad", 13, 2, read_avg_pool2d_grad, run_avg_pool2d_grad},
+    {"sort", 5, 3, read_sort, run_sort},
+    {"cummax", 4, 3, read_scan, run_cummax},
+    {"cummin", 4, 3, read_scan, run_cummin},
+    {"cumsum", 4, 2, read_sum, run_cumsum},
+    {"cumprod", 4, 2, read_sum, run_cumprod},
 };
 
 static const OpRow& row_named(std::string_view name) {

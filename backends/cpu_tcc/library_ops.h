@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "backends/cpu_tcc/lanes.h"
-#include "backends/cpu_tcc/library/library.h"
+#include "backends/cpu_tcc/library/along.h"
 
 namespace jt::library {
 
@@ -21,6 +21,7 @@ struct LibraryOp {
   GemmShape gemm;      // matmul
   Conv2dShape conv;    // conv2d*
   Pool2dShape pool;    // *_pool2d*
+  AlongShape along;    // sort, cum*
   int64_t elements[kOpPointers] = {};  // of each array; a pointer may be null where there are none
   size_t workspace_bytes = 0;          // of one call of run_units
   int64_t element_bytes = 0;           // of the result: matmul, conv2d

@@ -77,6 +77,14 @@
   if ($1 != JT_OK) jj_throw(jenv, $1);
 %}
 %enddef
+%typemap(in, numinputs=0) (jt_tensor** OUTS, size_t OUTS_LEN) %{ $1 = NULL, $2 = 0; %}
+%typemap(argout) (jt_tensor** OUTS, size_t OUTS_LEN) %{ $result = jj_list(jenv, $1, $2); %}
+%typemap(freearg) (jt_tensor** OUTS, size_t OUTS_LEN) %{ free($1); %}
+// The results of an op that gives a list: one for each value of the list whose length is that argument.
+%define JJ_LIST(list, argument)
+%apply (jt_tensor** OUTS, size_t OUTS_LEN) { (jt_tensor** list, size_t list##_len) };
+%typemap(check) (jt_tensor** list, size_t list##_len) %{ if (!jj_make_list(jenv, "$symname", arg##argument, &$1, &$2)) return $null; %}
+%enddef
 %typemap(in, numinputs=0) jt_tensor** ONE_OF (jt_tensor* made = NULL) %{ $1 = &made; %}
 %typemap(argout) jt_tensor** ONE_OF %{ $result = jj_append(jenv, $result, made$argnum); %}
 // Text leaves as UTF-8: Java's own functions for it know another form only.
@@ -122,7 +130,7 @@ JJ_STATUS_NAME
 %typemap(javain) (first, second) "$javainput"
 %enddef
 JJ_ARRAY(const int64_t* INTS, size_t INTS_LEN, jlongArray, long[])
-%typemap(in) (const int64_t* INTS, size_t INTS_LEN) (int64_t list[JJ_MAX_INTS]) %{
+%typemap(in) (const int64_t* INTS, size_t INTS_LEN) (int64_t list[JJ_MAX_LIST]) %{
   if (!jj_ints(jenv, "$symname", $input, list, &$2)) return $null;
   $1 = list;
 %}

@@ -33,6 +33,9 @@
 %typemap(in, numinputs=0) jt_runtime* rt %{ $1 = jp_rt; %}
 %typemap(in, numinputs=0) jt_tensor** OUT (jt_tensor* made = NULL) %{ $1 = &made; %}
 %typemap(argout) jt_tensor** OUT %{ $result = jp_append_result($result, made$argnum ? jp_wrap(made$argnum) : (Py_INCREF(Py_None), Py_None)); if (!$result) SWIG_fail; %}
+%typemap(in, numinputs=0) (jt_tensor** OUTS, size_t OUTS_LEN) %{ $1 = NULL, $2 = 0; %}
+%typemap(argout) (jt_tensor** OUTS, size_t OUTS_LEN) %{ Py_XDECREF($result); if (!($result = jp_results($1, $2))) SWIG_fail; %}
+%typemap(freearg) (jt_tensor** OUTS, size_t OUTS_LEN) %{ PyMem_Free($1); %}
 %typemap(out) jt_bool %{ $result = PyBool_FromLong($1); %}
 %typemap(in) jt_bool %{ {
   int truth = PyObject_IsTrue($input);
@@ -65,8 +68,8 @@
   if (found <= 0) SWIG_fail;
 %}
 %typemap(freearg) jt_tensor* OPTIONAL %{ if (owned$argnum) jt_tensor_release($1); %}
-%typemap(in) (const int64_t* INTS, size_t INTS_LEN) (int64_t list[JT_MAX_RANK * 2]) %{
-  if (!jp_as_ints($input, "$symname", list, JT_MAX_RANK * 2, &$2)) SWIG_fail;
+%typemap(in) (const int64_t* INTS, size_t INTS_LEN) (int64_t list[JP_MAX_INTS]) %{
+  if (!jp_as_ints($input, "$symname", list, JP_MAX_INTS, &$2)) SWIG_fail;
   $1 = list;
 %}
 %typemap(in) (const char* TEXT, size_t TEXT_LEN) (Py_ssize_t length, PyObject* kept = NULL) %{

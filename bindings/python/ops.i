@@ -207,6 +207,24 @@ jt_status jt_max_pool2d_grad(jt_context* ctx, jt_tensor* dz, jt_tensor* index, c
 jt_status jt_avg_pool2d(jt_context* ctx, jt_tensor* x, const int64_t* size = NULL, size_t size_len = 0, const int64_t* stride = NULL, size_t stride_len = 0, const int64_t* padding = NULL, size_t padding_len = 0, jt_bool channels_last = 0, jt_tensor** out);
 %feature("docstring") jt_avg_pool2d_grad "avg_pool2d_grad(dz, shape, size=(), stride=(), padding=(), channels_last=False) -> Tensor\n\nGradient of avg_pool2d: dz / window spread over each window.\n\nShapes: dz [N,C,OH,OW] -> shape [N,C,H,W].\nDtypes: float dtypes.\nResult: dz's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
 jt_status jt_avg_pool2d_grad(jt_context* ctx, jt_tensor* dz, const int64_t* shape, size_t shape_len, const int64_t* size = NULL, size_t size_len = 0, const int64_t* stride = NULL, size_t stride_len = 0, const int64_t* padding = NULL, size_t padding_len = 0, jt_bool channels_last = 0, jt_tensor** out);
+%feature("docstring") jt_sort "sort(x, axis=-1, descending=False) -> (z, index)\n\nElements in order along axis, equal ones as they stood, and where each was. NaN is\nlarger than every number.\n\nShapes: x of any shape; both results have it too.\nDtypes: every dtype.\nResult: x's dtype, index i64.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_sort(jt_context* ctx, jt_tensor* x, int64_t axis = -1, jt_bool descending = 0, jt_tensor** out_z, jt_tensor** out_index);
+%feature("docstring") jt_cummax "cummax(x, axis=0) -> (z, index)\n\nLargest of the elements up to each along axis, and where the last such is; a NaN wins\nand stays.\n\nShapes: x of any shape; both results have it too.\nDtypes: every dtype.\nResult: x's dtype, index i64.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_cummax(jt_context* ctx, jt_tensor* x, int64_t axis = 0, jt_tensor** out_z, jt_tensor** out_index);
+%feature("docstring") jt_cummin "cummin(x, axis=0) -> (z, index)\n\nSmallest of the elements up to each along axis, and where the last such is; a NaN wins\nand stays.\n\nShapes: x of any shape; both results have it too.\nDtypes: every dtype.\nResult: x's dtype, index i64.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_cummin(jt_context* ctx, jt_tensor* x, int64_t axis = 0, jt_tensor** out_z, jt_tensor** out_index);
+%feature("docstring") jt_cumsum "cumsum(x, axis=0) -> Tensor\n\nSums of the elements up to each along axis, itself included. Floats are added in f64 and\nrounded once.\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype.\nResult: x's dtype; signed integers and bool become i64, unsigned ones u64.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_cumsum(jt_context* ctx, jt_tensor* x, int64_t axis = 0, jt_tensor** out);
+%feature("docstring") jt_cumprod "cumprod(x, axis=0) -> Tensor\n\nProducts of the elements up to each along axis, itself included. Floats are multiplied\nin f64 and rounded once.\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype.\nResult: x's dtype; signed integers and bool become i64, unsigned ones u64.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_cumprod(jt_context* ctx, jt_tensor* x, int64_t axis = 0, jt_tensor** out);
+%feature("docstring") jt_argsort "argsort(x, axis=-1, descending=False) -> Tensor\n\nWhere the elements of sort stood.\n\nShapes: x of any shape; the result has it too.\nDtypes: every dtype.\nResult: i64.\nGradient: no.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_argsort(jt_context* ctx, jt_tensor* x, int64_t axis = -1, jt_bool descending = 0, jt_tensor** out);
+%feature("docstring") jt_topk "topk(x, k, axis=-1, largest=True) -> (z, index)\n\nThe k largest (else smallest) elements along axis, in order, and where they stand.\n\nShapes: x [..,d,..] -> z and index [..,k,..].\nDtypes: every dtype.\nResult: x's dtype, index i64.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_topk(jt_context* ctx, jt_tensor* x, int64_t k, int64_t axis = -1, jt_bool largest = 1, jt_tensor** out_z, jt_tensor** out_index);
+%apply (jt_tensor** OUTS, size_t OUTS_LEN) { (jt_tensor** parts, size_t parts_len) };
+%typemap(check) (jt_tensor** parts, size_t parts_len) %{ if (!jp_make_list(arg4, &$1, &$2)) SWIG_fail; %}
+%feature("docstring") jt_split "split(x, sizes=(), axis=0) -> (parts, ...)\n\nParts of x along axis, of these extents, which together are its own.\n\nShapes: x [..,d,..] -> [..,sizes[i],..] for each i; the sum of sizes is d.\nDtypes: every dtype.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_split(jt_context* ctx, jt_tensor* x, const int64_t* sizes = NULL, size_t sizes_len = 0, int64_t axis = 0, jt_tensor** parts, size_t parts_len);
 %feature("docstring") jt_conv3d "conv3d(x, w, stride=(), padding=(), dilation=(), groups=1) -> Tensor\n\nCross-correlation of x[N,C,D,H,W] with w[O,C/groups,KD,KH,KW]; padding is\n[front,top,left,back,bottom,right].\n\nShapes: x [N,C,D,H,W], w [O,C/groups,KD,KH,KW] -> [N,O,OD,OH,OW]; extents as of conv2d.\nDtypes: float dtypes, the same for all.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
 jt_status jt_conv3d(jt_context* ctx, jt_tensor* x, jt_tensor* w, const int64_t* stride = NULL, size_t stride_len = 0, const int64_t* padding = NULL, size_t padding_len = 0, const int64_t* dilation = NULL, size_t dilation_len = 0, int64_t groups = 1, jt_tensor** out);
 %feature("docstring") jt_conv3d_grad_x "conv3d_grad_x(dz, w, shape, stride=(), padding=(), dilation=(), groups=1) -> Tensor\n\nGradient of conv3d with respect to x of the given shape.\n\nShapes: dz [N,O,OD,OH,OW], w [O,C/groups,KD,KH,KW] -> shape [N,C,D,H,W].\nDtypes: float dtypes, the same for all.\nResult: dz's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
@@ -389,6 +407,14 @@ static const char* const jp_method_names[] = {
   "conv2d",
   "max_pool2d",
   "avg_pool2d",
+  "sort",
+  "cummax",
+  "cummin",
+  "cumsum",
+  "cumprod",
+  "argsort",
+  "topk",
+  "split",
   "conv3d",
   "max_pool3d",
   "avg_pool3d",

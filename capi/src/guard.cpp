@@ -101,7 +101,7 @@ static void check_operands(Op op, std::span<jt_tensor* const> inputs) {
   }
 }
 
-static void give_results(Context& c, Ref first, std::span<jt_tensor** const> outs) {
+static void give_results(Context& c, Ref first, const Outs& outs) {
   try {
     for (uint32_t i = 0; i < outs.size(); i++) {
       if (!outs[i]) continue;
@@ -110,27 +110,13 @@ static void give_results(Context& c, Ref first, std::span<jt_tensor** const> out
       *outs[i] = wrap(c.cell(result));
     }
   } catch (...) {
-    for (jt_tensor** out : outs)
-      if (out) release(unwrap(*out)), *out = nullptr;
+    for (size_t i = 0; i < outs.size(); i++)
+      if (jt_tensor** out = outs[i]) release(unwrap(*out)), *out = nullptr;
     throw;
   }
 }
 
-// An optional operand before another is a factor (a weight before a bias): where only the other is given, it is ones.
-static Value ones_like(Context& c, Ref given) {
-  return c.recorder().build(Op::full, {}, Attrs().add_ints(given.shape().extents()).add_real(1).add(given.dtype()));
-}
-
-// Of bool the sum is or, and the product and, as NumPy and PyTorch have it.
-static Op on_bool(Op op, std::span<const Ref> operands) {
-  if (op != Op::add && op != Op::mul) return op;
-  for (Ref operand : operands)
-    if (operand.dtype() != JT_BOOL) return op;
-  return op == Op::add ? Op::bitwise_or : Op::bitwise_and;
-}
-
-static void call_on(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, std::span<jt_tensor** const> outs,
-                    Ref* refs) {
+static void call_on(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, const Outs& outs, Ref* refs) {
   c.flush_if_large();
   Value one;  // an optional factor that is absent before one that is there
   for (size_t i = 0; i < inputs.size(); i++) {
@@ -141,10 +127,12 @@ static void call_on(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs
   give_results(c, first, outs);
 }
 
-void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, std::span<jt_tensor** const> outs) {
+void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, const Outs& outs) {
   bool is_wanted = false;
-  for (jt_tensor** out : outs) is_wanted |= out != nullptr;
-  if (!is_wanted) fail(JT_E_INVALID, name(op), ": out is NULL");
+  for (size_t i = 0; i < outs.size(); i++) is_wanted |= outs[i] != nullptr;
+  if (!is_wanted) fail(JT_E_INVALID, name(op), outs.is_list() ? ": outputs is NULL or empty" : ": out is NULL");
+  size_t results = result_count(op, attrs);
+  if (outs.size() > results) fail(JT_E_INVALID, name(op), ": gives ", results, " results, not ", outs.size());
   check_operands(op, inputs);
   while (!inputs.empty() && !inputs.back()) inputs = inputs.first(inputs.size() - 1);  // absent optional ones
   Ref few[5];

@@ -18,13 +18,7 @@ extern "C" jt_status jt_op_call(jt_context* ctx, const char* op, size_t op_len, 
     if (found == Op::count || int(found) < kFirstCallable) fail(JT_E_NOT_FOUND, "no op is called '", wanted, "'");
     if (!inputs && inputs_len) fail(JT_E_INVALID, wanted, ": inputs is NULL, but inputs_len is ", inputs_len);
     if (!attrs && attrs_len) fail(JT_E_INVALID, wanted, ": attrs is NULL, but attrs_len is ", attrs_len);
-    if (!outputs || !outputs_len) fail(JT_E_INVALID, wanted, ": outputs is NULL or empty");
-    size_t results = signature(found).results.size();
-    if (outputs_len > results) fail(JT_E_INVALID, wanted, ": gives ", results, " results, not ", outputs_len);
-    jt_tensor** outs[8];
-    JT_CHECK(results <= 8);
-    for (size_t i = 0; i < outputs_len; i++) outs[i] = &outputs[i];
-    call_op(c, found, {inputs, inputs_len}, make_attrs(found, {attrs, attrs_len}), {outs, outputs_len});
+    call_op(c, found, {inputs, inputs_len}, make_attrs(found, {attrs, attrs_len}), Outs(outputs, outputs_len));
   });
 }
 

@@ -26,14 +26,12 @@ inline Inputs tensors(jt_tensor* const* inputs, size_t inputs_len) { return Inpu
 inline void no_attrs(Attrs&) {}
 
 template <class AddAttrs>
-jt_status op_function(const char* function, jt_context* ctx, Op op, Inputs inputs, std::initializer_list<jt_tensor**> outs,
-                      AddAttrs&& add_attrs) noexcept {
-  for (jt_tensor** out : outs)
-    if (out) *out = nullptr;
+jt_status op_function(const char* function, jt_context* ctx, Op op, Inputs inputs, const Outs& outs, AddAttrs&& add_attrs) noexcept {
+  outs.clear();
   return guarded(function, ctx, [&](Context& c) {
     Attrs attrs;
     add_attrs(attrs);
-    call_op(c, op, inputs.checked(), std::move(attrs), {outs.begin(), outs.size()});
+    call_op(c, op, inputs.checked(), std::move(attrs), outs);
   });
 }
 

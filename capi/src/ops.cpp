@@ -504,6 +504,62 @@ jt_status jt_avg_pool2d_grad(jt_context* ctx, jt_tensor* dz, const int64_t* shap
         .add(channels_last != 0);
     });
 }
+jt_status jt_sort(jt_context* ctx, jt_tensor* x, int64_t axis, jt_bool descending, jt_tensor** out_z,
+    jt_tensor** out_index) {
+  return op_function("jt_sort", ctx, Op::sort, {x}, {out_z, out_index},
+    [&](Attrs& attrs) {
+      attrs.add(axis)
+        .add(descending != 0);
+    });
+}
+jt_status jt_cummax(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out_z, jt_tensor** out_index) {
+  return op_function("jt_cummax", ctx, Op::cummax, {x}, {out_z, out_index},
+    [&](Attrs& attrs) {
+      attrs.add(axis);
+    });
+}
+jt_status jt_cummin(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out_z, jt_tensor** out_index) {
+  return op_function("jt_cummin", ctx, Op::cummin, {x}, {out_z, out_index},
+    [&](Attrs& attrs) {
+      attrs.add(axis);
+    });
+}
+jt_status jt_cumsum(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out) {
+  return op_function("jt_cumsum", ctx, Op::cumsum, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(axis);
+    });
+}
+jt_status jt_cumprod(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out) {
+  return op_function("jt_cumprod", ctx, Op::cumprod, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(axis);
+    });
+}
+jt_status jt_argsort(jt_context* ctx, jt_tensor* x, int64_t axis, jt_bool descending, jt_tensor** out) {
+  return op_function("jt_argsort", ctx, Op::argsort, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(axis)
+        .add(descending != 0);
+    });
+}
+jt_status jt_topk(jt_context* ctx, jt_tensor* x, int64_t k, int64_t axis, jt_bool largest, jt_tensor** out_z,
+    jt_tensor** out_index) {
+  return op_function("jt_topk", ctx, Op::topk, {x}, {out_z, out_index},
+    [&](Attrs& attrs) {
+      attrs.add(k)
+        .add(axis)
+        .add(largest != 0);
+    });
+}
+jt_status jt_split(jt_context* ctx, jt_tensor* x, const int64_t* sizes, size_t sizes_len, int64_t axis,
+    jt_tensor** parts, size_t parts_len) {
+  return op_function("jt_split", ctx, Op::split, {x}, Outs(parts, parts_len),
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("sizes", sizes, sizes_len))
+        .add(axis);
+    });
+}
 jt_status jt_conv3d(jt_context* ctx, jt_tensor* x, jt_tensor* w, const int64_t* stride, size_t stride_len,
     const int64_t* padding, size_t padding_len, const int64_t* dilation, size_t dilation_len, int64_t groups,
     jt_tensor** out) {

@@ -142,8 +142,8 @@ static Value random(Context& c, Op op, jt_dtype dtype, const int64_t* dims, size
   // The body itself, not the row: then the counter is an argument of the plan, and the next call needs no new one.
   Attrs attrs = Attrs().add_ints(type.shape.extents()).add(state.seed).add(state.stream).add(state.counter).add(type.dtype);
   Type result = type;
-  infer(op, {}, attrs, &result);
-  Value made = def(op).body(c.recorder(), {}, attrs, result);
+  infer(op, {}, attrs, {&result, 1});
+  Value made = (op == Op::uniform ? uniform_body : normal_body)(c.recorder(), {}, attrs, result);
   c.count_random();
   return made;
 }

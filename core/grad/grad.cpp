@@ -56,13 +56,16 @@ class Walk {
   Walk(Recorder& recorder, const GradOptions& options)
       : recorder_(recorder), options_(options), mark_(recorder.next_mark()) {}
 
+  struct Seed { Ref y; Value dy; };  // dy empty: nothing comes from there
+
   // Nodes up to `floor` in program order are not walked through.
-  List<Value> run(Ref y, const Value& dy, std::span<const Ref> wrt, uint64_t floor) {
-    collect(y.node, floor);
+  List<Value> run(std::span<const Seed> seeds, std::span<const Ref> wrt, uint64_t floor) {
+    collect(seeds, floor);
     for (Ref r : wrt)
       if (has_slot(r)) slot(r).wanted = slot(r).needed = true;
     find_needed();
-    if (slot(y).needed) slot(y).cotangent = fitted(dy, y.type());
+    for (const Seed& seed : seeds)
+      if (seed.dy && slot(seed.y).needed) accumulate(seed.y, seed.dy);
     for (size_t i = walked_.size(); i-- > 0;) step(walked_[i]);
     List<Value> out;
     for (Ref r : wrt) out.push_back(has_slot(r) ? slot(r).cotangent : Value());
@@ -101,9 +104,10 @@ class Walk {
          " needs were freed by an earlier backward; pass JT_GRAD_RETAIN_GRAPH");
   }
 
-  // The nodes between y and the floor, in program order, which puts every node behind its inputs.
-  void collect(Node* y, uint64_t floor) {
-    add(y);
+  // The nodes between what is differentiated and the floor, in program order, which puts every node behind its inputs.
+  void collect(std::span<const Seed> seeds, uint64_t floor) {
+    for (const Seed& seed : seeds)
+      if (seed.dy && !has_slot(seed.y)) add(seed.y.node);
     for (size_t next = 0; next < met_.size(); next++) {
       Node* node = met_[next];
       if (!is_walked(node, floor)) continue;
@@ -189,16 +193,18 @@ class Walk {
     List<Ref> asked;
     for (size_t i = 0; i < s.needs.size(); i++)
       if (s.needs[i]) asked.push_back(s.node->inputs()[i]);
-    Value body;
+    List<Value> body(s.node->n_results);
     {
       GradMode on(recorder_, true);
-      body = def(s.node->op).body(recorder_, s.node->ins(), s.node->attrs(), s.node->results()[0].type);
+      open_body(recorder_, s.node->ins(), *s.node, body);
     }
+    List<Seed> seeds;
+    for (size_t i = 0; i < body.size(); i++) seeds.push_back({body[i], s.dz[i]});
     SavedMarks saved(s.node->ins());
     GradOptions inner;
     inner.create_graph = options_.create_graph;
     Walk walk(recorder_, inner);
-    List<Value> found = walk.run(body, s.dz[0], asked, s.node->sequence);
+    List<Value> found = walk.run(seeds, asked, s.node->sequence);
     if (!options_.create_graph) walk.clear_flag(kGrad);
     for (size_t i = 0, k = 0; i < s.needs.size(); i++) {
       if (!s.needs[i]) continue;
@@ -240,9 +246,9 @@ List<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wr
   }
   GradMode mode(recorder, options.create_graph);
   AtDevice there(recorder, y.node->device);
-  Value start = seed(y, dy);
+  Walk::Seed start{y, seed(y, dy)};
   Walk walk(recorder, options);
-  List<Value> out = walk.run(y, start, wrt, oldest);
+  List<Value> out = walk.run({&start, 1}, wrt, oldest);
   for (size_t i = 0; i < wrt.size(); i++)
     if (!out[i] && walk.is_flat(wrt[i])) out[i] = ops::zeros_like(wrt[i]);
   if (options.consume) walk.set_flag(kConsumed);

@@ -240,6 +240,49 @@ void gather_grad(GradStep& s) {
   s.dx[0] = by.scatter(zeros_like(s.node->inputs()[0]), s.dz[0], "add");
 }
 
+// ---- rows along an axis ----------------------------------------------------------------------------------------------
+
+// Each element of z is the one of x that its index names.
+void by_index_grad(GradStep& s) {
+  ByIndex by{Ref{s.node, 1}, s.node->integer(attr_at(s.node, "axis"))};
+  Ref x = s.node->inputs()[0];
+  s.dx[0] = x.shape().rank ? by.scatter(zeros_like(x), s.dz[0], "add") : s.dz[0];
+}
+void sort_grad(GradStep& s) { by_index_grad(s); }
+
+// Sums from each element to the last.
+Value sums_from(const Value& x, int64_t axis) {
+  if (!x.shape().rank) return x;
+  auto flip = [&](const Value& v) { return call(Op::flip, {v}, Attrs().add_ints({&axis, 1})); };
+  return flip(call(Op::cumsum, {flip(x)}, Attrs().add(axis)));
+}
+
+void cumsum_grad(GradStep& s) { s.dx[0] = sums_from(s.dz[0], s.node->integer(0)); }
+
+// dx[i] = the sum over j >= i of dz[j] * z[j] / x[i]. Behind the first zero all products are 0; at it, they are those of the
+// row with a 1 in its place.
+void cumprod_grad(GradStep& s) {
+  int64_t axis = s.node->integer(0);
+  const Value x = s.node->inputs()[0], z = Ref{s.node, 0}, dz = s.dz[0];
+  auto scan = [&](Op op, const Value& v) { return call(op, {v}, Attrs().add(axis)); };
+  Value is_zero = equal(x, 0), zeros = scan(Op::cumsum, is_zero);
+  Value is_first = logical_and(is_zero, equal(zeros, 1)), is_before = equal(zeros, 0);
+  Value divisor = where(is_zero, 1, x), at_first = scan(Op::cumprod, where(is_first, 1, x));
+  Value before = sums_from(dz * z, axis) / divisor;
+  s.dx[0] = where(is_before, before, where(is_first, sums_from(dz * at_first, axis), 0));
+}
+
+void split_grad(GradStep& s) {
+  Recycling recycling(s.node->owner->lists);
+  List<Value> parts;
+  List<Ref> refs;
+  for (uint32_t i = 0; i < s.node->n_results; i++) {
+    parts.push_back(s.dz[i] ? s.dz[i] : zeros_like(Ref{s.node, i}));
+    refs.push_back(parts.back());
+  }
+  s.dx[0] = s.node->owner->build(Op::concat, refs, Attrs().add(s.node->integer(attr(Op::split, "axis"))));
+}
+
 // 0, 1, 2, .. in row-major order over a shape.
 Value numbered(Recorder& recorder, const Shape& shape) {
   return reshape(iota(recorder, Shape{shape.count()}, 0, JT_I64), shape);

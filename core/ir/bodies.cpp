@@ -1,4 +1,5 @@
 // bodies: composite rows in other ops. simplify opens them, and the fuser makes them fast.
+#include <algorithm>
 #include <cmath>
 
 #include "core/ir/block.h"
@@ -10,6 +11,15 @@ namespace jt {
 using namespace ops;
 #define JT_BODY(name) Value name##_body(Recorder& r, std::span<const Ref> in, const Attrs& attrs, const Type& result)
 #define JT_UNUSED (void)r, (void)in, (void)attrs, (void)result
+
+void open_body(Recorder& recorder, std::span<const Ref> inputs, const Node& node, std::span<Value> out) {
+  def(node.op).body(recorder, inputs, node, out);
+  for (int i = 0; i < node.n_results; i++) {
+    const Type &made = out[size_t(i)].type(), &wanted = node.results()[i].type;
+    if (made.dtype == wanted.dtype && same_extents(made.shape, wanted.shape)) continue;
+    fail(JT_E_INTERNAL, name(node.op), ": its body gives ", made, ", its row ", wanted);
+  }
+}
 
 // Half floats are summed and exponentiated as f32 and rounded once, at the end: 65,504 is no bound on a mean's count.
 static DType wide(DType t) { return t == JT_F16 || t == JT_BF16 ? JT_F32 : t; }
@@ -26,6 +36,46 @@ JT_BODY(mean) {
   Dim n = 1;
   for (Dim axis : attrs.ints(0)) n *= x.shape()[int(axis)];
   return cast(sum(x, attrs.ints(0), attrs.integer(1)) / count(r, x.dtype(), n), result.dtype);
+}
+
+// ---- along an axis -----------------------------------------------------------------------------------------------------
+
+#define JT_BODIES(name) void name##_body(Recorder& r, std::span<const Ref> in, const Node& node, std::span<Value> out)
+
+// Elements from..to of one axis.
+static Value part_of(Ref x, int axis, int64_t from, int64_t to) {
+  int64_t starts[kMaxRank] = {}, stops[kMaxRank];
+  std::ranges::copy(x.shape().extents(), stops);
+  starts[axis] = from, stops[axis] = to;
+  size_t rank = size_t(x.shape().rank);
+  return slice(x, {starts, rank}, {stops, rank});
+}
+
+JT_BODY(argsort) {
+  JT_UNUSED;
+  Value sorted = r.build(Op::sort, {in[0]}, attrs);
+  return Recorder::result(sorted, 1);
+}
+
+JT_BODIES(topk) {
+  int axis = int(node.integer(attr(Op::topk, "axis")));
+  int64_t k = node.integer(attr(Op::topk, "k"));
+  Value sorted = r.build(Op::sort, {in[0]}, Attrs().add(axis).add(node.integer(attr(Op::topk, "largest"))));
+  for (uint32_t i : {0u, 1u}) {
+    Ref all = Recorder::result(sorted, i);
+    out[i] = all.shape().rank ? part_of(all, axis, 0, k) : Value(all);
+  }
+}
+
+JT_BODIES(split) {
+  (void)r;
+  int axis = int(node.integer(attr(Op::split, "axis")));
+  int64_t from = 0;
+  for (size_t i = 0; i < out.size(); i++) {
+    int64_t to = from + node.results()[i].type.shape[axis];
+    out[i] = part_of(in[0], axis, from, to);
+    from = to;
+  }
 }
 
 // ---- volumes -----------------------------------------------------------------------------------------------------------

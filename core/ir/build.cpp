@@ -8,10 +8,11 @@
 
 namespace jt {
 
-IndexUse infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results) {
+IndexUse infer(Op op, std::span<const Ref> inputs, Attrs& attrs, std::span<Type> results) {
+  if (results.empty()) fail(JT_E_INVALID, name(op), ": ", signature(op).attrs[size_t(signature(op).results_by)].name, " is empty");
   TypeRule rule{def(op), inputs, attrs, results};
   def(op).type(rule);
-  for (int i = 0; i < result_count(op); i++) check_count(name(op), results[i].shape);
+  for (const Type& result : results) check_count(name(op), result.shape);
   return rule.index;
 }
 
@@ -91,11 +92,15 @@ static Value build_element(Recorder& r, Op op, std::span<const Ref> inputs, Attr
   return r.record(op, {refs, inputs.size()}, attrs);
 }
 
+// What a row computes in that sums up.
+static DType summed_dtype(const OpDef& row, DType t) {
+  if (row.result != ResultRule::WIDE || is_float(t)) return t;
+  return is_unsigned_int(t) ? JT_U64 : JT_I64;
+}
+
 static Value build_reduce(Recorder& r, Op op, Ref x, Attrs& attrs) {
   const OpDef& row = def(op);
-  DType t = operand_dtype(row, x.dtype());
-  if (row.result == ResultRule::WIDE && !is_float(t)) t = is_unsigned_int(t) ? JT_U64 : JT_I64;
-  Value operand = converted(r, x, t);
+  Value operand = converted(r, x, summed_dtype(row, operand_dtype(row, x.dtype())));
   Ref ref = operand;
   return r.record(op, {&ref, 1}, attrs);
 }
@@ -172,9 +177,14 @@ static Value build_concat(Recorder& r, std::span<const Ref> inputs, Attrs& attrs
 }
 
 static Value build_library(Recorder& r, Op op, std::span<const Ref> inputs, Attrs& attrs) {
-  DType stored = inputs[0].dtype(), computed = library_dtype(stored);
-  if (stored == computed || !is_float(stored)) return r.record(op, inputs, attrs);
+  DType stored = summed_dtype(def(op), inputs[0].dtype()), computed = library_dtype(stored);
   Value made[3];
+  if (stored != inputs[0].dtype()) {
+    made[0] = converted(r, inputs[0], stored);
+    Ref wide = made[0];
+    return r.record(op, {&wide, 1}, attrs);
+  }
+  if (stored == computed || !is_float(stored)) return r.record(op, inputs, attrs);
   Ref refs[3];
   for (size_t i = 0; i < inputs.size(); i++) {
     made[i] = is_float(inputs[i].dtype()) ? converted(r, inputs[i], computed) : Value(inputs[i]);
@@ -226,7 +236,7 @@ static void add_given(Attrs& out, Op op, const AttrDef& a, const jt_attr& given)
       return;
     default:
       if (given.kind != JT_ATTR_I64) wrong();
-      out.add(given.i64);
+      out.add(a.type == AttrType::boolean ? given.i64 != 0 : given.i64);
   }
 }
 

@@ -436,15 +436,16 @@ class Evaluator {
       case Kind::index: return evaluate_index(node, in, z);
       case Kind::library: return evaluate_library(node, in, results);
       case Kind::source: return evaluate_source(node, z);
-      case Kind::composite: return open(node, in, z);
+      case Kind::composite: return open(node, in, results);
       case Kind::custom: fail(JT_E_UNSUPPORTED, "evaluate: a custom op has no slow twin");
       case Kind::leaf: fail(JT_E_INVALID, "evaluate: a data node has no value");
     }
   }
 
   // A composite row is what its body computes.
-  static void open(const Node* node, Inputs in, HostValue& z) {
-    if (z.bytes.empty()) return;  // what its body would compute on the way may be large
+  static void open(const Node* node, Inputs in, std::vector<HostValue>& results) {
+    auto is_empty = [](const HostValue& result) { return result.bytes.empty(); };
+    if (std::ranges::all_of(results, is_empty)) return;  // what its body would compute on the way may be large
     Block scope;
     Evaluator inner;
     std::vector<Ref> refs;
@@ -453,11 +454,9 @@ class Evaluator {
       refs.push_back(scope.params.back());
       inner.give(refs.back().node, *x);
     }
-    Value made = def(node->op).body(*scope.recorder, refs, node->attrs(), z.type);
-    if (made.dtype() != z.type.dtype || !same_extents(made.shape(), z.type.shape))
-      fail(JT_E_INTERNAL, name(node->op), ": its body gives ", made.type(), ", its row ", z.type);
-    inner.run_up_to(made);
-    z.bytes = inner.at(made).bytes;
+    std::vector<Value> made(results.size());
+    open_body(*scope.recorder, refs, *node, made);
+    for (size_t i = 0; i < made.size(); i++) inner.run_up_to(made[i]), results[i].bytes = inner.at(made[i]).bytes;
   }
 
   std::unordered_map<const Node*, std::vector<HostValue>> values_;

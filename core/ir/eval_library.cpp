@@ -170,6 +170,11 @@ void evaluate_library(const Node* node, std::span<const HostValue* const> in, st
     case Op::max_pool2d_grad: return max_pool2d_grad(node, *in[0], *in[1], results[0]);
     case Op::avg_pool2d:
     case Op::avg_pool2d_grad: return avg_pool2d(node, *in[0], results[0]);
+    case Op::sort:
+    case Op::cumsum:
+    case Op::cumprod:
+    case Op::cummax:
+    case Op::cummin: return evaluate_along(node, *in[0], results);
     default: fail(JT_E_UNSUPPORTED, name(node->op), ": has no reference evaluation");
   }
 }

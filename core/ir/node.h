@@ -115,7 +115,7 @@ struct Node {
   Op op;
   uint16_t flags;
   uint16_t n_inputs;   // operands it still has: none once it ran and no gradient needs them
-  uint8_t n_results, n_attrs;
+  uint16_t n_results;
   uint32_t refs;
   uint32_t mark;       // of the last walk that saw it
   int32_t origin;      // in a block: where its numbers come from (block.h)
@@ -166,6 +166,7 @@ struct Node {
   }
   uint16_t n_words;  // of attributes
   uint16_t n_slots;  // operands it was recorded with
+  uint8_t n_attrs;
 };
 
 // Other contexts ask whether a value has run while its own may be running it: the buffer is shown when its bytes are there.
@@ -179,6 +180,11 @@ inline Buffer* buffer_elsewhere(Ref ref) {
 inline const Type& Ref::type() const { return node->results()[result].type; }
 inline Kind kind(const Node* n) { return def(n->op).kind; }
 inline int attr_at(const Node* n, std::string_view name) { return attr_at(n->op, name); }
+// How many results a row gives with these attributes, of which it has as many as its signature.
+inline size_t result_count(Op op, const Attrs& attrs) {
+  const Signature& s = signature(op);
+  return s.results_by < 0 ? s.results.size() : attrs.ints(s.results_by).size();
+}
 
 inline void retain(Node* node) { node->refs++; }
 void free_unused(Node* node);  // and what only it held, without recursion

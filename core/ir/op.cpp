@@ -11,6 +11,10 @@ namespace jt {
 #define JT_RULE(function) nullptr
 #else
 #define JT_RULE(function) function
+template <Value (*body)(Recorder&, std::span<const Ref>, const Attrs&, const Type&)>
+static void one_result(Recorder& recorder, std::span<const Ref> inputs, const Node& node, std::span<Value> out) {
+  out[0] = body(recorder, inputs, node.attrs(), node.results()[0].type);
+}
 #endif
 
 #define JT_UNARY(name, types, result, f, i, dx, flags, lo, hi, since, doc) \
@@ -22,32 +26,48 @@ namespace jt {
 #define JT_REDUCE(name, types, result, reduction, dx, lo, hi, since, doc) \
   {#name, Kind::reduce, Operands::types, ResultRule::result, Reduction::reduction, false, JT_RULE(reduce_type), nullptr, lo, hi, "", "", since, doc},
 #define JT_OP(name, kind, signature, type, gradient, since, doc) \
-  {#name, Kind::JT_KIND_##kind, Operands::ANY, ResultRule::SAME, {}, false, JT_RULE(type), JT_BODY_##kind(name), -4, 4, "", "", since, doc, JT_TRANSPOSED_##kind},
+  {#name, Kind::JT_KIND_##kind, Operands::ANY, JT_RESULT_##kind, {}, false, JT_RULE(type), JT_BODY_##kind(name), -4, 4, "", "", since, doc, JT_TRANSPOSED_##kind},
 #define JT_COMM true
 #define JT_PLAIN false
 #define JT_KIND_CAST cast
 #define JT_KIND_MOVEMENT movement
 #define JT_KIND_INDEX index
 #define JT_KIND_LIBRARY library
+#define JT_KIND_SUMMING library
 #define JT_KIND_PRODUCT library
 #define JT_KIND_SOURCE source
 #define JT_KIND_COMPOSITE composite
+#define JT_KIND_SEVERAL composite
 
 #define JT_TRANSPOSED_CAST false
 #define JT_TRANSPOSED_MOVEMENT false
 #define JT_TRANSPOSED_INDEX false
 #define JT_TRANSPOSED_LIBRARY false
+#define JT_TRANSPOSED_SUMMING false
 #define JT_TRANSPOSED_PRODUCT true
 #define JT_TRANSPOSED_SOURCE false
 #define JT_TRANSPOSED_COMPOSITE false
+#define JT_TRANSPOSED_SEVERAL false
+
+#define JT_RESULT_CAST ResultRule::SAME
+#define JT_RESULT_MOVEMENT ResultRule::SAME
+#define JT_RESULT_INDEX ResultRule::SAME
+#define JT_RESULT_LIBRARY ResultRule::SAME
+#define JT_RESULT_SUMMING ResultRule::WIDE
+#define JT_RESULT_PRODUCT ResultRule::SAME
+#define JT_RESULT_SOURCE ResultRule::SAME
+#define JT_RESULT_COMPOSITE ResultRule::SAME
+#define JT_RESULT_SEVERAL ResultRule::SAME
 
 #define JT_BODY_CAST(name) nullptr
 #define JT_BODY_MOVEMENT(name) nullptr
 #define JT_BODY_INDEX(name) nullptr
 #define JT_BODY_LIBRARY(name) nullptr
+#define JT_BODY_SUMMING(name) nullptr
 #define JT_BODY_PRODUCT(name) nullptr
 #define JT_BODY_SOURCE(name) nullptr
-#define JT_BODY_COMPOSITE(name) JT_RULE(name##_body)
+#define JT_BODY_COMPOSITE(name) JT_RULE(one_result<name##_body>)
+#define JT_BODY_SEVERAL(name) JT_RULE(name##_body)
 
 constexpr OpDef kOpTable[] = {
     {"data", Kind::leaf, Operands::ANY, ResultRule::SAME, {}, false, nullptr, nullptr, 0, 0, "", "", "0.1", "A value that exists."},

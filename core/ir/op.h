@@ -69,6 +69,7 @@ struct Signature {
   FewOf<bool, 8> optional;              // by operand
   FewOf<AttrDef, 8> attrs;
   FewOf<std::string_view, 8> results;
+  int results_by = -1;                  // the attribute that the (only) result repeats once for each value of; -1: it does not
   bool variadic = false;                // the last operand repeats
   bool is_fixed = true;                 // neither that nor optional operands
 
@@ -99,14 +100,15 @@ struct TypeRule {
   const struct OpDef& op;
   std::span<const Ref> inputs;
   Attrs& attrs;  // may be normalised: negative axes, -1 in shapes
-  Type* results;
+  std::span<Type> results;
   IndexUse index = {};
   int at(std::string_view attr) const;  // the place of an attribute that the row has
 };
 
 class Recorder;
 class Value;
-using Body = Value (*)(Recorder&, std::span<const Ref> inputs, const Attrs& attrs, const Type& result);
+// Records on `inputs` what the composite row `node` computes: a value for each of its results.
+using Body = void (*)(Recorder&, std::span<const Ref> inputs, const Node& node, std::span<Value> out);
 
 struct OpDef {
   const char* name;
@@ -134,7 +136,6 @@ Op op_named(std::string_view name);
 
 extern const Signature kSignatures[];  // by Op
 inline const Signature& signature(Op op) { return kSignatures[int(op)]; }
-inline int result_count(Op op) { return int(signature(op).results.size()); }
 // Rows of numbers that say what they give of truth values: see build.
 inline bool takes_bools(Op op) { return op == Op::add || op == Op::mul || op == Op::square; }
 
@@ -203,8 +204,13 @@ constexpr Signature::Signature(std::string_view text) {
     std::string_view fallback = equals == word.npos ? std::string_view() : word.substr(equals + 1);
     attrs.push_back({word.substr(0, colon), detail::attr_type_named(word.substr(colon + 1, equals - colon - 1)), fallback});
   }
-  while (!(word = detail::next_word(out)).empty()) results.push_back(word);
+  while (!(word = detail::next_word(out)).empty()) {
+    size_t dots = word.find("...");
+    if (dots != word.npos && (results_by = attr_at(word.substr(dots + 3))) < 0) throw "no such attribute to count results by";
+    results.push_back(word.substr(0, dots));
+  }
   if (results.empty()) results.push_back("out");
+  if (results_by >= 0 && (results.size() > 1 || attrs[size_t(results_by)].type != AttrType::ints)) throw "results repeat alone, by a list";
 }
 
 }  // namespace jt

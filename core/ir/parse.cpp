@@ -283,22 +283,21 @@ class Parser {
     struct Name {
       std::string_view text;
       size_t place;
-    } names[2];
-    size_t count = 0;
+    };
+    std::vector<Name> names;
     do {
-      if (count == 2) wrong("no op has more than 2 results");
       size_t place = (peek(), at_);
-      names[count++] = {value_name(), place};
+      names.push_back({value_name(), place});
     } while (take(','));
     expect('=');
     size_t place = (peek(), at_);
     Op which = op();
     Value node = which == Op::constant ? constant_node() : op_node(which, place);
-    if (count != node.ref().node->n_results)
-      wrong_at(place, JT_E_INVALID, text(name(which), " has ", int(node.ref().node->n_results), " results, not ", count));
+    if (names.size() != node.ref().node->n_results)
+      wrong_at(place, JT_E_INVALID, text(name(which), " has ", int(node.ref().node->n_results), " results, not ", names.size()));
     result_types(node);
     placed(place, [&] { check_origin(block_, node.ref().node); });
-    for (size_t i = 0; i < count; i++) define(names[i].text, names[i].place, {node.ref().node, uint32_t(i)});
+    for (size_t i = 0; i < names.size(); i++) define(names[i].text, names[i].place, {node.ref().node, uint32_t(i)});
     block_.nodes.push_back(std::move(node));
   }
 

@@ -36,7 +36,7 @@ Node* Recorder::allocate(Op op, int inputs, int results, const Attrs& attrs) {
   Node* node = new (place) Node{};
   node->op = op;
   node->n_inputs = node->n_slots = uint16_t(inputs);
-  node->n_results = uint8_t(results);
+  node->n_results = uint16_t(results);
   node->n_attrs = uint8_t(attrs.count());
   node->n_words = uint16_t(attrs.words());
   node->bytes = uint32_t(grains * kGrain);
@@ -142,11 +142,18 @@ static bool takes_gradient(std::span<const Ref> inputs) {
 }
 
 Value Recorder::record(Op op, std::span<const Ref> inputs, Attrs& attrs) {
-  Type types[2];
-  IndexUse index = infer(op, inputs, attrs, types);
+  size_t n = result_count(op, attrs);
+  Type few[2];
+  if (n <= std::size(few)) [[likely]] return record_inferred(op, inputs, attrs, {few, n});
+  Recycling recycling(lists);
+  List<Type> many(n);
+  return record_inferred(op, inputs, attrs, many);
+}
+
+Value Recorder::record_inferred(Op op, std::span<const Ref> inputs, Attrs& attrs, std::span<Type> results) {
+  IndexUse index = infer(op, inputs, attrs, results);
   if (inputs.size() > UINT16_MAX) fail(JT_E_INVALID, name(op), ": ", inputs.size(), " operands are too many");
-  std::span<const Type> results(types, size_t(result_count(op)));
-  auto picks_nothing = [&] { return types[0].count() == 0; };  // however long the index is
+  auto picks_nothing = [&] { return results[0].count() == 0; };  // however long the index is
   if (index.operand < 0 || !checks_indices || picks_nothing()) [[likely]] return record_typed(op, inputs, attrs, results);
   Ref refs[3];
   JT_CHECK(inputs.size() <= std::size(refs));
@@ -201,7 +208,8 @@ Value Recorder::custom(CustomOp* op, std::span<const Ref> inputs, std::span<cons
   auto drop = [](CustomOp* o) { o->release(); };
   std::unique_ptr<CustomOp, decltype(drop)> held(op, drop);
   if (inputs.size() > UINT16_MAX) fail(JT_E_INVALID, op->name(), ": ", inputs.size(), " operands are too many");
-  if (results.empty() || results.size() > UINT8_MAX) fail(JT_E_INVALID, op->name(), ": ", results.size(), " results, not 1 to 255");
+  if (results.empty() || results.size() > UINT16_MAX)
+    fail(JT_E_INVALID, op->name(), ": ", results.size(), " results, not 1 to ", UINT16_MAX);
   Node* node = allocate(Op::custom, int(inputs.size()), int(results.size()), {});
   for (size_t i = 0; i < inputs.size(); i++) {
     node->inputs()[i] = inputs[i];

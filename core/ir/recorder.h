@@ -100,6 +100,7 @@ class Recorder {
 
  private:
   friend void free_unused(Node*);
+  Value record_inferred(Op op, std::span<const Ref> inputs, Attrs& attrs, std::span<Type> results);
   Value checked(Op op, Ref index, const IndexUse& use);
   Node* allocate(Op op, int inputs, int results, const Attrs& attrs);
   void free_node(Node* node);
@@ -137,6 +138,7 @@ class AtDevice {
 Attrs make_attrs(Op op, std::span<const jt_attr> given);
 
 // The types of an op's results on operands of these types, without recording; and what its operands index.
-IndexUse infer(Op op, std::span<const Ref> inputs, Attrs& attrs, Type* results);
+// `results` has room for result_count(op, attrs).
+IndexUse infer(Op op, std::span<const Ref> inputs, Attrs& attrs, std::span<Type> results);
 
 }  // namespace jt

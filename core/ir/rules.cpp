@@ -405,7 +405,7 @@ void take_type(TypeRule& r) {
 
 void scatter_add_type(TypeRule& r) {
   Type taken;
-  TypeRule take{r.op, r.inputs.first(2), r.attrs, &taken};
+  TypeRule take{r.op, r.inputs.first(2), r.attrs, {&taken, 1}};
   take_type(take);
   r.index = take.index;
   check_same_dtype(r, 0, 2);

@@ -10,17 +10,22 @@ void reduce_type(TypeRule&);
 #define JT_OP(name, kind, signature, type, gradient, since, doc) void type(TypeRule&);
 #include "core/ir/ops.def"
 
-// Bodies of composite rows (bodies.cpp).
+// Bodies of composite rows (bodies.cpp): of one result, or of several.
 #define JT_DECLARE_CAST(name)
 #define JT_DECLARE_MOVEMENT(name)
 #define JT_DECLARE_INDEX(name)
 #define JT_DECLARE_LIBRARY(name)
+#define JT_DECLARE_SUMMING(name)
 #define JT_DECLARE_PRODUCT(name)
 #define JT_DECLARE_SOURCE(name)
 #define JT_DECLARE_COMPOSITE(name) \
   Value name##_body(Recorder&, std::span<const Ref> inputs, const Attrs& attrs, const Type& result);
+#define JT_DECLARE_SEVERAL(name) void name##_body(Recorder&, std::span<const Ref> inputs, const Node& node, std::span<Value> out);
 #define JT_OP(name, kind, signature, type, gradient, since, doc) JT_DECLARE_##kind(name)
 #include "core/ir/ops.def"
+
+// What the composite row `node` computes, in other ops on `inputs`, which are of its operands' types.
+void open_body(Recorder& recorder, std::span<const Ref> inputs, const Node& node, std::span<Value> out);
 
 // No tensor has more elements than this, counted over its axes that are not empty: no index or byte count overflows.
 constexpr int64_t kMaxCount = int64_t(1) << 58;

@@ -161,10 +161,10 @@ class Verifier {
   void check_typed(const Node* node) {
     const Signature& row = signature(node->op);
     check_operand_count(node->op, node->n_inputs);
-    if (node->n_results != result_count(node->op)) fail(JT_E_INVALID, int(node->n_results), " results");
     check_attr_layout(node, row);
     Attrs given = node->attrs(), normal = given;
-    Type types[2];
+    if (node->n_results != result_count(node->op, given)) fail(JT_E_INVALID, int(node->n_results), " results");
+    std::vector<Type> types(node->n_results);
     infer(node->op, const_cast<Node*>(node)->ins(), normal, types);
     for (int i = 0; i < given.count(); i++) {
       auto a = std::as_const(given).ints(i), b = std::as_const(normal).ints(i);
@@ -172,9 +172,9 @@ class Verifier {
         fail(JT_E_INVALID, "attribute ", row.attrs[size_t(i)].name, " is not in normal form");
     }
     for (int i = 0; i < node->n_results; i++) {
-      if (node->results()[i].type == types[i]) continue;
+      if (node->results()[i].type == types[size_t(i)]) continue;
       std::string is, should;
-      append_exact(is, node->results()[i].type), append_exact(should, types[i]);
+      append_exact(is, node->results()[i].type), append_exact(should, types[size_t(i)]);
       fail(JT_E_INVALID, "result ", i, " is ", is, ", its row gives ", should);
     }
   }

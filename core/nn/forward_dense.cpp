@@ -2,6 +2,7 @@
 #include "core/nn/forward.h"
 
 #include "core/grad/grad.h"
+#include "core/ir/rules.h"
 
 namespace jt {
 
@@ -83,8 +84,8 @@ static void drop(LayerCall& c, int axes) {
   type = factor.type();
   Attrs attrs = Attrs().add_real(p).add(place.seed).add(place.stream).add(place.counter);
   Ref in = factor;
-  infer(Op::dropout, {&in, 1}, attrs, &type);
-  Value kept = def(Op::dropout).body(c.recorder(), {&in, 1}, attrs, type);
+  infer(Op::dropout, {&in, 1}, attrs, {&type, 1});
+  Value kept = dropout_body(c.recorder(), {&in, 1}, attrs, type);
   give(c, is_whole ? kept : x * kept);
 }
 void Dropout_forward(LayerCall& c) { drop(c, c.x().shape().rank); }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/ir/build.h"
+#include "core/ir/rules.h"
 
 namespace jt {
 
@@ -22,8 +23,8 @@ static Value random(Recorder& recorder, Op op, const Type& type, RandomPlace pla
   Attrs attrs;
   attrs.add_ints(type.shape.extents()).add(place.seed).add(place.stream).add(place.counter).add(type.dtype);
   Type result = type;
-  infer(op, {}, attrs, &result);
-  return def(op).body(recorder, {}, attrs, result);
+  infer(op, {}, attrs, {&result, 1});
+  return (op == Op::uniform ? uniform_body : normal_body)(recorder, {}, attrs, result);
 }
 
 static double he_deviation(const Shape& shape, double gain) {

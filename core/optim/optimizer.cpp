@@ -188,15 +188,6 @@ std::vector<std::string_view> words(std::string_view text) {
   return out;
 }
 
-// Whether one of the states, "a b:field c", is there only where the field is not 0.
-bool is_condition(std::string_view states, std::string_view field) {
-  for (size_t colon = states.find(':'); colon != states.npos; colon = states.find(':', colon + 1)) {
-    std::string_view rest = states.substr(colon + 1);
-    if (rest.substr(0, rest.find(' ')) == field) return true;
-  }
-  return false;
-}
-
 OptimizerField parse_field(std::string_view word) {
   size_t equals = word.find('=');
   OptimizerField field{std::string(word.substr(0, equals)), 0, false};

@@ -40,6 +40,7 @@ struct Rewriting {
 struct Rewrite {
   std::string_view rule;
   Value to;
+  std::vector<Value> others = {};  // what the other results became; empty: results of the node behind `to`, as before
   explicit operator bool() const { return bool(to); }
 };
 

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "core/base/hash.h"
+#include "core/ir/rules.h"
 #include "core/rewrite/rule.h"
 
 namespace jt {
@@ -75,21 +76,25 @@ struct Pass {
   Recorder& recorder;
   ScalarTable scalars;
   uint32_t mark;            // of nodes whose end is known
-  std::vector<Ref> ends;    // by results()[0].number of a marked node: what it became
+  std::vector<Ref> ends;    // from results()[0].number of a marked node on: what its results became
   std::vector<Value> nodes; // the new list
   std::vector<Value> opened;
   std::unordered_set<Node*, HashNode, SameNode> known;
 
   bool has_end(const Node* n) const { return n->mark == mark; }
-  void set_end(Node* n, Ref end) {
+  void begin_ends(Node* n) {
     n->mark = mark;
     n->results()[0].number = int32_t(ends.size());
-    ends.push_back(end);
   }
-  Ref end_of(Ref x) const {
-    Ref end = ends[size_t(x.node->results()[0].number)];
-    return x.node->n_results > 1 ? Ref{end.node, x.result} : end;
+  void set_end(Node* n, Node* same) {  // its results became those of another
+    begin_ends(n);
+    for (uint32_t i = 0; i < n->n_results; i++) ends.push_back({same, i});
   }
+  void set_ends(Node* n, std::span<const Value> results) {
+    begin_ends(n);
+    for (const Value& result : results) ends.push_back(end_of(result));
+  }
+  Ref end_of(Ref x) const { return ends[size_t(x.node->results()[0].number) + x.result]; }
 
   bool precedes(Ref a, Ref b) const;
   Value on_final_inputs(Node* node);
@@ -131,9 +136,17 @@ Rewrite Pass::open(Node* node) {
   if (!fresh) return {"equal", Ref{*place}};
   opened.push_back(Ref{node});
   recorder.line = node->line;
-  Value to = def(node->op).body(recorder, node->ins(), node->attrs(), node->results()[0].type);
-  JT_CHECK(to.dtype() == node->results()[0].type.dtype && same_extents(to.shape(), node->results()[0].type.shape));
-  return {"open", to};
+  std::vector<Value> made(node->n_results);
+  open_body(recorder, node->ins(), *node, made);
+  return {"open", made[0], {made.begin() + 1, made.end()}};
+}
+
+// What the results of `node` became, one by one.
+static std::vector<Value> results_of(const Rewrite& r, const Node* node) {
+  std::vector<Value> out{r.to};
+  out.insert(out.end(), r.others.begin(), r.others.end());
+  for (uint32_t i = uint32_t(out.size()); i < node->n_results; i++) out.push_back(Ref{r.to.ref().node, i});
+  return out;
 }
 
 // The value of a constant of class 0, 1 or -1 is part of the structure.
@@ -155,19 +168,23 @@ Rewrite Pass::rewrite(Ref node) {
 }
 
 void Pass::take(const Value& root) {
-  struct Item { Value node, looked_at, became; };
+  struct Item {
+    Value node, looked_at;
+    std::vector<Value> became;  // result by result; empty: not known yet
+  };
   std::vector<Item> work(1);
   work[0].node = root;
   while (!work.empty()) {
     Node* node = work.back().node.ref().node;
     Node* waits_for = nullptr;
     if (has_end(node)) { work.pop_back(); continue; }
-    if (work.back().became) {
-      Value became = work.back().became;
-      if (!has_end(became.ref().node)) { work.push_back({became, {}, {}}); continue; }
+    if (!work.back().became.empty()) {
+      for (const Value& became : work.back().became)
+        if (!has_end(became.ref().node)) waits_for = became.ref().node;
+      if (waits_for) { work.push_back({Ref{waits_for}, {}, {}}); continue; }
       Node* looked_at = work.back().looked_at.ref().node;
-      set_end(node, end_of(became));
-      if (looked_at != node) set_end(looked_at, end_of(became));
+      set_ends(node, work.back().became);
+      if (looked_at != node) set_ends(looked_at, work.back().became);
       work.pop_back();
       continue;
     }
@@ -179,17 +196,17 @@ void Pass::take(const Value& root) {
     Rewrite r = rewrite(looked_at);
     if (r) {
       if (options.trace) options.trace(r.rule, looked_at, r.to);
-      work.back().looked_at = looked_at, work.back().became = r.to;
+      work.back().looked_at = looked_at, work.back().became = results_of(r, candidate);
       continue;
     }
     auto [place, fresh] = known.insert(candidate);
     if (fresh) {
       nodes.push_back(looked_at);
-      set_end(candidate, Ref{candidate});
+      set_end(candidate, candidate);
     } else if (options.trace && *place != node) {
       options.trace("equal", looked_at, Ref{*place});
     }
-    if (!has_end(node)) set_end(node, Ref{*place});
+    if (!has_end(node)) set_end(node, *place);
     work.pop_back();
   }
 }
@@ -202,7 +219,7 @@ Block simplify(Block block, const SimplifyOptions& options) {
   pass.ends.reserve(todo.size() + block.params.size());
   pass.nodes.reserve(todo.size());
   pass.known.reserve(todo.size());
-  for (const Value& param : block.params) pass.set_end(param.ref().node, Ref{param.ref().node});
+  for (const Value& param : block.params) pass.set_end(param.ref().node, param.ref().node);
   for (const Value& node : todo) pass.take(node);
   for (Value& result : block.results) result = pass.end_of(result);
   block.nodes = live(recorder, pass.nodes, block.results);

@@ -1,5 +1,7 @@
 #include "core/runtime/library_params.h"
 
+#include "core/ir/along.h"
+
 namespace jt {
 
 static std::vector<Dim> matmul_params(const Node* node, uint32_t transposed) {
@@ -42,6 +44,13 @@ static std::vector<Dim> pool_params(const Node* node, const Shape& x) {
   return p;
 }
 
+static std::vector<Dim> along_params(const Node* node) {
+  Along s(node->inputs()[0].shape(), int(ints(node, "axis")[0]));
+  std::vector<Dim> p{int64_t(node->results()[0].type.dtype), s.outer, s.n, s.inner};
+  if (node->op == Op::sort) p.push_back(ints(node, "descending")[0]);
+  return p;
+}
+
 std::vector<Dim> library_params(const Node* node, uint32_t transposed) {
   const Shape &a = node->inputs()[0].shape(), &result = node->results()[0].type.shape;
   switch (node->op) {
@@ -53,6 +62,11 @@ std::vector<Dim> library_params(const Node* node, uint32_t transposed) {
     case Op::avg_pool2d: return pool_params(node, a);
     case Op::max_pool2d_grad:
     case Op::avg_pool2d_grad: return pool_params(node, result);
+    case Op::sort:
+    case Op::cummax:
+    case Op::cummin:
+    case Op::cumsum:
+    case Op::cumprod: return along_params(node);
     default: fail(JT_E_UNSUPPORTED, name(node->op), ": no library kernel");
   }
 }

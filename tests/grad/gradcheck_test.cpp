@@ -230,6 +230,25 @@ static void library_rows(Cases& cases) {
   volumes(cases);
 }
 
+static void rows_along_an_axis(Cases& cases) {
+  for (Op row : {Op::cumsum, Op::cumprod, Op::cummax, Op::cummin})
+    for (int64_t axis : {0, 1})
+      cases.push_back({row, text("axis ", axis), [=](Graph& g) { return g.recorder.build(row, {g.real({3, 4})}, Attrs().add(axis)); }});
+  for (int64_t axis : {0, 1})
+    for (bool turned : {false, true}) {
+      cases.push_back({Op::sort, text("axis ", axis), [=](Graph& g) {
+                         return g.recorder.build(Op::sort, {g.real({3, 4})}, Attrs().add(axis).add(turned));
+                       }});
+      cases.push_back({Op::topk, text("axis ", axis), [=](Graph& g) {
+                         return g.recorder.build(Op::topk, {g.real({3, 4})}, Attrs().add(2).add(axis).add(turned));
+                       }});
+    }
+  cases.push_back({Op::split, "", [](Graph& g) {
+                     Value parts = g.recorder.build(Op::split, {g.real({2, 5})}, Attrs().add_ints(ints({2, 1, 2})).add(1));
+                     return Value(Ref{parts.ref().node, 0}) * Ref{parts.ref().node, 2};  // nothing comes from the second
+                   }});
+}
+
 static void activations(Cases& cases) {
   for (Op row : {Op::gelu, Op::silu, Op::softplus, Op::gelu_tanh, Op::leaky_relu, Op::elu, Op::celu, Op::selu, Op::hardtanh,
                  Op::hardsigmoid, Op::hardswish, Op::mish, Op::log_sigmoid})
@@ -335,7 +354,7 @@ static void losses(Cases& cases) {
 
 TEST(gradcheck, every_row_with_a_gradient_agrees_with_finite_differences) {
   Cases cases;
-  for (auto add : {element_rows, reduce_rows, movement_rows, index_rows, library_rows, activations, statistics, losses}) add(cases);
+  for (auto add : {element_rows, reduce_rows, movement_rows, index_rows, library_rows, rows_along_an_axis, activations, statistics, losses}) add(cases);
   std::set<Op> seen;
   for (const Case& c : cases) {
     Graph g;

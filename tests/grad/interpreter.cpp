@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 
 #include "core/ir/build.h"
 #include "core/ir/index_expr.h"
@@ -305,6 +306,43 @@ struct Machine {
     });
   }
 
+  // Rows along an axis: visit(the offsets of one line) for each.
+  void each_line(const Shape& x, int axis, const std::function<void(std::vector<size_t>)>& visit) {
+    each(x, [&](int64_t, const Index& at) {
+      if (at[size_t(axis)]) return;
+      std::vector<size_t> line;
+      Index place = at;
+      for (int64_t& k = place[size_t(axis)]; k < x[axis]; k++) line.push_back(size_t(offset(x, place)));
+      visit(line);
+    });
+  }
+  std::vector<Array> along_row(Node* n) {
+    const Array& x = in(n, 0);
+    Array z(x.size()), index(x.size());
+    each_line(shape(n, 0), int(n->integer(0)), [&](std::vector<size_t> line) {
+      if (n->op == Op::sort) {
+        std::vector<size_t> from(line.size());
+        std::iota(from.begin(), from.end(), 0);
+        std::stable_sort(from.begin(), from.end(), [&](size_t a, size_t b) {
+          return n->integer(1) ? x[line[a]] > x[line[b]] : x[line[a]] < x[line[b]];
+        });
+        for (size_t k = 0; k < line.size(); k++) z[line[k]] = x[line[from[k]]], index[line[k]] = double(from[k]);
+        return;
+      }
+      double total = n->op == Op::cumprod, best = 0;
+      for (size_t k = 0; k < line.size(); k++) {
+        double v = x[line[k]];
+        bool is_better = !k || (n->op == Op::cummax ? v >= z[line[size_t(best)]] : v <= z[line[size_t(best)]]);
+        if (is_better) best = double(k);
+        total = n->op == Op::cumprod ? total * v : total + v;
+        bool chooses = n->op == Op::cummax || n->op == Op::cummin;
+        index[line[k]] = best, z[line[k]] = chooses ? x[line[size_t(best)]] : total;
+      }
+    });
+    if (n->n_results == 1) return {z};
+    return {z, index};
+  }
+
   std::vector<Array> library_row(Node* n) {
     const Shape &z = n->results()[0].type.shape, &x = shape(n, 0);
     Array out(size_t(z.count()), 0);
@@ -350,7 +388,7 @@ struct Machine {
       case Op::avg_pool2d_grad:
         pool(z, x, n, 1, [&](size_t i, size_t o, int64_t) { out[i] += in(n, 0)[o] / double(n->ints(1)[0] * n->ints(1)[1]); });
         return {out};
-      default: fail(JT_E_INTERNAL, "interpreter: ", name(n->op));
+      default: return along_row(n);
     }
   }
 
@@ -381,10 +419,15 @@ struct Machine {
         return {out};
       }
       case Kind::composite: {
-        Value body = def(n->op).body(*n->owner, n->ins(), n->attrs(), n->results()[0].type);
-        bodies.push_back(body);  // `done` knows nodes by their address
-        run(body);
-        return {done.at(body.ref().node)[body.ref().result]};
+        std::vector<Value> made(n->n_results);
+        open_body(*n->owner, n->ins(), *n, made);
+        std::vector<Array> out;
+        for (const Value& body : made) {
+          bodies.push_back(body);  // `done` knows nodes by their address
+          run(body);
+          out.push_back(done.at(body.ref().node)[body.ref().result]);
+        }
+        return out;
       }
     }
     return {};

@@ -33,7 +33,10 @@ class SignaturesTest {
     String[] list = params.replaceAll("\\s+", " ").split(", ");
     for (int i = 0; i < list.length; i++) {
       String p = list[i];
-      if (p.startsWith("jt_tensor** ")) continue; // a result
+      if (p.startsWith("jt_tensor** ")) { // a result, or a list of them and its length
+        i += i + 1 < list.length && list[i + 1].startsWith("size_t ") ? 1 : 0;
+        continue;
+      }
       if (p.startsWith("const int64_t*") || p.startsWith("jt_tensor* const*")) {
         out.add(long[].class);
         i++; // its length
@@ -60,7 +63,7 @@ class SignaturesTest {
       Method method = natives.get(m.group(1));
       assertNotNull(method, m.group(1));
       assertEquals(expected(m.group(2)), Arrays.asList(method.getParameterTypes()), m.group(1));
-      assertSame(m.group(2).contains("jt_tensor** out_") ? long[].class : long.class, method.getReturnType(), m.group(1));
+      assertSame(m.group(2).matches("(?s).*jt_tensor\\*\\* (out_|\\w+,\\s+size_t).*") ? long[].class : long.class, method.getReturnType(), m.group(1));
       found++;
     }
     assertEquals(Native.op_count(), found);

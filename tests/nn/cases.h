@@ -126,6 +126,8 @@ inline const std::map<std::string, std::pair<std::string, std::string>> kBases =
     {"uniform", {"", "shape=[2,3] seed=1 stream=2 counter=3 dtype=12"}},
     {"normal", {"", "shape=[2,3] seed=1 stream=2 counter=3 dtype=12"}},
     {"where", {"b:2,3 f:2,3 f:2,3", ""}},
+    {"topk", {"f:2,3", "k=2 axis=1 largest=1"}},
+    {"split", {"f:2,3", "sizes=[1,2] axis=1"}},
 };
 
 inline Case base_of(const std::string& name, const std::string& signature) {

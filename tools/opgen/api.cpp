@@ -1,12 +1,24 @@
 // api: rows of ops and of capi/api.def -> functions, held against the headers.
 #include "tools/opgen/api.h"
 
+#include <algorithm>
 #include <map>
+#include <stdexcept>
 
 namespace opgen {
 
 using jt::AttrType;
 using jt::Kind;
+
+int Function::length_argument() const {
+  int word = 0;
+  for (const Param& p : params) {
+    std::string text = p.c_text();
+    word += 1 + int(std::count(text.begin(), text.end(), ','));
+    if (p.name == results_by) return word;
+  }
+  throw std::runtime_error(name + ": no parameter says how many results there are");
+}
 
 std::string Function::c_text() const {
   std::string list;
@@ -69,9 +81,10 @@ static Function op_function(const Row& row) {
     out.params.push_back(p);
   }
   for (size_t i = 0; i < s.results.size(); i++) {
-    out.results.push_back({out_name(row, i), Role::out_tensor, ""});
+    out.results.push_back({out_name(row, i), row.has_result_list() ? Role::out_tensors : Role::out_tensor, ""});
     out.result_names.push_back(std::string(s.results[i]));
   }
+  if (s.results_by >= 0) out.results_by = std::string(s.attrs[size_t(s.results_by)].name);
   out.is_method = !s.operands.empty() && !s.variadic && s.operands[0] == "x";
   out.doc = {row.def->doc, shapes_text(row), row.dtypes, row.result, row.def->since, row.has_gradient};
   return out;

@@ -31,6 +31,12 @@ struct Function {
   bool any_thread = false;     // else the context's
   Doc doc;
 
+  // Whether its results are a list, as long as the attribute `results_by` has values.
+  bool has_result_list() const { return !results.empty() && results[0].role == Role::out_tensors; }
+  std::string results_by;
+  // Which argument of SWIG's wrapper says how long that is: they are numbered as the words of the prototype.
+  int length_argument() const;
+
   std::string c_name() const { return "jt_" + name; }
   std::string c_text() const;  // the prototype, on one line; a callback as its name alone
 };

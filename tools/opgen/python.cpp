@@ -43,6 +43,7 @@ static std::vector<Argument> arguments(const Function& f) {
 }
 
 static std::string result_type(const Function& f) {
+  if (f.has_result_list()) return "Tuple[Tensor, ...]";
   if (f.results.size() == 1) return "Tensor";
   std::string out = "Tuple[Tensor";
   for (size_t i = 1; i < f.results.size(); i++) out += ", Tensor";
@@ -55,7 +56,7 @@ static std::string docstring(const Function& f) {
   for (const Argument& a : arguments(f))
     head += (head.back() == '(' ? "" : ", ") + a.name + (a.fallback.empty() ? "" : "=" + a.fallback);
   for (const std::string& result : f.result_names) results += (results.empty() ? "" : ", ") + result;
-  std::string out = head + ") -> " + (f.results.size() == 1 ? "Tensor" : "(" + results + ")") + "\n\n" + wrapped(f.doc.text, "", 88) + "\n";
+  std::string out = head + ") -> " + (f.has_result_list() ? "(" + results + ", ...)" : f.results.size() == 1 ? "Tensor" : "(" + results + ")") + "\n\n" + wrapped(f.doc.text, "", 88) + "\n";
   if (!f.doc.shapes.empty()) out += wrapped("Shapes: " + f.doc.shapes + ".", "", 88);
   if (!f.doc.dtypes.empty()) out += wrapped("Dtypes: " + f.doc.dtypes + ".", "", 88);
   out += wrapped("Result: " + f.doc.result + ".", "", 88);
@@ -98,6 +99,13 @@ static std::string declaration(const Function& f) {
   return "jt_status " + f.c_name() + "(" + list + ");\n";
 }
 
+// A list of results is made once it is known how long it is.
+static std::string list_typemaps(const Function& f) {
+  if (!f.has_result_list()) return "";
+  std::string pattern = "(" + f.results[0].c_text() + ")", out = "%apply (jt_tensor** OUTS, size_t OUTS_LEN) { " + pattern + " };\n";
+  return out + "%typemap(check) " + pattern + " %{ if (!jp_make_list(arg" + std::to_string(f.length_argument()) + ", &$1, &$2)) SWIG_fail; %}\n";
+}
+
 File python_ops(const Api& api) {
   std::string out = std::string("// ") + kGenerated + "\n";
   out += "%feature(\"kwargs\");\n\n";
@@ -106,6 +114,7 @@ File python_ops(const Api& api) {
     if (!f.is_op) continue;
     if (f.compares) compare += "\"" + f.name + "\", ";
     if (f.divides) divide += "\"" + f.name + "\", ";
+    out += list_typemaps(f);
     out += "%feature(\"docstring\") " + f.c_name() + " " + quoted(docstring(f)) + "\n" + declaration(f);
     if (f.is_method) methods += "  \"" + f.name + "\",\n";
   }

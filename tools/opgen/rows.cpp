@@ -55,6 +55,11 @@ static constexpr DtypeFact kDtypeFacts[] = {
     {"group_norm_type", "float dtypes, the same for all", "x's dtype"},
     {"batch_norm_type", "float dtypes, the same for all", "x's dtype"},
     {"nll_type", "x and weight of float dtypes, label of an integer dtype", "x's dtype"},
+    {"ordering_type", "every dtype", "x's dtype, index i64"},
+    {"accumulation_type", "every dtype", "x's dtype; signed integers and bool become i64, unsigned ones u64"},
+    {"argsort_type", "every dtype", "i64"},
+    {"topk_type", "every dtype", "x's dtype, index i64"},
+    {"split_type", "every dtype", "x's dtype"},
 };
 
 // Shapes by type rule; rows of the kinds element and reduce need none.
@@ -106,6 +111,11 @@ static constexpr ShapeFact kShapeFacts[] = {
     {"layer_norm_type", "x [..,d..], weight and bias of its last `axes` extents -> x's shape"},
     {"group_norm_type", "x [N,C,..], weight and bias [C] -> x's shape"},
     {"batch_norm_type", "x [N,C,..], mean, var, weight and bias [C] -> x's shape"},
+    {"ordering_type", "x of any shape; both results have it too"},
+    {"accumulation_type", "x of any shape; the result has it too"},
+    {"argsort_type", "x of any shape; the result has it too"},
+    {"topk_type", "x [..,d,..] -> z and index [..,k,..]"},
+    {"split_type", "x [..,d,..] -> [..,sizes[i],..] for each i; the sum of sizes is d"},
     {"nll_type", "x [N,C,..] or [C], label [N,..] or [], weight [C] -> [], or label's shape with reduction none"},
 };
 
@@ -217,6 +227,7 @@ std::vector<Row> rows() {
 }
 
 std::string out_name(const Row& row, size_t result) {
+  if (row.has_result_list()) return std::string(row.signature.results[0]);
   return row.has_one_result() ? "out" : "out_" + std::string(row.signature.results[result]);
 }
 
@@ -256,6 +267,7 @@ std::string prototype(const Row& row, size_t width) {
   std::vector<std::string> words{"jt_context* ctx"};
   for (const Parameter& p : parameters(row)) words.push_back(p.type + " " + p.name);
   for (size_t i = 0; i < row.signature.results.size(); i++) words.push_back("jt_tensor** " + out_name(row, i));
+  if (row.has_result_list()) words.push_back("size_t " + out_name(row, 0) + "_len");
   std::string out = "jt_status " + row.c_name() + "(";
   size_t column = out.size();
   const std::string indent(4, ' ');

@@ -19,14 +19,15 @@ struct Row {
   std::string gradient;        // element rows: the expressions, one per operand; else empty
 
   std::string c_name() const { return std::string("jt_") + def->name; }
-  bool has_one_result() const { return signature.results.size() == 1; }
+  bool has_one_result() const { return signature.results.size() == 1 && !has_result_list(); }
+  bool has_result_list() const { return signature.results_by >= 0; }
 };
 
 // Every row in the order of the table, `data` and `constant` aside. Throws std::runtime_error where a row cannot be
 // offered: a name that C or C++ reserves, or a type rule that says nothing about dtypes.
 std::vector<Row> rows();
 
-// The name of a result's out parameter: "out", or "out_index".
+// The name of a result's out parameter: "out", or "out_index"; of a list that of the result.
 std::string out_name(const Row& row, size_t result);
 // "ints", "int = -1", ... as documentation gives an attribute.
 std::string attr_text(const jt::AttrDef& attr);

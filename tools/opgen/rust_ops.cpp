@@ -1,5 +1,6 @@
 // rust_ops: the model -> bindings/rust/jt/src/ops.rs (a method per op, and its twin that returns errors), kinds.rs (dtypes and
 // kinds of errors), and tests/support/calls.rs (every op by its name, for tests that read data files).
+#include <algorithm>
 #include <stdexcept>
 
 #include "tools/opgen/rust.h"
@@ -63,6 +64,7 @@ static std::string passed(const Param& p, const std::string& value) {
 }
 
 static std::string results_type(const Function& f) {
+  if (f.has_result_list()) return "Vec<Tensor>";
   if (f.results.size() == 1) return "Tensor";
   std::string out = "(Tensor";
   for (size_t i = 1; i < f.results.size(); i++) out += ", Tensor";
@@ -121,7 +123,14 @@ static std::string body(const Method& m) {
     for (const Param* attr : m.attrs) if (attr->name == p.name) call += ", " + passed(p, rust_name(p.name));
     for (const Param* attr : m.options) if (attr->name == p.name) call += ", " + passed(p, "options." + rust_name(p.name));
   }
-  for (size_t i = 0; i < m.f.results.size(); i++) {
+  bool is_vector = m.f.has_result_list();
+  if (is_vector) {
+    bool is_option = std::any_of(m.options.begin(), m.options.end(), [&](const Param* p) { return p->name == m.f.results_by; });
+    out += "        let mut outs = vec![ptr::null_mut(); " + std::string(is_option ? "options." : "") + rust_name(m.f.results_by) + ".len()];\n";
+    call += ", outs.as_mut_ptr(), outs.len()";
+    made = "outs.into_iter().map(|out| unsafe { Tensor::made(" + context + ", out) }).collect()";
+  }
+  for (size_t i = 0; i < m.f.results.size() && !is_vector; i++) {
     std::string name = "out" + std::to_string(i);
     out += "        let mut " + name + " = ptr::null_mut();\n";
     call += ", &mut " + name;
@@ -266,7 +275,7 @@ File rust_calls(const Api& api) {
       add("ops::" + m.title + " { " + fields + " }");
     }
     if (m.is_list) call.replace(call.find("&x"), 2, "x");
-    rows += "        \"" + f.name + "\" => " + (f.results.size() == 1 ? "vec![" + call + ")?]" : "{\n            let made = " + call + ")?;\n            vec![made.0, made.1]\n        }") + ",\n";
+    rows += "        \"" + f.name + "\" => " + (f.has_result_list() ? call + ")?" : f.results.size() == 1 ? "vec![" + call + ")?]" : "{\n            let made = " + call + ")?;\n            vec![made.0, made.1]\n        }") + ",\n";
     if (f.results.size() > 2) throw std::runtime_error(f.name + ": more than two results are not written yet");
     names += "    \"" + f.name + "\",\n";
   }

@@ -3,16 +3,16 @@
 #define JT_JAVA_LISTS_H
 #include "state.h"
 
-/* More numbers than any list of the API can mean: before and after of JT_MAX_RANK axes. */
-enum { JJ_MAX_INTS = JT_MAX_RANK * 2 };
+/* More numbers than any field of a layer can mean: before and after of JT_MAX_RANK axes; and than an op takes. */
+enum { JJ_MAX_INTS = JT_MAX_RANK * 2, JJ_MAX_LIST = 128 };
 
 static int jj_ints(JNIEnv* env, const char* op, jlongArray array, int64_t* list, size_t* length) {
   jsize n;
   if (!array) return jj_refuse(env, JT_E_INVALID, op, "a list of integers is null"), 0;
   n = (*env)->GetArrayLength(env, array);
-  if (n > JJ_MAX_INTS) {
+  if (n > JJ_MAX_LIST) {
     char why[80];
-    snprintf(why, sizeof why, "a list of %d integers; at most %d make sense", (int)n, JJ_MAX_INTS);
+    snprintf(why, sizeof why, "a list of %d integers; at most %d make sense", (int)n, JJ_MAX_LIST);
     return jj_refuse(env, JT_E_INVALID, op, why), 0;
   }
   (*env)->GetLongArrayRegion(env, array, 0, n, (jlong*)list);
@@ -60,6 +60,24 @@ static void jj_give(JNIEnv* env, jlongArray array, jt_tensor* const* list, size_
     jlong word = (jlong)(intptr_t)list[i];
     (*env)->SetLongArrayRegion(env, array, (jsize)i, 1, &word);
   }
+}
+/* Room for as many results as a list has values. */
+static int jj_make_list(JNIEnv* env, const char* op, size_t count, jt_tensor*** list, size_t* length) {
+  if (!(*list = (jt_tensor**)calloc(count + 1, sizeof **list))) return jj_refuse(env, JT_E_NOMEM, op, "no memory"), 0;
+  return *length = count, 1;
+}
+/* Results as Java has them; NULL, and the handles given back, where there is no room. */
+static jlongArray jj_list(JNIEnv* env, jt_tensor** list, size_t count) {
+  jlongArray out = NULL;
+  jlong word;
+  size_t i;
+  if (!(*env)->ExceptionCheck(env)) out = (*env)->NewLongArray(env, (jsize)count);
+  for (i = 0; i < count; i++) {
+    word = (jlong)(intptr_t)list[i];
+    if (out) (*env)->SetLongArrayRegion(env, out, (jsize)i, 1, &word);
+    else if (list[i]) jt_tensor_release(list[i]);
+  }
+  return out;
 }
 /* Another result of an op that has several; NULL, and the handle given back, where there is no room. */
 static jlongArray jj_append(JNIEnv* env, jlongArray list, jt_tensor* handle) {

@@ -12,7 +12,8 @@ from .errors import (
     TimeOutError as TimeOutError, UnsupportedError as UnsupportedError)
 from .ops import *
 from .tensor import (
-    Dim as Dim, Tensor as Tensor, Var as Var, array as array, from_dlpack as from_dlpack, stack as stack, transpose as transpose)
+    Dim as Dim, Tensor as Tensor, Var as Var, array as array, chunk as chunk, from_dlpack as from_dlpack, split as split,
+    stack as stack, transpose as transpose)
 from .creation import (
     arange as arange, empty as empty, eye as eye, full as full, full_like as full_like, linspace as linspace,
     normal as normal, ones as ones, ones_like as ones_like, rand as rand, rand_like as rand_like,

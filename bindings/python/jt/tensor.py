@@ -11,6 +11,7 @@ from .dtypes import DType
 from .progress import compiling
 
 _GRAD_RETAIN, _GRAD_CREATE, _GRAD_ALLOW_UNUSED = 1, 2, 4
+_MOST_PARTS = 128  # that one op gives
 
 
 def _numpy() -> Any:
@@ -310,6 +311,8 @@ class Tensor(_C.TensorBase):
             raise errors.ArgumentError(f"split: sizes {sizes} are negative")
         if sum(sizes) != extent:
             raise errors.ShapeError(f"split: sizes {list(sizes)} add up to {sum(sizes)}, axis {dim} has {extent}")
+        if 0 < len(sizes) <= _MOST_PARTS:
+            return _C.split(self, sizes, axis)
         out, at = [], 0
         for size in sizes:
             out.append(self[(slice(None),) * axis + (slice(at, at + size),)])
@@ -454,6 +457,16 @@ def _order(who: str, axes: Tuple[Any, ...], n: int) -> Any:
 def transpose(x: Any, *axes: Any, dim0: Optional[int] = None, dim1: Optional[int] = None, **order: Any) -> Tensor:
     """Two axes exchanged, transpose(x, 0, 1); or all of them in an order, transpose(x, (1, 0, 2)); or, without any, reversed."""
     return (x if isinstance(x, Tensor) else array(x)).transpose(*axes, dim0=dim0, dim1=dim1, **order)
+
+
+def split(x: Any, sizes: Union[int, Sequence[int]], dim: int = 0) -> Tuple[Tensor, ...]:
+    """Pieces along an axis, each of `sizes` (the last may be shorter), or of the sizes listed."""
+    return (x if isinstance(x, Tensor) else array(x)).split(sizes, dim)
+
+
+def chunk(x: Any, chunks: int, dim: int = 0) -> Tuple[Tensor, ...]:
+    """At most `chunks` pieces of equal size along an axis; the last may be shorter."""
+    return (x if isinstance(x, Tensor) else array(x)).chunk(chunks, dim)
 
 
 def _axis(who: str, axis: int, n: int) -> int:

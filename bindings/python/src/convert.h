@@ -155,6 +155,8 @@ static int jp_is_one_integer(PyObject* o) {
   if (is_one) PyErr_Clear();
   return is_one;
 }
+/* More than any op takes. */
+enum { JP_MAX_INTS = 128 };
 /* An integer or a sequence of at most `room` integers. 1, or 0 with an exception that names `what`. */
 static int jp_as_ints(PyObject* o, const char* what, int64_t* out, size_t room, size_t* out_len) {
   Py_ssize_t i, n;

@@ -79,6 +79,26 @@ static const char* jp_as_text(PyObject* o, Py_ssize_t* length, PyObject** kept) 
   *length = PyBytes_GET_SIZE(*kept);
   return PyBytes_AS_STRING(*kept);
 }
+/* Room for as many results as a list has values. */
+static int jp_make_list(size_t count, jt_tensor*** list, size_t* length) {
+  if (!(*list = PyMem_Calloc(count + 1, sizeof **list))) return PyErr_NoMemory(), 0;
+  return *length = count, 1;
+}
+/* Takes over the handles, also when it fails. */
+static PyObject* jp_results(jt_tensor** handles, size_t count) {
+  PyObject* out = PyTuple_New((Py_ssize_t)count);
+  size_t i;
+  for (i = 0; i < count; i++) {
+    PyObject* one = out ? jp_wrap(handles[i]) : NULL;
+    if (one) {
+      PyTuple_SET_ITEM(out, (Py_ssize_t)i, one);
+    } else {
+      if (!out) jt_tensor_release(handles[i]);
+      Py_CLEAR(out);
+    }
+  }
+  return out;
+}
 /* One result is itself, several are a tuple. Takes over both. */
 static PyObject* jp_append_result(PyObject* so_far, PyObject* result) {
   PyObject* out;

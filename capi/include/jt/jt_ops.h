@@ -8,7 +8,8 @@
  * bf16, f32 and f64.
  * Ownership: operands are borrowed for the call; each result is a new handle that the caller releases with
  * jt_tensor_release. Every out is NULL after a failure. Of several outs, those that are NULL are not wanted.
- * Lists: (axes, axes_len) is a list of axes_len numbers, borrowed for the call; NULL with length 0 is the empty list.
+ * Lists: (axes, axes_len) is a list of axes_len numbers, borrowed for the call; NULL with length 0 is the empty list. A list of
+ * outs has room for parts_len results, at most as many as there are.
  * Threads: the one that has the context; another at the same time gets JT_E_BUSY.
  * Errors: JT_E_SHAPE and JT_E_DTYPE (text names op, fact and both values), JT_E_INVALID (a NULL operand, an attribute
  * out of range), JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM. A failed call changes nothing. */
@@ -544,6 +545,49 @@ JT_API jt_status jt_avg_pool2d(jt_context* ctx, jt_tensor* x, const int64_t* siz
 JT_API jt_status jt_avg_pool2d_grad(jt_context* ctx, jt_tensor* dz, const int64_t* shape, size_t shape_len,
     const int64_t* size, size_t size_len, const int64_t* stride, size_t stride_len,
     const int64_t* padding, size_t padding_len, jt_bool channels_last, jt_tensor** out);
+
+/* Elements in order along axis, equal ones as they stood, and where each was. NaN is larger than every
+ * number.
+ * Dtypes: every dtype. Result: x's dtype, index i64. Defaults elsewhere: axis -1, descending 0. Gradient:
+ * yes. Since 0.1. */
+JT_API jt_status jt_sort(jt_context* ctx, jt_tensor* x, int64_t axis, jt_bool descending, jt_tensor** out_z,
+    jt_tensor** out_index);
+
+/* Largest of the elements up to each along axis, and where the last such is; a NaN wins and stays.
+ * Dtypes: every dtype. Result: x's dtype, index i64. Defaults elsewhere: axis 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_cummax(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out_z,
+    jt_tensor** out_index);
+
+/* Smallest of the elements up to each along axis, and where the last such is; a NaN wins and stays.
+ * Dtypes: every dtype. Result: x's dtype, index i64. Defaults elsewhere: axis 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_cummin(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out_z,
+    jt_tensor** out_index);
+
+/* Sums of the elements up to each along axis, itself included. Floats are added in f64 and rounded once.
+ * Dtypes: every dtype. Result: x's dtype; signed integers and bool become i64, unsigned ones u64. Defaults
+ * elsewhere: axis 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_cumsum(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out);
+
+/* Products of the elements up to each along axis, itself included. Floats are multiplied in f64 and rounded
+ * once.
+ * Dtypes: every dtype. Result: x's dtype; signed integers and bool become i64, unsigned ones u64. Defaults
+ * elsewhere: axis 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_cumprod(jt_context* ctx, jt_tensor* x, int64_t axis, jt_tensor** out);
+
+/* Where the elements of sort stood.
+ * Dtypes: every dtype. Result: i64. Defaults elsewhere: axis -1, descending 0. Gradient: no. Since 0.1. */
+JT_API jt_status jt_argsort(jt_context* ctx, jt_tensor* x, int64_t axis, jt_bool descending, jt_tensor** out);
+
+/* The k largest (else smallest) elements along axis, in order, and where they stand.
+ * Dtypes: every dtype. Result: x's dtype, index i64. Defaults elsewhere: axis -1, largest 1. Gradient:
+ * yes. Since 0.1. */
+JT_API jt_status jt_topk(jt_context* ctx, jt_tensor* x, int64_t k, int64_t axis, jt_bool largest,
+    jt_tensor** out_z, jt_tensor** out_index);
+
+/* Parts of x along axis, of these extents, which together are its own.
+ * Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: axis 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_split(jt_context* ctx, jt_tensor* x, const int64_t* sizes, size_t sizes_len,
+    int64_t axis, jt_tensor** parts, size_t parts_len);
 
 /* Cross-correlation of x[N,C,D,H,W] with w[O,C/groups,KD,KH,KW]; padding is
  * [front,top,left,back,bottom,right].

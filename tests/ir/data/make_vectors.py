@@ -497,3 +497,35 @@ case("nll summed", "nll %0 %1 {reduction=\"sum\"}", [logs.astype(np.float32), la
 case("mse_loss summed", "mse_loss %0 %1 {reduction=\"sum\"}", [x, x[::-1].copy()], [np.float32(((d - d[::-1])**2).sum())], 1e-6)
 case("gelu tanh", "gelu %0 {approximate=\"tanh\"}", [x], [(d * (1 + np.tanh(np.sqrt(2 / np.pi) * (d + 0.044715 * d**3))) / 2).astype(np.float32)], 1e-6)
 case("softplus with a threshold", "softplus %0 {beta=2, threshold=3}", [x], [np.where(2 * d > 3, d, np.log1p(np.exp(2 * d)) / 2).astype(np.float32)], 1e-6)
+
+# Rows along an axis.
+x = np.float32([[3, 1, np.nan, -0.0, 0, 1, -np.inf], [2, 2, 2, 5, -1, 5, np.nan]])
+for turned in (False, True):
+    index = np.argsort(x, 1, kind="stable") if not turned else 6 - np.argsort(x[:, ::-1], 1, kind="stable")[:, ::-1]
+    text = ", descending=true" if turned else ""
+    case("sort" + text, f"sort %0 {{axis=1{text}}}", [x], [np.take_along_axis(x, index, 1), index], results=2)
+    case("argsort" + text, f"argsort %0 {{axis=1{text}}}", [x], [index])
+    case("topk" + text, f"topk %0 {{k=3, axis=1, largest={str(turned).lower()}}}", [x], [np.take_along_axis(x, index, 1)[:, :3], index[:, :3]], results=2)
+for dtype in (np.int8, np.uint64, np.bool_, np.int64):
+    x = rng.integers(0, 100, (60, 2, 3)).astype(dtype)
+    index = np.argsort(x, 0, kind="stable")
+    case(f"sort {np.dtype(dtype).name}", "sort %0 {axis=0}", [x], [np.take_along_axis(x, index, 0), index], results=2)
+x = np.float32([[1, 3, 3, -2, np.nan, 7], [0, -0.0, -1, -1, 4, 4]])
+for name, worse in (("cummax", np.less), ("cummin", np.greater)):
+    z, index = x.copy(), np.zeros(x.shape, np.int64)
+    for row in range(2):
+        best = 0
+        for k in range(6):
+            old, new = x[row, best], x[row, k]
+            if new != new or (old == old and not worse(new, old)):
+                best = k
+            z[row, k], index[row, k] = x[row, best], best
+    case(name, f"{name} %0 {{axis=1}}", [x], [z, index], results=2)
+x = floats(3, 70, 2)
+case("cumsum", "cumsum %0 {axis=1}", [x], [np.cumsum(x.astype(np.float64), 1).astype(np.float32)])
+case("cumprod", "cumprod %0 {axis=1}", [x[:, :9]], [np.cumprod(x[:, :9].astype(np.float64), 1).astype(np.float32)])
+x = ints(4, 5, dtype=np.int64)
+case("cumsum i64", "cumsum %0 {axis=0}", [x], [np.cumsum(x, 0)])
+case("cumprod i64", "cumprod %0 {axis=-1}", [x], [np.cumprod(x, 1)])
+x = floats(2, 5)
+case("split", "split %0 {sizes=[2,0,3], axis=1}", [x], [x[:, :2], x[:, 2:2], x[:, 2:]], results=3)

@@ -175,6 +175,12 @@ MOVES = [
     ("Tensor.split", "x.split([1, 0, 2], dim=1)", None, None, [(2, 3)]),
     ("Tensor.split", "x.split(3, -1)", None, None, [(2, 7), (2, 0)]),
     ("Tensor.split", "x.split([0, 0])", None, None, [(0, 3)]),
+    ("split", "jt.split(x, 2)", "torch.split(x, 2)", None, [(5,), (4, 2), (0, 3)]),
+    ("split", "jt.split(x, [1, 2], dim=1)", "torch.split(x, [1, 2], dim=1)", None, [(2, 3)]),
+    ("ops.split", "jt.ops.split(x, [1, 0, 2], 1)", "torch.split(x, [1, 0, 2], 1)", None, [(2, 3)]),
+    ("ops.split", "jt.ops.split(x, sizes=(2, 1), axis=-1)", "torch.split(x, [2, 1], -1)", None, [(3,)]),
+    ("chunk", "jt.chunk(x, 3)", "torch.chunk(x, 3)", None, [(7,), (2, 2)]),
+    ("chunk", "jt.chunk(x, 2, dim=1)", "torch.chunk(x, 2, dim=1)", None, [(2, 5)]),
     ("Tensor.chunk", "x.chunk(3)", None, None, [(7,), (2, 2), (6,), (0,)]),
     ("Tensor.chunk", "x.chunk(2, dim=1)", None, None, [(2, 5), (2, 0)]),
     ("Tensor.unbind", "x.unbind()", None, None, [(3,), (2, 3), (0, 2)]),
@@ -207,6 +213,46 @@ def move_cases(entry):
 
 for entry in MOVES:
     rows(entry[0], move_cases(entry))
+
+# Along an axis: through every dtype and its special values.
+#   (name, jt, PyTorch, NumPy)
+ALONG = [
+    ("sort", "jt.sort(x, 0)", "torch.sort(x, dim=0, stable=True)", None),
+    ("sort", "jt.sort(x, axis=-1, descending=True)", "torch.sort(x, dim=-1, descending=True, stable=True)", None),
+    ("sort", "jt.sort(x, dim=0)[0]", "torch.sort(x, dim=0, stable=True)[0]", "np.sort(x, 0)"),
+    ("argsort", "jt.argsort(x, 0)", "torch.argsort(x, dim=0, stable=True)", "np.argsort(x, 0, kind='stable')"),
+    ("argsort", "jt.argsort(x, axis=-1, descending=True)", "torch.argsort(x, dim=-1, descending=True, stable=True)", None),
+    ("topk", "jt.topk(x, 1, 0)[0]", "torch.sort(x, dim=0, descending=True, stable=True)[0].narrow(0, 0, 1)", None),
+    ("topk", "jt.topk(x, k=1, axis=-1, largest=False)[1]", "torch.sort(x, dim=-1, stable=True)[1].narrow(-1, 0, 1)", None),
+    ("cummax", "jt.cummax(x, 0)", "torch.cummax(x, 0)", None),
+    ("cummax", "jt.cummax(x, axis=-1)[0]", "torch.cummax(x, -1)[0]", "np.maximum.accumulate(x, -1)"),
+    ("cummin", "jt.cummin(x, 0)", "torch.cummin(x, 0)", None),
+    ("cummin", "jt.cummin(x, axis=-1)[0]", "torch.cummin(x, -1)[0]", "np.minimum.accumulate(x, -1)"),
+    ("cumsum", "jt.cumsum(x, 0)", "torch.cumsum(x, 0)", "np.cumsum(x, 0)"),
+    ("cumsum", "jt.cumsum(x, axis=-1)", "torch.cumsum(x, -1)", "np.cumsum(x, -1)"),
+    ("cumprod", "jt.cumprod(x, 0)", "torch.cumprod(x, 0)", "np.cumprod(x, 0)"),
+    ("cumprod", "jt.cumprod(x, axis=-1)", "torch.cumprod(x, -1)", "np.cumprod(x, -1)"),
+]
+
+
+def along_cases(name, jt, torch, numpy):
+    adds = name in ("cumsum", "cumprod")
+
+    def make(whole):
+        for dtype in DTYPES if whole else ["float32", "int64", "uint8", "bool", "float16"]:
+            bound = sums(dtype) if adds else EXACT
+            for vector in special_vectors(dtype):
+                yield Case(name, jt, [Operand(vector, dtype)], torch, numpy, bound, dtype_of="numpy" if adds and not is_float(dtype) else "torch")
+            for shape in [(9,), (3, 4), (2, 5, 3), (70, 2), (1, 1)]:
+                yield Case(name, jt, [Operand(filled(ordinary(dtype, 23), shape), dtype)], torch, numpy, bound,
+                           dtype_of="numpy" if adds and not is_float(dtype) else "torch")
+        for view in VIEWS[1:]:
+            yield Case(name, jt, [Operand(filled(ordinary("float32", 23), (3, 4)), "float32", view)], torch, numpy, sums("float32") if adds else EXACT)
+    return make
+
+
+for entry in ALONG:
+    rows(entry[0], along_cases(*entry))
 
 # Indexing: NumPy's keys, PyTorch's where it has them.
 KEYS = ["x[0]", "x[-1]", "x[1, 2]", "x[1:]", "x[:, 1]", "x[::2]", "x[1:3, ::2]", "x[...]", "x[..., 0]", "x[0, ...]", "x[None]", "x[:, None]", "x[..., None]",

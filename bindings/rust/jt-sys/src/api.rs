@@ -1160,6 +1160,36 @@ extern "C" {
     /// Gradient of avg_pool2d: dz / window spread over each window.
     /// Dtypes: float dtypes. Result: dz's dtype. Defaults elsewhere: channels_last 0. Gradient: yes. Since 0.1.
     pub fn jt_avg_pool2d_grad(ctx: *mut jt_context, dz: *mut jt_tensor, shape: *const i64, shape_len: usize, size: *const i64, size_len: usize, stride: *const i64, stride_len: usize, padding: *const i64, padding_len: usize, channels_last: jt_bool, out: *mut *mut jt_tensor) -> jt_status;
+    /// Elements in order along axis, equal ones as they stood, and where each was. NaN is larger than every
+    /// number.
+    /// Dtypes: every dtype. Result: x's dtype, index i64. Defaults elsewhere: axis -1, descending 0. Gradient:
+    /// yes. Since 0.1.
+    pub fn jt_sort(ctx: *mut jt_context, x: *mut jt_tensor, axis: i64, descending: jt_bool, out_z: *mut *mut jt_tensor, out_index: *mut *mut jt_tensor) -> jt_status;
+    /// Largest of the elements up to each along axis, and where the last such is; a NaN wins and stays.
+    /// Dtypes: every dtype. Result: x's dtype, index i64. Defaults elsewhere: axis 0. Gradient: yes. Since 0.1.
+    pub fn jt_cummax(ctx: *mut jt_context, x: *mut jt_tensor, axis: i64, out_z: *mut *mut jt_tensor, out_index: *mut *mut jt_tensor) -> jt_status;
+    /// Smallest of the elements up to each along axis, and where the last such is; a NaN wins and stays.
+    /// Dtypes: every dtype. Result: x's dtype, index i64. Defaults elsewhere: axis 0. Gradient: yes. Since 0.1.
+    pub fn jt_cummin(ctx: *mut jt_context, x: *mut jt_tensor, axis: i64, out_z: *mut *mut jt_tensor, out_index: *mut *mut jt_tensor) -> jt_status;
+    /// Sums of the elements up to each along axis, itself included. Floats are added in f64 and rounded once.
+    /// Dtypes: every dtype. Result: x's dtype; signed integers and bool become i64, unsigned ones u64. Defaults
+    /// elsewhere: axis 0. Gradient: yes. Since 0.1.
+    pub fn jt_cumsum(ctx: *mut jt_context, x: *mut jt_tensor, axis: i64, out: *mut *mut jt_tensor) -> jt_status;
+    /// Products of the elements up to each along axis, itself included. Floats are multiplied in f64 and rounded
+    /// once.
+    /// Dtypes: every dtype. Result: x's dtype; signed integers and bool become i64, unsigned ones u64. Defaults
+    /// elsewhere: axis 0. Gradient: yes. Since 0.1.
+    pub fn jt_cumprod(ctx: *mut jt_context, x: *mut jt_tensor, axis: i64, out: *mut *mut jt_tensor) -> jt_status;
+    /// Where the elements of sort stood.
+    /// Dtypes: every dtype. Result: i64. Defaults elsewhere: axis -1, descending 0. Gradient: no. Since 0.1.
+    pub fn jt_argsort(ctx: *mut jt_context, x: *mut jt_tensor, axis: i64, descending: jt_bool, out: *mut *mut jt_tensor) -> jt_status;
+    /// The k largest (else smallest) elements along axis, in order, and where they stand.
+    /// Dtypes: every dtype. Result: x's dtype, index i64. Defaults elsewhere: axis -1, largest 1. Gradient:
+    /// yes. Since 0.1.
+    pub fn jt_topk(ctx: *mut jt_context, x: *mut jt_tensor, k: i64, axis: i64, largest: jt_bool, out_z: *mut *mut jt_tensor, out_index: *mut *mut jt_tensor) -> jt_status;
+    /// Parts of x along axis, of these extents, which together are its own.
+    /// Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: axis 0. Gradient: yes. Since 0.1.
+    pub fn jt_split(ctx: *mut jt_context, x: *mut jt_tensor, sizes: *const i64, sizes_len: usize, axis: i64, parts: *mut *mut jt_tensor, parts_len: usize) -> jt_status;
     /// Cross-correlation of x\[N,C,D,H,W\] with w\[O,C/groups,KD,KH,KW\]; padding is
     /// \[front,top,left,back,bottom,right\].
     /// Dtypes: float dtypes, the same for all. Result: x's dtype. Defaults elsewhere: groups 1. Gradient: yes.

@@ -2605,6 +2605,202 @@ impl Tensor {
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
+    /// Elements in order along axis, equal ones as they stood, and where each was. NaN is larger than every number.
+    ///
+    /// Shapes: x of any shape; both results have it too.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype, index i64. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_sort`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn sort(&self, axis: i64, descending: bool) -> (Tensor, Tensor) {
+        or_panic(self.try_sort(axis, descending))
+    }
+    /// [`Tensor::sort`], with an error in place of a panic.
+    #[inline]
+    pub fn try_sort(&self, axis: i64, descending: bool) -> Result<(Tensor, Tensor)> {
+        let mut out0 = ptr::null_mut();
+        let mut out1 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_sort(self.context_raw(), self.raw(), axis, i32::from(descending), &mut out0, &mut out1) };
+        check(status)?;
+        Ok((unsafe { Tensor::made(self.context_raw(), out0) }, unsafe { Tensor::made(self.context_raw(), out1) }))
+    }
+    /// Largest of the elements up to each along axis, and where the last such is; a NaN wins and stays.
+    ///
+    /// Shapes: x of any shape; both results have it too.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype, index i64. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_cummax`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn cummax(&self, axis: i64) -> (Tensor, Tensor) {
+        or_panic(self.try_cummax(axis))
+    }
+    /// [`Tensor::cummax`], with an error in place of a panic.
+    #[inline]
+    pub fn try_cummax(&self, axis: i64) -> Result<(Tensor, Tensor)> {
+        let mut out0 = ptr::null_mut();
+        let mut out1 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_cummax(self.context_raw(), self.raw(), axis, &mut out0, &mut out1) };
+        check(status)?;
+        Ok((unsafe { Tensor::made(self.context_raw(), out0) }, unsafe { Tensor::made(self.context_raw(), out1) }))
+    }
+    /// Smallest of the elements up to each along axis, and where the last such is; a NaN wins and stays.
+    ///
+    /// Shapes: x of any shape; both results have it too.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype, index i64. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_cummin`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn cummin(&self, axis: i64) -> (Tensor, Tensor) {
+        or_panic(self.try_cummin(axis))
+    }
+    /// [`Tensor::cummin`], with an error in place of a panic.
+    #[inline]
+    pub fn try_cummin(&self, axis: i64) -> Result<(Tensor, Tensor)> {
+        let mut out0 = ptr::null_mut();
+        let mut out1 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_cummin(self.context_raw(), self.raw(), axis, &mut out0, &mut out1) };
+        check(status)?;
+        Ok((unsafe { Tensor::made(self.context_raw(), out0) }, unsafe { Tensor::made(self.context_raw(), out1) }))
+    }
+    /// Sums of the elements up to each along axis, itself included. Floats are added in f64 and rounded once.
+    ///
+    /// Shapes: x of any shape; the result has it too.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype; signed integers and bool become i64, unsigned ones u64. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_cumsum`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn cumsum(&self, axis: i64) -> Tensor {
+        or_panic(self.try_cumsum(axis))
+    }
+    /// [`Tensor::cumsum`], with an error in place of a panic.
+    #[inline]
+    pub fn try_cumsum(&self, axis: i64) -> Result<Tensor> {
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_cumsum(self.context_raw(), self.raw(), axis, &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// Products of the elements up to each along axis, itself included. Floats are multiplied in f64 and rounded once.
+    ///
+    /// Shapes: x of any shape; the result has it too.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype; signed integers and bool become i64, unsigned ones u64. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_cumprod`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn cumprod(&self, axis: i64) -> Tensor {
+        or_panic(self.try_cumprod(axis))
+    }
+    /// [`Tensor::cumprod`], with an error in place of a panic.
+    #[inline]
+    pub fn try_cumprod(&self, axis: i64) -> Result<Tensor> {
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_cumprod(self.context_raw(), self.raw(), axis, &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// Where the elements of sort stood.
+    ///
+    /// Shapes: x of any shape; the result has it too.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: i64. Gradient: no.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_argsort`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn argsort(&self, axis: i64, descending: bool) -> Tensor {
+        or_panic(self.try_argsort(axis, descending))
+    }
+    /// [`Tensor::argsort`], with an error in place of a panic.
+    #[inline]
+    pub fn try_argsort(&self, axis: i64, descending: bool) -> Result<Tensor> {
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_argsort(self.context_raw(), self.raw(), axis, i32::from(descending), &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// The k largest (else smallest) elements along axis, in order, and where they stand.
+    ///
+    /// Shapes: x \[..,d,..\] -\> z and index \[..,k,..\].
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype, index i64. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_topk`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn topk(&self, k: i64, axis: i64, largest: bool) -> (Tensor, Tensor) {
+        or_panic(self.try_topk(k, axis, largest))
+    }
+    /// [`Tensor::topk`], with an error in place of a panic.
+    #[inline]
+    pub fn try_topk(&self, k: i64, axis: i64, largest: bool) -> Result<(Tensor, Tensor)> {
+        let mut out0 = ptr::null_mut();
+        let mut out1 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_topk(self.context_raw(), self.raw(), k, axis, i32::from(largest), &mut out0, &mut out1) };
+        check(status)?;
+        Ok((unsafe { Tensor::made(self.context_raw(), out0) }, unsafe { Tensor::made(self.context_raw(), out1) }))
+    }
+    /// Parts of x along axis, of these extents, which together are its own.
+    ///
+    /// Shapes: x \[..,d,..\] -\> \[..,sizes\[i\],..\] for each i; the sum of sizes is d.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_split`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn split(&self, sizes: &[i64], axis: i64) -> Vec<Tensor> {
+        or_panic(self.try_split(sizes, axis))
+    }
+    /// [`Tensor::split`], with an error in place of a panic.
+    #[inline]
+    pub fn try_split(&self, sizes: &[i64], axis: i64) -> Result<Vec<Tensor>> {
+        let mut outs = vec![ptr::null_mut(); sizes.len()];
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_split(self.context_raw(), self.raw(), sizes.as_ptr(), sizes.len(), axis, outs.as_mut_ptr(), outs.len()) };
+        check(status)?;
+        Ok(outs.into_iter().map(|out| unsafe { Tensor::made(self.context_raw(), out) }).collect())
+    }
     /// Cross-correlation of x\[N,C,D,H,W\] with w\[O,C/groups,KD,KH,KW\]; padding is \[front,top,left,back,bottom,right\].
     ///
     /// Shapes: x \[N,C,D,H,W\], w \[O,C/groups,KD,KH,KW\] -\> \[N,O,OD,OH,OW\]; extents as of conv2d.

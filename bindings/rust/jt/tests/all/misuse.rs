@@ -8,10 +8,10 @@ use jt::custom::{Code, Custom};
 use jt::data::{load_idx, Batches};
 use jt::{index, io, nn, optim, Context, DType, Error, ErrorKind, Runtime, Tensor, Type};
 
-const INTS: &[&str] = &["axes", "shape", "starts", "stops", "steps", "before", "after", "size", "stride", "dilation", "padding"];
-const INTEGERS: &[&str] = &["axis", "seed", "stream", "counter", "groups", "classes", "correction"];
+const INTS: &[&str] = &["axes", "shape", "starts", "stops", "steps", "before", "after", "size", "stride", "dilation", "padding", "sizes"];
+const INTEGERS: &[&str] = &["axis", "seed", "stream", "counter", "groups", "classes", "correction", "k"];
 const REALS: &[&str] = &["value", "p", "slope", "alpha", "low", "high", "eps", "beta", "delta"];
-const FLAGS: &[&str] = &["keepdims", "channels_last", "negative", "log_target"];
+const FLAGS: &[&str] = &["keepdims", "channels_last", "negative", "log_target", "descending", "largest"];
 const FIELD_FLAGS: &[&str] = &["affine", "bias", "ceil_mode", "count_include_pad", "elementwise_affine", "track_running_stats"];
 const FIELD_WORDS: &[&str] = &["reduction", "approximate", "nonlinearity"];
 

@@ -112,6 +112,26 @@ pub fn call(ctx: &Context, name: &str, x: &[&Tensor], given: &Given) -> Result<V
         "max_pool2d_grad" => vec![given.operand(x, 0)?.try_max_pool2d_grad(given.operand(x, 1)?, &given.ints("shape"), ops::MaxPool2dGrad { size: &given.ints("size"), stride: &given.ints("stride"), padding: &given.ints("padding"), channels_last: given.flag("channels_last", Some(false)) })?],
         "avg_pool2d" => vec![given.operand(x, 0)?.try_avg_pool2d(ops::AvgPool2d { size: &given.ints("size"), stride: &given.ints("stride"), padding: &given.ints("padding"), channels_last: given.flag("channels_last", Some(false)) })?],
         "avg_pool2d_grad" => vec![given.operand(x, 0)?.try_avg_pool2d_grad(&given.ints("shape"), ops::AvgPool2dGrad { size: &given.ints("size"), stride: &given.ints("stride"), padding: &given.ints("padding"), channels_last: given.flag("channels_last", Some(false)) })?],
+        "sort" => {
+            let made = given.operand(x, 0)?.try_sort(given.int("axis", Some(-1)), given.flag("descending", Some(false)))?;
+            vec![made.0, made.1]
+        },
+        "cummax" => {
+            let made = given.operand(x, 0)?.try_cummax(given.int("axis", Some(0)))?;
+            vec![made.0, made.1]
+        },
+        "cummin" => {
+            let made = given.operand(x, 0)?.try_cummin(given.int("axis", Some(0)))?;
+            vec![made.0, made.1]
+        },
+        "cumsum" => vec![given.operand(x, 0)?.try_cumsum(given.int("axis", Some(0)))?],
+        "cumprod" => vec![given.operand(x, 0)?.try_cumprod(given.int("axis", Some(0)))?],
+        "argsort" => vec![given.operand(x, 0)?.try_argsort(given.int("axis", Some(-1)), given.flag("descending", Some(false)))?],
+        "topk" => {
+            let made = given.operand(x, 0)?.try_topk(given.int("k", None), given.int("axis", Some(-1)), given.flag("largest", Some(true)))?;
+            vec![made.0, made.1]
+        },
+        "split" => given.operand(x, 0)?.try_split(&given.ints("sizes"), given.int("axis", Some(0)))?,
         "conv3d" => vec![given.operand(x, 0)?.try_conv3d(given.operand(x, 1)?, ops::Conv3d { stride: &given.ints("stride"), padding: &given.ints("padding"), dilation: &given.ints("dilation"), groups: given.int("groups", Some(1)) })?],
         "conv3d_grad_x" => vec![given.operand(x, 0)?.try_conv3d_grad_x(given.operand(x, 1)?, &given.ints("shape"), ops::Conv3dGradX { stride: &given.ints("stride"), padding: &given.ints("padding"), dilation: &given.ints("dilation"), groups: given.int("groups", Some(1)) })?],
         "max_pool3d" => vec![given.operand(x, 0)?.try_max_pool3d(&given.ints("size"), &given.ints("stride"), &given.ints("padding"))?],
@@ -262,6 +282,14 @@ pub const NAMES: &[&str] = &[
     "max_pool2d_grad",
     "avg_pool2d",
     "avg_pool2d_grad",
+    "sort",
+    "cummax",
+    "cummin",
+    "cumsum",
+    "cumprod",
+    "argsort",
+    "topk",
+    "split",
     "conv3d",
     "conv3d_grad_x",
     "max_pool3d",

@@ -20,12 +20,14 @@
   (const int64_t* dims, size_t dims_len),
   (const int64_t* padding, size_t padding_len),
   (const int64_t* shape, size_t shape_len),
+  (const int64_t* shifts, size_t shifts_len),
   (const int64_t* size, size_t size_len),
   (const int64_t* sizes, size_t sizes_len),
   (const int64_t* starts, size_t starts_len),
   (const int64_t* steps, size_t steps_len),
   (const int64_t* stops, size_t stops_len),
-  (const int64_t* stride, size_t stride_len)
+  (const int64_t* stride, size_t stride_len),
+  (const int64_t* times, size_t times_len)
 };
 %apply (const char* TEXT, size_t TEXT_LEN) {
   (const char* approximate, size_t approximate_len),
@@ -45,6 +47,10 @@
 %apply jt_tensor** OUT {
   jt_tensor** out,
   jt_tensor** out_index,
+  jt_tensor** out_max,
+  jt_tensor** out_mean,
+  jt_tensor** out_min,
+  jt_tensor** out_var,
   jt_tensor** out_z
 };
 

@@ -762,6 +762,109 @@ jt_status jt_norm(jt_context* ctx, jt_tensor* x, double p, const int64_t* axes, 
         .add(keepdims != 0);
     });
 }
+jt_status jt_logsumexp(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
+    jt_tensor** out) {
+  return op_function("jt_logsumexp", ctx, Op::logsumexp, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0);
+    });
+}
+jt_status jt_logaddexp(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out) {
+  return op_function("jt_logaddexp", ctx, Op::logaddexp, {x, y}, {out}, no_attrs);
+}
+jt_status jt_xlogy(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out) {
+  return op_function("jt_xlogy", ctx, Op::xlogy, {x, y}, {out}, no_attrs);
+}
+jt_status jt_fmod(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out) {
+  return op_function("jt_fmod", ctx, Op::fmod, {x, y}, {out}, no_attrs);
+}
+jt_status jt_lerp(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* w, jt_tensor** out) {
+  return op_function("jt_lerp", ctx, Op::lerp, {x, y, w}, {out}, no_attrs);
+}
+jt_status jt_isclose(jt_context* ctx, jt_tensor* x, jt_tensor* y, double rtol, double atol,
+    jt_bool equal_nan, jt_tensor** out) {
+  return op_function("jt_isclose", ctx, Op::isclose, {x, y}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(rtol)
+        .add_real(atol)
+        .add(equal_nan != 0);
+    });
+}
+jt_status jt_nan_to_num(jt_context* ctx, jt_tensor* x, double nan, double posinf, double neginf,
+    jt_tensor** out) {
+  return op_function("jt_nan_to_num", ctx, Op::nan_to_num, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(nan)
+        .add_real(posinf)
+        .add_real(neginf);
+    });
+}
+jt_status jt_masked_fill(jt_context* ctx, jt_tensor* x, jt_tensor* mask, double value, jt_tensor** out) {
+  return op_function("jt_masked_fill", ctx, Op::masked_fill, {x, mask}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_real(value);
+    });
+}
+jt_status jt_tril(jt_context* ctx, jt_tensor* x, int64_t diagonal, jt_tensor** out) {
+  return op_function("jt_tril", ctx, Op::tril, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(diagonal);
+    });
+}
+jt_status jt_triu(jt_context* ctx, jt_tensor* x, int64_t diagonal, jt_tensor** out) {
+  return op_function("jt_triu", ctx, Op::triu, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(diagonal);
+    });
+}
+jt_status jt_diagonal(jt_context* ctx, jt_tensor* x, int64_t offset, int64_t axis1, int64_t axis2,
+    jt_tensor** out) {
+  return op_function("jt_diagonal", ctx, Op::diagonal, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(offset)
+        .add(axis1)
+        .add(axis2);
+    });
+}
+jt_status jt_roll(jt_context* ctx, jt_tensor* x, const int64_t* shifts, size_t shifts_len,
+    const int64_t* axes, size_t axes_len, jt_tensor** out) {
+  return op_function("jt_roll", ctx, Op::roll, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("shifts", shifts, shifts_len))
+        .add_ints(ints("axes", axes, axes_len));
+    });
+}
+jt_status jt_tile(jt_context* ctx, jt_tensor* x, const int64_t* times, size_t times_len, jt_tensor** out) {
+  return op_function("jt_tile", ctx, Op::tile, {x}, {out},
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("times", times, times_len));
+    });
+}
+jt_status jt_stack(jt_context* ctx, jt_tensor* const* inputs, size_t inputs_len, int64_t axis,
+    jt_tensor** out) {
+  return op_function("jt_stack", ctx, Op::stack, tensors(inputs, inputs_len), {out},
+    [&](Attrs& attrs) {
+      attrs.add(axis);
+    });
+}
+jt_status jt_aminmax(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
+    jt_tensor** out_min, jt_tensor** out_max) {
+  return op_function("jt_aminmax", ctx, Op::aminmax, {x}, {out_min, out_max},
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0);
+    });
+}
+jt_status jt_var_mean(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len, jt_bool keepdims,
+    int64_t correction, jt_tensor** out_var, jt_tensor** out_mean) {
+  return op_function("jt_var_mean", ctx, Op::var_mean, {x}, {out_var, out_mean},
+    [&](Attrs& attrs) {
+      attrs.add_ints(ints("axes", axes, axes_len))
+        .add(keepdims != 0)
+        .add(correction);
+    });
+}
 jt_status jt_layer_norm(jt_context* ctx, jt_tensor* x, jt_tensor* weight, jt_tensor* bias, int64_t axes,
     double eps, jt_tensor** out) {
   return op_function("jt_layer_norm", ctx, Op::layer_norm, {x, weight, bias}, {out},

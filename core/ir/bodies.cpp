@@ -3,14 +3,11 @@
 #include <cmath>
 
 #include "core/ir/block.h"
-#include "core/ir/build.h"
-#include "core/ir/rules.h"
+#include "core/ir/body.h"
 
 namespace jt {
 
 using namespace ops;
-#define JT_BODY(name) Value name##_body(Recorder& r, std::span<const Ref> in, const Attrs& attrs, const Type& result)
-#define JT_UNUSED (void)r, (void)in, (void)attrs, (void)result
 
 void open_body(Recorder& recorder, std::span<const Ref> inputs, const Node& node, std::span<Value> out) {
   def(node.op).body(recorder, inputs, node, out);
@@ -21,8 +18,6 @@ void open_body(Recorder& recorder, std::span<const Ref> inputs, const Node& node
   }
 }
 
-// Half floats are summed and exponentiated as f32 and rounded once, at the end: 65,504 is no bound on a mean's count.
-static DType wide(DType t) { return t == JT_F16 || t == JT_BF16 ? JT_F32 : t; }
 
 JT_BODY(full) {
   JT_UNUSED;
@@ -40,10 +35,8 @@ JT_BODY(mean) {
 
 // ---- along an axis -----------------------------------------------------------------------------------------------------
 
-#define JT_BODIES(name) void name##_body(Recorder& r, std::span<const Ref> in, const Node& node, std::span<Value> out)
 
-// Elements from..to of one axis.
-static Value part_of(Ref x, int axis, int64_t from, int64_t to) {
+Value part_of(Ref x, int axis, int64_t from, int64_t to) {
   int64_t starts[kMaxRank] = {}, stops[kMaxRank];
   std::ranges::copy(x.shape().extents(), stops);
   starts[axis] = from, stops[axis] = to;

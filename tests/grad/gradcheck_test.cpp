@@ -249,6 +249,51 @@ static void rows_along_an_axis(Cases& cases) {
                    }});
 }
 
+static void pairs_and_layouts(Cases& cases) {
+  for (Op row : {Op::logaddexp, Op::xlogy, Op::fmod})
+    cases.push_back({row, "broadcast", [=](Graph& g) {
+                       Value x = g.real({3, 1}), y = g.real({2});
+                       return g.recorder.build(row, {x, y * y + 0.5}, {});
+                     }});
+  cases.push_back({Op::lerp, "", [](Graph& g) {
+                     Value x = g.real({3, 2}), y = g.real({2});
+                     return g.recorder.build(Op::lerp, {x, y, g.real({})}, {});
+                   }});
+  cases.push_back({Op::nan_to_num, "", [](Graph& g) { return call(Op::nan_to_num, {g.real({3})}); }});
+  cases.push_back({Op::masked_fill, "", [](Graph& g) {
+                     Value x = g.real({3, 2}), mask = greater(g.fixed({2}), 0);
+                     return call(Op::masked_fill, {x, mask});
+                   }});
+  for (bool keepdims : {false, true})
+    cases.push_back({Op::logsumexp, "", [=](Graph& g) {
+                       return g.recorder.build(Op::logsumexp, {g.real({2, 3, 2})}, Attrs().add_ints(ints({0, 2})).add(keepdims));
+                     }});
+  for (int64_t k : {-1, 1}) {
+    for (Op row : {Op::tril, Op::triu})
+      cases.push_back({row, "", [=](Graph& g) { return g.recorder.build(row, {g.real({2, 3, 4})}, Attrs().add(k)); }});
+    cases.push_back({Op::diagonal, "", [=](Graph& g) {
+                       return g.recorder.build(Op::diagonal, {g.real({3, 2, 4})}, Attrs().add(k).add(2).add(0));
+                     }});
+  }
+  cases.push_back({Op::roll, "", [](Graph& g) {
+                     return g.recorder.build(Op::roll, {g.real({3, 4})}, Attrs().add_ints(ints({1, -2})).add_ints(ints({0, 1})));
+                   }});
+  cases.push_back({Op::roll, "of all", [](Graph& g) { return g.recorder.build(Op::roll, {g.real({3, 4})}, Attrs().add_ints(ints({5})).add_ints({})); }});
+  cases.push_back({Op::tile, "", [](Graph& g) { return g.recorder.build(Op::tile, {g.real({3, 2})}, Attrs().add_ints(ints({2, 2, 3}))); }});
+  cases.push_back({Op::stack, "", [](Graph& g) {
+                     Value x = g.real({3, 2});
+                     return g.recorder.build(Op::stack, {x, g.real({3, 2}), x}, Attrs().add(1));
+                   }});
+  for (uint32_t result : {0u, 1u}) {
+    cases.push_back({Op::aminmax, "", [=](Graph& g) {
+                       return Value(Ref{g.recorder.build(Op::aminmax, {g.real({3, 4})}, Attrs().add_ints(ints({1})).add(0)).ref().node, result});
+                     }});
+    cases.push_back({Op::var_mean, "", [=](Graph& g) {
+                       return Value(Ref{g.recorder.build(Op::var_mean, {g.real({3, 4})}, Attrs().add_ints(ints({0})).add(1).add(1)).ref().node, result});
+                     }});
+  }
+}
+
 static void activations(Cases& cases) {
   for (Op row : {Op::gelu, Op::silu, Op::softplus, Op::gelu_tanh, Op::leaky_relu, Op::elu, Op::celu, Op::selu, Op::hardtanh,
                  Op::hardsigmoid, Op::hardswish, Op::mish, Op::log_sigmoid})
@@ -354,7 +399,7 @@ static void losses(Cases& cases) {
 
 TEST(gradcheck, every_row_with_a_gradient_agrees_with_finite_differences) {
   Cases cases;
-  for (auto add : {element_rows, reduce_rows, movement_rows, index_rows, library_rows, rows_along_an_axis, activations, statistics, losses}) add(cases);
+  for (auto add : {element_rows, reduce_rows, movement_rows, index_rows, library_rows, rows_along_an_axis, pairs_and_layouts, activations, statistics, losses}) add(cases);
   std::set<Op> seen;
   for (const Case& c : cases) {
     Graph g;

@@ -22,7 +22,7 @@ std::string block_of(std::string_view operands, std::string_view op) {
   }
   size_t word = std::min(op.find(' '), op.size());
   std::string_view row = op.substr(0, word);
-  std::string results = row == "max_pool2d" || row == "sort" || row == "cummax" || row == "cummin" || row == "topk" ? "%a, %b" : "%a";
+  std::string results = row == "max_pool2d" || row == "sort" || row == "cummax" || row == "cummin" || row == "topk" || row == "aminmax" || row == "var_mean" ? "%a, %b" : "%a";
   if (row == "split") results = op.find("0,") == op.npos ? "%a, %b" : "%a, %b, %c";
   return text("block(", params, ") {\n", results, " = ", op.substr(0, word), names, op.substr(word), "\nreturn\n}");
 }

@@ -126,6 +126,10 @@ inline const std::map<std::string, std::pair<std::string, std::string>> kBases =
     {"uniform", {"", "shape=[2,3] seed=1 stream=2 counter=3 dtype=12"}},
     {"normal", {"", "shape=[2,3] seed=1 stream=2 counter=3 dtype=12"}},
     {"where", {"b:2,3 f:2,3 f:2,3", ""}},
+    {"masked_fill", {"f:2,3 b:3", ""}},
+    {"diagonal", {"f:2,3", "offset=1 axis1=0 axis2=1"}},
+    {"roll", {"f:2,3", "shifts=[1,2] axes=[0,1]"}},
+    {"tile", {"f:2,3", "times=[2,3]"}},
     {"topk", {"f:2,3", "k=2 axis=1 largest=1"}},
     {"split", {"f:2,3", "sizes=[1,2] axis=1"}},
 };

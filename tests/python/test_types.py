@@ -129,7 +129,7 @@ def test_what_a_page_says_of_dtypes_is_so():
                 taken = True
             except jt.DTypeError:
                 taken = False
-            except jt.ShapeError:  # it wants more than x
+            except (jt.ShapeError, jt.ArgumentError):  # it wants more than x
                 continue
             assert taken == is_taken, (name, dtype, words)
             told += 1

@@ -141,7 +141,7 @@ def run_case(lines):
         if function is None:
             return None
         keywords = {name: parsed_attr(value) for name, value in pairs}
-        out = function(operands, **keywords) if op == "concat" else function(*operands, **keywords)
+        out = function(operands, **keywords) if op in ("concat", "stack") else function(*operands, **keywords)
         values.update(zip([n.strip() for n in names.split(",")], out if isinstance(out, tuple) else [out]))
     return [values[name] for name in results], wanted
 

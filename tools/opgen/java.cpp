@@ -72,7 +72,9 @@ static std::string fallback_of(const Param& p) {
     case Role::boolean: return p.fallback == "0" ? "false" : "true";
     case Role::dtype: return "DType." + upper;
     case Role::text: return java_quoted(p.fallback);
-    default: return p.fallback;
+    default:
+      if (p.fallback == "inf") return "Double.POSITIVE_INFINITY";
+      return p.fallback == "-inf" ? "Double.NEGATIVE_INFINITY" : p.fallback;
   }
 }
 
@@ -172,7 +174,8 @@ static std::string methods_text(const Function& f) {
     if (!says_the_same) out += method_text(f, args, to);
     if (args[to - 1].is_required) break;
   }
-  bool broadcasts = f.doc.shapes.starts_with("operands broadcast") && f.name != "where";
+  bool broadcasts = f.doc.shapes.starts_with("operands broadcast") && f.name != "where" &&
+                    std::ranges::all_of(args, [](const Param& p) { return p.role == Role::operand; });
   return broadcasts ? out + number_method(f, args) : out;
 }
 

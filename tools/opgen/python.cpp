@@ -32,6 +32,7 @@ static std::string python_fallback(const Param& p) {
   if (p.role == Role::ints) return "()";
   if (p.role == Role::boolean) return p.fallback == "0" ? "False" : "True";
   if (p.role == Role::text || p.role == Role::dtype) return "'" + p.fallback + "'";
+  if (p.fallback.ends_with("inf")) return p.fallback[0] == '-' ? "-1e999" : "1e999";  // what a signature may say
   return p.fallback;
 }
 
@@ -76,6 +77,8 @@ static std::string quoted(std::string_view text) {
 // The default of a parameter of one value, as C writes it.
 static std::string c_fallback(const Param& p) {
   if (p.role == Role::text) return quoted(p.fallback);
+  if (p.fallback == "inf") return "HUGE_VAL";
+  if (p.fallback == "-inf") return "-HUGE_VAL";
   if (p.role != Role::dtype) return p.fallback;
   std::string out = "JT_";
   for (char c : p.fallback) out += char(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);

@@ -49,6 +49,7 @@ std::string rust_doc(std::string_view text, std::string_view prefix) {
 }
 
 std::string rust_real(std::string_view text) {
+  if (text.ends_with("inf")) return text[0] == '-' ? "f64::NEG_INFINITY" : "f64::INFINITY";
   std::string out(text);
   if (out.find_first_of(".e") == out.npos) out += ".0";
   return out;

@@ -762,6 +762,92 @@ JT_API jt_status jt_std(jt_context* ctx, jt_tensor* x, const int64_t* axes, size
 JT_API jt_status jt_norm(jt_context* ctx, jt_tensor* x, double p, const int64_t* axes, size_t axes_len,
     jt_bool keepdims, jt_tensor** out);
 
+/* log(sum(exp(x))) over axes, without overflow; -inf over no elements.
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: keepdims 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_logsumexp(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
+    jt_bool keepdims, jt_tensor** out);
+
+/* log(exp(x) + exp(y)), without overflow.
+ * Dtypes: every dtype; operands are converted to their promoted dtype, integers and bool to f32. Result:
+ * the promoted dtype, f32 for integers and bool. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_logaddexp(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
+
+/* x * log(y), 0 where x is 0 unless y is NaN.
+ * Dtypes: every dtype; operands are converted to their promoted dtype, integers and bool to f32. Result:
+ * the promoted dtype, f32 for integers and bool. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_xlogy(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
+
+/* Remainder of x / y with the sign of x (C's fmod).
+ * Dtypes: every dtype but bool; operands are converted to their promoted dtype. Result: the promoted
+ * dtype. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_fmod(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor** out);
+
+/* x + w * (y - x): x at w = 0, y at w = 1.
+ * Dtypes: every dtype; operands are converted to their promoted dtype, integers and bool to f32. Result:
+ * the promoted dtype, f32 for integers and bool. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_lerp(jt_context* ctx, jt_tensor* x, jt_tensor* y, jt_tensor* w, jt_tensor** out);
+
+/* |x - y| <= atol + rtol * |y|; infinities are close to themselves, and NaN with equal_nan.
+ * Dtypes: every dtype. Result: bool. Defaults elsewhere: rtol 1e-5, atol 1e-8, equal_nan 0. Gradient: no.
+ * Since 0.1. */
+JT_API jt_status jt_isclose(jt_context* ctx, jt_tensor* x, jt_tensor* y, double rtol, double atol,
+    jt_bool equal_nan, jt_tensor** out);
+
+/* x with NaN and infinities replaced; an infinity given for one stands for the largest number of the dtype.
+ * Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: nan 0, posinf inf, neginf -inf. Gradient:
+ * yes. Since 0.1. */
+JT_API jt_status jt_nan_to_num(jt_context* ctx, jt_tensor* x, double nan, double posinf, double neginf,
+    jt_tensor** out);
+
+/* x, but value where mask, which broadcasts to x, is true.
+ * Dtypes: x of every dtype, mask bool. Result: x's dtype. Defaults elsewhere: value 0. Gradient: yes.
+ * Since 0.1. */
+JT_API jt_status jt_masked_fill(jt_context* ctx, jt_tensor* x, jt_tensor* mask, double value,
+    jt_tensor** out);
+
+/* x on and below a diagonal of its last two axes, 0 above; diagonal 1 is the one above the main diagonal.
+ * Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: diagonal 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_tril(jt_context* ctx, jt_tensor* x, int64_t diagonal, jt_tensor** out);
+
+/* x on and above a diagonal of its last two axes, 0 below; diagonal 1 is the one above the main diagonal.
+ * Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: diagonal 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_triu(jt_context* ctx, jt_tensor* x, int64_t diagonal, jt_tensor** out);
+
+/* The diagonal of two axes as the last axis; offset 1 is the one above the main diagonal.
+ * Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: offset 0, axis1 0, axis2 1. Gradient: yes.
+ * Since 0.1. */
+JT_API jt_status jt_diagonal(jt_context* ctx, jt_tensor* x, int64_t offset, int64_t axis1, int64_t axis2,
+    jt_tensor** out);
+
+/* x moved along axes, what leaves at the end comes in at the beginning; no axes: all elements in row-major
+ * order.
+ * Dtypes: every dtype. Result: x's dtype. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_roll(jt_context* ctx, jt_tensor* x, const int64_t* shifts, size_t shifts_len,
+    const int64_t* axes, size_t axes_len, jt_tensor** out);
+
+/* x laid out so many times along each axis; times and axes are aligned at the last.
+ * Dtypes: every dtype. Result: x's dtype. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_tile(jt_context* ctx, jt_tensor* x, const int64_t* times, size_t times_len,
+    jt_tensor** out);
+
+/* Tensors of one shape joined along a new axis.
+ * Dtypes: every dtype; operands are converted to their promoted dtype. Result: the promoted dtype.
+ * Defaults elsewhere: axis 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_stack(jt_context* ctx, jt_tensor* const* inputs, size_t inputs_len, int64_t axis,
+    jt_tensor** out);
+
+/* Minimum and maximum over axes; NaN where there is one.
+ * Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: keepdims 0. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_aminmax(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
+    jt_bool keepdims, jt_tensor** out_min, jt_tensor** out_max);
+
+/* Variance and mean over axes.
+ * Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+ * Defaults elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1. */
+JT_API jt_status jt_var_mean(jt_context* ctx, jt_tensor* x, const int64_t* axes, size_t axes_len,
+    jt_bool keepdims, int64_t correction, jt_tensor** out_var, jt_tensor** out_mean);
+
 /* (x - mean) / sqrt(var + eps) * weight + bias over the last `axes` axes, which weight and bias have (Ba et
  * al. 2016).
  * Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults

@@ -1313,6 +1313,66 @@ extern "C" {
     /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
     /// Defaults elsewhere: p 2, keepdims 0. Gradient: yes. Since 0.1.
     pub fn jt_norm(ctx: *mut jt_context, x: *mut jt_tensor, p: f64, axes: *const i64, axes_len: usize, keepdims: jt_bool, out: *mut *mut jt_tensor) -> jt_status;
+    /// log(sum(exp(x))) over axes, without overflow; -inf over no elements.
+    /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+    /// Defaults elsewhere: keepdims 0. Gradient: yes. Since 0.1.
+    pub fn jt_logsumexp(ctx: *mut jt_context, x: *mut jt_tensor, axes: *const i64, axes_len: usize, keepdims: jt_bool, out: *mut *mut jt_tensor) -> jt_status;
+    /// log(exp(x) + exp(y)), without overflow.
+    /// Dtypes: every dtype; operands are converted to their promoted dtype, integers and bool to f32. Result:
+    /// the promoted dtype, f32 for integers and bool. Gradient: yes. Since 0.1.
+    pub fn jt_logaddexp(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
+    /// x \* log(y), 0 where x is 0 unless y is NaN.
+    /// Dtypes: every dtype; operands are converted to their promoted dtype, integers and bool to f32. Result:
+    /// the promoted dtype, f32 for integers and bool. Gradient: yes. Since 0.1.
+    pub fn jt_xlogy(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
+    /// Remainder of x / y with the sign of x (C's fmod).
+    /// Dtypes: every dtype but bool; operands are converted to their promoted dtype. Result: the promoted
+    /// dtype. Gradient: yes. Since 0.1.
+    pub fn jt_fmod(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
+    /// x + w \* (y - x): x at w = 0, y at w = 1.
+    /// Dtypes: every dtype; operands are converted to their promoted dtype, integers and bool to f32. Result:
+    /// the promoted dtype, f32 for integers and bool. Gradient: yes. Since 0.1.
+    pub fn jt_lerp(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, w: *mut jt_tensor, out: *mut *mut jt_tensor) -> jt_status;
+    /// \|x - y\| \<= atol + rtol \* \|y\|; infinities are close to themselves, and NaN with equal_nan.
+    /// Dtypes: every dtype. Result: bool. Defaults elsewhere: rtol 1e-5, atol 1e-8, equal_nan 0. Gradient: no.
+    /// Since 0.1.
+    pub fn jt_isclose(ctx: *mut jt_context, x: *mut jt_tensor, y: *mut jt_tensor, rtol: f64, atol: f64, equal_nan: jt_bool, out: *mut *mut jt_tensor) -> jt_status;
+    /// x with NaN and infinities replaced; an infinity given for one stands for the largest number of the dtype.
+    /// Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: nan 0, posinf inf, neginf -inf. Gradient:
+    /// yes. Since 0.1.
+    pub fn jt_nan_to_num(ctx: *mut jt_context, x: *mut jt_tensor, nan: f64, posinf: f64, neginf: f64, out: *mut *mut jt_tensor) -> jt_status;
+    /// x, but value where mask, which broadcasts to x, is true.
+    /// Dtypes: x of every dtype, mask bool. Result: x's dtype. Defaults elsewhere: value 0. Gradient: yes.
+    /// Since 0.1.
+    pub fn jt_masked_fill(ctx: *mut jt_context, x: *mut jt_tensor, mask: *mut jt_tensor, value: f64, out: *mut *mut jt_tensor) -> jt_status;
+    /// x on and below a diagonal of its last two axes, 0 above; diagonal 1 is the one above the main diagonal.
+    /// Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: diagonal 0. Gradient: yes. Since 0.1.
+    pub fn jt_tril(ctx: *mut jt_context, x: *mut jt_tensor, diagonal: i64, out: *mut *mut jt_tensor) -> jt_status;
+    /// x on and above a diagonal of its last two axes, 0 below; diagonal 1 is the one above the main diagonal.
+    /// Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: diagonal 0. Gradient: yes. Since 0.1.
+    pub fn jt_triu(ctx: *mut jt_context, x: *mut jt_tensor, diagonal: i64, out: *mut *mut jt_tensor) -> jt_status;
+    /// The diagonal of two axes as the last axis; offset 1 is the one above the main diagonal.
+    /// Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: offset 0, axis1 0, axis2 1. Gradient: yes.
+    /// Since 0.1.
+    pub fn jt_diagonal(ctx: *mut jt_context, x: *mut jt_tensor, offset: i64, axis1: i64, axis2: i64, out: *mut *mut jt_tensor) -> jt_status;
+    /// x moved along axes, what leaves at the end comes in at the beginning; no axes: all elements in row-major
+    /// order.
+    /// Dtypes: every dtype. Result: x's dtype. Gradient: yes. Since 0.1.
+    pub fn jt_roll(ctx: *mut jt_context, x: *mut jt_tensor, shifts: *const i64, shifts_len: usize, axes: *const i64, axes_len: usize, out: *mut *mut jt_tensor) -> jt_status;
+    /// x laid out so many times along each axis; times and axes are aligned at the last.
+    /// Dtypes: every dtype. Result: x's dtype. Gradient: yes. Since 0.1.
+    pub fn jt_tile(ctx: *mut jt_context, x: *mut jt_tensor, times: *const i64, times_len: usize, out: *mut *mut jt_tensor) -> jt_status;
+    /// Tensors of one shape joined along a new axis.
+    /// Dtypes: every dtype; operands are converted to their promoted dtype. Result: the promoted dtype.
+    /// Defaults elsewhere: axis 0. Gradient: yes. Since 0.1.
+    pub fn jt_stack(ctx: *mut jt_context, inputs: *const *mut jt_tensor, inputs_len: usize, axis: i64, out: *mut *mut jt_tensor) -> jt_status;
+    /// Minimum and maximum over axes; NaN where there is one.
+    /// Dtypes: every dtype. Result: x's dtype. Defaults elsewhere: keepdims 0. Gradient: yes. Since 0.1.
+    pub fn jt_aminmax(ctx: *mut jt_context, x: *mut jt_tensor, axes: *const i64, axes_len: usize, keepdims: jt_bool, out_min: *mut *mut jt_tensor, out_max: *mut *mut jt_tensor) -> jt_status;
+    /// Variance and mean over axes.
+    /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.
+    /// Defaults elsewhere: keepdims 0, correction 1. Gradient: yes. Since 0.1.
+    pub fn jt_var_mean(ctx: *mut jt_context, x: *mut jt_tensor, axes: *const i64, axes_len: usize, keepdims: jt_bool, correction: i64, out_var: *mut *mut jt_tensor, out_mean: *mut *mut jt_tensor) -> jt_status;
     /// (x - mean) / sqrt(var + eps) \* weight + bias over the last `axes` axes, which weight and bias have (Ba et
     /// al. 2016).
     /// Dtypes: float dtypes, the same for all. Result: x's dtype. May be NULL: weight, bias. Defaults

@@ -3527,6 +3527,401 @@ impl Tensor {
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
+    /// log(sum(exp(x))) over axes, without overflow; -inf over no elements.
+    ///
+    /// Shapes: x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims.
+    ///
+    /// Dtypes: every dtype; integers and bool become f32.
+    ///
+    /// Result: x's dtype, f32 for integers and bool. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_logsumexp`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn logsumexp(&self, axes: &[i64], keepdims: bool) -> Tensor {
+        or_panic(self.try_logsumexp(axes, keepdims))
+    }
+    /// [`Tensor::logsumexp`], with an error in place of a panic.
+    #[inline]
+    pub fn try_logsumexp(&self, axes: &[i64], keepdims: bool) -> Result<Tensor> {
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_logsumexp(self.context_raw(), self.raw(), axes.as_ptr(), axes.len(), i32::from(keepdims), &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// log(exp(x) + exp(y)), without overflow.
+    ///
+    /// Shapes: operands broadcast as in NumPy; the result has the shape they broadcast to.
+    ///
+    /// Dtypes: every dtype; operands are converted to their promoted dtype, integers and bool to f32.
+    ///
+    /// Result: the promoted dtype, f32 for integers and bool. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_logaddexp`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn logaddexp<'a>(&self, y: impl Into<Operand<'a>>) -> Tensor {
+        or_panic(self.try_logaddexp(y))
+    }
+    /// [`Tensor::logaddexp`], with an error in place of a panic.
+    #[inline]
+    pub fn try_logaddexp<'a>(&self, y: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let y = y.into().beside(self)?;
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_logaddexp(self.context_raw(), self.raw(), y.raw(), &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// x \* log(y), 0 where x is 0 unless y is NaN.
+    ///
+    /// Shapes: operands broadcast as in NumPy; the result has the shape they broadcast to.
+    ///
+    /// Dtypes: every dtype; operands are converted to their promoted dtype, integers and bool to f32.
+    ///
+    /// Result: the promoted dtype, f32 for integers and bool. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_xlogy`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn xlogy<'a>(&self, y: impl Into<Operand<'a>>) -> Tensor {
+        or_panic(self.try_xlogy(y))
+    }
+    /// [`Tensor::xlogy`], with an error in place of a panic.
+    #[inline]
+    pub fn try_xlogy<'a>(&self, y: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let y = y.into().beside(self)?;
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_xlogy(self.context_raw(), self.raw(), y.raw(), &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// Remainder of x / y with the sign of x (C's fmod).
+    ///
+    /// Shapes: operands broadcast as in NumPy; the result has the shape they broadcast to.
+    ///
+    /// Dtypes: every dtype but bool; operands are converted to their promoted dtype.
+    ///
+    /// Result: the promoted dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_fmod`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn fmod<'a>(&self, y: impl Into<Operand<'a>>) -> Tensor {
+        or_panic(self.try_fmod(y))
+    }
+    /// [`Tensor::fmod`], with an error in place of a panic.
+    #[inline]
+    pub fn try_fmod<'a>(&self, y: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let y = y.into().beside(self)?;
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_fmod(self.context_raw(), self.raw(), y.raw(), &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// x + w \* (y - x): x at w = 0, y at w = 1.
+    ///
+    /// Shapes: operands broadcast as in NumPy; the result has the shape they broadcast to.
+    ///
+    /// Dtypes: every dtype; operands are converted to their promoted dtype, integers and bool to f32.
+    ///
+    /// Result: the promoted dtype, f32 for integers and bool. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_lerp`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn lerp<'a>(&self, y: impl Into<Operand<'a>>, w: impl Into<Operand<'a>>) -> Tensor {
+        or_panic(self.try_lerp(y, w))
+    }
+    /// [`Tensor::lerp`], with an error in place of a panic.
+    #[inline]
+    pub fn try_lerp<'a>(&self, y: impl Into<Operand<'a>>, w: impl Into<Operand<'a>>) -> Result<Tensor> {
+        let y = y.into().beside(self)?;
+        let w = w.into().beside(self)?;
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_lerp(self.context_raw(), self.raw(), y.raw(), w.raw(), &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// \|x - y\| \<= atol + rtol \* \|y\|; infinities are close to themselves, and NaN with equal_nan.
+    ///
+    /// Shapes: operands broadcast as in NumPy; the result has the shape they broadcast to.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: bool. Gradient: no.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_isclose`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn isclose<'a>(&self, y: impl Into<Operand<'a>>, rtol: f64, atol: f64, equal_nan: bool) -> Tensor {
+        or_panic(self.try_isclose(y, rtol, atol, equal_nan))
+    }
+    /// [`Tensor::isclose`], with an error in place of a panic.
+    #[inline]
+    pub fn try_isclose<'a>(&self, y: impl Into<Operand<'a>>, rtol: f64, atol: f64, equal_nan: bool) -> Result<Tensor> {
+        let y = y.into().beside(self)?;
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_isclose(self.context_raw(), self.raw(), y.raw(), rtol, atol, i32::from(equal_nan), &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// x with NaN and infinities replaced; an infinity given for one stands for the largest number of the dtype.
+    ///
+    /// Shapes: x of any shape; the result has it too.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_nan_to_num`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn nan_to_num(&self, nan: f64, posinf: f64, neginf: f64) -> Tensor {
+        or_panic(self.try_nan_to_num(nan, posinf, neginf))
+    }
+    /// [`Tensor::nan_to_num`], with an error in place of a panic.
+    #[inline]
+    pub fn try_nan_to_num(&self, nan: f64, posinf: f64, neginf: f64) -> Result<Tensor> {
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_nan_to_num(self.context_raw(), self.raw(), nan, posinf, neginf, &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// x, but value where mask, which broadcasts to x, is true.
+    ///
+    /// Shapes: x of any shape, mask of one that broadcasts to it; the result has x's.
+    ///
+    /// Dtypes: x of every dtype, mask bool.
+    ///
+    /// Result: x's dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_masked_fill`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn masked_fill<'a>(&self, mask: impl Into<Operand<'a>>, value: f64) -> Tensor {
+        or_panic(self.try_masked_fill(mask, value))
+    }
+    /// [`Tensor::masked_fill`], with an error in place of a panic.
+    #[inline]
+    pub fn try_masked_fill<'a>(&self, mask: impl Into<Operand<'a>>, value: f64) -> Result<Tensor> {
+        let mask = mask.into().beside(self)?;
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_masked_fill(self.context_raw(), self.raw(), mask.raw(), value, &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// x on and below a diagonal of its last two axes, 0 above; diagonal 1 is the one above the main diagonal.
+    ///
+    /// Shapes: x \[..,N,M\] -\> the same.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_tril`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn tril(&self, diagonal: i64) -> Tensor {
+        or_panic(self.try_tril(diagonal))
+    }
+    /// [`Tensor::tril`], with an error in place of a panic.
+    #[inline]
+    pub fn try_tril(&self, diagonal: i64) -> Result<Tensor> {
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_tril(self.context_raw(), self.raw(), diagonal, &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// x on and above a diagonal of its last two axes, 0 below; diagonal 1 is the one above the main diagonal.
+    ///
+    /// Shapes: x \[..,N,M\] -\> the same.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_triu`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn triu(&self, diagonal: i64) -> Tensor {
+        or_panic(self.try_triu(diagonal))
+    }
+    /// [`Tensor::triu`], with an error in place of a panic.
+    #[inline]
+    pub fn try_triu(&self, diagonal: i64) -> Result<Tensor> {
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_triu(self.context_raw(), self.raw(), diagonal, &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// The diagonal of two axes as the last axis; offset 1 is the one above the main diagonal.
+    ///
+    /// Shapes: x \[..,N,M\] (axes 0 and 1 or those given) -\> \[..,K\].
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_diagonal`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn diagonal(&self, offset: i64, axis1: i64, axis2: i64) -> Tensor {
+        or_panic(self.try_diagonal(offset, axis1, axis2))
+    }
+    /// [`Tensor::diagonal`], with an error in place of a panic.
+    #[inline]
+    pub fn try_diagonal(&self, offset: i64, axis1: i64, axis2: i64) -> Result<Tensor> {
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_diagonal(self.context_raw(), self.raw(), offset, axis1, axis2, &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// x moved along axes, what leaves at the end comes in at the beginning; no axes: all elements in row-major order.
+    ///
+    /// Shapes: x of any shape; the result has it too.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_roll`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn roll(&self, shifts: &[i64], axes: &[i64]) -> Tensor {
+        or_panic(self.try_roll(shifts, axes))
+    }
+    /// [`Tensor::roll`], with an error in place of a panic.
+    #[inline]
+    pub fn try_roll(&self, shifts: &[i64], axes: &[i64]) -> Result<Tensor> {
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_roll(self.context_raw(), self.raw(), shifts.as_ptr(), shifts.len(), axes.as_ptr(), axes.len(), &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// x laid out so many times along each axis; times and axes are aligned at the last.
+    ///
+    /// Shapes: x \[d0,..\] -\> \[times\[0\] \* d0,..\].
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_tile`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn tile(&self, times: &[i64]) -> Tensor {
+        or_panic(self.try_tile(times))
+    }
+    /// [`Tensor::tile`], with an error in place of a panic.
+    #[inline]
+    pub fn try_tile(&self, times: &[i64]) -> Result<Tensor> {
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_tile(self.context_raw(), self.raw(), times.as_ptr(), times.len(), &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// Tensors of one shape joined along a new axis.
+    ///
+    /// Shapes: inputs of one shape -\> that with a new axis of extent inputs_len.
+    ///
+    /// Dtypes: every dtype; operands are converted to their promoted dtype.
+    ///
+    /// Result: the promoted dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_stack`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn stack(inputs: &[&Tensor], axis: i64) -> Tensor {
+        or_panic(Self::try_stack(inputs, axis))
+    }
+    /// [`Tensor::stack`], with an error in place of a panic.
+    #[inline]
+    pub fn try_stack(inputs: &[&Tensor], axis: i64) -> Result<Tensor> {
+        let context = context_of("stack", inputs)?;
+        let inputs: Vec<_> = inputs.iter().map(|t| t.raw()).collect();
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_stack(context, inputs.as_ptr(), inputs.len(), axis, &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(context, out0) })
+    }
+    /// Minimum and maximum over axes; NaN where there is one.
+    ///
+    /// Shapes: x of any shape; results lack the axes that are folded (all when axes is empty), or have extent 1 there with keepdims.
+    ///
+    /// Dtypes: every dtype.
+    ///
+    /// Result: x's dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_aminmax`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn aminmax(&self, axes: &[i64], keepdims: bool) -> (Tensor, Tensor) {
+        or_panic(self.try_aminmax(axes, keepdims))
+    }
+    /// [`Tensor::aminmax`], with an error in place of a panic.
+    #[inline]
+    pub fn try_aminmax(&self, axes: &[i64], keepdims: bool) -> Result<(Tensor, Tensor)> {
+        let mut out0 = ptr::null_mut();
+        let mut out1 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_aminmax(self.context_raw(), self.raw(), axes.as_ptr(), axes.len(), i32::from(keepdims), &mut out0, &mut out1) };
+        check(status)?;
+        Ok((unsafe { Tensor::made(self.context_raw(), out0) }, unsafe { Tensor::made(self.context_raw(), out1) }))
+    }
+    /// Variance and mean over axes.
+    ///
+    /// Shapes: x of any shape; results lack the axes that are folded (all when axes is empty), or have extent 1 there with keepdims.
+    ///
+    /// Dtypes: every dtype; integers and bool become f32.
+    ///
+    /// Result: x's dtype, f32 for integers and bool. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_var_mean`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn var_mean(&self, axes: &[i64], keepdims: bool, correction: i64) -> (Tensor, Tensor) {
+        or_panic(self.try_var_mean(axes, keepdims, correction))
+    }
+    /// [`Tensor::var_mean`], with an error in place of a panic.
+    #[inline]
+    pub fn try_var_mean(&self, axes: &[i64], keepdims: bool, correction: i64) -> Result<(Tensor, Tensor)> {
+        let mut out0 = ptr::null_mut();
+        let mut out1 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_var_mean(self.context_raw(), self.raw(), axes.as_ptr(), axes.len(), i32::from(keepdims), correction, &mut out0, &mut out1) };
+        check(status)?;
+        Ok((unsafe { Tensor::made(self.context_raw(), out0) }, unsafe { Tensor::made(self.context_raw(), out1) }))
+    }
     /// (x - mean) / sqrt(var + eps) \* weight + bias over the last `axes` axes, which weight and bias have (Ba et al. 2016).
     ///
     /// Shapes: x \[..,d..\], weight and bias of its last `axes` extents -\> x's shape.

@@ -1,3 +1,10 @@
+// The CPU's backend, which this one calls, lies in the same program and has its own types of these names.
+#define jt_be_device far_be_device
+#define jt_be_kernel far_be_kernel
+#define jt_be_op far_be_op
+#define jt_be_stream far_be_stream
+#define jt_be_event far_be_event
+
 #include "tests/backend/far/far_backend.h"
 
 #include <algorithm>

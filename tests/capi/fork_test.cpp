@@ -1,6 +1,6 @@
 // A process that is forked while other threads of it are in jt: the child goes on with the runtime and the context that it has
 // inherited, whatever those threads were doing, and so does the parent. JT_FORKS says how many children each case has.
-#include "tests/capi/capi.h"
+#include "tests/capi/child.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -15,37 +15,6 @@
 using namespace jt::test;
 
 namespace {
-
-using Unary = jt_status (*)(jt_context*, jt_tensor*, jt_tensor**);
-
-// A chain of ops that no other number gives: a kernel of its own.
-double chain(const Session& s, uint64_t number) {
-  static constexpr Unary kOps[] = {jt_sin, jt_cos, jt_tanh, jt_neg, jt_square, jt_sigmoid, jt_atan, jt_erf};
-  Tensor x = s.floats({3}, {0.25f, 0.5f, 0.75f});
-  for (int i = 0; i < 7; i++, number /= 8) x = s.make(kOps[number % 8], x);
-  return s.item(s.sum(x));
-}
-
-// Runs `body` in a child; its exit status, or -1 where it had to be ended.
-int in_child(const std::function<int()>& body) {
-  pid_t child = fork();
-  if (child == 0) {
-    int status = 100;
-    try {
-      status = body();
-    } catch (...) {
-    }
-    _exit(status);
-  }
-  int status = 0;
-  for (int i = 0; i < 60000; i++) {
-    if (waitpid(child, &status, WNOHANG) == child) return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    usleep(i < 2000 ? 100 : 1000);
-  }
-  kill(child, SIGKILL);
-  waitpid(child, &status, 0);
-  return -1;
-}
 
 int forks() {
   const char* said = std::getenv("JT_FORKS");

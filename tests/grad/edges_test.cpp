@@ -114,5 +114,7 @@ TEST(edges, gradients_are_those_of_pytorch) {
     if (HasFatalFailure()) return;
   }
   for (int i = 0; i < kOps; i++)
-    if (has_edges(Op(i))) EXPECT_TRUE(seen.count(Op(i))) << name(Op(i)) << " has no line in edges.txt";
+    if (has_edges(Op(i))) {
+      EXPECT_TRUE(seen.count(Op(i))) << name(Op(i)) << " has no line in edges.txt";
+    }
 }

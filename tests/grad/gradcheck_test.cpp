@@ -408,7 +408,9 @@ TEST(gradcheck, every_row_with_a_gradient_agrees_with_finite_differences) {
     if (HasFatalFailure()) return;
   }
   for (int i = 0; i < kOps; i++)
-    if (Op(i) != Op::custom && has_gradient(Op(i))) EXPECT_TRUE(seen.count(Op(i))) << name(Op(i)) << " has no gradient case";
+    if (Op(i) != Op::custom && has_gradient(Op(i))) {
+      EXPECT_TRUE(seen.count(Op(i))) << name(Op(i)) << " has no gradient case";
+    }
 }
 
 TEST(gradcheck, equal_maxima_share_the_gradient) {

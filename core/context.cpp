@@ -11,6 +11,7 @@
 #include "core/grad/grad.h"
 #include "core/ir/build.h"
 #include "core/planner.h"
+#include "core/runtime/placement.h"
 
 namespace jt {
 
@@ -35,6 +36,9 @@ Context::Context(std::shared_ptr<Runtime> runtime)
       held_(this, [](void* context) { return static_cast<Context*>(context)->hold_over_fork(); },
             [](void* context) { static_cast<Context*>(context)->leave(kUndertaker), static_cast<Context*>(context)->release(); }, true) {
   recorder_.checks_indices = runtime_->flags.check != "0";
+  if (!may_move_nodes(*runtime_)) return;
+  placement_ = std::make_unique<Placement>(*runtime_);
+  recorder_.placement = placement_.get();
 }
 
 Context::~Context() {

@@ -17,6 +17,7 @@ namespace jt {
 
 class CodeCache;
 class Context;
+class Placement;
 class Planner;
 
 // What a jt_tensor points at. Shape and dtype may be read from any thread; the rest belongs to the context's thread, but
@@ -151,6 +152,7 @@ class Context {
   Recorder recorder_;
   RandomState random_;
   std::unique_ptr<Planner> planner_;
+  std::unique_ptr<Placement> placement_;  // null: every device runs everything
   std::unique_ptr<CodeCache> codes_;
   Cell* first_grad_ = nullptr;  // cells that require a gradient
   int64_t n_cells_ = 0;          // together they hold one count of the context

@@ -13,6 +13,12 @@ namespace {
 
 bool is_at(const Node* node, int device) { return node->device == device || node->op == Op::constant; }
 
+// What is read where this operand is repeated to the shape of others: the plan of its reader repeats it.
+Node* source_of(Node* node) {
+  while (node->has(kImplicit) && node->has(kPending)) node = node->inputs()[0].node;
+  return node;
+}
+
 // Of a device's nodes, the values that the first plan there leaves behind.
 std::vector<Ref> first_values(Recorder& recorder, std::span<Node* const> nodes, std::span<const Ref> asked, bool also_held, int device) {
   uint32_t behind = recorder.next_mark(), taken = recorder.next_mark();
@@ -29,7 +35,7 @@ std::vector<Ref> first_values(Recorder& recorder, std::span<Node* const> nodes, 
   }
   for (Node* node : nodes) {
     if (node->mark == behind)
-      for (Ref in : node->ins()) take(in.node);
+      for (Ref in : node->ins()) take(source_of(in.node));
     else if (also_held && node->has_handles()) take(node);
   }
   for (Ref r : asked) take(r.node);

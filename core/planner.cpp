@@ -252,15 +252,35 @@ void Planner::run_plan_of(std::span<const Ref> asked, bool also_held, int device
   bool anything = false;
   for (Node* n : w.nodes) anything |= n->op != Op::constant || is_asked(n, w.asked);
   if (!anything) return;
+  if (moves_to_fallback(w, nullptr)) return run_parts(asked, also_held);
   stats_.evals.add(1);
   try {
     return run_walked(w);
   } catch (const Error& e) {
+    if (e.code() == JT_E_UNSUPPORTED && moves_to_fallback(w, &e)) return run_parts(asked, also_held);
     if (e.code() != JT_E_NOMEM || !w.stores_for_gradient) throw;
   }
   // What only waits for a gradient can be computed again then.
   walk(asked, also_held, w, false, device);
   run_walked(w);
+}
+
+// A device may say only of a whole kernel that it does not take it: then everything of the plan runs on the CPU, next time at once.
+bool Planner::moves_to_fallback(const Walk& w, const Error* refusal) {
+  constexpr size_t kMaxRefused = 1024;
+  if (!refusal && refused_.empty()) [[likely]] return false;
+  int to = runtime_.fallback();
+  if (to < 0 || runtime_.device(w.device).device.is_like_host()) return false;
+  uint64_t hash = hash_bytes(w.key.all().data(), w.key.all().size_bytes());
+  if (!refusal && !refused_.contains(hash)) return false;
+  if (refused_.size() == kMaxRefused) refused_.clear();
+  if (refused_.insert(hash).second)
+    runtime_.log(LogLevel::warning, "plan", w.nodes.size(), " ops run on ", runtime_.device(to).device.name(), " instead of ",
+                 runtime_.device(w.device).device.name(), ": ", refusal->message());
+  for (Node* node : w.nodes)
+    if (node->op != Op::constant) node->device = uint8_t(to);
+  recorder_.mixes_devices = true;
+  return true;
 }
 
 // While it lives, the params of a walk lie where its device reaches them.

@@ -11,6 +11,7 @@
 #include <list>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "core/capture.h"
 #include "core/plan_cache.h"
@@ -50,6 +51,7 @@ class Planner {
   void run_parts(std::span<const Ref> asked, bool also_held);
   void run_by_device(std::span<const Ref> asked, bool also_held);
   void run_plan_of(std::span<const Ref> asked, bool also_held, int device);
+  bool moves_to_fallback(const Walk& walk, const Error* refusal);
   void run_walked(Walk& walk);
   void run_customs(std::span<const Ref> asked, bool also_held);
   bool run_first_customs(std::span<const Ref> asked, bool also_held);
@@ -99,6 +101,7 @@ class Planner {
   std::vector<std::unique_ptr<OnDevice>> on_device_;  // by number; null: not used yet
   LeastRecent<CachedPlan> plans_;
   LeastRecent<Family> families_;
+  std::unordered_set<uint64_t> refused_;  // hashes of keys whose plans have a kernel or op that their device does not take
   std::vector<int64_t> worth_;  // scratch
   std::unique_ptr<Walk> scratch_;
   std::optional<Error> of_custom_;  // the first error of a custom op's function in this eval

@@ -121,6 +121,14 @@ void choose_devices(RuntimeOptions& o, const jt_runtime_desc& d) {
   if (names.empty()) o.devices.push_back(backend_called(d.backend ? str("backend", d.backend, d.backend_len) : std::string_view()));
 }
 
+// Where every device may refuse an op there is one more behind them that does not.
+void add_fallback(RuntimeOptions& o) {
+  auto has_any = [&](bool (*is_so)(const jt_backend_api&)) {
+    return std::ranges::any_of(o.devices, [&](const RuntimeOptions::Backend& b) { return is_so(*b.api); });
+  };
+  if (has_any(may_refuse) && !has_any(is_like_host)) o.devices.push_back({builtin_backends()[0], nullptr, 0});
+}
+
 // What is kept for speed beside the values is a small part of what they may take.
 void limit_packs(RuntimeOptions& o) {
   int64_t most = o.memory_limit / 8;
@@ -146,6 +154,7 @@ RuntimeOptions options_of(jt_runtime& rt) {
   o.threads = threads_of(d, o.flags.threads);
   o.parallel_for = {d.parallel_for, d.parallel_user};
   choose_devices(o, d);
+  add_fallback(o);
   return o;
 }
 

@@ -38,7 +38,9 @@ static Value broadcast_to(Recorder& r, Ref x, const Shape& shape) {
   }
   Attrs attrs;
   attrs.add_ints({wanted, size_t(shape.rank)});
-  return r.record(Op::expand, {&x, 1}, attrs);
+  Value made = r.record(Op::expand, {&x, 1}, attrs);
+  made.ref().node->flags |= kImplicit;
+  return made;
 }
 
 // The shape that operands of one dtype have, scalars beside them aside: nothing has to be converted or expanded.

@@ -102,7 +102,7 @@ enum NodeFlag : uint16_t {
   kGradLeaf = 2,    // a cell that requires a gradient points (or pointed) here
   kPending = 4,     // recorded, not run, listed by its recorder
   kConsumed = 8,    // a backward walked it and freed what gradients need
-  kImplicit = 16,   // recorded by jt itself (casts, expands), not by a call of the user
+  kImplicit = 16,   // an operand repeated to the shape of the others, for one node alone
   kOwnsMore = 32,   // a poison, a custom op or names of its dimensions go with it
   kNamesDims = 64,  // Recorder::names_of has names of its results' dimensions
 };

@@ -114,7 +114,19 @@ Value Recorder::finish(Node* node) {
     pending_++;
     if (poisoned_) [[unlikely]] inherit_poison(node);
   }
-  return Value(Ref{node, 0});
+  Value made(Ref{node, 0});
+  if (placement) [[unlikely]] place(node);
+  return made;
+}
+
+// What was recorded for this node alone, such as a row repeated to the shape of the other operand, goes where it goes.
+void Recorder::place(Node* node) {
+  node->device = placement->device_of(*node);
+  if (node->device == device) return;
+  mixes_devices = true;
+  for (Ref in : node->ins())
+    for (Node* at = in.node; at->has(kImplicit) && at->has(kPending); at = at->inputs()[0].node)
+      at->device = node->device;
 }
 
 // ---- named dimensions ------------------------------------------------------------------------------------------------

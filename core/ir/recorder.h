@@ -33,6 +33,15 @@ struct NamedDim {
   int64_t lo, hi;  // what it may be
 };
 
+// Says on which device a node runs that was recorded for node.device.
+class NodePlacement {
+ public:
+  virtual uint8_t device_of(const Node& node) = 0;
+
+ protected:
+  ~NodePlacement() = default;
+};
+
 class Recorder {
  public:
   Recorder() = default;
@@ -95,8 +104,9 @@ class Recorder {
   bool grad_mode = true;
   bool checks_indices = false;  // operands that are indices are recorded as check_index of them
   uint32_t line = 0;          // given to every node recorded from now on
-  uint8_t device = 0;         // the same: on which device of the runtime it runs
+  uint8_t device = 0;         // the same: on which device of the runtime it runs, unless `placement` says another
   bool mixes_devices = false; // not all nodes have this device
+  NodePlacement* placement = nullptr;
 
  private:
   friend void free_unused(Node*);
@@ -105,6 +115,7 @@ class Recorder {
   Node* allocate(Op op, int inputs, int results, const Attrs& attrs);
   void free_node(Node* node);
   Value finish(Node* node);
+  void place(Node* node);
   void drop_more(Node* node);
   void inherit_poison(Node* node);
   void take_poison(Node* node, Poison* poison);

@@ -44,6 +44,9 @@ static void check_table(const jt_backend_api& api) {
 #undef JT_NEED
 }
 
+bool may_refuse(const jt_backend_api& api) { return JT_HAS(api, supports); }
+bool is_like_host(const jt_backend_api& api) { return !(api.flags & (JT_BE_OWN_MEMORY | JT_BE_ASYNC)) && !may_refuse(api); }
+
 static std::string name_of(const jt_backend_api& api, int index) {
   bool has_number = index || api.flags & (JT_BE_OWN_MEMORY | JT_BE_ASYNC);
   return has_number ? text(api.name, ":", index) : api.name;
@@ -129,6 +132,11 @@ int64_t Device::keep(int64_t most_bytes) const { return JT_HAS(*api_, trim) ? ap
 
 bool Device::tells_times() const { return is_async() && JT_HAS(*api_, event_ns); }
 bool Device::has_staging() const { return is_async() && JT_HAS(*api_, stage_alloc) && JT_HAS(*api_, stage_free); }
+bool Device::supports(const jt_be_node& node) const {
+  jt_status status = api_->supports(device_, &node);
+  if (status != JT_E_UNSUPPORTED) check(status, "supports");
+  return status == JT_OK;
+}
 std::string Device::room() const {
   size_t free = 0, total = 0;
   if (!JT_HAS(*api_, mem_info) || api_->mem_info(device_, &free, &total) != JT_OK) return {};

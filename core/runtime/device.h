@@ -25,6 +25,11 @@ struct Submit {
   void* user = nullptr;
 };
 
+// Not every op runs on the devices of this backend.
+bool may_refuse(const jt_backend_api& api);
+// Every op runs on them, in the host's memory, and has run when the call returns.
+bool is_like_host(const jt_backend_api& api);
+
 class Device {
  public:
   // index: which of the backend's devices.
@@ -40,6 +45,9 @@ class Device {
   bool is_async() const { return api_->flags & JT_BE_ASYNC; }
   bool tells_times() const;  // of what runs late
   bool has_staging() const;
+  bool is_like_host() const { return jt::is_like_host(*api_); }
+  bool may_refuse() const { return jt::may_refuse(*api_); }
+  bool supports(const jt_be_node& node) const;
   std::string room() const;  // of its memory, for people; empty: it does not tell
   void check(jt_status status, std::string_view what) const {
     if (status != JT_OK) [[unlikely]] repeat_error(status, what);

@@ -94,6 +94,12 @@ int Runtime::find_device(std::string_view name) const {
   fail(JT_E_NOT_FOUND, "no device is called '", name, "'; there are: ", known);
 }
 
+int Runtime::fallback() const {
+  for (size_t i = 0; i < devices.size(); i++)
+    if (devices[i]->device.is_like_host()) return int(i);
+  return -1;
+}
+
 bool Runtime::reaches_only_host() const {
   for (auto& s : devices)
     if (s->device.has_own_memory() || s->device.is_async()) return false;

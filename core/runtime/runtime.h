@@ -89,6 +89,8 @@ struct Runtime {
   // A device that compiles C which the host calls; throws if there is none.
   DeviceState& compiles_for_host(std::string_view who) const;
   int find_device(std::string_view name) const;  // `far` is `far:0`; throws JT_E_NOT_FOUND, which says what there is
+  // The first that runs whatever the others do not, in the host's memory; -1: none does.
+  int fallback() const;
   bool reaches_only_host() const;  // no device runs late or has memory of its own
   RuntimeStats stats;
   Trace trace;

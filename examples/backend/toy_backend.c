@@ -59,6 +59,13 @@ static jt_status fail(jt_be_device* device, jt_status status, const char* what, 
   return status;
 }
 
+static int find_element(const char* name) {
+  int row = (int)(sizeof kElements / sizeof *kElements);
+  while (row-- > 0 && strcmp(kElements[row].name, name)) {
+  }
+  return row;
+}
+
 /* ---- device ---- */
 static jt_status toy_open(const jt_host_api* host, jt_be_device** out) {
   jt_be_device* device;
@@ -101,12 +108,10 @@ static int parse_declaration(jt_be_kernel* k, const char* line) {
 
 static int parse_element(jt_be_kernel* k, const char* line, instr* i) {
   char name[32];
-  size_t row;
-  int read = 0, used;
+  int row, read = 0, used;
   if (sscanf(line, "  r%d = %31s f32 r%d%n", &i->dst, name, &i->a, &read) != 3 || read == 0) return 0;
-  for (row = 0; row < sizeof kElements / sizeof *kElements && strcmp(kElements[row].name, name); row++) {
-  }
-  if (row == sizeof kElements / sizeof *kElements) return 0;
+  row = find_element(name);
+  if (row < 0) return 0;
   i->action = DO_ELEMENT;
   i->element = kElements[row].element;
   i->b = i->a;
@@ -245,6 +250,17 @@ static jt_status toy_op_run(jt_be_device* device, jt_be_op* op, void* const* poi
   return JT_E_INVALID;
 }
 
+/* Asked before the graph is planned: other ops and dtypes run on the CPU. What this device still cannot do with them, such as reading an
+ * operand through an index map, toy_compile says. */
+static jt_status toy_supports(jt_be_device* device, const jt_be_node* node) {
+  size_t i;
+  if (!device || !node) return JT_E_INVALID;
+  if (strcmp(node->kind, "element") || find_element(node->op) < 0) return JT_E_UNSUPPORTED;
+  for (i = 0; i < node->operands_len; i++)
+    if (node->operands[i].dtype != JT_F32) return JT_E_UNSUPPORTED;
+  return JT_OK;
+}
+
 JT_API const jt_backend_api* jt_backend_entry_v1(uint32_t host_minor);
 const jt_backend_api* jt_backend_entry_v1(uint32_t host_minor) {
   static const jt_backend_api table = {
@@ -254,6 +270,8 @@ const jt_backend_api* jt_backend_entry_v1(uint32_t host_minor) {
       toy_compile, toy_kernel_release, toy_scratch_bytes, toy_launch, toy_kernel_info,
       toy_op_create, toy_op_release, toy_op_run,
       NULL, NULL, NULL, NULL, NULL, NULL, NULL, /* no C compiler, nothing to prepare, to join or to keep */
+      NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, /* neither memory of its own nor streams */
+      toy_supports,
   };
   (void)host_minor; /* functions are only ever added at the table's end */
   return &table;

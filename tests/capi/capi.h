@@ -168,4 +168,19 @@ inline Tensor labels(const Session& s, int64_t batch) {
   return s.of(JT_I64, {batch}, numbers);
 }
 
+// Losses of a few steps of a small LeNet.
+inline std::vector<float> lenet_losses(const Session& s, int steps = 3) {
+  LeNet net(s, 2, 3, 8);
+  Tensor x = pictures(s, 4), y = labels(s, 4);
+  jt_optimizer* adam = net.optimizer();
+  std::vector<float> losses;
+  for (int i = 0; i < steps; i++) {
+    Tensor loss = net.loss(net.forward(x), y);
+    must(jt_optimizer_step(s.ctx, adam, loss));
+    losses.push_back(float(s.item(loss)));
+  }
+  jt_optimizer_release(adam);
+  return losses;
+}
+
 }  // namespace jt::test

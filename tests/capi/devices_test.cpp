@@ -313,6 +313,66 @@ TEST(Devices, CodeOfTheHostsReadsThem) {
 }
 
 // Contexts on threads, each of which sends a value around, while another context's value serves them all.
+// Whatever a device lacks, the CPU does, and copies make up for it.
+TEST(Devices, ThatLackOpsComposeWithTheCpu) {
+  Session alone(kFlags);
+  Floats want = lenet_losses(alone);
+  for (uint64_t lacks = 0; lacks < 25; lacks++) {
+    SCOPED_TRACE(lacks);
+    control().lacks = lacks;
+    OnDevices s({JT_FAR_BACKEND});
+    ASSERT_EQ(s.name(1), "cpu");
+    EXPECT_EQ(lenet_losses(s), want);
+  }
+  control().lacks = 0;
+}
+std::string asked_for;  // by `supports`, as text
+void write_down(const jt_be_node* node) {
+  auto list = [](const int64_t* words, size_t n) {
+    std::string out = "[";
+    for (size_t i = 0; i < n; i++) out += (i ? "," : "") + std::to_string(words[i]);
+    return out + "]";
+  };
+  auto value = [&](const jt_be_value& v) { return " " + std::string(jt_dtype_name(v.dtype)) + list(v.dims, size_t(v.rank)); };
+  asked_for += std::string(node->kind) + " " + node->op;
+  for (size_t i = 0; i < node->operands_len; i++) asked_for += value(node->operands[i]);
+  asked_for += " ->";
+  for (size_t i = 0; i < node->results_len; i++) asked_for += value(node->results[i]);
+  for (size_t i = 0; i < node->attrs_len; i++)
+    asked_for += " " + std::string(node->attrs[i].name, node->attrs[i].name_len) + "=" + list(node->attrs[i].values, node->attrs[i].values_len);
+  asked_for += "\n";
+}
+TEST(Devices, AreAskedForTheOpAsItIsRecorded) {
+  OnDevices s({JT_FAR_BACKEND});
+  asked_for.clear();
+  control().when_asked = write_down;
+  Tensor x = s.zeros({2, 4, 5, 6}), w = s.zeros({8, 2, 3, 3});
+  const int64_t stride[2] = {2, 1}, padding[4] = {1, 0, 1, 0}, axis[1] = {-1};
+  Tensor y = s.make(jt_conv2d, x, w, stride, 2, padding, 4, nullptr, 0, 2, 0), flat = s.reshape(y, {2, -1});
+  jt_tensor* index = nullptr;
+  Tensor sorted = s.make([&](jt_context* c, jt_tensor** out) { return jt_sort(c, flat, 1, 1, out, &index); }), sum = s.make(jt_sum, sorted, axis, 1, 1);
+  Tensor more = s.make(jt_add, sum, s.scalar(1)), whole = s.make(jt_cast, more, JT_I32);
+  control().when_asked = nullptr;
+  jt_tensor_release(index);
+  EXPECT_EQ(asked_for,
+            "library conv2d f32[2,4,5,6] f32[8,2,3,3] -> f32[2,8,3,4] stride=[2,1] padding=[1,0,1,0] dilation=[1,1] groups=[2] channels_last=[0]\n"
+            "library sort f32[2,96] -> f32[2,96] i64[2,96] axis=[1] descending=[1]\n"
+            "reduce sum f32[2,96] -> f32[2,1] axes=[1] keepdims=[1]\n"
+            "element add f32[2,1] f32[] -> f32[2,1]\n"
+            "cast cast f32[2,1] -> i32[2,1] dtype=[4]\n");
+}
+TEST(Devices, ThatTakeNoKernelsLeaveThemToTheCpu) {
+  Session alone(kFlags);
+  Floats want = lenet_losses(alone);
+  control().has_no_kernels = true;
+  OnDevices s({"cpu", JT_FAR_BACKEND});
+  s.use(kFar);
+  EXPECT_EQ(lenet_losses(s), want);
+  Tensor sum = s.make(jt_add, s.scalar(1), s.scalar(2));
+  EXPECT_EQ(s.item(sum), 3);
+  control().has_no_kernels = false;
+}
+
 TEST(Devices, ServeSeveralThreads) {
   OnDevices s;
   s.use(kFar);

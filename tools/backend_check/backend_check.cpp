@@ -2,6 +2,7 @@
 //
 // Prints a matrix of rows and dtypes: how the worst case of each came out, over all layouts and modes. Exit status: 0 if
 // nothing was wrong, 1 otherwise. What a backend does not offer (JT_E_UNSUPPORTED) is not wrong.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include "core/base/status.h"
 #include "core/ir/scalar_math.h"
 #include "core/runtime/backend_library.h"
+#include "core/runtime/placement.h"
 #include "tools/backend_check/cases.h"
 #include "tools/backend_check/run_block.h"
 
@@ -77,7 +79,7 @@ Verdict compared(const HostValue& got, const HostValue& want, bool is_library, u
 
 class Matrix {
  public:
-  Matrix(const Options& options, std::shared_ptr<Runtime> runtime) : options_(options), runtime_(std::move(runtime)) {}
+  Matrix(const Options& options, std::shared_ptr<Runtime> runtime) : options_(options), runtime_(std::move(runtime)), placement_(*runtime_) {}
 
   void judge(const Case& c) {
     if (!is_listed(options_.rows, name(c.row)) || !is_listed(options_.layouts, c.layout)) return;
@@ -106,20 +108,31 @@ class Matrix {
     std::printf("= the same bits   ~ within bounds   - not offered   X wrong   . no such case\n");
     std::printf("backend_check %s: %d same, %d within bounds, %d not offered, %d wrong\n", options_.backend.c_str(), counts_[0], counts_[1],
                 counts_[2], counts_[3]);
+    if (refused_late_)
+      std::printf("%d of those not offered were refused by compile or op_create, not by `supports`: there the whole plan goes to the CPU\n", refused_late_);
     return counts_[3] != 0 || counts_[0] + counts_[1] == 0;
   }
 
  private:
+  bool supports_all(const Block& block) {
+    return std::ranges::all_of(block.nodes, [&](const Value& v) { return placement_.device_of(*v.ref().node) == v.ref().node->device; });
+  }
   Verdict verdict_on(const Case& c, std::string& why) {
+    Block block = parse(c.graph);
+    if (!supports_all(block)) {
+      why = "the device says that it does not support it";
+      return Verdict::unsupported;
+    }
     std::vector<HostValue> want = evaluate(parse(c.graph), c.params), got;
     try {
       got = run_block(*runtime_, parse(c.graph), c.params);
     } catch (const Error& e) {
       why = e.message();
-      return e.code() == JT_E_UNSUPPORTED ? Verdict::unsupported : Verdict::wrong;
+      if (e.code() != JT_E_UNSUPPORTED) return Verdict::wrong;
+      refused_late_++;
+      return Verdict::unsupported;
     }
     bool is_library = false;
-    Block block = parse(c.graph);
     for (const Value& node : block.nodes) is_library |= kind(node.ref().node) == Kind::library || kind(node.ref().node) == Kind::composite;
     Verdict worst = Verdict::same;
     for (size_t i = 0; i < want.size(); i++) worst = std::max(worst, compared(got[i], want[i], is_library, options_.ulps));
@@ -129,8 +142,9 @@ class Matrix {
 
   const Options& options_;
   std::shared_ptr<Runtime> runtime_;
+  Placement placement_;
   std::map<std::pair<int, int>, Verdict> cells_;  // row, dtype
-  int counts_[4] = {}, told_ = 0;
+  int counts_[4] = {}, told_ = 0, refused_late_ = 0;
 };
 
 bool parsed(int argc, char** argv, Options& o) {

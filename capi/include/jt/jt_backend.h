@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 #define JT_BACKEND_ABI_MAJOR 1
-#define JT_BACKEND_ABI_MINOR 3
+#define JT_BACKEND_ABI_MINOR 4
 
 typedef struct jt_be_device jt_be_device; /* defined by the backend */
 typedef struct jt_be_kernel jt_be_kernel;
@@ -107,6 +107,30 @@ typedef enum jt_be_copy_kind {
   JT_BE_DEVICE_TO_DEVICE = 3, /* the same device */
   JT_BE_COPY_FORCE32 = 0x7fffffff
 } jt_be_copy_kind;
+
+/* An op on its operands as it was recorded, before anything of it is simplified or fused. Valid during the call. */
+typedef struct jt_be_value {
+  jt_dtype dtype;
+  int32_t rank;
+  const int64_t* dims;
+} jt_be_value;
+typedef struct jt_be_attr {
+  const char* name;      /* as in the row's signature: "axis" */
+  size_t name_len;
+  const int64_t* values; /* a real number as the bits of a double; a text as its length, then its bytes */
+  size_t values_len;
+} jt_be_attr;
+typedef struct jt_be_node {
+  uint32_t struct_size;
+  const char* op;        /* the name of its row in the op table: "conv2d" */
+  const char* kind;      /* the row's: "element", "cast", "reduce", "index", "library" or "source" (random bits, counting) */
+  const jt_be_value* operands;
+  size_t operands_len;
+  const jt_be_value* results;
+  size_t results_len;
+  const jt_be_attr* attrs;
+  size_t attrs_len;
+} jt_be_node;
 
 typedef struct jt_backend_api {
   uint32_t struct_size;
@@ -204,6 +228,11 @@ typedef struct jt_backend_api {
   jt_status (*event_sync)(jt_be_device* device, jt_be_event* event);
   /* The time from one event to the other, both of which have happened. May be NULL. */
   jt_status (*event_ns)(jt_be_device* device, jt_be_event* from, jt_be_event* to, int64_t* out_ns);
+
+  /* Since minor 4. Whether the device can run the op, alone or in a kernel with others: JT_OK, or JT_E_UNSUPPORTED, and then the host runs it
+   * on another device, the CPU, and copies what has to move. Asked for each op that is recorded, so it is to be quick, and says the same each
+   * time; set_error is not needed. Constants and ops that only move elements (reshape, slice, concat) are not asked for. NULL: it can all. */
+  jt_status (*supports)(jt_be_device* device, const jt_be_node* node);
 } jt_backend_api;
 
 /* The one symbol of a backend library. host_minor: the host's JT_BACKEND_ABI_MINOR. */

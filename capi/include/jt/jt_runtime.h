@@ -78,7 +78,7 @@ typedef struct jt_runtime_desc {
   size_t backend_len;
   /* Several devices, instead of one of `backend`: names or paths as there, each ended by a NUL, with ":1" and so on behind
    * it for another than the first device of a backend. They are numbered from 0, and contexts begin with 0. None: what JT_DEVICES says
-   * where JT_RT_ALLOW_ENV is set, else the one. */
+   * where JT_RT_ALLOW_ENV is set, else the one. Where some may refuse an op (jt_backend.h, supports) and none is the CPU, it is the last. */
   const char* const* devices;
   size_t devices_len;
 } jt_runtime_desc;
@@ -139,7 +139,8 @@ JT_API jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode, jt
 /* Says on which device of the runtime runs what is recorded from now on, and where new tensors belong; *out_previous (may be NULL)
  * tells which it was; at first it is 0. Operands that lie elsewhere are copied there when they are needed, once: a copy is kept as long as
  * the value lives. A gradient lies where what it is of lies, and an optimiser's step runs where the parameter is. An evaluation whose values
- * are of several devices is a plan for each, and a step then writes over no parameter.
+ * are of several devices is a plan for each, and a step then writes over no parameter. An op that the device does not support runs on
+ * the CPU, and its value lies there.
  * Errors: JT_E_INVALID (ctx NULL, no such device), JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_context_set_device(jt_context* ctx, int32_t device, int32_t* out_previous);
 /* Says which line of the program records ops from now on: any number that tells lines apart, 0 for unknown, as at first.

@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 #include "backends/cpu_tcc/cpu_backend.h"
+#include "core/base/hash.h"
 #include "core/base/program.h"
 #include "core/base/status.h"
 #include "tests/backend/far/far_memory.h"
@@ -245,6 +247,7 @@ jt_status far_fill(jt_be_device* d, jt_be_stream* stream, void* to, uint64_t pat
 
 jt_status far_compile(jt_be_device* d, const jt_be_source* source, jt_be_kernel** out) {
   *out = nullptr;
+  if (far_control().has_no_kernels) return fail(d, JT_E_UNSUPPORTED, "far: no kernels, as it was told");
   const char* text;
   size_t length;
   if (jt_status status = source->render(source->user, JT_BE_PROGRAM, &text, &length)) return status;
@@ -350,6 +353,15 @@ jt_status far_op_run(jt_be_device* d, jt_be_op* op, void* const* pointers, size_
   return far_op_run_on(d, nullptr, op, pointers, nullptr, n, workspace);
 }
 
+jt_status far_supports(jt_be_device*, const jt_be_node* node) {
+  if (auto look = far_control().when_asked.load()) look(node);
+  uint64_t lacks = far_control().lacks;
+  if (!lacks) return JT_OK;
+  auto dtype = uint64_t(node->results_len ? node->results[0].dtype : JT_F32);
+  uint64_t hash = jt::mix(jt::hash_bytes(node->op, std::strlen(node->op)), jt::mix(dtype, lacks));
+  return hash % 3 ? JT_OK : JT_E_UNSUPPORTED;
+}
+
 }  // namespace
 
 const jt_backend_api* jt::test::far_backend() {
@@ -366,6 +378,7 @@ const jt_backend_api* jt::test::far_backend() {
     t.copy = far_copy, t.fill = far_fill, t.launch_on = far_launch_on, t.op_run_on = far_op_run_on;
     t.event_create = far_event_create, t.event_record = far_event_record, t.event_release = far_event_release, t.event_wait = far_event_wait;
     t.event_sync = far_event_sync, t.event_ns = far_event_ns;
+    t.supports = far_supports;
     return t;
   }();
   return &table;

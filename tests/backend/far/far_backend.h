@@ -18,6 +18,9 @@ struct FarControl {
   std::atomic<int64_t> refuse_after{-1};      // so many calls for memory, streams and events from now, one is refused; then -1 again
   std::atomic<int64_t> memory{int64_t(1) << 30};  // bytes that a device has
   std::atomic<uint64_t> seed{1};              // of the die; 0: never more than is waited for
+  std::atomic<uint64_t> lacks{0};             // some op and dtype in three is refused before it is planned, others for each number; 0: none
+  std::atomic<void (*)(const jt_be_node*)> when_asked{nullptr};  // is shown what `supports` is asked
+  std::atomic<bool> has_no_kernels{false};    // all are refused when they are to be compiled
   std::atomic<int64_t> launches{0}, copies_in{0}, copies_out{0}, waits{0};  // so far
 };
 FarControl& far_control();

@@ -513,7 +513,7 @@ pub struct jt_runtime_desc {
     pub backend_len: usize,
     /// Several devices, instead of one of `backend`: names or paths as there, each ended by a NUL, with ":1" and so on behind
     /// it for another than the first device of a backend. They are numbered from 0, and contexts begin with 0. None: what JT_DEVICES says
-    /// where JT_RT_ALLOW_ENV is set, else the one.
+    /// where JT_RT_ALLOW_ENV is set, else the one. Where some may refuse an op (jt_backend.h, supports) and none is the CPU, it is the last.
     pub devices: *const *const c_char,
     pub devices_len: usize,
 }
@@ -1551,7 +1551,8 @@ extern "C" {
     /// Says on which device of the runtime runs what is recorded from now on, and where new tensors belong; \*out_previous (may be NULL)
     /// tells which it was; at first it is 0. Operands that lie elsewhere are copied there when they are needed, once: a copy is kept as long as
     /// the value lives. A gradient lies where what it is of lies, and an optimiser's step runs where the parameter is. An evaluation whose values
-    /// are of several devices is a plan for each, and a step then writes over no parameter.
+    /// are of several devices is a plan for each, and a step then writes over no parameter. An op that the device does not support runs on
+    /// the CPU, and its value lies there.
     /// Errors: JT_E_INVALID (ctx NULL, no such device), JT_E_BUSY. Threads: the context's.
     pub fn jt_context_set_device(ctx: *mut jt_context, device: i32, out_previous: *mut i32) -> jt_status;
     /// Says which line of the program records ops from now on: any number that tells lines apart, 0 for unknown, as at first.

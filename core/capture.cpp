@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/ir/eval.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt {
 

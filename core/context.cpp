@@ -15,9 +15,9 @@
 
 namespace jt {
 
-// Who is inside a context: nobody (0), a thread, or kUndertaker: somebody who buries cells and is gone in a moment. kMail is
+// Who is inside a context: nobody (0), a thread, or kReleasing: somebody who frees cells and is gone in a moment. kHasDeferred is
 // set beside it by who left a dead cell and could not get in.
-constexpr uintptr_t kMail = 1, kUndertaker = 2;
+constexpr uintptr_t kHasDeferred = 1, kReleasing = 2;
 static uintptr_t this_thread() {
 #if __has_builtin(__builtin_thread_pointer)
   return reinterpret_cast<uintptr_t>(__builtin_thread_pointer());  // what pthread_self says, without a call
@@ -34,7 +34,7 @@ static uintptr_t this_thread_here() { return this_thread() | this_process() << k
 Context::Context(std::shared_ptr<Runtime> runtime)
     : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)), codes_(std::make_unique<CodeCache>()),
       held_(this, [](void* context) { return static_cast<Context*>(context)->hold_over_fork(); },
-            [](void* context) { static_cast<Context*>(context)->leave(kUndertaker), static_cast<Context*>(context)->release(); }, true) {
+            [](void* context) { static_cast<Context*>(context)->leave(kReleasing), static_cast<Context*>(context)->release(); }, true) {
   recorder_.checks_indices = runtime_->flags.check != "0";
   if (!may_move_nodes(*runtime_)) return;
   placement_ = std::make_unique<Placement>(*runtime_);
@@ -43,13 +43,13 @@ Context::Context(std::shared_ptr<Runtime> runtime)
 
 Context::~Context() {
   planner_.reset();
-  while (Cell* cell = free_cells_) free_cells_ = cell->next_dead, delete cell;
+  while (Cell* cell = free_cells_) free_cells_ = cell->next_deferred, delete cell;
 }
 
-// Where nobody is inside, the thread that forks is, so that nobody buries a cell meanwhile. A count is held, unless the last one is gone.
+// Where nobody is inside, the thread that forks is, so that nobody frees a cell meanwhile. A count is held, unless the last one is gone.
 Hold Context::hold_over_fork() {
   uintptr_t inside = 0;
-  if (!thread_.compare_exchange_strong(inside, kUndertaker)) return (inside & ~kMail) == kUndertaker ? Hold::later : Hold::never;
+  if (!thread_.compare_exchange_strong(inside, kReleasing)) return (inside & ~kHasDeferred) == kReleasing ? Hold::later : Hold::never;
   for (int32_t refs = refs_.load(); refs;)
     if (refs_.compare_exchange_weak(refs, refs + 1)) return Hold::held;
   thread_.store(0);
@@ -60,11 +60,11 @@ constexpr int32_t kMaxFreeCells = 4096;
 
 Context::Entry::Entry(Context& context) : context_(context) {
   uintptr_t inside = 0, me = this_thread_here();
-  while (!(outermost_ = context.thread_.compare_exchange_strong(inside, me)) && (inside & ~kMail) == kUndertaker) {
+  while (!(outermost_ = context.thread_.compare_exchange_strong(inside, me)) && (inside & ~kHasDeferred) == kReleasing) {
     std::this_thread::yield();
     inside = 0;
   }
-  if (!outermost_ && (inside & ~kMail) != me) fail(JT_E_BUSY, inside >> kForksAt == this_process()
+  if (!outermost_ && (inside & ~kHasDeferred) != me) fail(JT_E_BUSY, inside >> kForksAt == this_process()
       ? "the context is in use by another thread" : "the context was in use by another thread when this process was forked");
   if (!outermost_ && context.recorder_.in_callback)
     fail(JT_E_BUSY, "the context is evaluating, and the functions that this calls, like a custom op's, must not use it");
@@ -117,8 +117,8 @@ static void forget_written(Cell& cell) {
 Cell* Context::cell(const Value& value) {
   Cell* cell = free_cells_;
   if (cell) {
-    free_cells_ = cell->next_dead, n_free_cells_--;
-    cell->next_dead = nullptr;
+    free_cells_ = cell->next_deferred, n_free_cells_--;
+    cell->next_deferred = nullptr;
     cell->refs.store(1, std::memory_order_relaxed);
   } else {
     cell = new Cell;
@@ -133,7 +133,7 @@ Cell* Context::cell(const Value& value) {
 }
 
 // The last handle of the cell is gone. Who calls holds a count of the context.
-void Context::bury(Cell* cell) {
+void Context::free_cell(Cell* cell) {
   Ref ref = cell->value;
   Result& r = ref.node->results()[ref.result];
   bool still_read = ref.node->refs > 1;
@@ -144,7 +144,7 @@ void Context::bury(Cell* cell) {
   cell->value = Value();
   if (cell->grad) jt::release(std::exchange(cell->grad, nullptr));
   if (n_free_cells_ < kMaxFreeCells) {
-    cell->next_dead = free_cells_;
+    cell->next_deferred = free_cells_;
     free_cells_ = cell, n_free_cells_++;
   } else {
     delete cell;
@@ -160,21 +160,21 @@ void release(Cell* cell) {
   if (!is_last) return;
   Context* context = cell->context;
   uintptr_t nobody = 0;
-  if (!context->thread_.compare_exchange_strong(nobody, kUndertaker)) return context->leave_dead(cell);
-  context->bury(cell);
-  context->leave(kUndertaker);
+  if (!context->thread_.compare_exchange_strong(nobody, kReleasing)) return context->defer_release(cell);
+  context->free_cell(cell);
+  context->leave(kReleasing);
 }
 
-void Context::leave_dead(Cell* cell) {
-  retain();  // once it is on the list, others may bury it, and with it the last count of the context
-  Cell* first = dead_.load(std::memory_order_relaxed);
-  do cell->next_dead = first;
-  while (!dead_.compare_exchange_weak(first, cell, std::memory_order_release, std::memory_order_relaxed));
+void Context::defer_release(Cell* cell) {
+  retain();  // once it is on the list, others may free it, and with it the last count of the context
+  Cell* first = deferred_.load(std::memory_order_relaxed);
+  do cell->next_deferred = first;
+  while (!deferred_.compare_exchange_weak(first, cell, std::memory_order_release, std::memory_order_relaxed));
   // Whoever is inside learns of it, or nobody is inside.
   for (uintptr_t inside = thread_.load(std::memory_order_relaxed);;) {
-    uintptr_t wanted = inside ? inside | kMail : kUndertaker;
+    uintptr_t wanted = inside ? inside | kHasDeferred : kReleasing;
     if (!thread_.compare_exchange_weak(inside, wanted)) continue;
-    if (inside == 0) bury_dead_cells(), leave(kUndertaker);
+    if (inside == 0) free_deferred(), leave(kReleasing);
     break;
   }
   release();
@@ -190,15 +190,15 @@ void Context::leave(uintptr_t me) {
       return;
     }
     counts_to_drop_ = counts;
-    thread_.exchange(me);  // the mail is read below: whoever brings more sets the flag again
-    bury_dead_cells();
+    thread_.exchange(me);  // deferred releases are done below: whoever defers more sets the flag again
+    free_deferred();
   }
 }
-void Context::bury_dead_cells() {
-  while (Cell* cell = dead_.exchange(nullptr, std::memory_order_acquire))
+void Context::free_deferred() {
+  while (Cell* cell = deferred_.exchange(nullptr, std::memory_order_acquire))
     for (Cell* next; cell; cell = next) {
-      next = cell->next_dead;
-      bury(cell);
+      next = cell->next_deferred;
+      free_cell(cell);
     }
 }
 

@@ -33,7 +33,7 @@ struct Cell {
   Buffer* written = nullptr;  // memory that stands for the value and that the host may write; counted
   Cell* grad = nullptr;  // accumulated by backward; owned
   Cell *next_grad = nullptr, *previous_grad = nullptr;  // among the context's cells that require a gradient
-  Cell* next_dead = nullptr;
+  Cell* next_deferred = nullptr;
 };
 
 class Context {
@@ -129,10 +129,10 @@ class Context {
 
  private:
   ~Context();
-  void bury(Cell* cell);
+  void free_cell(Cell* cell);
   void leave(uintptr_t me);
-  void leave_dead(Cell* cell);
-  void bury_dead_cells();
+  void defer_release(Cell* cell);
+  void free_deferred();
   Hold hold_over_fork();
   Ref foreign_operand(const char* who, const Cell* cell);
   void settle(Cell& cell);
@@ -146,7 +146,7 @@ class Context {
 
   std::atomic<int32_t> refs_{1};
   std::atomic<uintptr_t> thread_{0};  // who is inside
-  std::atomic<Cell*> dead_{nullptr};  // cells to be buried
+  std::atomic<Cell*> deferred_{nullptr};  // cells whose release is deferred
   int32_t counts_to_drop_ = 0;        // of the context: its cells' one count, as often as they were none
   std::shared_ptr<Runtime> runtime_;
   Recorder recorder_;
@@ -156,7 +156,7 @@ class Context {
   std::unique_ptr<CodeCache> codes_;
   Cell* first_grad_ = nullptr;  // cells that require a gradient
   int64_t n_cells_ = 0;          // together they hold one count of the context
-  Cell* free_cells_ = nullptr;   // for reuse, linked by next_dead
+  Cell* free_cells_ = nullptr;   // for reuse, linked by next_deferred
   int32_t n_free_cells_ = 0;
   std::vector<Value> visitors_;  // operands from other contexts
   HeldOverFork held_;

@@ -4,7 +4,7 @@
 
 #include "core/base/hash.h"
 #include "core/ir/eval.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 #include "core/pipeline.h"
 #include "core/planner_walk.h"
 

@@ -27,8 +27,8 @@ struct jt_be_device {
   std::unique_ptr<cpu::PackCache> packs{};
 };
 
-struct jt_be_kernel : cpu::Kernel {
-  using Kernel::Kernel;
+struct jt_be_kernel : cpu::TieredKernel {
+  using TieredKernel::TieredKernel;
 };
 
 struct jt_be_op {

@@ -17,7 +17,7 @@ class JoinedRun {
  public:
   static constexpr int64_t kMostLanes = 64;  // with more there could be more shared blocks than there is room for
 
-  JoinedRun(const library::LibraryOp& op, const Kernel& kernel, const int64_t* args)
+  JoinedRun(const library::LibraryOp& op, const TieredKernel& kernel, const int64_t* args)
       : op_(op), kernel_(kernel), args_(args), units_at_once_(units_for(op)) {}
 
   // compute(from, to) does units of the op.
@@ -50,7 +50,7 @@ class JoinedRun {
   }
 
   const library::LibraryOp& op_;
-  const Kernel& kernel_;
+  const TieredKernel& kernel_;
   const int64_t* args_;
   const int64_t units_at_once_;
   std::atomic<int64_t> shared_count_{0};

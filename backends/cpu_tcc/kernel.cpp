@@ -13,7 +13,7 @@ static int64_t since_ns(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count();
 }
 
-Kernel::Kernel(std::string_view text, const vm::Primitives& primitives, const void* const* numbered, TccTier* tcc, GxxTier* gxx)
+TieredKernel::TieredKernel(std::string_view text, const vm::Primitives& primitives, const void* const* numbered, TccTier* tcc, GxxTier* gxx)
     : program_(parse_program(text)), vm_(program_, primitives), cost_(cost_of(program_)), isa_(primitives.isa), numbered_(numbered), gxx_(gxx) {
   auto start = std::chrono::steady_clock::now();
   if (gxx) better_ = gxx->enroll(program_, text);
@@ -22,11 +22,11 @@ Kernel::Kernel(std::string_view text, const vm::Primitives& primitives, const vo
   compile_ns_ = since_ns(start);
 }
 
-int64_t Kernel::scratch_bytes(const int64_t* args, const Lanes& lanes) const {
+int64_t TieredKernel::scratch_bytes(const int64_t* args, const Lanes& lanes) const {
   return cpu::scratch_bytes(split_of(cost_, vm_, lanes, args, 0, args[kArgOuter]), vm_, args);
 }
 
-void Kernel::run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const Lanes& lanes) const noexcept {
+void TieredKernel::run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const Lanes& lanes) const noexcept {
   if (better_) gxx_->tell();
   KernelSplit split = split_of(cost_, vm_, lanes, args, begin, end);
   if (split.axis == KernelSplit::none) return run_range(args, begin, end, scratch);
@@ -37,19 +37,19 @@ void Kernel::run(const int64_t* args, int64_t begin, int64_t end, char* scratch,
   });
 }
 
-void Kernel::prepare() const noexcept {
+void TieredKernel::prepare() const noexcept {
   if (!better_) return;
   gxx_->prepare(*better_);
   gxx_->tell();
 }
 
-std::string Kernel::source() const {
+std::string TieredKernel::source() const {
   const Program* programs[] = {&program_};
   if (better_ && better_->code()) return render_gxx(programs, isa_);
   return machine_.entry ? render_c(program_) : std::string();
 }
 
-void Kernel::run_range(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
+void TieredKernel::run_range(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
   if (!better_) return run_lower(args, begin, end, scratch);
   MachineCode code = better_->code();
   if (!code) {
@@ -65,18 +65,18 @@ void Kernel::run_range(const int64_t* args, int64_t begin, int64_t end, char* sc
   run_code(code, args, begin, end, scratch);
 }
 
-void Kernel::run_code(MachineCode code, const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
+void TieredKernel::run_code(MachineCode code, const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
   code(args, begin, end, scratch, numbered_);
   bool may_have_streamed = args[kArgOuter] * args[kArgInner] > loops::kStreamBytes / int64_t(sizeof(double));
   if (may_have_streamed) vm::store_fence();
 }
 
-void Kernel::run_lower(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
+void TieredKernel::run_lower(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
   if (machine_.entry) run_code(reinterpret_cast<MachineCode>(machine_.entry), args, begin, end, scratch);
   else vm_.run(args, begin, end, scratch);
 }
 
-const char* Kernel::tier() const {
+const char* TieredKernel::tier() const {
   if (better_ && better_->code()) return "gxx";
   return machine_.entry ? "tcc" : "vm";
 }

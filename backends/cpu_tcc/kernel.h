@@ -14,11 +14,11 @@
 
 namespace jt::cpu {
 
-class Kernel {
+class TieredKernel {
  public:
   // text: the program. numbered: the primitives by number. tcc and gxx may be null. All outlive the kernel. Throws what
   // parse_program and VmCode throw.
-  Kernel(std::string_view text, const vm::Primitives& primitives, const void* const* numbered, TccTier* tcc, GxxTier* gxx);
+  TieredKernel(std::string_view text, const vm::Primitives& primitives, const void* const* numbered, TccTier* tcc, GxxTier* gxx);
 
   const Program& program() const { return program_; }
   int64_t scratch_bytes(const int64_t* args, const Lanes& lanes) const;

@@ -35,7 +35,7 @@ struct jt_module {
   bool training = true;
   std::vector<Kept> kept;  // those of the layer, in its order, then those that a container was given
   std::vector<Child> children;
-  std::vector<std::string> listed, next_listed;  // the rooms of their names are kept
+  std::vector<std::string> listed, next_listed;  // their capacity is kept
   std::string listed_path;
   jt_module* next_dead = nullptr;
   uint32_t mark = 0;  // of the last walk over a tree that saw it

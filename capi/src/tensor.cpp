@@ -2,7 +2,7 @@
 #include "capi/src/guard.h"
 #include "core/grad/grad.h"
 #include "core/ir/build.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 #include "core/optim/init.h"
 
 using namespace jt;

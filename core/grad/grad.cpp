@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "core/grad/rules.h"
+#include "core/grad/gradients.h"
 #include "core/ir/build.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt {
 
@@ -51,9 +51,9 @@ Value fitted(const Value& v, const Type& type) {
 }
 
 // One reverse walk. Every result met has a slot, numbered by its node's results()[0].number and its place in it.
-class Walk {
+class ReverseWalk {
  public:
-  Walk(Recorder& recorder, const GradOptions& options)
+  ReverseWalk(Recorder& recorder, const GradOptions& options)
       : recorder_(recorder), options_(options), mark_(recorder.next_mark()) {}
 
   struct Seed { Ref y; Value dy; };  // dy empty: nothing comes from there
@@ -203,7 +203,7 @@ class Walk {
     SavedMarks saved(s.node->ins());
     GradOptions inner;
     inner.create_graph = options_.create_graph;
-    Walk walk(recorder_, inner);
+    ReverseWalk walk(recorder_, inner);
     List<Value> found = walk.run(seeds, asked, s.node->sequence);
     if (!options_.create_graph) walk.clear_flag(kGrad);
     for (size_t i = 0, k = 0; i < s.needs.size(); i++) {
@@ -246,8 +246,8 @@ List<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wr
   }
   GradMode mode(recorder, options.create_graph);
   AtDevice there(recorder, y.node->device);
-  Walk::Seed start{y, seed(y, dy)};
-  Walk walk(recorder, options);
+  ReverseWalk::Seed start{y, seed(y, dy)};
+  ReverseWalk walk(recorder, options);
   List<Value> out = walk.run({&start, 1}, wrt, oldest);
   for (size_t i = 0; i < wrt.size(); i++)
     if (!out[i] && walk.is_flat(wrt[i])) out[i] = ops::zeros_like(wrt[i]);

@@ -1,7 +1,7 @@
 // grad: reverse mode: from a value and the values it depends on to the gradient of one with respect to the others.
 //
 // It builds nodes and nothing else, so it works on lazy graphs, on blocks and on graphs it made itself (second order).
-// It knows no op by name: what an op's gradient is stands in ops.def and core/grad/rules.cpp. A composite row without
+// It knows no op by name: what an op's gradient is stands in ops.def and core/grad/gradients.cpp. A composite row without
 // a gradient is opened: its body is recorded again on the same inputs and differentiated; simplify merges the forward
 // parts that are then there twice.
 #pragma once

@@ -1,7 +1,7 @@
 // body: what bodies of composite rows are written with.
 #pragma once
 #include "core/ir/build.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 #define JT_BODY(name) Value name##_body(Recorder& r, std::span<const Ref> in, const Attrs& attrs, const Type& result)
 #define JT_UNUSED (void)r, (void)in, (void)attrs, (void)result

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "core/ir/block.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt {
 

@@ -37,7 +37,7 @@ class CustomOp {
   std::string_view name() const { return {name_.data(), name_.size()}; }
   // Fills the outputs. What it throws is the error of the node's values for good.
   virtual void forward(std::span<const HostView> inputs, std::span<const HostView> outputs) = 0;
-  // Records the gradients of the operands that are needed; spans as in GradStep (core/grad/rules.h).
+  // Records the gradients of the operands that are needed; spans as in GradStep (core/grad/gradients.h).
   virtual void backward(Node* node, std::span<const Value> dz, std::span<const char> needs, std::span<Value> dx) = 0;
 
   void retain() { refs_++; }

@@ -3,7 +3,7 @@
 // Host tools want the facts without the functions behind them: they define JT_OPS_FACTS_ONLY and link this file alone.
 #include "core/ir/op.h"
 
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt {
 

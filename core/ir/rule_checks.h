@@ -1,6 +1,6 @@
 // rule_checks: what type rules ask of operands and attributes; each error names op, fact and both values.
 #pragma once
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt {
 

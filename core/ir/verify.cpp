@@ -4,7 +4,7 @@
 #include <unordered_map>
 
 #include "core/ir/eval.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt {
 

@@ -6,7 +6,7 @@
 
 #include "core/ir/eval.h"
 #include "core/ir/index_expr.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 #include "core/ir/scalar_math.h"
 
 namespace jt {

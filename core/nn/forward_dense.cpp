@@ -2,7 +2,7 @@
 #include "core/nn/forward.h"
 
 #include "core/grad/grad.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt {
 

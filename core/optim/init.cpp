@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "core/ir/build.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt {
 

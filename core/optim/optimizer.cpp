@@ -167,7 +167,7 @@ struct Row {
 };
 constexpr Row kRows[] = {
 #define JT_OPTIMIZER(name, title, fields, states, doc) {#name, fields, states, name##_update},
-#include "core/optim/rules.def"
+#include "core/optim/optimizers.def"
 };
 
 const Row& row_of(std::string_view kind) {

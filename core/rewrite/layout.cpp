@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt {
 
@@ -60,9 +60,9 @@ struct Forms {
   bool prefers_last = false;  // it comes from images: what is computed from it had better be channels last
 };
 
-class Layout {
+class ImageLayout {
  public:
-  explicit Layout(Block& block) : block_(block), recorder_(*block.recorder) {}
+  explicit ImageLayout(Block& block) : block_(block), recorder_(*block.recorder) {}
 
   void run() {
     for (const Value& param : block_.params) number(param.ref().node), keep(param.ref().node, param);
@@ -214,7 +214,7 @@ bool has_images(const Block& block) {
 
 Block lay_out(Block block) {
   uint32_t line = block.recorder->line;
-  Layout(block).run();
+  ImageLayout(block).run();
   block.recorder->line = line;
   return block;
 }

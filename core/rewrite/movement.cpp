@@ -4,7 +4,7 @@
 // included: so a rule that does not fit some flags does not fire.
 #include <algorithm>
 
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 #include "core/rewrite/rule.h"
 
 namespace jt {

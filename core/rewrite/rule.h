@@ -51,7 +51,7 @@ Value spread(Recorder& recorder, Ref value, const Type& type);
 
 Rewrite empty(Rewriting& with, Ref node);     // empty.cpp: what has no elements, or only operands without any
 Rewrite fold(Rewriting& with, Ref node);      // fold.cpp: an element row or cast of constants
-Rewrite algebra(Rewriting& with, Ref node);   // rules.cpp: the rows of rules.def
+Rewrite algebra(Rewriting& with, Ref node);   // algebra.cpp: the rows of algebra.def
 Rewrite movement(Rewriting& with, Ref node);  // movement.cpp: rules about shapes, axes and dtypes
 
 }  // namespace jt

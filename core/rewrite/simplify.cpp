@@ -7,7 +7,7 @@
 #include <unordered_set>
 
 #include "core/base/hash.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 #include "core/rewrite/rule.h"
 
 namespace jt {

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <set>
 
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 #include "core/runtime/library_params.h"
 #include "core/runtime/make_sizing.h"
 

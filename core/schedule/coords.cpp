@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt {
 

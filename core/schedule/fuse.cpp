@@ -5,7 +5,7 @@
 #include <queue>
 
 #include "core/ir/index_expr.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 #include "core/schedule/group.h"
 #include "core/schedule/step_order.h"
 

@@ -56,7 +56,7 @@ TEST(Handles, ReleasedElsewhereWhileTheContextWorks) {
   for (int i = 0; i < 20000; i++) {
     jt_tensor* y = nullptr;
     jt_status status = jt_neg(s.ctx, x, &y);
-    if (status == JT_E_BUSY) continue;  // the other thread is burying just now
+    if (status == JT_E_BUSY) continue;  // the other thread is freeing a cell just now
     must(status);
     if (i % 3 == 0) {
       jt_status ran = jt_eval(s.ctx, &y, 1);

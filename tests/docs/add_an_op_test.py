@@ -69,7 +69,7 @@ def main(root, cmake, scratch, *cache_arguments):
     op_page, rule_page = root / "docs/ADD-AN-OP.md", root / "docs/ADD-A-REWRITE.md"
     row, rule = blocks(op_page, "c++")[0], blocks(rule_page, "c++")[0]
     add_row(copy / "core/ir/ops.def", row, "JT_UNARY( relu,")
-    add_row(copy / "core/rewrite/rules.def", rule, "JT_RULE(FLOAT,    EXACT,     floor(floor(x)),")
+    add_row(copy / "core/rewrite/algebra.def", rule, "JT_RULE(FLOAT,    EXACT,     floor(floor(x)),")
 
     run([cmake, "-G", "Ninja", "-S", copy, "-B", build, "-DCMAKE_BUILD_TYPE=Release", "-DJT_BUILD_TESTS=OFF", "-DJT_BUILD_EXAMPLES=OFF",
          *cache_arguments])

@@ -1,7 +1,7 @@
 #include "tests/fuzz/random_graph.h"
 
 #include "core/grad/grad.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt::test {
 

@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "check.h"
-#include "core/grad/rules.h"
+#include "core/grad/gradients.h"
 
 using namespace jt;
 using namespace jt::test;

@@ -2,7 +2,7 @@
 #include <set>
 
 #include "check.h"
-#include "core/grad/rules.h"
+#include "core/grad/gradients.h"
 
 using namespace jt;
 using namespace jt::test;

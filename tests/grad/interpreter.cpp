@@ -8,7 +8,7 @@
 
 #include "core/ir/build.h"
 #include "core/ir/index_expr.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt::test {
 

@@ -8,7 +8,7 @@
 
 #include "check.h"
 #include "core/optim/init.h"
-#include "core/optim/schedule.h"
+#include "core/optim/learning_rate.h"
 
 using namespace jt;
 using namespace jt::test;
@@ -90,7 +90,7 @@ TEST(optimizer, every_rule_equals_pytorch_step_by_step) {
   EXPECT_GT(steps, 0);
   for (const char* row : {
 #define JT_OPTIMIZER(name, ...) #name,
-#include "core/optim/rules.def"
+#include "core/optim/optimizers.def"
        })
     EXPECT_TRUE(seen.count(row)) << row << " has no vector";
 }

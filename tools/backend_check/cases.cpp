@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "core/base/status.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 #include "core/ir/scalar_math.h"
 
 namespace jt {

@@ -1,6 +1,6 @@
 // api: everything that programs can call, as one model for the writers of all languages.
 //
-// Filled from core/ir/ops.def (through Row), core/nn/layers.def, core/optim/rules.def, and, for the hand-written rest,
+// Filled from core/ir/ops.def (through Row), core/nn/layers.def, core/optim/optimizers.def, and, for the hand-written rest,
 // capi/api.def with the headers' own comments. A writer looks at nothing else.
 #pragma once
 #include <optional>

@@ -64,7 +64,7 @@ struct OptimizerRow {
 };
 static constexpr OptimizerRow kOptimizers[] = {
 #define JT_OPTIMIZER(name, title, fields, states, doc) {#name, #title, fields, doc},
-#include "core/optim/rules.def"
+#include "core/optim/optimizers.def"
 };
 
 std::vector<Class> optimizer_classes() {

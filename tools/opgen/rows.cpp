@@ -27,7 +27,7 @@ static constexpr Texts kTexts[] = {
 };
 static_assert(sizeof kTexts / sizeof *kTexts == size_t(jt::kOps));
 
-// What the type rules of core/ir/rules.cpp accept and give, where kind and signature do not say it.
+// What the type rules of core/ir/type_rules.cpp accept and give, where kind and signature do not say it.
 struct DtypeFact {
   std::string_view type_rule, dtypes, result;
 };

@@ -84,9 +84,9 @@ constexpr size_t kUnplaced = std::numeric_limits<size_t>::max();
 constexpr uint64_t kMostAlign = 64;
 
 // Places sections as they are referred to.
-class Layout {
+class SectionLayout {
  public:
-  explicit Layout(const ObjectFile& file) : file_(file), offset_of_(file.sections(), kUnplaced) {}
+  explicit SectionLayout(const ObjectFile& file) : file_(file), offset_of_(file.sections(), kUnplaced) {}
 
   size_t place(size_t section) {
     const Elf64_Shdr& s = file_.section(section);
@@ -143,7 +143,7 @@ ObjectCode code_of_function(std::string_view object, std::string_view function) 
   for (size_t k = 0; k < file.symbol_count(); k++) {
     Elf64_Sym symbol = file.symbol(k);
     if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || file.name_of(symbol) != function) continue;
-    Layout layout(file);
+    SectionLayout layout(file);
     return layout.finish(layout.place(symbol));
   }
   refuse("has no function", function);

@@ -1,4 +1,4 @@
-// rules: type rules: from operands and attributes to the results' dtypes and shapes, or an error that names the op,
+// type_rules: from operands and attributes to the results' dtypes and shapes, or an error that names the op,
 // the fact and both values. They also normalise attributes (negative axes, -1 in a shape, absent lists).
 #pragma once
 #include "core/ir/node.h"

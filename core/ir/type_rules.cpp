@@ -1,4 +1,4 @@
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 #include <algorithm>
 

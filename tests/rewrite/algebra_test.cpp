@@ -1,4 +1,4 @@
-// rules.def: every row fires where it may and not where it must not, and both of its sides have the same bits.
+// algebra.def: every row fires where it may and not where it must not, and both of its sides have the same bits.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ using namespace ops;
   {#pattern " -> " #result, types, exactness, [](const Letters& l) -> Value { LETTERS return pattern; }, \
    [](const Letters& l) -> Value { LETTERS return result; }},
 const Row kRows[] = {
-#include "core/rewrite/rules.def"
+#include "core/rewrite/algebra.def"
 };
 }  // namespace sides
 using sides::kRows;

@@ -1,4 +1,4 @@
-// rules: what one node adds to the gradients of its operands: a function per row of ops.def, in the table's order.
+// gradients: what one node adds to the gradients of its operands: a function per row of ops.def, in the table's order.
 #pragma once
 #include <span>
 

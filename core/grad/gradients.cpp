@@ -1,7 +1,7 @@
 // Element and reduce rows: the expressions of ops.def, over operands x, y, w, the result z and its gradient dz.
 // Other rows: the functions that their `gradient` column names. Most are adjoints: the op that adds every element of dz
 // where the element of x came from.
-#include "core/grad/rules.h"
+#include "core/grad/gradients.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 
 #include "core/ir/build.h"
 #include "core/ir/custom.h"
-#include "core/ir/rules.h"
+#include "core/ir/type_rules.h"
 
 namespace jt {
 

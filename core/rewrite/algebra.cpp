@@ -1,4 +1,4 @@
-// rules: the rows of rules.def as values, and the matcher.
+// algebra: the rows of algebra.def as values, and the matcher.
 //
 // A row's two expressions are built at compile time into terms, arguments before their op, the outermost last. Rows are
 // found by their outermost op.
@@ -83,7 +83,7 @@ namespace expr {
 constexpr Rule kRules[] = {
 #define JT_RULE(types, exactness, pattern, result) \
   {#pattern " -> " #result, Types::types, Exactness::exactness, pattern, result},
-#include "core/rewrite/rules.def"
+#include "core/rewrite/algebra.def"
 };
 }  // namespace expr
 using expr::kRules;

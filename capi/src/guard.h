@@ -4,7 +4,6 @@
 #include <jt/jt.h>
 
 #include <algorithm>
-#include <concepts>
 #include <cstring>
 #include <new>
 
@@ -97,30 +96,5 @@ inline Ref operand(Context& c, const char* what, const jt_tensor* tensor) {
 
 // A handle of this very context, whose cell may be changed.
 Cell& own_cell(Context& c, const char* what, jt_tensor* tensor);
-
-// Where the results of a call go: to one place each, of which any may be NULL (not wanted), or to a list.
-class Outs {
- public:
-  template <std::same_as<jt_tensor**>... Places>
-  Outs(Places... places) : places_{places...}, size_(sizeof...(places)) {}
-  Outs(jt_tensor** list, size_t size) : list_(list), size_(size), is_list_(true) {}
-  size_t size() const { return size_; }
-  jt_tensor** operator[](size_t i) const { return !is_list_ ? places_[i] : list_ ? list_ + i : nullptr; }
-  bool is_list() const { return is_list_; }
-  void clear() const {
-    for (size_t i = 0; i < size_; i++)
-      if (jt_tensor** out = (*this)[i]) *out = nullptr;
-  }
-
- private:
-  jt_tensor** places_[4] = {};
-  jt_tensor** list_ = nullptr;
-  size_t size_;
-  bool is_list_ = false;
-};
-
-// One call of an op: checks handles, records, and hands out as many results as the caller asked for.
-// On failure every out is NULL. attrs are normalised.
-void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attrs, const Outs& outs);
 
 }  // namespace jt::capi

@@ -1,5 +1,5 @@
 // op_by_name: ops that the caller knows by their name only, and what there is to call.
-#include "capi/src/guard.h"
+#include "capi/src/op_call.h"
 
 using namespace jt;
 using namespace jt::capi;

@@ -7,7 +7,7 @@
 
 #include "core/grad/grad.h"
 #include "core/ir/build.h"
-#include "interpreter.h"
+#include "tests/grad/interpreter.h"
 
 namespace jt::test {
 

@@ -6,7 +6,7 @@
 #include <set>
 #include <sstream>
 
-#include "check.h"
+#include "tests/grad/check.h"
 #include "core/optim/init.h"
 #include "core/optim/learning_rate.h"
 

@@ -2,30 +2,12 @@
 // results' types or the error. Lines of one row stand together; every row has some.
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <set>
 
-#include "core/ir/block.h"
+#include "tests/ir/type_rule_lines.h"
 
 namespace jt {
 namespace {
-
-// "f32[2], f32[3]" and "add" -> a block's text
-std::string block_of(std::string_view operands, std::string_view op) {
-  std::string params, names;
-  int n = 0;
-  while (!operands.empty()) {
-    size_t end = std::min(operands.find(", "), operands.size());
-    params += text(n ? ", %" : "%", n, ": ", operands.substr(0, end));
-    names += text(" %", n++);
-    operands.remove_prefix(std::min(end + 2, operands.size()));
-  }
-  size_t word = std::min(op.find(' '), op.size());
-  std::string_view row = op.substr(0, word);
-  std::string results = row == "max_pool2d" || row == "sort" || row == "cummax" || row == "cummin" || row == "topk" || row == "aminmax" || row == "var_mean" ? "%a, %b" : "%a";
-  if (row == "split") results = op.find("0,") == op.npos ? "%a, %b" : "%a, %b, %c";
-  return text("block(", params, ") {\n", results, " = ", op.substr(0, word), names, op.substr(word), "\nreturn\n}");
-}
 
 std::string outcome(std::string_view operands, std::string_view op) {
   try {
@@ -47,16 +29,11 @@ std::string outcome(std::string_view operands, std::string_view op) {
 
 TEST(Rules, GiveTheTypesAndErrorsOfTheTable) {
   std::set<std::string_view> seen;
-  std::ifstream file(JT_TEST_DATA "/type_rules.txt");
   int lines = 0;
-  for (std::string line; std::getline(file, line);) {
-    if (line.empty() || line.starts_with("//")) continue;
-    size_t first = line.find(" | "), second = line.find(" | ", first + 3);
-    ASSERT_NE(second, line.npos) << line;
-    std::string operands = line.substr(0, first), op = line.substr(first + 3, second - first - 3);
-    if (operands == "-") operands = "";
-    EXPECT_EQ(text(line.substr(0, second), " | ", outcome(operands, op)), line);
-    if (Op row = op_named(op.substr(0, op.find(' '))); row != Op::count) seen.insert(name(row));
+  for (const RuleLine& line : rule_lines()) {
+    std::string before = line.text.substr(0, line.text.size() - line.outcome.size());
+    EXPECT_EQ(before + outcome(line.operands, line.op), line.text);
+    if (Op row = op_named(line.op.substr(0, line.op.find(' '))); row != Op::count) seen.insert(name(row));
     lines++;
   }
   EXPECT_GT(lines, 100);

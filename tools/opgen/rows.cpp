@@ -50,6 +50,7 @@ static constexpr DtypeFact kDtypeFacts[] = {
     {"prelu_type", "float dtypes, the same for both", "x's dtype"},
     {"dropout_type", "float dtypes", "x's dtype"},
     {"embedding_type", "index of an integer dtype, weight of every dtype", "weight's dtype"},
+    {"one_hot_type", "index of an integer dtype", "the attribute dtype"},
     {"check_index_type", "index of an integer dtype", "index's dtype"},
     {"layer_norm_type", "float dtypes, the same for all", "x's dtype"},
     {"group_norm_type", "float dtypes, the same for all", "x's dtype"},

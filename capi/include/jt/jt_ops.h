@@ -739,8 +739,8 @@ JT_API jt_status jt_check_index(jt_context* ctx, jt_tensor* index, int64_t size,
     const char* who, size_t who_len, int64_t ignored, jt_tensor** out);
 
 /* [.., classes]: 1 where the last coordinate is index, else 0; an index outside 0..classes-1 is JT_E_INDEX.
- * Dtypes: every dtype, index of an integer dtype. Result: the attribute dtype. Defaults elsewhere: dtype
- * i64. Gradient: no. Since 0.1. */
+ * Dtypes: index of an integer dtype. Result: the attribute dtype. Defaults elsewhere: dtype i64. Gradient:
+ * no. Since 0.1. */
 JT_API jt_status jt_one_hot(jt_context* ctx, jt_tensor* index, int64_t classes, jt_dtype dtype,
     jt_tensor** out);
 

@@ -1298,8 +1298,8 @@ extern "C" {
     /// Gradient: no. Since 0.1.
     pub fn jt_check_index(ctx: *mut jt_context, index: *mut jt_tensor, size: i64, negative: jt_bool, who: *const c_char, who_len: usize, ignored: i64, out: *mut *mut jt_tensor) -> jt_status;
     /// \[.., classes\]: 1 where the last coordinate is index, else 0; an index outside 0..classes-1 is JT_E_INDEX.
-    /// Dtypes: every dtype, index of an integer dtype. Result: the attribute dtype. Defaults elsewhere: dtype
-    /// i64. Gradient: no. Since 0.1.
+    /// Dtypes: index of an integer dtype. Result: the attribute dtype. Defaults elsewhere: dtype i64. Gradient:
+    /// no. Since 0.1.
     pub fn jt_one_hot(ctx: *mut jt_context, index: *mut jt_tensor, classes: i64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
     /// Variance over axes: the sum of (x - mean(x))^2 over count - correction, or over 0 where that is negative.
     /// Dtypes: every dtype; integers and bool become f32. Result: x's dtype, f32 for integers and bool.

@@ -3435,7 +3435,7 @@ impl Tensor {
     ///
     /// Shapes: index \[i..\] -\> \[i..,classes\].
     ///
-    /// Dtypes: every dtype, index of an integer dtype.
+    /// Dtypes: index of an integer dtype.
     ///
     /// Result: the attribute dtype. Gradient: no.
     ///

@@ -1,0 +1,173 @@
+#include "tests/fakegpu/access.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+#include <cstring>
+
+namespace fakegpu {
+
+static std::string hex(uint64_t value) {
+  char text[24];
+  snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
+  return text;
+}
+static std::string verb(Access access) { return is_read(access) ? "read" : access == Access::kWrite ? "write" : "atomic"; }
+static std::string sized(uint32_t count) { return " of " + std::to_string(count) + " bytes"; }
+
+uint8_t* global_access(Warp& w, int lane, uint64_t at, uint32_t count, Access access) {
+  if (at & (count - 1)) fault(w, lane, kMisalignedAddress, "misaligned global " + verb(access) + sized(count) + " at " + hex(at));
+  DeviceMemory& memory = *w.block->launch->memory;
+  Allocation* a = memory.find(at, count);
+  if (!a) {
+    const Allocation* holder = memory.holder(at);
+    std::string what = holder && holder->is_freed ? "use after free: global " : "out of bounds: global ";
+    fault(w, lane, kIllegalAddress, what + verb(access) + sized(count) + " at " + hex(at) + ", " + memory.describe(at));
+  }
+  if (!is_read(access) && a->is_readonly)
+    fault(w, lane, kIllegalAddress, "global " + verb(access) + sized(count) + " at " + hex(at) + ", in read-only " + a->what);
+  if (access != Access::kWrite && !a->is_written(at, count))
+    fault(w, lane, kLaunchFailed, "uninitialised: global " + verb(access) + sized(count) + " at " + hex(at) + ", byte " +
+                                      std::to_string(at - a->address) + " of " + a->what + " of " + std::to_string(a->size) + " bytes");
+  if (!is_read(access)) a->mark_written(at, count);
+  return a->bytes + (at - a->address);
+}
+
+// ---- shared memory
+
+namespace {
+
+constexpr uint16_t kSeveralWarps = 0xffff, kSeveralLanes = 0x8000;  // of readers; the rest is the warp's first thread
+
+struct Race { Warp& w; int lane; uint64_t at; uint32_t count; };
+
+[[noreturn]] void race(const Race& r, const char* now, const char* before, uint16_t other) {
+  std::string by = other == kSeveralWarps ? "other warps" : other & kSeveralLanes ? "other lanes" : "thread " + std::to_string(other);
+  fault(r.w, r.lane, kLaunchFailed, std::string("race on shared memory: ") + now + sized(r.count) + " at " + hex(r.at) + " after a " +
+                                        before + " by " + by + " with no barrier between");
+}
+
+// Whether what `other` did counts as before what this thread does: it is itself, or its warp has synchronised since.
+bool is_ordered(const Race& r, uint16_t other, uint32_t step) {
+  if (other == kSeveralWarps) return false;
+  uint32_t thread = other & ~kSeveralLanes;
+  if (thread / 32 != r.w.number) return false;
+  if (step < r.w.step) return true;
+  return !(other & kSeveralLanes) && thread == r.w.thread(r.lane);
+}
+
+void check_read(const Race& r, SharedShadow& s, bool atomic) {
+  uint32_t epoch = r.w.block->epoch;
+  if (!s.write_epoch) fault(r.w, r.lane, kLaunchFailed, "uninitialised: shared read" + sized(r.count) + " at " + hex(r.at));
+  bool both_atomic = atomic && s.atomic;
+  if (s.write_epoch == epoch && !both_atomic && !is_ordered(r, s.writer, s.write_step)) race(r, "read", "write", s.writer);
+}
+
+void note_read(const Race& r, SharedShadow& s) {
+  uint32_t epoch = r.w.block->epoch;
+  uint16_t me = r.w.thread(r.lane);
+  if (s.read_epoch != epoch) {
+    s.reader = me;
+  } else if (s.reader != me) {
+    bool same_warp = s.reader != kSeveralWarps && (s.reader & ~kSeveralLanes) / 32 == r.w.number;
+    s.reader = !same_warp ? kSeveralWarps : s.read_step < r.w.step ? me : me | kSeveralLanes;
+  }
+  s.read_epoch = epoch;
+  s.read_step = r.w.step;
+}
+
+void check_write(const Race& r, SharedShadow& s, bool atomic, bool same_value) {
+  uint32_t epoch = r.w.block->epoch;
+  bool harmless = (atomic && s.atomic) || same_value;
+  if (s.write_epoch == epoch && !harmless && !is_ordered(r, s.writer, s.write_step)) race(r, "write", "write", s.writer);
+  if (s.read_epoch == epoch && !is_ordered(r, s.reader, s.read_step)) race(r, "write", "read", s.reader);
+  s.write_epoch = epoch;
+  s.write_step = r.w.step;
+  s.writer = r.w.thread(r.lane);
+  s.atomic = atomic;
+}
+
+}  // namespace
+
+uint8_t* shared_access(Warp& w, int lane, uint64_t at, uint32_t count, Access access, const void* value) {
+  if (at & (count - 1)) fault(w, lane, kMisalignedAddress, "misaligned shared " + verb(access) + sized(count) + " at " + hex(at));
+  Block& block = *w.block;
+  if (at + count > block.shared.size())
+    fault(w, lane, kIllegalAddress, "out of bounds: shared " + verb(access) + sized(count) + " at " + hex(at) + ", of " +
+                                        std::to_string(block.shared.size()) + " bytes");
+  uint8_t* bytes = block.shared.data() + at;
+  Race r{w, lane, at, count};
+  const uint32_t granule = w.kernel->shared_granule;
+  bool same_value = access == Access::kWrite && value && memcmp(bytes, value, count) == 0;
+  for (uint64_t unit = at / granule; unit <= (at + count - 1) / granule; ++unit) {
+    SharedShadow& s = block.shadow[unit];
+    if (access != Access::kWrite) check_read(r, s, access != Access::kRead);
+    if (access == Access::kRead) note_read(r, s);
+    if (!is_read(access)) check_write(r, s, access == Access::kAtomic, same_value);
+  }
+  return bytes;
+}
+
+uint8_t* local_access(Warp& w, int lane, uint64_t at, uint32_t count, Access access) {
+  if (at & (count - 1)) fault(w, lane, kMisalignedAddress, "misaligned local " + verb(access) + sized(count) + " at " + hex(at));
+  if (at + count > w.kernel->local_bytes)
+    fault(w, lane, kIllegalAddress, "out of bounds: local " + verb(access) + sized(count) + " at " + hex(at) + ", of " +
+                                        std::to_string(w.kernel->local_bytes) + " bytes");
+  return w.local_of(lane) + at;
+}
+
+const uint8_t* parameter_access(Warp& w, int lane, uint64_t at, uint32_t count) {
+  const std::vector<uint8_t>& bytes = w.block->launch->parameters;
+  if (at & (count - 1)) fault(w, lane, kMisalignedAddress, "misaligned parameter" + sized(count) + " at " + hex(at));
+  if (at + count > bytes.size()) fault(w, lane, kIllegalAddress, "out of bounds: parameter" + sized(count) + " at " + hex(at));
+  return bytes.data() + at;
+}
+
+// ---- costs
+
+void count_sectors(Warp& w, const uint64_t* at, uint32_t lanes, uint32_t count, bool is_store) {
+  Counters& c = w.block->launch->counters;
+  ++(is_store ? c.global_stores : c.global_loads);
+  c.bytes += static_cast<uint64_t>(count) * std::popcount(lanes);
+  // Aligned accesses of up to 32 bytes lie within one sector.
+  uint64_t sectors[32];
+  int n = 0;
+  bool rising = true;
+  for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+    uint64_t sector = at[std::countr_zero(rest)] >> 5;
+    if (n && sector == sectors[n - 1]) continue;
+    rising &= n == 0 || sector > sectors[n - 1];
+    sectors[n++] = sector;
+  }
+  if (!rising) {
+    std::sort(sectors, sectors + n);
+    n = std::unique(sectors, sectors + n) - sectors;
+  }
+  c.sectors += n;
+}
+
+// Accesses of 8 bytes go half a warp at a time, of 16 a quarter; within each, the words of one bank that differ take a pass each.
+void count_conflicts(Warp& w, const uint64_t* at, uint32_t lanes, uint32_t count) {
+  Counters& c = w.block->launch->counters;
+  ++c.shared_accesses;
+  const uint32_t words = std::max(count / 4, 1u), lanes_a_phase = 32 / words;
+  for (uint32_t first = 0; first < 32; first += lanes_a_phase) {
+    uint64_t seen[32][32];
+    uint8_t per_bank[32] = {};
+    uint32_t most = 0;
+    for (uint32_t l = first; l < first + lanes_a_phase; ++l) {
+      if (!(lanes >> l & 1)) continue;
+      for (uint32_t k = 0; k < words; ++k) {
+        uint64_t word = at[l] / 4 + k;
+        uint32_t bank = word % 32;
+        bool is_new = std::find(seen[bank], seen[bank] + per_bank[bank], word) == seen[bank] + per_bank[bank];
+        if (!is_new) continue;
+        seen[bank][per_bank[bank]++] = word;
+        most = std::max<uint32_t>(most, per_bank[bank]);
+      }
+    }
+    c.bank_conflicts += most ? most - 1 : 0;
+  }
+}
+
+}  // namespace fakegpu

@@ -1,0 +1,2 @@
+#include "tests/fakegpu/ops.h"
+namespace fakegpu { void add_async_opcodes(OpcodeTable&) {} }

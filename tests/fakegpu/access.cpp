@@ -101,11 +101,17 @@ uint8_t* shared_access(Warp& w, int lane, uint64_t at, uint32_t count, Access ac
   bool same_value = access == Access::kWrite && value && memcmp(bytes, value, count) == 0;
   for (uint64_t unit = at / granule; unit <= (at + count - 1) / granule; ++unit) {
     SharedShadow& s = block.shadow[unit];
+    if (s.pending) fault(w, lane, kLaunchFailed, "shared " + verb(access) + sized(count) + " at " + hex(at) + ", which a cp.async fills that nobody waited for");
     if (access != Access::kWrite) check_read(r, s, access != Access::kRead);
     if (access == Access::kRead) note_read(r, s);
     if (!is_read(access)) check_write(r, s, access == Access::kAtomic, same_value);
   }
   return bytes;
+}
+
+void set_pending(Block& block, uint64_t at, uint32_t count, bool pending) {
+  const uint32_t granule = block.launch->kernel->shared_granule;
+  for (uint64_t unit = at / granule; unit <= (at + count - 1) / granule; ++unit) block.shadow[unit].pending = pending;
 }
 
 uint8_t* local_access(Warp& w, int lane, uint64_t at, uint32_t count, Access access) {

@@ -13,6 +13,7 @@ inline bool is_read(Access access) { return access == Access::kRead || access ==
 uint8_t* global_access(Warp& w, int lane, uint64_t at, uint32_t count, Access access);
 // `value`: what a write will put there, by which two lanes may agree; nullptr: whatever it is, it is a race.
 uint8_t* shared_access(Warp& w, int lane, uint64_t at, uint32_t count, Access access, const void* value);
+void set_pending(Block& block, uint64_t at, uint32_t count, bool pending);
 uint8_t* local_access(Warp& w, int lane, uint64_t at, uint32_t count, Access access);
 const uint8_t* parameter_access(Warp& w, int lane, uint64_t at, uint32_t count);
 

@@ -90,6 +90,7 @@ struct SharedShadow {
   uint32_t write_step = 0, read_step = 0;    // of the warp, between its own synchronisations
   uint16_t writer = 0, reader = 0;           // thread of the block; kSeveral
   bool atomic = false;
+  bool pending = false;                      // a cp.async that nobody has waited for fills it
 };
 
 struct Launch {

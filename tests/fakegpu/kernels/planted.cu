@@ -145,7 +145,7 @@ KERNEL copy_not_closed(float* o, const float* a, int n) {
 }
 #endif
 // Right in one order alone: what compares both orders sees these.
-KERNEL order_of_atomics(float* o, const float* a, int n) { atomicAdd(o, a[T] * (T & 1 ? 1e8f : 1.f) * (T & 2 ? -1.f : 1.f)); }
+KERNEL order_of_atomics(float* o, const float* a, int n) { atomicAdd(o, a[T]); }
 KERNEL order_of_blocks(float* o, const float* a, int n) {
   if (T) return;
   o[blockIdx.x] = blockIdx.x ? o[blockIdx.x - 1] + a[blockIdx.x] : a[0];

@@ -115,7 +115,7 @@ constexpr Dialect kC99 = {
     .arguments = "(A, begin, end)",
     .extents = "  const i64 O = A[0], I = A[1];\n  (void)O, (void)I;\n",
     .has_name_spaces = false,
-    .declares_libm = true,
+    .libm = Libm::declared,
     .over_outer = "for (i64 o = begin; o < end; o++)",
     .over_elements = "LOOP for (i64 j = 0; j < N; j++)",
     .in_order = "for (i64 j = 0; j < N; j++)",
@@ -141,7 +141,7 @@ constexpr Dialect kCpp = {
     .arguments = "(A, begin, end, s, P)",
     .extents = "  i64 O = A[0], I = A[1];\n",
     .has_name_spaces = true,
-    .declares_libm = false,
+    .libm = Libm::builtin,
     .over_outer = kC99.over_outer,
     .over_elements = kC99.over_elements,
     .in_order = kC99.in_order,
@@ -157,6 +157,102 @@ constexpr Dialect kCpp = {
     .stored = {nullptr, "unsigned char", "signed char", "short", "int", "i64", "unsigned char", "unsigned short", "unsigned", "u64", nullptr,
                nullptr, "float", "double"},
 };
+// JT_NAN is the quiet one without a sign.
+constexpr std::string_view kCudaHead =
+    "typedef long long i64;\n"
+    "typedef unsigned long long u64;\n"
+    "#define FN static __device__ __forceinline__\n"
+    "#define JT_INF __int_as_float(0x7f800000)\n"
+    "#define JT_NAN __int_as_float(0x7fc00000)\n";
+
+// A lane, or the lanes of a warp, two each; partial results of full blocks, `step` apart, combined as a binary counter does. By a warp:
+// 32 blocks at a time, which are a tree of their own.
+constexpr std::string_view kCudaFolds =
+    "FN NAME_t NAME_warp(NAME_t x, NAME_t y) {\n"
+    "  x = NAME_of(x, y);\n"
+    "#pragma unroll\n"
+    "  for (int half = 16; half; half /= 2) x = NAME_of(x, NAME_down(x, half));\n"
+    "  return NAME_first(x);\n"
+    "}\n"
+    "struct NAME_counter {\n"
+    "  NAME_t p[32];\n"
+    "};\n"
+    "FN void NAME_add_block(NAME_counter &c, NAME_t v, i64 block, int level) {\n"
+    "  for (; block >> level & 1; level++) v = NAME_of(c.p[level], v);\n"
+    "  c.p[level] = v;\n"
+    "}\n"
+    "FN NAME_t NAME_end_row(NAME_counter &c, NAME_t v, i64 blocks) {\n"
+    "  for (int level = 0; blocks >> level; level++)\n"
+    "    if (blocks >> level & 1) v = NAME_of(c.p[level], v);\n"
+    "  return v;\n"
+    "}\n"
+    "FN NAME_t NAME_fold(const NAME_t *p, i64 blocks, i64 step, i64 I) {\n"
+    "  const i64 full = I / 4096;\n"
+    "  if (blocks == 1) return p[0];\n"
+    "  NAME_counter c;\n"
+    "  for (i64 block = 0; block < full; block++) NAME_add_block(c, p[block * step], block, 0);\n"
+    "  return NAME_end_row(c, full < blocks ? p[full * step] : NAME_none(), full);\n"
+    "}\n"
+    "FN NAME_t NAME_fold_by_warp(const NAME_t *p, i64 blocks, i64 I) {\n"
+    "  const i64 full = I / 4096;\n"
+    "  const int lane = threadIdx.x & 31;\n"
+    "  NAME_counter c;\n"
+    "  i64 block = 0;\n"
+    "  for (; block + 32 <= full; block += 32) {\n"
+    "    NAME_t v = p[block + lane];\n"
+    "#pragma unroll\n"
+    "    for (int by = 1; by < 32; by *= 2) v = NAME_of(v, NAME_down(v, by));\n"
+    "    NAME_add_block(c, NAME_first(v), block, 5);\n"
+    "  }\n"
+    "  for (; block < full; block++) NAME_add_block(c, p[block], block, 0);\n"
+    "  return NAME_end_row(c, full < blocks ? p[full] : NAME_none(), full);\n"
+    "}\n";
+
+constexpr std::string_view kCudaReduction =
+    "typedef TYPE NAME_t;\n"
+    "FN NAME_t NAME_none(void) { return NONE; }\n"
+    "FN NAME_t NAME_of(NAME_t x, NAME_t y) { return OF; }\n"
+    "FN NAME_t NAME_put(NAME_t x, TYPE y, i64) { return NAME_of(x, y); }\n"
+    "FN TYPE NAME_value(NAME_t x, i64 I) { return I ? x : (TYPE)EMPTY; }\n"
+    "FN NAME_t NAME_first(NAME_t x) { return (NAME_t)__shfl_sync(~0u, x, 0); }\n"
+    "FN NAME_t NAME_down(NAME_t x, int by) { return (NAME_t)__shfl_down_sync(~0u, x, by); }\n";
+
+// Of two places the better one, of equal ones the first; -1: none yet. No byte of it is without a value.
+constexpr std::string_view kCudaPlaceReduction =
+    "struct NAME_t { union { TYPE best; u64 word; }; i64 index; };\n"
+    "FN bool NAME_beats(TYPE x, TYPE best) { return OF; }\n"
+    "FN NAME_t NAME_none(void) { NAME_t s; s.word = 0, s.index = -1; return s; }\n"
+    "FN NAME_t NAME_of(NAME_t s, NAME_t t) {\n"
+    "  const bool t_is_first = t.index < s.index, t_wins = NAME_beats(t.best, s.best), s_wins = NAME_beats(s.best, t.best);\n"
+    "  const bool takes_t = t.index >= 0 && (s.index < 0 || t_wins || (!s_wins && t_is_first));\n"
+    "  s.word = takes_t ? t.word : s.word, s.index = takes_t ? t.index : s.index;\n"
+    "  return s;\n"
+    "}\n"
+    "FN NAME_t NAME_put(NAME_t s, TYPE x, i64 at) { NAME_t t = NAME_none(); t.best = x, t.index = at; return NAME_of(s, t); }\n"
+    "FN i64 NAME_value(NAME_t s, i64 I) { return I ? s.index : 0; }\n"
+    "FN NAME_t NAME_first(NAME_t s) { s.word = __shfl_sync(~0u, s.word, 0), s.index = __shfl_sync(~0u, s.index, 0); return s; }\n"
+    "FN NAME_t NAME_down(NAME_t s, int by) {\n"
+    "  s.word = __shfl_down_sync(~0u, s.word, by), s.index = __shfl_down_sync(~0u, s.index, by);\n"
+    "  return s;\n"
+    "}\n";
+
+constexpr Dialect kCuda = {
+    .head = kCudaHead,
+    .function = "FN",
+    .part = "static __device__ void ",
+    .kernel = "extern \"C\" __global__ void ",
+    .has_name_spaces = false,
+    .libm = Libm::known,
+    .pads_lanes = false,
+    .reduction = kCudaReduction,
+    .place_reduction = kCudaPlaceReduction,
+    .folds = kCudaFolds,
+    .calls_host = false,
+    .rounds_in_an_instruction = true,
+    .stored = {nullptr, "unsigned char", "signed char", "short", "int", "i64", "unsigned char", "unsigned short", "unsigned", "u64",
+               "unsigned short", "unsigned short", "float", "double"},
+};
+
 static_assert(JT_BOOL == 1 && JT_I8 == 2 && JT_I16 == 3 && JT_I32 == 4 && JT_I64 == 5 && JT_U8 == 6 && JT_U16 == 7 && JT_U32 == 8 && JT_U64 == 9 &&
               JT_F16 == 10 && JT_BF16 == 11 && JT_F32 == 12 && JT_F64 == 13);
 
@@ -169,5 +265,6 @@ Dialect cpp_dialect(bool rounds_in_an_instruction) {
 }
 
 const Dialect& c99_dialect() { return kC99; }
+const Dialect& cuda_dialect() { return kCuda; }
 
 }  // namespace jt

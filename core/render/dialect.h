@@ -7,6 +7,9 @@
 //   NAME_empty()                  NAME_end_row(t, p, k): the result; k full blocks came before the lanes
 // where t is `TYPE t[64]` and p, partial results, `TYPE p[52]`. `place_reduction` defines, for argmax and argmin, struct NAME and
 //   NAME_add(&t, x, i)            where `t.index` is the result
+// For threads (render_threads) both define
+//   NAME_t                        what a lane keeps         NAME_none(), NAME_of(x, y), NAME_put(t, x, i), NAME_value(t, I)
+//   NAME_warp(t, u)               of all lanes of a warp    NAME_fold(p, blocks, step, I), NAME_fold_by_warp(p, blocks, I): of partial results
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -14,6 +17,12 @@
 #include "core/base/dtype.h"
 
 namespace jt {
+
+enum class Libm : uint8_t {
+  declared,  // each is declared where it is used
+  builtin,   // `__builtin_fmaf`
+  known      // without a declaration
+};
 
 struct Dialect {
   std::string_view head;  // what a file begins with: i64, u64, JT_INF, JT_NAN and the words below that are macros
@@ -24,7 +33,7 @@ struct Dialect {
   std::string_view parameters, arguments;  // of both, and as one hands them on
   std::string_view extents;                // the first lines of both: O and I
   bool has_name_spaces;     // `in_f32::exp`; else `jt_exp_f32`, and a bool is a byte
-  bool declares_libm;       // fma, sqrt and their like are declared; else `__builtin_` names them
+  Libm libm;                // how fma, sqrt and their like are called
 
   // Loops.
   std::string_view over_outer;     // outer elements, o
@@ -34,6 +43,7 @@ struct Dialect {
   std::string_view blocks;         // the array b of N bytes on the stack, aligned to 64
   bool pads_lanes;                 // a loop that only reduces always has 64 lanes: the last ones of a row work on a copy
   std::string_view reduction, place_reduction;
+  std::string_view folds;          // behind either
 
   // What a loop cannot do as a whole block: far arguments, maps, gathers, halves. Either the host offers functions of blocks
   // (HostCalls), and outputs may be streamed past caches and short rows and columns taken several at a time; or it is a loop of its
@@ -49,5 +59,7 @@ struct Dialect {
 Dialect cpp_dialect(bool rounds_in_an_instruction);
 // C99 that needs nothing else.
 const Dialect& c99_dialect();
+// CUDA C without a header, for render_threads: of loops it has none.
+const Dialect& cuda_dialect();
 
 }  // namespace jt

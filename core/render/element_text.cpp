@@ -161,8 +161,8 @@ std::string ElementText::definition_of_function(int function, CType type) const 
   std::string_view arguments = parameters == "(T x)" ? "(x)" : parameters == "(T x, T y)" ? "(x, y)" : "(x, y, w)";
   std::string callee = text(f.body, type == CType::f32 ? "f" : "");
   std::string declaration;
-  if (dialect_.declares_libm) declaration = text("extern ", spelled(f.result, type), " ", callee, spelled(f.parameters, type), ";\n");
-  else callee = "__builtin_" + callee;
+  if (dialect_.libm == Libm::declared) declaration = text("extern ", spelled(f.result, type), " ", callee, spelled(f.parameters, type), ";\n");
+  if (dialect_.libm == Libm::builtin) callee = "__builtin_" + callee;
   return text(declaration, head, "{ return ", callee, arguments, "; }\n");
 }
 

@@ -159,7 +159,7 @@ std::string FileText::use_reduction(Reduction r, CType t) {
   }
   bool finds_place = r == Reduction::argmax || r == Reduction::argmin;
   std::string_view form = finds_place ? dialect.place_reduction : dialect.reduction;
-  reductions_.insert({name, replaced(form, {{"NAME", name}, {"TYPE", elements.type_name(t)}, {"OF", of},
+  reductions_.insert({name, replaced(std::string(form).append(dialect.folds), {{"NAME", name}, {"TYPE", elements.type_name(t)}, {"OF", of},
                                             {"NONE", spelled(identity(r), t)}, {"EMPTY", spelled(of_nothing(r), t)}})});
   return name;
 }

@@ -56,6 +56,7 @@
 
 // Calls that may evaluate, compile, or wait for a file: JT_WAITS(function) is a language's own macro.
 JT_WAITS(jt_runtime_trim)
+JT_WAITS(jt_runtime_describe)
 JT_WAITS(jt_sync)
 JT_WAITS(jt_eval)
 JT_WAITS(jt_tensor_read)

@@ -185,6 +185,7 @@ JJ_SAME(jdouble, double)
 %ignore jt_trace_stop;
 %ignore jt_runtime_memory_info;
 %ignore jt_runtime_device_name;
+%ignore jt_runtime_describe;
 %ignore jt_runtime_stats;
 %ignore jt_kernel_stats_get;
 %ignore jt_kernel_count;

@@ -60,6 +60,7 @@ PyObject* graph_text(jt_tensor* const* TENSORS, size_t TENSORS_LEN, int stage);
 %ignore jt_context_set_device;
 %ignore jt_runtime_device_count;
 %ignore jt_runtime_device_name;
+%ignore jt_runtime_describe;
 %ignore jt_runtime_find_device;
 %ignore jt_tensor_device;
 %ignore jt_tensor_to;

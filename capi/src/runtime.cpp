@@ -243,6 +243,20 @@ extern "C" jt_status jt_runtime_find_device(jt_runtime* rt, const char* name, si
   });
 }
 
+extern "C" jt_status jt_runtime_describe(jt_runtime* rt, char* dst, size_t dst_len, size_t* out_len) {
+  return guarded("jt_runtime_describe", [&] {
+    std::string out = text("jt ", jt_version(), "\n");
+    if (rt) {
+      out += "devices of the runtime:";
+      for (auto& d : rt->shared->devices) out += " " + d->device.name();
+      out += "\n";
+    }
+    Flags flags = rt ? rt->shared->flags : flags_from_environment();
+    for (const jt_backend_api* backend : builtin_backends()) out += text("backend ", backend->name, "\n", description_of(*backend, flags));
+    give_text(out, dst, dst_len, out_len);
+  });
+}
+
 extern "C" jt_status jt_context_create(jt_runtime* rt, jt_context** out) {
   if (out) *out = nullptr;
   return guarded("jt_context_create", [&] {

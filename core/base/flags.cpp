@@ -15,6 +15,7 @@ Flags flags_from_environment() {
   read(flags.xdg_cache_home, "XDG_CACHE_HOME");
   read(flags.home, "HOME");
   read(flags.path, "PATH");
+  flags.may_read_environment = true;
   return flags;
 }
 
@@ -31,6 +32,14 @@ const std::string* find_flag(const Flags& flags, std::string_view field) {
   JT_FLAGS(JT_FIND_FLAG)
   if (field == "path") return &flags.path;
   return nullptr;
+}
+
+const char* environment_setting(const Flags& flags, std::string_view name) {
+  if (!flags.may_read_environment) return nullptr;
+  bool has_dot = name.find('.') != name.npos;
+  std::string variable = has_dot ? "JT_" : "";
+  for (char c : name) variable += c == '.' ? '_' : has_dot && c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c;
+  return ::secure_getenv(variable.c_str());
 }
 
 }  // namespace jt

@@ -36,6 +36,7 @@ struct Flags {
   JT_FLAGS(JT_FLAG_FIELD)
 #undef JT_FLAG_FIELD
   std::string xdg_cache_home, home, path;  // only read with the others
+  bool may_read_environment = false;
 };
 
 // Defaults, overridden by the environment.
@@ -44,5 +45,7 @@ Flags flags_from_environment();
 bool set_flag(Flags& flags, std::string_view field, std::string_view value);
 // A flag, or `path`.
 const std::string* find_flag(const Flags& flags, std::string_view field);
+// A setting that no flag is, of a backend's own: "cuda.driver" is JT_CUDA_DRIVER, "CUDA_HOME" itself. Null: it is not set, or nobody may look.
+const char* environment_setting(const Flags& flags, std::string_view name);
 
 }  // namespace jt

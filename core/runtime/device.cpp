@@ -84,12 +84,27 @@ void Device::log(void* host, int32_t level, const char* domain, const char* mess
 }
 
 // A backend asks for "cpu.tier"; the flag's field is cpu_tier.
-const char* Device::setting(void* host, const char* name) {
+static const char* setting_of(const Flags& flags, const char* name) {
   std::string field = name;
   for (char& c : field)
     if (c == '.') c = '_';
-  const std::string* value = find_flag(static_cast<Device*>(host)->flags_, field);
-  return value ? value->c_str() : nullptr;
+  const std::string* value = find_flag(flags, field);
+  return value ? value->c_str() : environment_setting(flags, name);
+}
+
+const char* Device::setting(void* host, const char* name) { return setting_of(static_cast<Device*>(host)->flags_, name); }
+
+std::string description_of(const jt_backend_api& api, const Flags& flags) {
+  if (!JT_HAS(api, describe)) return {};
+  jt_host_api host{};
+  host.struct_size = sizeof host, host.abi_minor = JT_BACKEND_ABI_MINOR, host.host = const_cast<Flags*>(&flags);
+  host.set_error = Device::set_error;
+  host.setting = [](void* user, const char* name) { return setting_of(*static_cast<const Flags*>(user), name); };
+  host.threads = 1;
+  std::string out;
+  auto take = [](void* user, const char* text, size_t length) { static_cast<std::string*>(user)->assign(text, length); };
+  if (api.describe(&host, &out, take) == JT_OK) return out;
+  return text("  ", std::string_view(call_error.message, call_error.length), "\n");
 }
 
 void Device::submit(void* host, void (*work)(void*), void* argument) {

@@ -68,6 +68,7 @@ class Device {
 
  private:
   int64_t keep(int64_t most_bytes) const;
+  friend std::string description_of(const jt_backend_api& api, const Flags& flags);
   [[noreturn]] void repeat_error(jt_status status, std::string_view what) const;
   static void set_error(void* host, jt_status, int64_t native, const char* message, size_t length);
   static void log(void* host, int32_t level, const char* domain, const char* message, size_t length);
@@ -83,6 +84,9 @@ class Device {
   jt_host_api host_{};
   jt_be_device* device_ = nullptr;
 };
+
+// What the backend says of the machine, or why it does not (jt_backend.h, describe); empty: it says nothing.
+std::string description_of(const jt_backend_api& api, const Flags& flags);
 
 // A kernel that a device compiled. Launches may go on at once on several threads.
 struct CompiledKernel : std::enable_shared_from_this<CompiledKernel> {

@@ -44,7 +44,8 @@ typedef struct jt_host_api {
   /* The host's memory, for what the backend needs beside launches; a host sets both. */
   void* (*alloc)(void* host, size_t bytes, size_t align);
   void (*free)(void* host, void* p, size_t bytes, size_t align);
-  /* The value of a setting ("cpu.tier"), or NULL; valid during the call it is asked in. */
+  /* The value of a setting ("cpu.tier"), or NULL; valid during the call it is asked in. Since minor 4: where the host may read the
+   * environment, settings of a backend's own are variables there: "cuda.driver" is JT_CUDA_DRIVER, and a name in capitals itself. */
   const char* (*setting)(void* host, const char* name);
   /* Since minor 1. Threads that one call may use, its own included: at least 1. */
   int32_t threads;
@@ -233,6 +234,9 @@ typedef struct jt_backend_api {
    * on another device, the CPU, and copies what has to move. Asked for each op that is recorded, so it is to be quick, and says the same each
    * time; set_error is not needed. Constants and ops that only move elements (reshape, slice, concat) are not asked for. NULL: it can all. */
   jt_status (*supports)(jt_be_device* device, const jt_be_node* node);
+  /* Since minor 4. What the backend finds on this machine, as lines for people, indented by two: devices, libraries with their versions, every path that was
+   * tried and why it does not serve. No device is opened. May be NULL. */
+  jt_status (*describe)(const jt_host_api* host, void* user, void (*take)(void* user, const char* text, size_t text_len));
 } jt_backend_api;
 
 /* The one symbol of a backend library. host_minor: the host's JT_BACKEND_ABI_MINOR. */

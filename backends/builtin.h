@@ -6,6 +6,6 @@
 
 namespace jt {
 
-std::array<const jt_backend_api*, 1> builtin_backends();
+std::array<const jt_backend_api*, 2> builtin_backends();
 
 }  // namespace jt

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "backends/cpu_tcc/cpu_backend.h"
+#include "backends/cuda_nvrtc/cuda_backend.h"
 #include "core/base/status.h"
 #include "core/ir/scalar_math.h"
 #include "core/runtime/backend_library.h"
@@ -21,7 +22,7 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: backend_check BACKEND [--rows a,b,..] [--layouts a,b,..] [--cases FILE] [--ulps N] [--verbose]\n"
-    "  BACKEND    path of a backend library; cpu, or cpu:vm, cpu:tcc, ..: jt's own, by its tier\n"
+    "  BACKEND    path of a backend library; cpu, or cpu:vm, cpu:tcc, ..: jt's own, by its tier; cuda\n"
     "  --rows     only these rows of the op table\n"
     "  --layouts  only these layouts and modes: contiguous sliced transposed flipped broadcast padded zero-size 0-d row column ..\n"
     "  --cases    graphs with numbers for the rows that are not element-wise (tests/ir/data/vectors.txt)\n"
@@ -166,6 +167,7 @@ int run(const Options& options) {
   BackendLibrary library;
   std::string tier;
   if (options.backend.starts_with("cpu")) library.api = jt_cpu_backend(), tier = options.backend.size() > 4 ? options.backend.substr(4) : "";
+  else if (options.backend == "cuda") library.api = jt_cuda_backend();
   else library = load_backend(options.backend);
   Matrix matrix(options, runtime_of(library.api, tier.c_str()));
   auto judge = [&](const Case& c) { matrix.judge(c); };

@@ -11,6 +11,7 @@ std::shared_ptr<Runtime> runtime_of(const jt_backend_api* backend, const char* t
   RuntimeOptions options;
   options.backend = backend;
   options.flags.cache_dir = "off";
+  options.flags.may_read_environment = true;  // for settings of a backend's own
   if (*tier) options.flags.cpu_tier = tier;
   return std::make_shared<Runtime>(std::move(options));
 }

@@ -1,0 +1,64 @@
+// device: one GPU: its context, its target, whoever compiles for it, and whether it is lost.
+#pragma once
+#include <jt/jt_backend.h>
+
+#include <atomic>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "backends/cuda_nvrtc/compiler.h"
+#include "backends/cuda_nvrtc/toolkit.h"
+
+namespace jt::cuda {
+
+class Device {
+ public:
+  // Throws JT_E_UNSUPPORTED, with what is missing, or what the driver says.
+  explicit Device(const jt_host_api& host);
+  ~Device();
+  Device(const Device&) = delete;
+
+  const Settings& settings() const { return settings_; }
+  const CuDriver& api() const { return driver_.api; }
+  Compiler& compiler() { return *compiler_; }
+  Target target() const;
+  void take_text_from_now_on();  // the driver takes no cubins
+  size_t most_parameter_bytes() const;
+  bool waits_for_launches() const { return waits_; }
+
+  // Throws what a result means: JT_E_NOMEM, JT_E_DEVICE, or JT_E_DEVICE_LOST with the first error and what was launched last.
+  void check(CuResult result, const std::string& what);
+  void note_launch(std::string_view what);
+
+  // The device's context is the thread's while it lives; then what was.
+  class Current {
+   public:
+    explicit Current(Device& device);
+    ~Current();
+    Current(const Current&) = delete;
+
+   private:
+    Device& device_;
+    CuContext before_ = nullptr;
+    bool changes_ = false;
+  };
+
+ private:
+  std::string last_launches();
+  const Settings settings_;
+  DriverLibrary driver_;
+  NvrtcLibrary nvrtc_;
+  CuDevice device_ = 0;
+  CuContext context_ = nullptr;
+  Target cubin_, ptx_;
+  std::atomic<bool> takes_text_{false};
+  bool waits_ = false;
+  std::unique_ptr<Compiler> compiler_;
+  std::mutex mutex_;
+  std::deque<std::string> launches_;
+  std::optional<Error> lost_;
+};
+
+}  // namespace jt::cuda

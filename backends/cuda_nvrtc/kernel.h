@@ -1,0 +1,60 @@
+// kernel: a block program on a device: a text, an image and a module for each shape of its arguments that was met (thread_plan).
+#pragma once
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "backends/cuda_nvrtc/device.h"
+#include "core/render/thread_plan.h"
+
+namespace jt::cuda {
+
+// An image that the driver has taken.
+class Module {
+ public:
+  // Waits for the image; one that the driver does not take is made once more, then as text.
+  Module(Device& device, Compiler::JobRef job);
+  ~Module();
+  Module(const Module&) = delete;
+  CuFunction function(const std::string& name);
+
+ private:
+  CuResult load(const Image& image);
+  Device& device_;
+  CuModule module_ = nullptr;
+};
+
+class Kernel {
+ public:
+  // Throws JT_E_UNSUPPORTED.
+  Kernel(Device& device, Program program);
+  Kernel(const Kernel&) = delete;
+
+  // Begins to compile what a launch with these arguments will need.
+  int64_t scratch_bytes(const jt_be_launch& launch);
+  void launch(const jt_be_launch& launch, CuStream stream, CuPointer scratch);
+  void prepare();  // what has been begun is waited for
+  std::string text();
+  int64_t compile_ns();
+  bool is_from_disk();
+
+ private:
+  struct Variant {
+    ThreadShape shape;
+    std::vector<ThreadKernel> kernels;
+    Compiler::JobRef job;
+    std::mutex mutex;  // of what follows
+    std::unique_ptr<Module> module;
+    std::vector<CuFunction> functions;
+  };
+  std::shared_ptr<Variant> variant(const int64_t* args);
+  void load(Variant& v);
+  Device& device_;
+  const Program program_;
+  std::mutex mutex_;
+  std::map<ThreadShape, std::shared_ptr<Variant>> variants_;
+};
+
+}  // namespace jt::cuda

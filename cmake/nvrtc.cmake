@@ -1,0 +1,22 @@
+# nvrtc: JT_NVRTC_FOLDER, the folder of NVRTC for the tests that compile for GPUs; empty where it cannot be had, and they say so.
+#
+# Nothing of jt is built or linked with it. scripts/setup fetches NVIDIA's package, which is never committed and never part of jt.
+set(JT_NVRTC_FOLDER "" CACHE PATH "folder of libnvrtc.so for tests; empty: what scripts/setup fetched")
+if(JT_NVRTC_FOLDER)
+  return()
+endif()
+set(wheel ${PROJECT_SOURCE_DIR}/third_party/nvidia_cuda_nvrtc-13.5.37-py3-none-manylinux2010_x86_64.manylinux_2_12_x86_64.whl)
+set(wheel_sha256 86b4d68058807988b7d9af5b44917a0601e9c337f35ccd657bfb3c759ff8d8bc)
+if(NOT EXISTS ${wheel})
+  message(STATUS "NVRTC: not there; tests that need it are skipped; scripts/setup fetches it")
+  return()
+endif()
+file(SHA256 ${wheel} found)
+if(NOT found STREQUAL wheel_sha256)
+  message(FATAL_ERROR "${wheel} is not what it should be: SHA-256 ${found}, expected ${wheel_sha256}")
+endif()
+set(unpacked ${PROJECT_BINARY_DIR}/third_party/nvrtc)
+if(NOT EXISTS ${unpacked}/nvidia/cu13/lib/libnvrtc.so.13)
+  file(ARCHIVE_EXTRACT INPUT ${wheel} DESTINATION ${unpacked})
+endif()
+set(JT_NVRTC_FOLDER ${unpacked}/nvidia/cu13/lib)

@@ -5,6 +5,7 @@
 
 #include "backends/cuda_nvrtc/device.h"
 #include "backends/cuda_nvrtc/kernel.h"
+#include "backends/cuda_nvrtc/library_ops.h"
 #include "core/base/status.h"
 
 // The types of the table are the library's own names; these are of this backend alone.
@@ -16,7 +17,6 @@ struct DeviceHandle {
   const jt_host_api* host;
   std::unique_ptr<Device> device;
   std::mutex mutex;
-  std::unique_ptr<Module> fills;  // a kernel for items of 8 bytes
   CuStream own = nullptr;         // of calls without a stream
 };
 
@@ -75,7 +75,7 @@ jt_status cuda_open(const jt_host_api* host, jt_be_device** out) {
 void cuda_close(jt_be_device* d) {
   if (!d) return;
   quietly(d, [&](const CuDriver& api) {
-    of(d).fills.reset();
+    of(d).device->drop_modules();
     if (of(d).own) api.cuStreamDestroy_v2(of(d).own);
   });
   delete &of(d);
@@ -182,21 +182,14 @@ jt_status cuda_copy(jt_be_device* d, jt_be_stream* stream, void* to, const void*
 
 // The driver's fills end at 32 bits.
 constexpr const char* kFillText =
-    "extern \"C\" __global__ void __launch_bounds__(256) jt_fill(unsigned long long *p, unsigned long long pattern, long long count) {\n"
+    "struct jt_arguments { unsigned long long *p, pattern; long long count; };\n"
+    "extern \"C\" __global__ void __launch_bounds__(256) jt_fill(const struct jt_arguments A) {\n"
     "  const long long at = (long long)blockIdx.x * 256 + threadIdx.x;\n"
-    "  if (at < count) p[at] = pattern;\n"
+    "  if (at < A.count) A.p[at] = A.pattern;\n"
     "}\n";
-void fill_words(DeviceHandle& d, CuStream s, void* to, uint64_t pattern, size_t count) {
-  Device& device = *d.device;
-  {
-    std::lock_guard lock(d.mutex);
-    if (!d.fills) d.fills = std::make_unique<Module>(device, device.compiler().start(kFillText, device.target()));
-  }
-  int64_t n = int64_t(count);
-  void* parameters[] = {&to, &pattern, &n};
-  device.note_launch("jt_fill");
-  device.check(device.api().cuLaunchKernel(d.fills->function("jt_fill"), unsigned((count + 255) / 256), 1, 1, 256, 1, 1, 0, s, parameters, nullptr),
-               "cuLaunchKernel jt_fill");
+void fill_words(Device& device, CuStream s, void* to, uint64_t pattern, size_t count) {
+  uint64_t args[] = {reinterpret_cast<uint64_t>(to), pattern, count};
+  device.module_of(kFillText)->launch("jt_fill", int64_t(count + 255) / 256, 256, s, args);
 }
 jt_status cuda_fill(jt_be_device* d, jt_be_stream* stream, void* to, uint64_t pattern, size_t item, size_t count) {
   if (!count) return JT_OK;
@@ -209,7 +202,7 @@ jt_status cuda_fill(jt_be_device* d, jt_be_stream* stream, void* to, uint64_t pa
       case 4: return device.check(api.cuMemsetD32Async(at(to), low, count, s), "cuMemsetD32Async");
       case 8:
         if (low == high) return device.check(api.cuMemsetD32Async(at(to), low, 2 * count, s), "cuMemsetD32Async");
-        return fill_words(of(d), s, to, pattern, count);
+        return fill_words(device, s, to, pattern, count);
       default: fail(JT_E_INVALID, "cuda: a fill of items of ", item, " bytes");
     }
   });
@@ -258,20 +251,32 @@ jt_status cuda_kernel_text(jt_be_device* d, jt_be_kernel* kernel, void* user, vo
   });
 }
 
-// What lies between kernels is not offered yet: the host's CPU does it.
 jt_status cuda_supports(jt_be_device*, const jt_be_node* node) {
-  return std::string_view(node->kind) == "library" ? JT_E_UNSUPPORTED : JT_OK;
+  if (std::string_view(node->kind) != "library") return JT_OK;
+  return node->results_len && offers(node->op, node->results[0].dtype) ? JT_OK : JT_E_UNSUPPORTED;
 }
 
 // ---- library ops ----
 
-jt_status cuda_op_create(jt_be_device* d, const char* name, const int64_t*, size_t, size_t* workspace, jt_be_op** out) {
+LibraryOp& of(jt_be_op* op) { return *reinterpret_cast<LibraryOp*>(op); }
+
+jt_status cuda_op_create(jt_be_device* d, const char* name, const int64_t* params, size_t params_len, size_t* workspace, jt_be_op** out) {
   *out = nullptr, *workspace = 0;
-  return told(of(d).host, JT_E_UNSUPPORTED, 0, text("cuda: ", name, " is not offered"));
+  return on(d, [&](Device& device) {
+    std::unique_ptr<LibraryOp> made = make_library_op(device, name, {params, params_len});
+    *workspace = made->workspace_bytes();
+    *out = reinterpret_cast<jt_be_op*>(made.release());
+  });
 }
-void cuda_op_release(jt_be_device*, jt_be_op*) {}
-jt_status cuda_op_run(jt_be_device*, jt_be_op*, void* const*, size_t, void*) { return JT_E_UNSUPPORTED; }
-jt_status cuda_op_run_on(jt_be_device*, jt_be_stream*, jt_be_op*, void* const*, const uint64_t*, size_t, void*) { return JT_E_UNSUPPORTED; }
+void cuda_op_release(jt_be_device*, jt_be_op* op) {
+  if (op) delete &of(op);
+}
+jt_status cuda_op_run_on(jt_be_device* d, jt_be_stream* stream, jt_be_op* op, void* const* pointers, const uint64_t*, size_t, void* workspace) {
+  return in_stream(d, stream, [&](Device&, CuStream s) { of(op).run(s, pointers, at(workspace)); });
+}
+jt_status cuda_op_run(jt_be_device* d, jt_be_op* op, void* const* pointers, size_t n, void* workspace) {
+  return cuda_op_run_on(d, nullptr, op, pointers, nullptr, n, workspace);
+}
 
 }  // namespace
 }  // namespace jt::cuda

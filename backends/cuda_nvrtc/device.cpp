@@ -1,5 +1,6 @@
 #include "backends/cuda_nvrtc/device.h"
 
+#include "backends/cuda_nvrtc/module.h"
 #include "core/base/text.h"
 
 namespace jt::cuda {
@@ -24,6 +25,7 @@ Device::Device(const jt_host_api& host) : settings_(settings_of(host)), driver_(
   int major = 0, minor = 0;
   check(api().cuDeviceGetAttribute(&major, kCuCapabilityMajor, device_), "cuDeviceGetAttribute");
   check(api().cuDeviceGetAttribute(&minor, kCuCapabilityMinor, device_), "cuDeviceGetAttribute");
+  check(api().cuDeviceGetAttribute(&processors_, kCuMultiprocessors, device_), "cuDeviceGetAttribute");
   cubin_ = choose_target(nvrtc_, driver_.version, major * 10 + minor, settings_.image);
   if (!cubin_.why_not.empty()) fail(JT_E_UNSUPPORTED, "cuda: ", cubin_.why_not);
   ptx_ = choose_target(nvrtc_, driver_.version, major * 10 + minor, "ptx");
@@ -38,6 +40,14 @@ Device::Device(const jt_host_api& host) : settings_(settings_of(host)), driver_(
 Device::~Device() {
   if (context_) api().cuDevicePrimaryCtxRelease_v2(device_);
 }
+
+std::shared_ptr<SharedModule> Device::module_of(const std::string& text) {
+  std::lock_guard lock(mutex_);
+  std::shared_ptr<SharedModule>& module = modules_[text];
+  if (!module) module = std::make_shared<SharedModule>(*this, text);
+  return module;
+}
+void Device::drop_modules() { modules_.clear(); }
 
 Target Device::target() const { return takes_text_ ? ptx_ : cubin_; }
 void Device::take_text_from_now_on() {

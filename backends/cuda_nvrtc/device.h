@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -12,6 +14,8 @@
 #include "backends/cuda_nvrtc/toolkit.h"
 
 namespace jt::cuda {
+
+class SharedModule;
 
 class Device {
  public:
@@ -27,6 +31,10 @@ class Device {
   void take_text_from_now_on();  // the driver takes no cubins
   size_t most_parameter_bytes() const;
   bool waits_for_launches() const { return waits_; }
+  int processors() const { return processors_; }
+  // Ops of one text share what is compiled of it.
+  std::shared_ptr<SharedModule> module_of(const std::string& text);
+  void drop_modules();  // before the device goes, while its context is the thread's
 
   // Throws what a result means: JT_E_NOMEM, JT_E_DEVICE, or JT_E_DEVICE_LOST with the first error and what was launched last.
   void check(CuResult result, const std::string& what);
@@ -55,10 +63,12 @@ class Device {
   Target cubin_, ptx_;
   std::atomic<bool> takes_text_{false};
   bool waits_ = false;
+  int processors_ = 1;
   std::unique_ptr<Compiler> compiler_;
   std::mutex mutex_;
   std::deque<std::string> launches_;
   std::optional<Error> lost_;
+  std::map<std::string, std::shared_ptr<SharedModule>> modules_;
 };
 
 }  // namespace jt::cuda

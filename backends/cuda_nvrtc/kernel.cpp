@@ -5,33 +5,6 @@
 
 namespace jt::cuda {
 
-Module::Module(Device& device, Compiler::JobRef job) : device_(device) {
-  const Image* image = &device.compiler().wait(job);
-  CuResult result = load(*image);
-  bool is_damaged = result == kCuInvalidImage && job->is_from_disk;
-  if (is_damaged) {
-    job = device.compiler().again(job, job->target);
-    result = load(*(image = &device.compiler().wait(job)));
-  }
-  bool is_foreign = result == kCuInvalidImage || result == kCuNoBinaryForGpu || result == kCuInvalidPtx || result == kCuUnsupportedPtxVersion;
-  if (is_foreign && !job->target.is_ptx) {
-    device.take_text_from_now_on();
-    job = device.compiler().again(job, device.target());
-    result = load(*(image = &device.compiler().wait(job)));
-  }
-  device.check(result, "cuModuleLoadDataEx");
-}
-Module::~Module() {
-  if (module_) device_.api().cuModuleUnload(module_);
-}
-CuResult Module::load(const Image& image) { return device_.api().cuModuleLoadDataEx(&module_, image.bytes.data(), 0, nullptr, nullptr); }
-
-CuFunction Module::function(const std::string& name) {
-  CuFunction out = nullptr;
-  device_.check(device_.api().cuModuleGetFunction(&out, module_, name.c_str()), "cuModuleGetFunction " + name);
-  return out;
-}
-
 // What no shape of arguments would help is refused before it is launched.
 static void check_forms(const Program& program) {
   std::vector<int64_t> args(size_t(arg_of_scalar(program, program.scalars)), 0);
@@ -77,17 +50,11 @@ void Kernel::launch(const jt_be_launch& launch, CuStream stream, CuPointer scrat
   std::shared_ptr<Variant> v = variant(launch.args);
   load(*v);
   std::vector<uint64_t> packed = pack_threads(program_, v->shape, launch.args, launch.begin, launch.end, scratch);
-  if (size_t bytes = packed.size() * sizeof packed[0]; bytes > device_.most_parameter_bytes())
-    fail(JT_E_UNSUPPORTED, "cuda: a kernel has ", bytes, " bytes of arguments, this driver and NVRTC allow ", device_.most_parameter_bytes());
   for (size_t k = 0; k < v->kernels.size(); k++) {
     ThreadLaunch l = launch_of(program_, v->shape, v->kernels[k], launch.args, launch.begin, launch.end);
     if (!l.grid) continue;
-    void* parameters[] = {packed.data()};
-    std::string what = jt::text(v->kernels[k].name(k), " of ", program_.instrs.size(), " instructions, ", l.grid, " x ", l.block_x * l.block_y, " threads");
-    device_.note_launch(what);
-    device_.check(device_.api().cuLaunchKernel(v->functions[k], l.grid, 1, 1, l.block_x, l.block_y, 1, 0, stream, parameters, nullptr),
-                  "cuLaunchKernel " + what);
-    if (device_.waits_for_launches()) device_.check(device_.api().cuStreamSynchronize(stream), what);
+    cuda::launch(device_, v->functions[k], l.grid, l.block_x, l.block_y, stream, packed,
+                 jt::text(v->kernels[k].name(k), " of ", program_.instrs.size(), " instructions, ", l.grid, " x ", l.block_x * l.block_y, " threads"));
   }
 }
 

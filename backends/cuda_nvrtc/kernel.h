@@ -6,25 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "backends/cuda_nvrtc/device.h"
+#include "backends/cuda_nvrtc/module.h"
 #include "core/render/thread_plan.h"
 
 namespace jt::cuda {
-
-// An image that the driver has taken.
-class Module {
- public:
-  // Waits for the image; one that the driver does not take is made once more, then as text.
-  Module(Device& device, Compiler::JobRef job);
-  ~Module();
-  Module(const Module&) = delete;
-  CuFunction function(const std::string& name);
-
- private:
-  CuResult load(const Image& image);
-  Device& device_;
-  CuModule module_ = nullptr;
-};
 
 class Kernel {
  public:

@@ -224,16 +224,15 @@ void each_field(const Program& p, const ThreadShape& s, const std::function<void
   for (int r : kept_registers(p, kernels_of(p, s))) visit({F::kept, r});
 }
 
-namespace {
-
-// n / d == (high 32 bits of n * multiplier + n) >> shift, for n below 2^31.
-uint64_t magic_of(int64_t extent) {
+uint64_t magic_divisor(int64_t extent) {
   uint64_t d = uint64_t(std::max<int64_t>(extent, 1));
   uint64_t shift = 0;
   while ((uint64_t(1) << shift) < d) shift++;
   uint64_t multiplier = ((uint64_t(1) << 32) * ((uint64_t(1) << shift) - d)) / d + 1;
   return multiplier | shift << 32;
 }
+
+namespace {
 
 // Addresses of one owner each: unless what is written is also read, by the same element.
 int64_t owners_of(const Program& p, const int64_t* args) {
@@ -301,7 +300,7 @@ std::vector<uint64_t> pack_threads(const Program& p, const ThreadShape& s, const
           return uint64_t(std::max<int64_t>(std::min(m.hi[f.axis], m.extent[f.axis]) - std::max<int64_t>(m.lo[f.axis], 0), 0));
         }
         case ThreadField::extent: return uint64_t(std::max<int64_t>(walked[size_t(f.of)]->extent[f.axis], 1));
-        case ThreadField::magic: return magic_of(walked[size_t(f.of)]->extent[f.axis]);
+        case ThreadField::magic: return magic_divisor(walked[size_t(f.of)]->extent[f.axis]);
         case ThreadField::scalar: return uint64_t(args[arg_of_scalar(p, f.of)]);
         case ThreadField::partial:
         case ThreadField::kept:

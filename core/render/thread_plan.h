@@ -72,6 +72,9 @@ struct ThreadField {
 };
 void each_field(const Program& program, const ThreadShape& shape, const std::function<void(const ThreadField&)>& visit);
 
+// For n below 2^31, n / extent == (high 32 bits of n * (low half) + n) >> (high half); an extent of 0 counts as 1.
+uint64_t magic_divisor(int64_t extent);
+
 struct ThreadLaunch {
   unsigned grid, block_x, block_y;  // grid 0: nothing to do
 };

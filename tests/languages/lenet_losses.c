@@ -1,4 +1,4 @@
-/* lenet_losses: 50 steps of a small LeNet from one seed; prints each loss as the bits of a double, in hex.
+/* lenet_losses [STEPS]: 50 steps of a small LeNet, or so many, from one seed; prints each loss as the bits of a double, in hex.
  *
  * The programs of other languages do the same calls and print the same lines:
  *   seed 7; a Sequential of Conv2d(1, 6, 5), MaxPool2d(2), Conv2d(6, 16, 5), MaxPool2d(2), Flatten, Linear(256, 120), ReLU,
@@ -23,7 +23,7 @@ static void add(jt_module* net, const char* name, const char* kind, const jt_att
 }
 #define WHOLE(name, value) {name, JT_ATTR_I64, value, 0, NULL, 0, NULL, 0}
 
-int main(void) {
+int main(int argc, char** argv) {
   const jt_attr conv1[] = {WHOLE("in_channels", 1), WHOLE("out_channels", 6), WHOLE("kernel_size", 5)};
   const jt_attr conv2[] = {WHOLE("in_channels", 6), WHOLE("out_channels", 16), WHOLE("kernel_size", 5)};
   const jt_attr pool[] = {WHOLE("kernel_size", 2)};
@@ -37,7 +37,7 @@ int main(void) {
   jt_tensor *x, *y, *params[8];
   jt_optimizer* adam;
   int32_t labels[32];
-  int i;
+  int i, steps = argc > 1 ? atoi(argv[1]) : 50;
   memset(&desc, 0, sizeof desc);
   desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV, desc.threads = -1;
   must(jt_runtime_create(&desc, &rt)), must(jt_context_create(rt, &ctx)), must(jt_context_set_seed(ctx, 7));
@@ -50,7 +50,7 @@ int main(void) {
   must(jt_tensor_from_bytes(ctx, labels, sizeof labels, JT_I32, dims, 1, &y));
   must(jt_module_parameters(ctx, net, params, 8, NULL));
   must(jt_optimizer_create(ctx, "adam", JT_NUL, &lr, 1, params, 8, &adam));
-  for (i = 0; i < 50; i++) {
+  for (i = 0; i < steps; i++) {
     jt_tensor *logits, *loss;
     double value;
     uint64_t bits;

@@ -178,6 +178,10 @@ FAKEGPU_API const char* fakegpu_function_name(uint64_t index) {
   std::lock_guard lock(state().mutex);
   return index < state().call_order.size() ? state().call_order[index].c_str() : nullptr;
 }
+FAKEGPU_API const char* fakegpu_opcode_name(uint64_t index) {
+  static const std::map<std::string, Decode> ordered(opcodes().begin(), opcodes().end());
+  return index < ordered.size() ? std::next(ordered.begin(), index)->first.c_str() : nullptr;
+}
 FAKEGPU_API void fakegpu_fail(const char* function, uint64_t nth, int error) {
   std::lock_guard lock(state().mutex);
   std::vector<Failure>& list = state().failures[function ? function : ""];

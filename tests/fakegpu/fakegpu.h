@@ -47,6 +47,9 @@ const char* fakegpu_function_name(uint64_t index);
 /* The nth call from now (1: the next) of a function, NULL: of any, answers `error` and does nothing; error 0 takes that back. */
 void fakegpu_fail(const char* function, uint64_t nth, int error);
 
+/* The opcodes of PTX that are built, in order of their names; NULL beyond the last. */
+const char* fakegpu_opcode_name(uint64_t index);
+
 /* Set as the environment would. */
 void fakegpu_set_schedule(const char* schedule);
 void fakegpu_set_reverse(int reverse);

@@ -192,7 +192,8 @@ void take_rounding(Decoder& d, How& how) {
               : round == "rna" ? Round::kAway : Round::kNearest;
   how.integral = round == "rni" ? kToNearest : round == "rzi" ? kToZero : round == "rmi" ? kToFloor
                  : round == "rpi" ? kToCeiling : kNotIntegral;
-  bool from_float_to_integer = is_float(how.from) && !is_float(how.to) && how.to != Type::kTF32;
+  bool to_float = is_float(how.to) || how.to == Type::kTF32 || how.to == Type::kF16x2 || how.to == Type::kBF16x2;
+  bool from_float_to_integer = is_float(how.from) && !to_float;
   if (from_float_to_integer && how.integral == kNotIntegral) d.unsupported("a float to an integer without its rounding");
   if (!is_float(how.from) && how.integral != kNotIntegral) d.unsupported("an integer rounded to an integer");
 }

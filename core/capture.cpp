@@ -28,7 +28,7 @@ namespace {
 constexpr uint32_t far_in(std::string_view text) {
   Signature signature(text);
   uint32_t set = 0;
-  for (std::string_view name : {"shape", "before", "after", "size", "stride", "classes"}) {
+  for (std::string_view name : {"shape", "before", "after", "size", "stride", "classes", "length"}) {
     int at = signature.attr_at(name);
     bool is_number = at >= 0 && (signature.attrs[size_t(at)].type == AttrType::ints || signature.attrs[size_t(at)].type == AttrType::integer);
     if (is_number) set |= 1u << at;

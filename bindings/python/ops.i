@@ -311,6 +311,10 @@ jt_status jt_diagonal(jt_context* ctx, jt_tensor* x, int64_t offset = 0, int64_t
 jt_status jt_roll(jt_context* ctx, jt_tensor* x, const int64_t* shifts = NULL, size_t shifts_len = 0, const int64_t* axes = NULL, size_t axes_len = 0, jt_tensor** out);
 %feature("docstring") jt_tile "tile(x, times=()) -> Tensor\n\nx laid out so many times along each axis; times and axes are aligned at the last.\n\nShapes: x [d0,..] -> [times[0] * d0,..].\nDtypes: every dtype.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
 jt_status jt_tile(jt_context* ctx, jt_tensor* x, const int64_t* times = NULL, size_t times_len = 0, jt_tensor** out);
+%feature("docstring") jt_slice_at "slice_at(x, start, length, axis=0) -> Tensor\n\nElements start..start+length-1 of x along axis; start is a 0-d integer, and one outside\n0..extent-length is JT_E_INDEX.\n\nShapes: x [..,d,..], start [] -> [..,length,..].\nDtypes: x of every dtype, start of an integer dtype.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_slice_at(jt_context* ctx, jt_tensor* x, jt_tensor* start, int64_t length, int64_t axis = 0, jt_tensor** out);
+%feature("docstring") jt_update_at "update_at(x, v, start, axis=0) -> Tensor\n\nx with v in place of its elements from start on along axis; start is a 0-d integer, and\none with which v does not fit is JT_E_INDEX.\n\nShapes: x [..,d,..], v [..,n,..] with n <= d at axis, start [] -> x's shape.\nDtypes: x and v of one dtype, start of an integer dtype.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
+jt_status jt_update_at(jt_context* ctx, jt_tensor* x, jt_tensor* v, jt_tensor* start, int64_t axis = 0, jt_tensor** out);
 %feature("docstring") jt_stack "stack(inputs, axis=0) -> Tensor\n\nTensors of one shape joined along a new axis.\n\nShapes: inputs of one shape -> that with a new axis of extent inputs_len.\nDtypes: every dtype; operands are converted to their promoted dtype.\nResult: the promoted dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
 jt_status jt_stack(jt_context* ctx, jt_tensor* const* TENSORS, size_t TENSORS_LEN, int64_t axis = 0, jt_tensor** out);
 %feature("docstring") jt_aminmax "aminmax(x, axes=(), keepdims=False) -> (min, max)\n\nMinimum and maximum over axes; NaN where there is one.\n\nShapes: x of any shape; results lack the axes that are folded (all when axes is empty),\nor have extent 1 there with keepdims.\nDtypes: every dtype.\nResult: x's dtype.\nGradient: yes.\nErrors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError\n(an argument out of range), TypeError (no tensor, number or array).\n"
@@ -486,6 +490,8 @@ static const char* const jp_method_names[] = {
   "diagonal",
   "roll",
   "tile",
+  "slice_at",
+  "update_at",
   "aminmax",
   "var_mean",
   "layer_norm",

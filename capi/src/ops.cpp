@@ -841,6 +841,21 @@ jt_status jt_tile(jt_context* ctx, jt_tensor* x, const int64_t* times, size_t ti
       attrs.add_ints(ints("times", times, times_len));
     });
 }
+jt_status jt_slice_at(jt_context* ctx, jt_tensor* x, jt_tensor* start, int64_t length, int64_t axis,
+    jt_tensor** out) {
+  return op_function("jt_slice_at", ctx, Op::slice_at, {x, start}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(length)
+        .add(axis);
+    });
+}
+jt_status jt_update_at(jt_context* ctx, jt_tensor* x, jt_tensor* v, jt_tensor* start, int64_t axis,
+    jt_tensor** out) {
+  return op_function("jt_update_at", ctx, Op::update_at, {x, v, start}, {out},
+    [&](Attrs& attrs) {
+      attrs.add(axis);
+    });
+}
 jt_status jt_stack(jt_context* ctx, jt_tensor* const* inputs, size_t inputs_len, int64_t axis,
     jt_tensor** out) {
   return op_function("jt_stack", ctx, Op::stack, tensors(inputs, inputs_len), {out},

@@ -87,6 +87,21 @@ JT_BODY(nan_to_num) {
   return where(isnan(x), attrs.real(0), low);
 }
 
+// Where elements that begin at `start` along an axis lie.
+static Value places_from(Recorder& r, Ref start, const Shape& shape, int axis) {
+  return iota(r, shape, axis, JT_I64) + cast(start, JT_I64);
+}
+JT_BODY(slice_at) {
+  JT_UNUSED;
+  int64_t axis = attrs.integer(1);
+  return reshape(call(Op::take, {in[0], places_from(r, in[1], Shape{attrs.dim(0)}, 0)}, Attrs().add(axis)), result.shape);
+}
+JT_BODY(update_at) {
+  JT_UNUSED;
+  int axis = int(attrs.integer(0));
+  return call(Op::scatter, {in[0], places_from(r, in[2], in[1].shape(), axis), in[1]}, Attrs().add(axis).add_string("set"));
+}
+
 JT_BODY(masked_fill) {
   JT_UNUSED;
   return where(Value(in[1]), attrs.real(0), Value(in[0]));

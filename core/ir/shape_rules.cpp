@@ -113,6 +113,39 @@ void stack_type(TypeRule& r) {
   r.results[0] = {dtype, out};
 }
 
+// A 0-d integer that says where along an axis.
+static void check_start(const TypeRule& r, int i) {
+  check_integer(r, i);
+  if (r.inputs[i].shape().rank) fail(JT_E_SHAPE, r.op.name, ": start is ", r.inputs[i].type(), ", not a 0-d integer");
+}
+
+void slice_at_type(TypeRule& r) {
+  Shape x = r.inputs[0].shape();
+  check_start(r, 1);
+  int axis = normal_axis("slice_at", r.attrs.integer(r.at("axis")), x.rank);
+  r.attrs.ints(r.at("axis"))[0] = axis;
+  Dim length = r.attrs.dim(r.at("length"));
+  if (length < 0 || length > x[axis])
+    fail(JT_E_SHAPE, "slice_at: length ", length, " does not fit extent ", x[axis], " of axis ", axis, " of shape ", x);
+  r.index = {1, x[axis] - length + 1};
+  if (!same(x[axis], length)) x.units &= uint8_t(~(1u << axis));
+  x.dims[axis] = length;
+  r.results[0] = {r.inputs[0].dtype(), x};
+}
+
+void update_at_type(TypeRule& r) {
+  const Shape &x = r.inputs[0].shape(), &v = r.inputs[1].shape();
+  check_same_dtype(r, 0, 1), check_start(r, 2);
+  int axis = normal_axis("update_at", r.attrs.integer(0), x.rank);
+  r.attrs.ints(0)[0] = axis;
+  if (v.rank != x.rank) fail(JT_E_SHAPE, "update_at: shapes ", x, " and ", v, " differ in rank");
+  for (int i = 0; i < x.rank; i++)
+    if (i == axis ? v[i] > x[i] : v[i] != x[i])
+      fail(JT_E_SHAPE, "update_at: v ", v, " does not fit x ", x, ", which differs from it along axis ", axis, " at most");
+  r.index = {2, x[axis] - v[axis] + 1};
+  r.results[0] = r.inputs[0].type();
+}
+
 void aminmax_type(TypeRule& r) {
   reduce_type(r);
   r.results[1] = r.results[0] = {r.inputs[0].dtype(), r.results[0].shape};

@@ -145,6 +145,18 @@ static void index_rows(Cases& cases) {
                        Attrs attrs = Attrs().add_ints(ints({2, 3})).add_string("i0/2, i1").add_string(combine);
                        return g.recorder.build(Op::reindex_reduce, {x * x}, std::move(attrs));
                      }});
+  for (int axis : {0, 1}) {
+    auto at = [](Graph& g) { return g.given(JT_I32, {}, {2}); };
+    Shape part = axis ? Shape{3, 2} : Shape{1, 4};
+    cases.push_back({Op::slice_at, text(axis), [=](Graph& g) {
+                       Value x = g.real({3, 4});
+                       return g.recorder.build(Op::slice_at, {x * x, at(g)}, Attrs().add(part[axis]).add(axis));
+                     }});
+    cases.push_back({Op::update_at, text(axis), [=](Graph& g) {
+                       Value x = g.real({3, 4}), v = g.real(part);
+                       return g.recorder.build(Op::update_at, {x * x, v * v, at(g)}, Attrs().add(axis));
+                     }});
+  }
   cases.push_back({Op::embedding, "", [](Graph& g) {
                      Value index = g.given(JT_I64, {2, 3}, {0, 2, 2, -1, 3, 1});
                      return g.recorder.build(Op::embedding, {index, op::square(g.real({4, 3}))}, attrs_of(Op::embedding));

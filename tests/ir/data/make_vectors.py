@@ -569,3 +569,21 @@ case("tile none", "tile %0 {times=[0,1]}", [x[0]], [np.tile(x[0], (0, 1))])
 case("stack", "stack %0 %1 {axis=-1}", [x, x[::-1].copy()], [np.stack([x, x[::-1]], -1)])
 case("aminmax", "aminmax %0 {axes=[1]}", [x], [x.min(1), x.max(1)], results=2)
 case("var_mean", "var_mean %0 {axes=[0,1], correction=0}", [x], [d.var((0, 1)).astype(np.float32), d.mean((0, 1)).astype(np.float32)], 1e-6, results=2)
+# Places that are operands.
+x, v = floats(5, 4), floats(2, 4)
+z = x.copy()
+z[3:5] = v
+case("slice_at", "slice_at %0 %1 {length=3}", [x, np.array(2)], [x[2:5]])
+case("slice_at axis 1", "slice_at %0 %1 {length=2, axis=-1}", [x, np.array(1, np.uint8)], [x[:, 1:3]])
+case("slice_at all", "slice_at %0 %1 {length=5}", [x, np.array(0, np.int8)], [x])
+case("slice_at none", "slice_at %0 %1 {length=0}", [x, np.array(5)], [x[:0]])
+half = floats(3, 2, dtype=np.float16)
+case("slice_at halves", "slice_at %0 %1 {length=1, axis=1}", [half, np.array(1, np.int32)], [half[:, 1:]])
+case("update_at", "update_at %0 %1 %2", [x, v, np.array(3)], [z])
+z = x.copy()
+z[:, 1:3] = x[:, :2]
+case("update_at axis 1", "update_at %0 %1 %2 {axis=1}", [x, x[:, :2].copy(), np.array(1, np.int16)], [z])
+n = ints(6, lo=0, hi=2, dtype=np.bool_)
+z = n.copy()
+z[0:2] = ~n[:2]
+case("update_at bool", "update_at %0 %1 %2", [n, ~n[:2], np.array(0, np.uint64)], [z])

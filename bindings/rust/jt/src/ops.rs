@@ -3846,6 +3846,57 @@ impl Tensor {
         check(status)?;
         Ok(unsafe { Tensor::made(self.context_raw(), out0) })
     }
+    /// Elements start..start+length-1 of x along axis; start is a 0-d integer, and one outside 0..extent-length is JT_E_INDEX.
+    ///
+    /// Shapes: x \[..,d,..\], start \[\] -\> \[..,length,..\].
+    ///
+    /// Dtypes: x of every dtype, start of an integer dtype.
+    ///
+    /// Result: x's dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_slice_at`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn slice_at<'a>(&self, start: impl Into<Operand<'a>>, length: i64, axis: i64) -> Tensor {
+        or_panic(self.try_slice_at(start, length, axis))
+    }
+    /// [`Tensor::slice_at`], with an error in place of a panic.
+    #[inline]
+    pub fn try_slice_at<'a>(&self, start: impl Into<Operand<'a>>, length: i64, axis: i64) -> Result<Tensor> {
+        let start = start.into().beside(self)?;
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_slice_at(self.context_raw(), self.raw(), start.raw(), length, axis, &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
+    /// x with v in place of its elements from start on along axis; start is a 0-d integer, and one with which v does not fit is JT_E_INDEX.
+    ///
+    /// Shapes: x \[..,d,..\], v \[..,n,..\] with n \<= d at axis, start \[\] -\> x's shape.
+    ///
+    /// Dtypes: x and v of one dtype, start of an integer dtype.
+    ///
+    /// Result: x's dtype. Gradient: yes.
+    ///
+    /// # Panics
+    /// Where [`Tensor::try_update_at`] returns an error.
+    #[track_caller]
+    #[inline]
+    pub fn update_at<'a>(&self, v: impl Into<Operand<'a>>, start: impl Into<Operand<'a>>, axis: i64) -> Tensor {
+        or_panic(self.try_update_at(v, start, axis))
+    }
+    /// [`Tensor::update_at`], with an error in place of a panic.
+    #[inline]
+    pub fn try_update_at<'a>(&self, v: impl Into<Operand<'a>>, start: impl Into<Operand<'a>>, axis: i64) -> Result<Tensor> {
+        let v = v.into().beside(self)?;
+        let start = start.into().beside(self)?;
+        let mut out0 = ptr::null_mut();
+        // SAFETY: handles are alive during the call, lists are as long as they say, outs are written to.
+        let status = unsafe { sys::jt_update_at(self.context_raw(), self.raw(), v.raw(), start.raw(), axis, &mut out0) };
+        check(status)?;
+        Ok(unsafe { Tensor::made(self.context_raw(), out0) })
+    }
     /// Tensors of one shape joined along a new axis.
     ///
     /// Shapes: inputs of one shape -\> that with a new axis of extent inputs_len.

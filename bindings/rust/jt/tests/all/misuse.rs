@@ -11,7 +11,7 @@ use jt::{index, io, nn, optim, Context, DType, Error, ErrorKind, Runtime, Tensor
 const INTS: &[&str] =
     &["axes", "shape", "starts", "stops", "steps", "before", "after", "size", "stride", "dilation", "padding", "sizes", "shifts", "times"];
 const INTEGERS: &[&str] =
-    &["axis", "seed", "stream", "counter", "groups", "classes", "correction", "k", "diagonal", "offset", "axis1", "axis2"];
+    &["axis", "seed", "stream", "counter", "groups", "classes", "correction", "k", "diagonal", "offset", "axis1", "axis2", "length"];
 const REALS: &[&str] = &["value", "p", "slope", "alpha", "low", "high", "eps", "beta", "delta", "rtol", "atol", "nan", "posinf", "neginf"];
 const FLAGS: &[&str] = &["keepdims", "channels_last", "negative", "log_target", "descending", "largest", "equal_nan"];
 const FIELD_FLAGS: &[&str] = &["affine", "bias", "ceil_mode", "count_include_pad", "elementwise_affine", "track_running_stats"];

@@ -175,6 +175,8 @@ pub fn call(ctx: &Context, name: &str, x: &[&Tensor], given: &Given) -> Result<V
         "diagonal" => vec![given.operand(x, 0)?.try_diagonal(given.int("offset", Some(0)), given.int("axis1", Some(0)), given.int("axis2", Some(1)))?],
         "roll" => vec![given.operand(x, 0)?.try_roll(&given.ints("shifts"), &given.ints("axes"))?],
         "tile" => vec![given.operand(x, 0)?.try_tile(&given.ints("times"))?],
+        "slice_at" => vec![given.operand(x, 0)?.try_slice_at(given.operand(x, 1)?, given.int("length", None), given.int("axis", Some(0)))?],
+        "update_at" => vec![given.operand(x, 0)?.try_update_at(given.operand(x, 1)?, given.operand(x, 2)?, given.int("axis", Some(0)))?],
         "stack" => vec![Tensor::try_stack(x, given.int("axis", Some(0)))?],
         "aminmax" => {
             let made = given.operand(x, 0)?.try_aminmax(&given.ints("axes"), given.flag("keepdims", Some(false)))?;
@@ -355,6 +357,8 @@ pub const NAMES: &[&str] = &[
     "diagonal",
     "roll",
     "tile",
+    "slice_at",
+    "update_at",
     "stack",
     "aminmax",
     "var_mean",

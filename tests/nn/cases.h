@@ -92,6 +92,8 @@ inline const std::map<std::string, std::pair<std::string, std::string>> kBases =
     {"concat", {"f:2,3 f:2,3", "axis=0"}},
     {"update", {"f:4,5 f:2,2", "starts=[1,0] steps=[1,2]"}},
     {"take", {"f:4,3 i:2", "axis=0"}},
+    {"slice_at", {"f:4,3 i:", "length=2 axis=0"}},
+    {"update_at", {"f:4,3 f:2,3 i:", "axis=0"}},
     {"scatter_add", {"f:4,3 i:2 f:2,3", "axis=0"}},
     {"gather", {"f:4,3 i:2,3", "axis=0"}},
     {"scatter", {"f:4,3 i:2,3 f:2,3", "axis=0 combine=add"}},

@@ -240,18 +240,6 @@ void gather_grad(GradStep& s) {
   s.dx[0] = by.scatter(zeros_like(s.node->inputs()[0]), s.dz[0], "add");
 }
 
-void slice_at_grad(GradStep& s) {
-  Ref x = s.node->inputs()[0], start = s.node->inputs()[1];
-  s.dx[0] = call(Op::update_at, {zeros_like(x), s.dz[0], start}, Attrs().add(s.node->integer(attr(Op::slice_at, "axis"))));
-}
-
-void update_at_grad(GradStep& s) {
-  Ref v = s.node->inputs()[1], start = s.node->inputs()[2];
-  int64_t axis = s.node->integer(attr(Op::update_at, "axis"));
-  if (s.needs[0]) s.dx[0] = call(Op::update_at, {s.dz[0], zeros_like(v), start}, Attrs().add(axis));
-  if (s.needs[1]) s.dx[1] = call(Op::slice_at, {s.dz[0], start}, Attrs().add(v.shape()[int(axis)]).add(axis));
-}
-
 // ---- rows along an axis ----------------------------------------------------------------------------------------------
 
 // Each element of z is the one of x that its index names.

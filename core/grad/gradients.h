@@ -15,6 +15,10 @@ struct GradStep {
 };
 using GradRule = void (*)(GradStep&);
 
+// Of rows with a file of their own.
+void slice_at_grad(GradStep&);
+void update_at_grad(GradStep&);
+
 // Null for rows without one.
 GradRule gradient_rule(Op op);
 // Whether an operand of the row may have a gradient other than 0, by its rule or through its body.

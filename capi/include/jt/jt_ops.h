@@ -833,15 +833,15 @@ JT_API jt_status jt_tile(jt_context* ctx, jt_tensor* x, const int64_t* times, si
 
 /* Elements start..start+length-1 of x along axis; start is a 0-d integer, and one outside 0..extent-length is
  * JT_E_INDEX.
- * Dtypes: x of every dtype, start of an integer dtype. Result: x's dtype. Defaults elsewhere: axis 0.
- * Gradient: yes. Since 0.1. */
+ * Dtypes: every dtype, start of an integer dtype. Result: x's dtype. Defaults elsewhere: axis 0. Gradient:
+ * yes. Since 0.1. */
 JT_API jt_status jt_slice_at(jt_context* ctx, jt_tensor* x, jt_tensor* start, int64_t length, int64_t axis,
     jt_tensor** out);
 
 /* x with v in place of its elements from start on along axis; start is a 0-d integer, and one with which v
  * does not fit is JT_E_INDEX.
- * Dtypes: x and v of one dtype, start of an integer dtype. Result: x's dtype. Defaults elsewhere: axis 0.
- * Gradient: yes. Since 0.1. */
+ * Dtypes: every dtype, the same for x and v, start of an integer dtype. Result: x's dtype. Defaults
+ * elsewhere: axis 0. Gradient: yes. Since 0.1. */
 JT_API jt_status jt_update_at(jt_context* ctx, jt_tensor* x, jt_tensor* v, jt_tensor* start, int64_t axis,
     jt_tensor** out);
 

@@ -1364,13 +1364,13 @@ extern "C" {
     pub fn jt_tile(ctx: *mut jt_context, x: *mut jt_tensor, times: *const i64, times_len: usize, out: *mut *mut jt_tensor) -> jt_status;
     /// Elements start..start+length-1 of x along axis; start is a 0-d integer, and one outside 0..extent-length is
     /// JT_E_INDEX.
-    /// Dtypes: x of every dtype, start of an integer dtype. Result: x's dtype. Defaults elsewhere: axis 0.
-    /// Gradient: yes. Since 0.1.
+    /// Dtypes: every dtype, start of an integer dtype. Result: x's dtype. Defaults elsewhere: axis 0. Gradient:
+    /// yes. Since 0.1.
     pub fn jt_slice_at(ctx: *mut jt_context, x: *mut jt_tensor, start: *mut jt_tensor, length: i64, axis: i64, out: *mut *mut jt_tensor) -> jt_status;
     /// x with v in place of its elements from start on along axis; start is a 0-d integer, and one with which v
     /// does not fit is JT_E_INDEX.
-    /// Dtypes: x and v of one dtype, start of an integer dtype. Result: x's dtype. Defaults elsewhere: axis 0.
-    /// Gradient: yes. Since 0.1.
+    /// Dtypes: every dtype, the same for x and v, start of an integer dtype. Result: x's dtype. Defaults
+    /// elsewhere: axis 0. Gradient: yes. Since 0.1.
     pub fn jt_update_at(ctx: *mut jt_context, x: *mut jt_tensor, v: *mut jt_tensor, start: *mut jt_tensor, axis: i64, out: *mut *mut jt_tensor) -> jt_status;
     /// Tensors of one shape joined along a new axis.
     /// Dtypes: every dtype; operands are converted to their promoted dtype. Result: the promoted dtype.

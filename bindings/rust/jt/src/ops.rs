@@ -3850,7 +3850,7 @@ impl Tensor {
     ///
     /// Shapes: x \[..,d,..\], start \[\] -\> \[..,length,..\].
     ///
-    /// Dtypes: x of every dtype, start of an integer dtype.
+    /// Dtypes: every dtype, start of an integer dtype.
     ///
     /// Result: x's dtype. Gradient: yes.
     ///
@@ -3875,7 +3875,7 @@ impl Tensor {
     ///
     /// Shapes: x \[..,d,..\], v \[..,n,..\] with n \<= d at axis, start \[\] -\> x's shape.
     ///
-    /// Dtypes: x and v of one dtype, start of an integer dtype.
+    /// Dtypes: every dtype, the same for x and v, start of an integer dtype.
     ///
     /// Result: x's dtype. Gradient: yes.
     ///

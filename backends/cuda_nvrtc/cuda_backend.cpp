@@ -51,14 +51,11 @@ jt_status on(jt_be_device* d, Body body) {
     body(*of(d).device);
   });
 }
-// Where nothing may fail: a device that is lost has nothing to give back.
+// Where nothing may fail; a device that is lost has nothing to give back.
 template <class Body>
 void quietly(jt_be_device* d, Body body) {
-  try {
-    Device::Current current(*of(d).device);
-    body(of(d).device->api());
-  } catch (const std::exception&) {
-  }
+  Device::Current current(*of(d).device, std::nothrow);
+  body(of(d).device->api());
 }
 
 // ---- life ----

@@ -85,6 +85,13 @@ Device::Current::Current(Device& device) : device_(device) {
   changes_ = before_ != device.context_;
   if (changes_) device.check(device.api().cuCtxSetCurrent(device.context_), "cuCtxSetCurrent");
 }
+Device::Current::Current(Device& device, std::nothrow_t) noexcept : device_(device) {
+  bool is_known = device.api().cuCtxGetCurrent(&before_) == kCuSuccess;
+  changes_ = !is_known || before_ != device.context_;
+  if (!changes_) return;
+  // Twice: what is not given back now never is.
+  if (device.api().cuCtxSetCurrent(device.context_) != kCuSuccess) device.api().cuCtxSetCurrent(device.context_);
+}
 Device::Current::~Current() {
   if (changes_) device_.api().cuCtxSetCurrent(before_);
 }

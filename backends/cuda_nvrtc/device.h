@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 
@@ -44,6 +45,7 @@ class Device {
   class Current {
    public:
     explicit Current(Device& device);
+    Current(Device& device, std::nothrow_t) noexcept;  // as far as that goes: for giving things back
     ~Current();
     Current(const Current&) = delete;
 

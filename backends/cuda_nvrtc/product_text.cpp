@@ -161,6 +161,11 @@ FN int b_k(int e) { return B_ALONG_N ? (int)((threadIdx.x + e * THREADS) / BN) :
 FN int row_of(int i) { return TM == 8 ? (int)(threadIdx.x / THREADS_N) * 4 + i % 4 + i / 4 * (BM / 2) : (int)(threadIdx.x / THREADS_N) * TM + i; }
 FN int column_of(int j) { return TN == 8 ? (int)(threadIdx.x % THREADS_N) * 4 + j % 4 + j / 4 * (BN / 2) : (int)(threadIdx.x % THREADS_N) * TN + j; }
 
+// Columns that lie side by side in a thread; they are stored as one where they may be.
+#define SIDE (TN < 4 ? TN : sizeof(T) == 8 ? 2 : 4)
+struct __align__(sizeof(T) * SIDE) Sums { T e[SIDE]; };
+struct __align__(sizeof(S) * SIDE) Stored { S e[SIDE]; };
+
 extern "C" __global__ void __launch_bounds__(THREADS) jt_product(const struct jt_arguments A) {
   __shared__ __align__(16) T as[2][BK][BM + 4];
   __shared__ __align__(16) T bs[2][BK][BN + 4];
@@ -217,11 +222,27 @@ extern "C" __global__ void __launch_bounds__(THREADS) jt_product(const struct jt
 #pragma unroll
   for (int i = 0; i < TM; i++)
 #pragma unroll
-    for (int j = 0; j < TN; j++) {
+    for (int j = 0; j < TN; j += SIDE) {
       const unsigned m = tile_m * BM + row_of(i), n = tile_n * BN + column_of(j);
-      if (m >= A.M || n >= A.N) continue;
-      if (A.splits > 1) A.partial[((i64)(batch * A.splits + split) * A.M + m) * A.N + n] = sums[i][j];
-      else A.c[place_c(A, batch, m, n)] = STORE(sums[i][j]);
+      if (m >= A.M) continue;
+      if (A.splits > 1) {
+        T *p = A.partial + ((i64)(batch * A.splits + split) * A.M + m) * A.N + n;
+        Sums v;
+#pragma unroll
+        for (int e = 0; e < SIDE; e++) v.e[e] = sums[i][j + e];
+        if (n + SIDE <= A.N && (u64)p % sizeof v == 0) *(Sums *)p = v;
+        else
+#pragma unroll
+          for (int e = 0; e < SIDE; e++) if (n + e < A.N) p[e] = v.e[e];
+        continue;
+      }
+      Stored v;
+#pragma unroll
+      for (int e = 0; e < SIDE; e++) v.e[e] = STORE(sums[i][j + e]);
+      if (C_ALONG_N && n + SIDE <= A.N && (u64)(A.c + place_c(A, batch, m, n)) % sizeof v == 0) *(Stored *)(A.c + place_c(A, batch, m, n)) = v;
+      else
+#pragma unroll
+        for (int e = 0; e < SIDE; e++) if (n + e < A.N) A.c[place_c(A, batch, m, n + e)] = v.e[e];
     }
 }
 
@@ -248,7 +269,8 @@ std::string render_product(const ProductText& t) {
   out += text("typedef ", file.memory_type(t.dtype), " S;\ntypedef ", sum, " T;\n#define LOAD(x) (T)(", load, ")\n#define STORE(x) ", store, "\n");
   out += text("#define ADD_PRODUCT(s, x, y) ", c == CType::f32 ? "fmaf(x, y, s)" : c == CType::f64 ? "fma(x, y, s)" : "s + x * y", "\n");
   out += text("#define BM ", t.tile.m, "\n#define BN ", t.tile.n, "\n#define TM ", t.tile.rows, "\n#define TN ", t.tile.columns, "\n#define THREADS ",
-              t.tile.threads(), "\n#define A_ALONG_M ", int(t.a_along_m), "\n#define B_ALONG_N ", int(t.b_along_n), "\n");
+              t.tile.threads(), "\n#define A_ALONG_M ", int(t.a_along_m), "\n#define B_ALONG_N ", int(t.b_along_n),
+              "\n#define C_ALONG_N ", int(t.kind != ProductKind::conv2d_grad_w), "\n");
   out += kHead;
   switch (t.kind) {
     case ProductKind::matmul: out += kMatmulArguments; break;

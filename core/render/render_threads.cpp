@@ -100,14 +100,12 @@ class ThreadKernels : public loops::ThreadText {
     return out;
   }
 
-  struct Vector { const char* type; int elements; };
-  static Vector vector_of(DType d) {
-    switch (size_of(d)) {
-      case 1: return {"uchar4", 4};
-      case 2: return {"ushort4", 4};
-      case 4: return {d == JT_F32 ? "float4" : d == JT_U32 ? "uint4" : "int4", 4};
-      default: return {d == JT_F64 ? "double2" : d == JT_U64 ? "ulonglong2" : "longlong2", 2};
-    }
+  // A vector of a group's elements.
+  static std::string vector_of(DType d, int v) {
+    constexpr const char* kOf[] = {"uchar", "ushort", "int", "longlong"};
+    const char* scalar = d == JT_F32 ? "float" : d == JT_F64 ? "double" : d == JT_U32 ? "uint" : d == JT_U64 ? "ulonglong" : nullptr;
+    int log_size = size_of(d) == 1 ? 0 : size_of(d) == 2 ? 1 : size_of(d) == 4 ? 2 : 3;
+    return text(scalar ? scalar : kOf[log_size], v);
   }
   // A thread's elements lie in whole vectors, unless the array ends before, or does not begin where a vector may.
   void read_group(int v) {
@@ -118,13 +116,10 @@ class ThreadKernels : public loops::ThreadText {
     line("const bool whole = n == ", v, " && ((", together, ") & 15) == 0 && (first & ", v - 1, ") == 0;");
     for (int k : grouped(false)) {
       const char* type = file_.memory_type(operand(k).dtype);
-      Vector vector = vector_of(operand(k).dtype);
       line(type, " b", k, "[", v, "];");
       open("if (whole)");
-      for (int at = 0; at < v; at += vector.elements) {
-        line("const ", vector.type, " v", at, " = *(const ", vector.type, " *)((const ", type, " *)A.p", k, " + first + ", at, ");");
-        for (int e = 0; e < vector.elements; e++) line("b", k, "[", at + e, "] = (", type, ")v", at, ".", std::string(1, "xyzw"[e]), ";");
-      }
+      line("const ", vector_of(operand(k).dtype, v), " v = *(const ", vector_of(operand(k).dtype, v), " *)((const ", type, " *)A.p", k, " + first);");
+      for (int e = 0; e < v; e++) line("b", k, "[", e, "] = (", type, ")v.", std::string(1, "xyzw"[e]), ";");
       close();
       open("else");
       line("#pragma unroll");
@@ -136,13 +131,10 @@ class ThreadKernels : public loops::ThreadText {
   void write_group(int v) {
     for (int k : grouped(true)) {
       const char* type = file_.memory_type(operand(k).dtype);
-      Vector vector = vector_of(operand(k).dtype);
       open("if (whole)");
-      for (int at = 0; at < v; at += vector.elements) {
-        line(vector.type, " v", at, ";");
-        for (int e = 0; e < vector.elements; e++) line("v", at, ".", std::string(1, "xyzw"[e]), " = y", k, "[", at + e, "];");
-        line("*(", vector.type, " *)((", type, " *)A.p", k, " + first + ", at, ") = v", at, ";");
-      }
+      line(vector_of(operand(k).dtype, v), " v;");
+      for (int e = 0; e < v; e++) line("v.", std::string(1, "xyzw"[e]), " = y", k, "[", e, "];");
+      line("*(", vector_of(operand(k).dtype, v), " *)((", type, " *)A.p", k, " + first) = v;");
       close();
       open("else");
       line("#pragma unroll");

@@ -101,17 +101,19 @@ std::vector<ThreadKernel> kernels_of(const Program& p, const ThreadShape& shape)
 int elements_per_thread(const Program& p) {
   constexpr size_t kMostInstrs = 24;
   bool is_near = false;
+  size_t widest = 0;
   for (const Operand& o : p.operands) {
     if (o.level == Level::uniform) continue;
     if (o.access != Access::direct) return 1;  // neighbours are read by neighbours
     is_near = true;
+    widest = std::max(widest, size_of(o.dtype));
   }
   if (!is_near || p.instrs.size() > kMostInstrs) return 1;
   for (const Instr& i : p.instrs) {
     if (i.code == Code::random) return 1;
     if (i.code == Code::element && ElementText::is_costly(i.prim, i.type)) return 1;
   }
-  return 4;
+  return widest == 8 ? 2 : 4;  // 16 bytes of the widest: a warp's vectors lie without gaps
 }
 
 int column_threads(const Program& p) {

@@ -1,7 +1,7 @@
 // Random graphs: what the pipeline makes of them, fused and unfused, equals the reference evaluator to the bit.
 //
 // random_graph_test [--seed S] [--count N] [--tier vm|tcc|gxx] [--isa best|base|avx2|avx512] [--threads N] [--nodes N]
-// [--recompute 0|1] [--backend LIBRARY] [--only N];
+// [--recompute 0|1] [--backend LIBRARY|cuda] [--only N];
 // prints its seed and the mix. Each graph is
 // recorded in one context: fused; again with other scalars, starts and data; two in three with five sets of other extents, half
 // of these with names for some dimensions; one in three with other values held; with every value held. --only N runs the graph
@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "backends/cuda_nvrtc/cuda_backend.h"
 #include "core/pipeline.h"
 #include "core/planner.h"
 #include "core/runtime/backend_library.h"
@@ -31,6 +32,7 @@ struct Options {
   std::unique_ptr<Bench> bench() const {
     return std::make_unique<Bench>(setting, true, isa, [this](RuntimeOptions& r) {
       r.flags.recompute = recompute;
+      r.flags.may_read_environment = true;  // for settings of a backend's own
       if (backend.api) r.devices = {{backend.api, backend.library, 0}};
     });
   }
@@ -100,7 +102,9 @@ int main(int argc, char** argv) {
     if (name == "--only") o.only = std::atoi(argv[i + 1]);
     if (name == "--tier") o.setting.tier = argv[i + 1];
     if (name == "--threads") o.setting.threads = std::atoi(argv[i + 1]);
-    if (name == "--backend") o.backend = load_backend(argv[i + 1]);
+    bool is_cuda = argv[i + 1] == std::string_view("cuda");
+    if (name == "--backend" && is_cuda) o.backend.api = jt_cuda_backend();
+    if (name == "--backend" && !is_cuda) o.backend = load_backend(argv[i + 1]);
     if (name == "--isa") o.isa = argv[i + 1];
     if (name == "--recompute") o.recompute = argv[i + 1];
   }

@@ -29,6 +29,9 @@ uint8_t* global_access(Warp& w, int lane, uint64_t at, uint32_t count, Access ac
   if (access != Access::kWrite && !a->is_written(at, count))
     fault(w, lane, kLaunchFailed, "uninitialised: global " + verb(access) + sized(count) + " at " + hex(at) + ", byte " +
                                       std::to_string(at - a->address) + " of " + a->what + " of " + std::to_string(a->size) + " bytes");
+  if (uint32_t other = memory.touch(*a, at, !is_read(access)))
+    fault(w, lane, kLaunchFailed, "race between streams: global " + verb(access) + sized(count) + " at " + hex(at) + ", no order with the " +
+                                      memory.order->name(other) + ", which touched that place");
   if (!is_read(access)) a->mark_written(at, count);
   return a->bytes + (at - a->address);
 }

@@ -43,6 +43,8 @@ void make_devices(State& s, uint64_t count) {
     device->null_stream = std::make_shared<Stream>();
     device->null_stream->device = device.get();
     device->null_stream->is_null = true;
+    device->null_stream->number = s.stream_count++;
+    device->memory->order = &s.order;
     s.devices.push_back(std::move(device));
   }
 }

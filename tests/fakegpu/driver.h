@@ -36,6 +36,7 @@ struct Operation {
   std::string what;
   std::function<void()> run = {};   // throws KernelFault; none: it only waits
   std::vector<Place> after = {};
+  Clock clock = {};
   std::shared_ptr<Launch> launch = {};                  // of a kernel
   void* function = nullptr;                             // its handle
 };
@@ -45,6 +46,8 @@ struct Stream {
   bool is_blocking = true, is_null = false;             // blocking: in turn with the null stream
   std::deque<Operation> queue;
   uint64_t issued = 0, done = 0;
+  uint32_t number = 0;                                  // among all streams
+  Clock clock;                                          // of its last operation
   std::shared_ptr<Graph> capture;                       // operations go there instead
   bool is_capture_origin = false;
   uint64_t captured = 0;
@@ -55,6 +58,7 @@ struct Event {
   bool has_timing = true, is_recorded = false;
   StreamRef stream;
   uint64_t position = 0;
+  Clock clock;
   std::shared_ptr<double> time;                         // of the last record, once it ran
   std::shared_ptr<Graph> capture;                       // recorded in one
 };
@@ -99,6 +103,9 @@ struct State {
   bool reversed = false, quiet = false, copies_unwritten = false, eager = false;
   std::optional<std::mt19937_64> random;
   std::vector<std::unique_ptr<Device>> devices, past_devices;  // past: contexts of before a restart stay valid to ask about
+  OperationOrder order;
+  Clock host_clock;                               // how far the host has waited
+  uint32_t stream_count = 0;
   std::vector<std::string> findings;
   std::map<std::string, uint64_t> calls;
   std::vector<std::string> call_order;
@@ -142,7 +149,7 @@ int enqueue(const StreamRef& stream, Operation operation);  // runs it at once i
 void run_to(const StreamRef& stream, uint64_t position);
 bool run_one(const StreamRef& stream);
 void run_device(Device& device);
-int wait_for(const StreamRef& stream, uint64_t position);   // and the sticky error
+int wait_for(const StreamRef& stream);                      // all of it, and the sticky error
 void note_launch(const std::string& kernel, const Counters& counters);
 bool is_pinned(const void* p, uint64_t bytes);
 Device* device_of(uint64_t address);                        // nullptr: it is no address of a device

@@ -10,10 +10,14 @@ extern "C" int cuStreamSynchronize(void*);
 namespace fakegpu {
 namespace {
 
-// The allocation of a range on a device, for an operation that runs now.
-Allocation& running(uint64_t at, uint64_t bytes, const std::string& what) {
+// The allocation of a range on a device, for an operation that runs now and reads or writes it.
+Allocation& running(uint64_t at, uint64_t bytes, const std::string& what, bool writes) {
   Device* device = device_of(at);
   Allocation* a = device ? device->memory->find(at, bytes) : nullptr;
+  uint32_t other = a ? device->memory->touch_range(*a, at, bytes, writes) : 0;
+  if (other)
+    throw KernelFault(kLaunchFailed, "race between streams: " + what + " of " + std::to_string(bytes) + " bytes, no order with the " +
+                                         state().order.name(other) + ", which touched that place");
   if (a) return *a;
   const Allocation* holder = device ? device->memory->holder(at) : nullptr;
   std::string why = holder && holder->is_freed ? "use after free" : "out of bounds";
@@ -89,7 +93,7 @@ int copy_from_host(uint64_t to, const void* from, uint64_t bytes, const StreamRe
     source = [kept] { return kept->data(); };
   }
   return enqueue(stream, {.what = "copy to the device", .run = [=] {
-    Allocation& a = running(to, bytes, "copy to the device");
+    Allocation& a = running(to, bytes, "copy to the device", true);
     memcpy(a.bytes + (to - a.address), source(), bytes);
     a.set_written(to, bytes, true);
   }});
@@ -100,13 +104,13 @@ int copy_to_host(void* to, uint64_t from, uint64_t bytes, const StreamRef& strea
   auto note = pinned ? std::make_shared<PinnedNote>(note_pinned(to, bytes, true)) : nullptr;
   int error = enqueue(stream, {.what = "copy to the host", .run = [=] {
     if (pinned && !is_pinned(to, bytes)) throw KernelFault(kIllegalAddress, "use after free: a copy of " + std::to_string(bytes) + " bytes to pinned memory");
-    Allocation& a = running(from, bytes, "copy to the host");
+    Allocation& a = running(from, bytes, "copy to the host", false);
     check_written(a, from, bytes, "copy to the host");
     memcpy(to, a.bytes + (from - a.address), bytes);
     (void)note;
   }});
   if (error || pinned || stream->capture) return error;
-  return wait_for(stream, stream->issued);
+  return wait_for(stream);
 }
 
 int fill(uint64_t at, uint64_t count, uint32_t size, uint32_t value, void* handle, const char* name) {
@@ -116,7 +120,7 @@ int fill(uint64_t at, uint64_t count, uint32_t size, uint32_t value, void* handl
   if (!count) return kSuccess;
   if (int error = refuse(at, count * size, name)) return error;
   return enqueue(stream, {.what = "fill", .run = [=] {
-    Allocation& a = running(at, count * size, "fill");
+    Allocation& a = running(at, count * size, "fill", true);
     for (uint64_t i = 0; i < count; ++i) memcpy(a.bytes + (at - a.address) + i * size, &value, size);
     a.set_written(at, count * size, true);
   }});
@@ -203,8 +207,8 @@ FAKEGPU_API int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, v
   if (int error = refuse(to, bytes, "cuMemcpyDtoDAsync")) return error;
   if (int error = refuse(from, bytes, "cuMemcpyDtoDAsync")) return error;
   return enqueue(stream, {.what = "copy on the device", .run = [=] {
-    Allocation& source = running(from, bytes, "copy on the device");
-    Allocation& target = running(to, bytes, "copy on the device");
+    Allocation& source = running(from, bytes, "copy on the device", false);
+    Allocation& target = running(to, bytes, "copy on the device", true);
     memmove(target.bytes + (to - target.address), source.bytes + (from - source.address), bytes);
     // What was never written stays so: only who looks at it is wrong.
     if (source.first_unwritten(from, bytes) == bytes) return target.set_written(to, bytes, true);

@@ -42,6 +42,7 @@ bool run_one(const StreamRef& stream) {
   ++stream->done;
   count_pending(operation, -1);
   if (stream->device->sticky || !operation.run) return true;
+  state().order.begin(operation.what, stream->number, stream->done, operation.clock);
   try {
     operation.run();
   } catch (const KernelFault& fault) {
@@ -60,7 +61,7 @@ void run_device(Device& device) {
   std::vector<StreamRef> streams = device.streams;
   streams.push_back(device.null_stream);
   if (state().reversed) std::reverse(streams.begin(), streams.end());
-  for (const StreamRef& stream : streams) run_to(stream, stream->issued);
+  for (const StreamRef& stream : streams) wait_for(stream);
 }
 
 static void drop_finished(Device& device) {
@@ -68,9 +69,16 @@ static void drop_finished(Device& device) {
   std::erase_if(device.streams, is_over);
 }
 
-int wait_for(const StreamRef& stream, uint64_t position) {
-  run_to(stream, position);
+int wait_for(const StreamRef& stream) {
+  run_to(stream, stream->issued);
+  state().host_clock.merge(stream->clock);
   return stream->device->sticky;
+}
+
+static int wait_for_event(const Event& event) {
+  run_to(event.stream, event.position);
+  state().host_clock.merge(event.clock);
+  return event.device->sticky;
 }
 
 static void run_at_random(Device& device) {
@@ -88,16 +96,27 @@ int enqueue(const StreamRef& stream, Operation operation) {
     if (!stream->is_capture_origin) stream->capture->unjoined.insert(stream.get());
     return kSuccess;
   }
+  auto comes_after = [&](const StreamRef& other) {
+    operation.after.push_back({other, other->issued});
+    operation.clock.merge(other->clock);
+  };
   if (stream->is_null) {
     for (const StreamRef& other : device.streams)
-      if (other->is_blocking) operation.after.push_back({other, other->issued});
+      if (other->is_blocking) comes_after(other);
   } else if (stream->is_blocking) {
-    operation.after.push_back({device.null_stream, device.null_stream->issued});
+    comes_after(device.null_stream);
   }
+  operation.clock.merge(state().host_clock);
+  operation.clock.merge(stream->clock);
+  operation.clock.set(stream->number, stream->issued + 1);
+  stream->clock = operation.clock;
   count_pending(operation, 1);
   stream->queue.push_back(std::move(operation));
   ++stream->issued;
-  if (state().eager) return wait_for(stream, stream->issued);
+  if (state().eager) {  // it has run, but nobody knows that
+    run_to(stream, stream->issued);
+    return device.sticky;
+  }
   if (state().random) run_at_random(device);
   return kSuccess;
 }
@@ -120,6 +139,7 @@ FAKEGPU_API int cuStreamCreate(void** out, unsigned flags) {
   auto stream = std::make_shared<Stream>();
   stream->device = current_device();
   stream->is_blocking = flags == 0;
+  stream->number = state().stream_count++;
   drop_finished(*current_device());
   current_device()->streams.push_back(stream);
   state().streams[*out = new_handle()] = std::move(stream);
@@ -137,17 +157,16 @@ FAKEGPU_API int cuStreamSynchronize(void* handle) {
   StreamRef stream = stream_of(handle, "cuStreamSynchronize");
   if (!stream) return kInvalidHandle;
   if (int error = refuse_in_capture(stream, "cuStreamSynchronize")) return error;
-  if (!stream->is_null) return wait_for(stream, stream->issued);
   for (const StreamRef& other : stream->device->streams)
-    if (other->is_blocking) run_to(other, other->issued);
-  return wait_for(stream, stream->issued);
+    if (stream->is_null && other->is_blocking) wait_for(other);
+  return wait_for(stream);
 }
 FAKEGPU_API int cuStreamQuery(void* handle) {
   FAKEGPU_CALL(cuStreamQuery, Needs::kContext);
   StreamRef stream = stream_of(handle, "cuStreamQuery");
   if (!stream) return kInvalidHandle;
   if (int error = refuse_in_capture(stream, "cuStreamQuery")) return error;
-  if (stream->queue.empty()) return kSuccess;
+  if (stream->queue.empty()) return wait_for(stream);
   run_one(stream);  // time passes: who asks often enough gets there
   return stream->device->sticky ? stream->device->sticky : static_cast<int>(kNotReady);
 }
@@ -158,7 +177,7 @@ FAKEGPU_API int cuStreamWaitEvent(void* stream_handle, void* event_handle, unsig
   if (!stream || !event) return kInvalidHandle;
   if (event->capture || stream->capture) return capture_wait(stream, *event);
   if (!event->is_recorded) return kSuccess;
-  return enqueue(stream, {.what = "wait", .after = {{event->stream, event->position}}});
+  return enqueue(stream, {.what = "wait", .after = {{event->stream, event->position}}, .clock = event->clock});
 }
 
 FAKEGPU_API int cuEventCreate(void** out, unsigned flags) {
@@ -195,6 +214,7 @@ FAKEGPU_API int cuEventRecord(void* event_handle, void* stream_handle) {
   event->time = time;
   int error = enqueue(stream, {.what = "event", .run = [time] { *time = now_ms(); }});
   event->position = stream->issued;
+  event->clock = stream->clock;
   return error;
 }
 FAKEGPU_API int cuEventQuery(void* handle) {
@@ -202,7 +222,8 @@ FAKEGPU_API int cuEventQuery(void* handle) {
   std::shared_ptr<Event> event = event_of(handle, "cuEventQuery");
   if (!event) return kInvalidHandle;
   if (event->capture) return misuse(kStreamCaptureUnsupported, "cuEventQuery of an event that was recorded in a capture");
-  if (!event->is_recorded || event->stream->done >= event->position) return kSuccess;
+  if (!event->is_recorded) return kSuccess;
+  if (event->stream->done >= event->position) return wait_for_event(*event);
   run_one(event->stream);
   return event->device->sticky ? event->device->sticky : static_cast<int>(kNotReady);
 }
@@ -211,7 +232,7 @@ FAKEGPU_API int cuEventSynchronize(void* handle) {
   std::shared_ptr<Event> event = event_of(handle, "cuEventSynchronize");
   if (!event) return kInvalidHandle;
   if (event->capture) return misuse(kStreamCaptureUnsupported, "cuEventSynchronize of an event that was recorded in a capture");
-  return event->is_recorded ? wait_for(event->stream, event->position) : static_cast<int>(kSuccess);
+  return event->is_recorded ? wait_for_event(*event) : static_cast<int>(kSuccess);
 }
 FAKEGPU_API int cuEventElapsedTime(float* out, void* from_handle, void* to_handle) {
   FAKEGPU_CALL(cuEventElapsedTime, Needs::kContext);

@@ -33,6 +33,8 @@ uint64_t DeviceMemory::allocate(uint64_t size, const std::string& what) {
   a.bytes = a.owned.get();
   memset(a.bytes, 0xff, size);
   a.written.assign(size / 16 + 1, 0);
+  a.writers.assign(size / kTouchUnit + 1, 0);
+  a.readers = a.readers_apart = a.writers;
   a.what = what;
   used_ += size;
   next_ += (size / kAlignment + 2) * kAlignment;
@@ -60,6 +62,7 @@ bool DeviceMemory::free(uint64_t address) {
   found->second.owned.reset();
   found->second.bytes = nullptr;
   found->second.written = {};
+  found->second.writers = found->second.readers = found->second.readers_apart = {};
   used_ -= found->second.size;
   return true;
 }

@@ -93,6 +93,38 @@ TEST_F(Host, AnEventRecordedTooEarly) {
   EXPECT_EQ(cuStreamSynchronize(two), kFailed);
   found("uninitialised: global read of 4 bytes");
 }
+// Values are there in every case of these; that they are the right ones is luck.
+TEST_F(Host, NoEventBetweenAWriteAndARead) {
+  uint64_t a = gpu.upload(numbers(1)), b = gpu.upload(numbers(1)), c = gpu.allocate(128);
+  run(b, a, one);
+  run(c, b, two);
+  EXPECT_EQ(cuStreamSynchronize(two), 0);  // the write has not run: it is the write that comes too late
+  EXPECT_EQ(cuStreamSynchronize(one), kFailed);
+  found("race between streams: global write of 4 bytes");
+  EXPECT_NE(gpu.last_finding().find("no order with the launch of k, operation 1 of stream"), std::string::npos) << gpu.last_finding();
+}
+TEST_F(Host, NoEventBetweenAReadAndAWrite) {
+  fakegpu_set_schedule("eager");  // the read comes first, as if on purpose
+  uint64_t a = gpu.upload(numbers(1)), b = gpu.allocate(128);
+  uint32_t* in = pinned(32);
+  memcpy(in, numbers(5).data(), 128);
+  EXPECT_EQ(run(b, a, one), 0);
+  EXPECT_EQ(cuMemcpyHtoDAsync_v2(a, in, 128, two), kFailed);
+  found("race between streams: copy to the device of 128 bytes, no order with the launch of k, operation 1 of stream");
+}
+TEST_F(Host, AnEventOrAWaitIsAnOrder) {
+  fakegpu_set_schedule("eager");
+  uint64_t a = gpu.upload(numbers(1)), b = gpu.allocate(128);
+  EXPECT_EQ(run(b, a, one), 0);
+  EXPECT_EQ(cuStreamSynchronize(one), 0);
+  EXPECT_EQ(run(a, b, two), 0);  // the host waited
+  EXPECT_EQ(cuEventRecord(event, two), 0);
+  EXPECT_EQ(cuStreamWaitEvent(one, event, 0), 0);
+  EXPECT_EQ(run(b, a, one), 0);  // the stream waits
+  EXPECT_EQ(cuEventQuery(event), 0);
+  EXPECT_EQ(run(a, a, two), kFailed);  // of stream one nobody knows more
+  found("race between streams: global write of 4 bytes");
+}
 TEST_F(Host, StagingUsedAgainBeforeItsCopyRan) {
   uint64_t a = gpu.allocate(128);
   uint32_t* in = pinned(32);

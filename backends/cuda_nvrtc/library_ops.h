@@ -24,6 +24,7 @@ bool offers(std::string_view name, DType dtype);
 
 // What the files of ops define.
 std::unique_ptr<LibraryOp> make_product(Device& device, std::string_view name, std::span<const int64_t> params);
+std::unique_ptr<LibraryOp> make_of_lines(Device& device, std::string_view name, std::span<const int64_t> params);
 std::unique_ptr<LibraryOp> make_pool(Device& device, std::string_view name, std::span<const int64_t> params);
 
 }  // namespace jt::cuda

@@ -1,4 +1,5 @@
-// Products and convolutions of every tile, dtype, direction and number of splits against the CPU's, on the device that the environment names.
+// Products, convolutions, sorting and sums along lines, of every tile, dtype, direction and number of parts, against the CPU's, on the device that
+// the environment names.
 #include <gtest/gtest.h>
 
 #include <jt/jt.h>
@@ -13,7 +14,7 @@ namespace {
 void must(jt_status status) { ASSERT_EQ(status, JT_OK) << jt_last_error_message(); }
 
 // A runtime with the CPU and the GPU, where both are.
-class Products : public testing::Test {
+class LibraryOps : public testing::Test {
  protected:
   void SetUp() override {
     const char* devices[] = {"cpu", "cuda"};
@@ -77,7 +78,7 @@ double bound_of(jt_dtype t) { return t == JT_F64 ? 1e-14 : t == JT_F32 ? 2e-6 : 
 
 }  // namespace
 
-TEST_F(Products, OfEveryTileAndDirection) {
+TEST_F(LibraryOps, ProductsOfEveryTileAndDirection) {
   // One element; odd edges; a tile of 64; several of 128 with edges; long sums, which are split.
   const int64_t shapes[][3] = {{1, 1, 1}, {33, 17, 65}, {130, 70, 9}, {260, 140, 12}, {5, 7, 2100}};
   for (auto [m, n, k] : shapes)
@@ -96,7 +97,7 @@ TEST_F(Products, OfEveryTileAndDirection) {
     }
 }
 
-TEST_F(Products, OfEveryDtype) {
+TEST_F(LibraryOps, ProductsOfEveryDtype) {
   for (jt_dtype t : {JT_I8, JT_I16, JT_I32, JT_I64, JT_U8, JT_U16, JT_U32, JT_U64, JT_F16, JT_BF16, JT_F32, JT_F64}) {
     SCOPED_TRACE(jt_dtype_name(t));
     compare({numbers({3, 20, 40}, t), numbers({3, 40, 30}, t)}, t, bound_of(t), [&](std::vector<jt_tensor*>& x) {
@@ -107,7 +108,7 @@ TEST_F(Products, OfEveryDtype) {
   }
 }
 
-TEST_F(Products, ConvolutionsForwardAndBackward) {
+TEST_F(LibraryOps, ConvolutionsForwardAndBackward) {
   struct { int64_t n, c, h, w, o, kh, kw, stride, padding, dilation, groups; } cases[] = {
       {2, 3, 9, 8, 4, 3, 3, 1, 1, 1, 1}, {1, 4, 11, 10, 6, 3, 2, 2, 1, 1, 2}, {2, 6, 8, 8, 6, 3, 3, 1, 2, 2, 6}, {1, 8, 5, 5, 16, 1, 1, 1, 0, 1, 1}};
   for (const auto& p : cases)
@@ -125,6 +126,27 @@ TEST_F(Products, ConvolutionsForwardAndBackward) {
           keep(z), keep(square), keep(sum);
           must(jt_grad(ctx_, sum, &operands[size_t(part - 1)], 1, nullptr, 0, &grad, 1));
           return grad;
+        });
+    }
+}
+
+// Few different values, so that equal ones stay as they stood; one tile, several, lines that are far apart.
+TEST_F(LibraryOps, SortAndSumsAlongLines) {
+  const std::vector<int64_t> shapes[] = {{2, 40}, {1300}, {700, 3}};
+  for (const std::vector<int64_t>& shape : shapes)
+    for (jt_dtype t : {JT_I8, JT_U16, JT_I32, JT_U32, JT_I64, JT_U64, JT_F32, JT_F64}) {
+      SCOPED_TRACE(testing::Message() << jt_dtype_name(t) << ", " << shape[0]);
+      int64_t axis = shape[0] == 700 ? 0 : int64_t(shape.size()) - 1;
+      jt_tensor *x = numbers(shape, t), *rounded = nullptr;
+      if (t == JT_F32) must(jt_round(ctx_, x, &rounded)), x = keep(rounded);
+      for (int result = 0; result < 5; result++)
+        compare({x}, t, result < 3 ? 0 : bound_of(t), [&](std::vector<jt_tensor*>& here) {
+          jt_tensor *a = nullptr, *b = nullptr;
+          if (result < 2) must(jt_sort(ctx_, here[0], axis, result, &a, &b));
+          if (result == 2) must(jt_cummax(ctx_, here[0], axis, &a, &b));
+          if (result == 3) must(jt_cumsum(ctx_, here[0], axis, &a));
+          if (result == 4) must(jt_cumprod(ctx_, here[0], axis, &a));
+          return b ? keep(a), b : a;
         });
     }
 }

@@ -37,9 +37,6 @@ class ThreadKernels : public loops::ThreadText {
   std::string kernel(size_t number) {
     const ThreadKernel& k = kernels_[number];
     kernel_ = &k;
-    int threads = s_.form == ThreadForm::elements || s_.form == ThreadForm::in_order ? kElementThreads
-                  : s_.form == ThreadForm::split_columns && k.level == Level::inner  ? kColumns * column_threads(p_)
-                                                                                     : kRowThreads;
     for (const Stage& stage : p_.stages) {
       if (stage.level != Level::uniform) break;
       for (int i = stage.first; i < stage.last; i++) uniform(p_.instrs[size_t(i)]);
@@ -48,12 +45,27 @@ class ThreadKernels : public loops::ThreadText {
       case ThreadForm::elements: elements(); break;
       case ThreadForm::in_order: in_order(); break;
       case ThreadForm::warp_rows: warp_rows(); break;
+      case ThreadForm::block_rows: block_rows(); break;
+      case ThreadForm::block_columns: block_columns(); break;
       default:
         if (k.level != Level::inner) outer_of_split();
         else if (s_.form == ThreadForm::split_rows) inner_rows();
         else inner_columns();
     }
-    return text("extern \"C\" __global__ void __launch_bounds__(", threads, ") ", k.name(number), "(const struct jt_arguments A) {\n", take(), "}\n");
+    return text("extern \"C\" __global__ void __launch_bounds__(", threads_of(k), ") ", k.name(number), "(const struct jt_arguments A) {\n", take(), "}\n");
+  }
+
+  int threads_of(const ThreadKernel& k) const {
+    switch (s_.form) {
+      case ThreadForm::elements:
+      case ThreadForm::in_order:
+      case ThreadForm::block_rows: return kElementThreads;
+      case ThreadForm::block_columns: return kColumns * column_threads(p_);
+      case ThreadForm::split_columns:
+        if (k.level == Level::inner) return kColumns * column_threads(p_);
+        return kRowThreads;
+      default: return kRowThreads;
+    }
   }
 
   void elements() {
@@ -165,9 +177,7 @@ class ThreadKernels : public loops::ThreadText {
     for (int s = kernel_->first_stage; s < kernel_->last_stage; s++) {
       const Stage& stage = p_.stages[size_t(s)];
       if (stage.level == Level::outer) {
-        store_condition_ = "lane == 0";
-        for (int i = stage.first; i < stage.last; i++) instr(p_.instrs[size_t(i)]);
-        store_condition_.clear();
+        outer_stage(stage, "lane == 0");
         continue;
       }
       open("");
@@ -180,6 +190,101 @@ class ThreadKernels : public loops::ThreadText {
       });
       close();
     }
+  }
+
+  // What all threads of a row know is stored by one.
+  void outer_stage(const Stage& stage, const char* who) {
+    store_condition_ = who;
+    for_instrs(stage, [&](const Instr& i) { instr(i); });
+    store_condition_.clear();
+  }
+
+  void block_rows() {
+    line("const int lane = threadIdx.x & 31;");
+    line("const ", index_, " o = ", cast("A.begin"), " + ", cast("blockIdx.x"), ";");
+    declare_outer();
+    walk_outer();
+    for (int s = kernel_->first_stage; s < kernel_->last_stage; s++) {
+      const Stage& stage = p_.stages[size_t(s)];
+      if (stage.level == Level::outer) {
+        outer_stage(stage, "threadIdx.x == 0");
+        continue;
+      }
+      bool reduces = false;
+      open("");
+      for_reductions(stage, [&](int r, const std::string& name, const Instr&) { line("__shared__ ", name, "_t f", r, "[", kMostRowBlocks, "];"); });
+      open(text("for (", index_, " block = threadIdx.x >> 5; block < ", cast("A.blocks"), "; block += ", kElementThreads / kWarp, ")"));
+      open_lanes(stage, 2);
+      line("const ", index_, " stop = ", stop_of_block(), ";");
+      open(text("for (", index_, " l = block * ", kReduceBlock, "u + lane; l < stop; l += 64)"));
+      inner_lanes(stage, 2, "l + 32 * j", "stop");
+      close();
+      for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
+        line("const ", name, "_t v", r, " = ", name, "_warp(t", r, "[0], t", r, "[1]);");
+        line("if (lane == 0) f", r, "[block] = v", r, ";");
+        reduces = true;
+      });
+      close();
+      if (reduces) line("__syncthreads();");
+      for_reductions(stage, [&](int r, const std::string& name, const Instr& i) {
+        line("r", i.dst, " = ", name, "_value(", name, "_fold(f", r, ", A.blocks, 1, A.I), A.I);");
+      });
+      close();
+    }
+  }
+
+  // Threads beyond the last column do as the last one, and store nothing.
+  void block_columns() {
+    int y = column_threads(p_), lanes = kLanes / y;
+    line("const ", index_, " column = ", cast("A.begin"), " + ", cast("blockIdx.x"), " * ", kColumns, "u + threadIdx.x;");
+    line("const bool is_there = column < ", cast("A.end"), ";");
+    line("const ", index_, " o = is_there ? column : ", cast("A.end"), " - 1;");
+    declare_outer();
+    walk_outer();
+    for (int s = kernel_->first_stage; s < kernel_->last_stage; s++) {
+      const Stage& stage = p_.stages[size_t(s)];
+      if (stage.level == Level::outer) {
+        outer_stage(stage, "is_there && threadIdx.y == 0");
+        continue;
+      }
+      open("");
+      for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
+        line("__shared__ ", name, "_t f", r, "[", y, "][", kColumns, "], h", r, "[", kMostColumnBlocks, "][", kColumns, "];");
+      });
+      open(text("for (", index_, " block = 0; block < ", cast("A.blocks"), "; block++)"));
+      column_block(stage, lanes, y, [&](int r) { line("if (threadIdx.y == 0) h", r, "[block][threadIdx.x] = f", r, "[0][threadIdx.x];"); });
+      close();
+      for_reductions(stage, [&](int r, const std::string& name, const Instr& i) {
+        line("r", i.dst, " = ", name, "_value(", name, "_fold(&h", r, "[0][threadIdx.x], A.blocks, ", kColumns, ", A.I), A.I);");
+      });
+      close();
+    }
+  }
+
+  // The lanes of a block of 32 columns; each reduction of it is in f[0] when `keep` is called, and stays until all have passed a barrier.
+  template <class Keep>
+  void column_block(const Stage& stage, int lanes, int y, Keep keep) {
+    open_lanes(stage, lanes);
+    line("const ", index_, " stop = ", stop_of_block(), ";");
+    open("if (is_there)");
+    open(text("for (", index_, " l = block * ", kReduceBlock, "u + threadIdx.y; l < stop; l += 64)"));
+    inner_lanes(stage, lanes, text("l + ", y, " * j"), "stop");
+    close();
+    close();
+    bool reduces = false;
+    for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
+      reduces = true;
+      for (int half = lanes / 2; half; half /= 2)
+        for (int j = 0; j < half; j++) line("t", r, "[", j, "] = ", name, "_of(t", r, "[", j, "], t", r, "[", j + half, "]);");
+      line("f", r, "[threadIdx.y][threadIdx.x] = t", r, "[0];");
+      open(text("for (int half = ", y / 2, "; half; half /= 2)"));
+      line("__syncthreads();");
+      line("if (threadIdx.y < half) f", r, "[threadIdx.y][threadIdx.x] = ", name, "_of(f", r, "[threadIdx.y][threadIdx.x], f", r,
+           "[threadIdx.y + half][threadIdx.x]);");
+      close();
+      keep(r);
+    });
+    if (reduces) line("__syncthreads();");
   }
 
   // One stage: a warp has a block of a row.
@@ -207,27 +312,14 @@ class ThreadKernels : public loops::ThreadText {
     const Stage& stage = p_.stages[size_t(kernel_->first_stage)];
     int y = column_threads(p_), lanes = kLanes / y;
     line("const ", index_, " w = blockIdx.x / ", cast("A.blocks"), ", block = blockIdx.x % ", cast("A.blocks"), ";");
-    line("const ", index_, " o = ", cast("A.begin"), " + w * ", kColumns, "u + threadIdx.x;");
-    line("const bool is_there = o < ", cast("A.end"), ";");
-    open_lanes(stage, lanes);
-    line("const ", index_, " stop = ", stop_of_block(), ";");
-    open("if (is_there)");
+    line("const ", index_, " column = ", cast("A.begin"), " + w * ", kColumns, "u + threadIdx.x;");
+    line("const bool is_there = column < ", cast("A.end"), ";");
+    line("const ", index_, " o = is_there ? column : ", cast("A.end"), " - 1;");
     declare_outer();
     walk_outer();
-    open(text("for (", index_, " l = block * ", kReduceBlock, "u + threadIdx.y; l < stop; l += 64)"));
-    inner_lanes(stage, lanes, text("l + ", y, " * j"), "stop");
-    close();
-    close();
-    for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
-      for (int half = lanes / 2; half; half /= 2)
-        for (int j = 0; j < half; j++) line("t", r, "[", j, "] = ", name, "_of(t", r, "[", j, "], t", r, "[", j + half, "]);");
-      line("__shared__ ", name, "_t f", r, "[", y, "][", kColumns, "];");
-      line("f", r, "[threadIdx.y][threadIdx.x] = t", r, "[0];");
-      open(text("for (int half = ", y / 2, "; half; half /= 2)"));
-      line("__syncthreads();");
-      line("if (threadIdx.y < half) f", r, "[threadIdx.y][threadIdx.x] = ", name, "_of(f", r, "[threadIdx.y][threadIdx.x], f", r,
-           "[threadIdx.y + half][threadIdx.x]);");
-      close();
+    for_reductions(stage, [&](int r, const std::string& name, const Instr&) { line("__shared__ ", name, "_t f", r, "[", y, "][", kColumns, "];"); });
+    column_block(stage, lanes, y, [&](int r) {
+      std::string name = file_.use_reduction(Reduction(p_.instrs[size_t(r)].sub), p_.registers[size_t(p_.instrs[size_t(r)].a)].type);
       line("if (threadIdx.y == 0 && is_there) ((", name, "_t *)A.t", r, ")[", partial("o", "block"), "] = f", r, "[0][threadIdx.x];");
     });
   }

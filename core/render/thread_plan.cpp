@@ -44,13 +44,20 @@ ThreadForm form_for(const Program& p, const int64_t* args) {
     return ThreadForm::in_order;
   }
   if (!has_inner) return ThreadForm::elements;
-  constexpr int64_t kFewRows = 512;  // fewer rows than this leave most of a device idle
-  if (p.mode == Mode::column) return ThreadForm::split_columns;
-  bool is_short = args[kArgInner] <= kReduceBlock / 4 || (args[kArgInner] <= kReduceBlock && args[kArgOuter] >= kFewRows);
-  return is_short ? ThreadForm::warp_rows : ThreadForm::split_rows;
+  // Fewer rows than this leave most of a device idle; so do long rows that are not split.
+  constexpr int64_t kFewRows = 512, kFewBlocks = 64;
+  int64_t outer = args[kArgOuter], inner = args[kArgInner], blocks = reduce_blocks(args);
+  if (p.mode == Mode::column) {
+    bool is_whole = blocks == 1 || (blocks <= kMostColumnBlocks && outer >= kFewBlocks * kColumns);
+    return is_whole ? ThreadForm::block_columns : ThreadForm::split_columns;
+  }
+  if (inner <= kReduceBlock / 4 || (inner <= kReduceBlock && outer >= kFewRows)) return ThreadForm::warp_rows;
+  bool is_whole = blocks <= 4 || (blocks <= kMostRowBlocks && outer >= kFewBlocks);
+  return is_whole ? ThreadForm::block_rows : ThreadForm::split_rows;
 }
 
 bool is_split(ThreadForm f) { return f == ThreadForm::split_rows || f == ThreadForm::split_columns; }
+bool has_blocks(ThreadForm f) { return is_split(f) || f == ThreadForm::block_rows || f == ThreadForm::block_columns; }
 
 }  // namespace
 
@@ -201,7 +208,7 @@ const char* ThreadField::type() const {
 void each_field(const Program& p, const ThreadShape& s, const std::function<void(const ThreadField&)>& visit) {
   using F = ThreadField;
   for (F::Kind kind : {F::outer, F::inner, F::begin, F::end}) visit({kind});
-  if (is_split(s.form)) visit({F::blocks});
+  if (has_blocks(s.form)) visit({F::blocks});
   if (s.form == ThreadForm::in_order) visit({F::owners});
   for (int k = 0; k < int(p.operands.size()); k++) {
     visit({F::address, k});
@@ -329,6 +336,8 @@ ThreadLaunch launch_of(const Program& p, const ThreadShape& s, const ThreadKerne
     case ThreadForm::elements: return {groups(n, int64_t(kElementThreads) * elements_per_thread(p)), kElementThreads, 1};
     case ThreadForm::in_order: return {groups(owners_of(p, args), kElementThreads), kElementThreads, 1};
     case ThreadForm::warp_rows: return {groups(n, kRowThreads / kWarp), kRowThreads, 1};
+    case ThreadForm::block_rows: return {groups(n, 1), kElementThreads, 1};
+    case ThreadForm::block_columns: return {groups(n, kColumns), kColumns, unsigned(column_threads(p))};
     case ThreadForm::split_rows:
     case ThreadForm::split_columns: break;
   }

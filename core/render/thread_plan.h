@@ -22,10 +22,13 @@ enum class ThreadForm : uint8_t {
   elements,       // a thread has some consecutive outer elements
   in_order,       // scatters: every thread walks over all elements in order, and scatters to the addresses that are its own
   warp_rows,      // a warp has a row of up to kReduceBlock elements, through all stages
+  block_rows,     // a block of threads has a row, each of its warps kReduceBlock elements at a time, through all stages
+  block_columns,  // a block of threads has 32 columns, which are neighbours in memory, through all stages
   split_rows,     // a kernel for each stage. Inner ones: a warp has kReduceBlock elements of a row; partial results lie in scratch memory
   split_columns,  // the same where neighbours in memory are of the outer space: 32 columns a block of threads
 };
 constexpr int kWarp = 32;
+constexpr int kMostRowBlocks = 64, kMostColumnBlocks = 8;  // of kReduceBlock elements, of forms that go through all stages
 constexpr int kElementThreads = 256, kRowThreads = 128, kColumns = 32, kMostOwners = 1024;
 
 struct ThreadShape {

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "core/ir/eval.h"
+#include "core/ir/numbering.h"
+#include "core/ir/region.h"
 #include "core/ir/type_rules.h"
 
 namespace jt {
@@ -13,34 +15,7 @@ int64_t key_of(const Node* random) {
 }
 int64_t counter_of(const Node* random) { return random->integer(attr(Op::random_bits, "counter")); }
 
-std::optional<int64_t> counted(const Node* count) {
-  int64_t bits = count->constant_bits;
-  if (is_float(count->results()[0].type.dtype)) {
-    double value = std::bit_cast<double>(bits);
-    if (!(value >= 1 && value <= 0x1p53) || value != std::floor(value)) return {};
-    return int64_t(value);
-  }
-  return bits >= 1 && bits <= kMaxCount ? std::optional(bits) : std::nullopt;
-}
-
 namespace {
-
-constexpr uint32_t far_in(std::string_view text) {
-  Signature signature(text);
-  uint32_t set = 0;
-  for (std::string_view name : {"shape", "before", "after", "size", "stride", "classes", "length"}) {
-    int at = signature.attr_at(name);
-    bool is_number = at >= 0 && (signature.attrs[size_t(at)].type == AttrType::ints || signature.attrs[size_t(at)].type == AttrType::integer);
-    if (is_number) set |= 1u << at;
-  }
-  return set;
-}
-constexpr auto far_of_all() {
-  std::array<uint32_t, size_t(kOps)> sets{};
-  for (size_t op = 0; op < sets.size(); op++) sets[op] = far_in(kSignatureTexts[op]);
-  return sets;
-}
-constexpr auto kFar = far_of_all();
 
 // ---- nodes, again ----------------------------------------------------------------------------------------------------
 
@@ -157,6 +132,11 @@ class SymbolicCapture : public Capture {
 
   void fit(size_t i, Node* made) override {
     size_t at = graph_.of_node[i];
+    fit(made, at);
+  }
+  // Its binding words begin at `at`, which moves behind them.
+  void fit(Node* made, size_t& at) {
+    const size_t first = at;
     if (is_count(made)) {
       if (!counted(made)) return;
       if (Dim n = word(at, true); n.is_symbolic()) made->constant_bits = n.word();
@@ -168,7 +148,9 @@ class SymbolicCapture : public Capture {
       Dim* words = made->words() + made->attr_begins()[a];
       for (size_t k = 0; k < made->ints(a).size(); k++) words[k] = word(at++, true);
     }
-    if (has_own_extents(made->op)) {
+    if (owns_blocks(made)) {
+      fit_region(made, at);
+    } else if (has_own_extents(made->op)) {
       for (int k = 0; k < made->n_results; k++) {
         take_extents(made->results()[k].type.shape, at);
         at += size_t(made->results()[k].type.shape.rank);
@@ -177,11 +159,51 @@ class SymbolicCapture : public Capture {
     } else if (made->op == Op::update) {
       made->results()[0].type.shape = with_extents(made->results()[0].type.shape, made->inputs()[0].shape());
     } else if (made->n_inputs || made->n_attrs) {
-      if (made->op == Op::reshape) fit_reshape(made, graph_.of_node[i]);
+      if (made->op == Op::reshape) fit_reshape(made, first);
       infer_again(made);
     }
     for (int k = 0; k < made->n_results; k++)
       for (Dim d : made->results()[k].type.shape.extents()) out_.table.offer(d);
+  }
+  // The blocks again, on params of the operands' extents.
+  void fit_region(Node* made, size_t& at) {
+    const std::vector<Block>& blocks = made->region->blocks();
+    size_t first = made->op == Op::branch ? size_t(kBranchInputs) : 1;  // a loop's first param is its round, in the place of the condition
+    std::vector<Block> fitted;
+    for (const Block& block : blocks) {
+      std::vector<Type> types;
+      for (size_t i = 0; i < block.params.size(); i++) {
+        types.push_back(block.params[i].type());
+        bool is_round = made->op == Op::loop && i == 0;
+        if (!is_round) types.back().shape = with_extents(types.back().shape, made->inputs()[first + i].shape());
+      }
+      fitted.push_back(fit_block(block, types, at));
+    }
+    RegionRef region(std::move(fitted));
+    std::vector<Type> types = region_types(made->op, *region, made->ins(), made->attrs());
+    for (int k = 0; k < made->n_results; k++) {
+      Shape& shape = made->results()[k].type.shape;
+      shape = with_extents(shape, types[size_t(k)].shape);
+    }
+    made->region->release();
+    made->region = region.give();
+  }
+  Block fit_block(const Block& block, std::span<const Type> params, size_t& at) {
+    Block out;
+    Numbering numbering(block);
+    std::vector<Value> values;
+    for (const Type& type : params) values.push_back(out.params.emplace_back(out.recorder->leaf(type, nullptr)));
+    std::vector<Ref> inputs;
+    for (const Value& value : block.nodes) {
+      inputs.clear();
+      for (Ref in : value.ref().node->ins()) inputs.push_back(values[size_t(numbering[in])]);
+      Value made = out.recorder->again(value.ref().node, inputs);
+      fit(made.ref().node, at);
+      for (uint32_t k = 0; k < made.ref().node->n_results; k++) values.push_back(Ref{made.ref().node, k});
+      out.nodes.push_back(std::move(made));
+    }
+    for (const Value& result : block.results) out.results.push_back(values[size_t(numbering[result])]);
+    return out;
   }
   static Shape with_extents(Shape shape, const Shape& extents) {
     JT_CHECK(shape.rank == extents.rank);
@@ -246,8 +268,6 @@ bool looks_symbolic(const WalkedGraph& graph) {
 }
 
 }  // namespace
-
-uint32_t far_attrs(Op op) { return kFar[size_t(op)]; }
 
 Block captured(const WalkedGraph& graph) {
   Block block;

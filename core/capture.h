@@ -8,10 +8,8 @@
 // Dimensions that the program named are symbols from the first binding on. Then one binding is all that is known, and an
 // attribute that is worth as much as an extent is taken for it; where that was chance, the next binding tells.
 #pragma once
-#include <optional>
-
 #include "core/base/dim_table.h"
-#include "core/ir/block.h"
+#include "core/ir/far.h"
 
 namespace jt {
 
@@ -35,16 +33,8 @@ struct WalkedGraph {
 // Its Philox key is an argument of a plan, as is its counter.
 int64_t key_of(const Node* random);
 int64_t counter_of(const Node* random);
-// A count follows from extents; its class is not one of the structure.
-inline bool is_count(const Node* node) { return node->op == Op::constant && node->origin == kCount; }
-// The integer that a count stands for, if it is one that may be another in the next binding.
-std::optional<int64_t> counted(const Node* count);
 // The attribute that says where: an argument of a plan; -1 if there is none.
 inline int starts_attr(Op op) { return op == Op::slice || op == Op::update ? attr_at(op, "starts") : -1; }
-// Bit i: attribute i says how far.
-uint32_t far_attrs(Op op);
-// Extents of these results are binding words: they do not follow from operands and attributes in the key.
-inline bool has_own_extents(Op op) { return op == Op::slice || op == Op::custom; }
 
 Block captured(const WalkedGraph& graph);
 

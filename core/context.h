@@ -104,6 +104,10 @@ class Context {
   // seed, stream and counter of the next random op, in program order.
   struct RandomState { int64_t seed = 0, stream = 0, counter = 0; };
   RandomState random() const { return random_; }
+  // Before one is drawn.
+  void check_may_draw() const {
+    if (recorder_.loops_open) fail(JT_E_UNSUPPORTED, "a loop's body draws random numbers: each round would have the same; draw them before, a row each");
+  }
   void count_random() { random_.counter++; }  // once it is recorded
   void set_random(const RandomState& state) { random_ = state; }
   void seed(int64_t seed) { random_ = {seed, 0, 0}; }

@@ -6,7 +6,10 @@
 
 namespace jt {
 
-static RandomPlace next_place(Context::RandomState& s) { return {s.seed, s.stream, s.counter++}; }
+static RandomPlace next_place(const Context& c, Context::RandomState& s) {
+  c.check_may_draw();
+  return {s.seed, s.stream, s.counter++};
+}
 
 Module::Module(Context& c, std::string_view kind, std::span<const jt_attr> attrs) : context(&c), layer(kind, attrs) { c.retain(); }
 Module::~Module() {
@@ -25,7 +28,7 @@ Module* Module::make(Context& c, std::string_view kind, std::span<const jt_attr>
     made->kept_.push_back({states[i].name, nullptr, states[i].is_buffer});
     if (states[i].is_absent()) continue;
     bool is_drawn = states[i].initial.starts_with("normal") || states[i].initial.starts_with("fan");
-    Value initial = made->layer.initial(c.recorder(), i, is_drawn ? next_place(random) : RandomPlace());
+    Value initial = made->layer.initial(c.recorder(), i, is_drawn ? next_place(c, random) : RandomPlace());
     Cell* cell = made->kept_.back().cell = c.cell(initial);
     if (!states[i].is_buffer) c.set_requires_grad(*cell, true);
   }
@@ -187,7 +190,7 @@ List<Value> ModulePass::run(Module& m, std::span<const Value> inputs, int depth)
   if (m.is_sequential() && !m.children_.empty()) return chain(m, inputs, depth);
   List<Value> states;
   for (size_t i = 0; i < m.layer.states().size(); i++) states.push_back(value_of(m.kept_[i].cell));
-  auto random = [&] { return next_place(random_); };
+  auto random = [&] { return next_place(context_, random_); };
   LayerCall call{m.layer, states, inputs, m.training, random, {}, {}};
   forward(call);
   for (size_t i = 0; i < call.next.size(); i++)

@@ -4,6 +4,7 @@
 
 #include "core/base/hash.h"
 #include "core/ir/eval.h"
+#include "core/ir/region.h"
 #include "core/ir/type_rules.h"
 #include "core/pipeline.h"
 #include "core/planner_walk.h"
@@ -28,7 +29,7 @@ bool keeps_for_gradient(const Node* node) {
 // Never computed twice: a gradient that asks for it later finds it stored.
 bool is_stored_for_gradient(const Node* node) {
   Kind k = kind(node);
-  return keeps_for_gradient(node) && (k == Kind::library || k == Kind::reduce || k == Kind::index);
+  return keeps_for_gradient(node) && (k == Kind::library || k == Kind::reduce || k == Kind::index || k == Kind::region);
 }
 // What an eval runs: what was asked for, in order of address, and, unless that failed before, every value that has a handle.
 struct Roots {
@@ -57,9 +58,6 @@ void mark_needed(Recorder& recorder, const Roots& roots, uint32_t mark, std::vec
   }
   std::reverse(out.begin(), out.end());
 }
-
-// Whether an extent or a number of steps is 0, or below, is structure: plans differ too much.
-uint64_t sign_of(int64_t n) { return n >= 1 ? 0 : n == 0 ? 1 : 2; }
 
 void add_type(Words& key, const Type& t) { key.put(uint64_t(t.dtype) | uint64_t(t.shape.units) << 8 | uint64_t(t.shape.rank) << 16); }
 void add_type(Words& key, Words& binding, const Type& t) {
@@ -103,6 +101,14 @@ static int32_t operand_number(Ref in, uint32_t mark, Walk& w) {
     if (in.node->has(kNamesDims)) [[unlikely]] add_names(in, w);
   }
   return r.number;
+}
+
+template <class Walk>
+static void add_region(const Region& region, Walk& w) {
+  w.key.make_room(region.key().size() + w.room);
+  w.binding.make_room(region.binding().size() + w.room * kMaxRank);
+  for (uint64_t word : region.key()) w.key.put(word);
+  for (uint64_t word : region.binding()) w.binding.put(word);
 }
 
 // Only pending nodes of this walk refer to it, and its buffer is ours alone.
@@ -186,6 +192,7 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool sto
       if (n->op == Op::slice && a == attr(Op::slice, "stops")) continue;
       for (Dim word : words) key.put(moves ? uint64_t(word.word() != 0) : uint64_t(word.word()));
     }
+    if (owns_blocks(n)) [[unlikely]] add_region(*n->region, w);
     for (int i = 0; i < n->n_results; i++) {
       Result& r = n->results()[i];
       r.number = number++;

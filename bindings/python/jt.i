@@ -17,6 +17,7 @@
 #include "src/module.h"
 #include "src/calls.h"
 #include "src/function.h"
+#include "src/control.h"
 #define PyArg_ParseTupleAndKeywords(args, kwargs, format, ...) jp_parse(self, args, kwargs, format, __VA_ARGS__)
 %}
 %include <stdint.i>

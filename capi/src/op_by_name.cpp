@@ -4,8 +4,8 @@
 using namespace jt;
 using namespace jt::capi;
 
-// The rows that can be called: all but `data`, `constant` and `custom`, which come first.
-static constexpr int kFirstCallable = int(Op::custom) + 1;
+// The rows that can be called: all but those that come first, which have no row in ops.def.
+static constexpr int kFirstCallable = kFirstElement;
 static bool is_callable(size_t i) { return i < size_t(kOps - kFirstCallable); }
 static const OpDef& callable(size_t i) { return def(Op(kFirstCallable + int(i))); }
 

@@ -359,6 +359,7 @@ extern "C" jt_status jt_init(jt_context* ctx, const char* kind, size_t kind_len,
     require(out, "out"), require(kind, "kind");
     Type type = checked_type(dtype, dims, dims_len);
     GradMode off(c.recorder(), false);
+    c.check_may_draw();
     Context::RandomState r = c.random();
     *out = wrap(c.cell(initial(c.recorder(), str("kind", kind, kind_len), type, {r.seed, r.stream, r.counter})));
     c.count_random();

@@ -138,6 +138,7 @@ extern "C" jt_status jt_full_like(jt_context* ctx, jt_tensor* like, double value
 
 static Value random(Context& c, Op op, jt_dtype dtype, const int64_t* dims, size_t dims_len) {
   Type type = checked_type(dtype, dims, dims_len);
+  c.check_may_draw();
   Context::RandomState state = c.random();
   // The body itself, not the row: then the counter is an argument of the plan, and the next call needs no new one.
   Attrs attrs = Attrs().add_ints(type.shape.extents()).add(state.seed).add(state.stream).add(state.counter).add(type.dtype);
@@ -166,6 +167,7 @@ static Value random_below(const Value& upper, const Value& lower, uint64_t n) {
   return upper * n1 + shift_right(a, half) + shift_right(b, half);
 }
 static Value random_word(Context& c, const Type& type, int64_t more) {
+  c.check_may_draw();
   Context::RandomState state = c.random();
   Attrs attrs = Attrs().add_ints(type.shape.extents()).add(state.seed).add(state.stream ^ more).add(state.counter);
   return ops::cast(c.recorder().build(Op::random_bits, {}, attrs), JT_U64);

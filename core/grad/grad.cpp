@@ -56,7 +56,7 @@ class ReverseWalk {
   ReverseWalk(Recorder& recorder, const GradOptions& options)
       : recorder_(recorder), options_(options), mark_(recorder.next_mark()) {}
 
-  struct Seed { Ref y; Value dy; };  // dy empty: nothing comes from there
+  using Seed = GradSeed;
 
   // Nodes up to `floor` in program order are not walked through.
   List<Value> run(std::span<const Seed> seeds, std::span<const Ref> wrt, uint64_t floor) {
@@ -147,7 +147,7 @@ class ReverseWalk {
     needs_.clear();
     for (Ref in : node->ins()) needs_.push_back(is_needed(in));
     dx_.assign(node->n_inputs, Value());
-    GradStep rule{node, dz_, needs_, dx_};
+    GradStep rule{node, dz_, needs_, dx_, options_.create_graph};
     apply(rule);
     for (size_t i = 0; i < dx_.size(); i++)
       if (needs_[i] && dx_[i]) accumulate(node->inputs()[i], dx_[i]);
@@ -200,12 +200,7 @@ class ReverseWalk {
     }
     List<Seed> seeds;
     for (size_t i = 0; i < body.size(); i++) seeds.push_back({body[i], s.dz[i]});
-    SavedMarks saved(s.node->ins());
-    GradOptions inner;
-    inner.create_graph = options_.create_graph;
-    ReverseWalk walk(recorder_, inner);
-    List<Value> found = walk.run(seeds, asked, s.node->sequence);
-    if (!options_.create_graph) walk.clear_flag(kGrad);
+    List<Value> found = gradients_since(recorder_, seeds, asked, s.node->ins(), s.node->sequence, options_.create_graph);
     for (size_t i = 0, k = 0; i < s.needs.size(); i++) {
       if (!s.needs[i]) continue;
       bool counted = std::find(asked.begin(), asked.begin() + long(k), asked[k]) != asked.begin() + long(k);
@@ -235,6 +230,17 @@ Value seed(Ref y, Ref dy) {
 }
 
 }  // namespace
+
+List<Value> gradients_since(Recorder& recorder, std::span<const GradSeed> seeds, std::span<const Ref> wrt, std::span<const Ref> operands,
+                            uint64_t floor, bool create_graph) {
+  SavedMarks saved(operands);
+  GradOptions options;
+  options.create_graph = create_graph;
+  ReverseWalk walk(recorder, options);
+  List<Value> out = walk.run(seeds, wrt, floor);
+  if (!create_graph) walk.clear_flag(kGrad);
+  return out;
+}
 
 List<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wrt, const GradOptions& options) {
   uint64_t oldest = UINT64_MAX;

@@ -38,6 +38,13 @@ struct GradOptions {
 // are added from the last consumer recorded to the first, and from the first operand of a consumer to its last.
 List<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wrt, const GradOptions& options = {});
 
+// A value that a body gave, and the gradient that comes to it; dy empty: none.
+struct GradSeed { Ref y; Value dy; };
+// The same for several values at once, through what was recorded after `floor` only; what lies before is as it was, and nothing of it
+// is walked through. `operands`: values before it that what was recorded reads.
+List<Value> gradients_since(Recorder& recorder, std::span<const GradSeed> seeds, std::span<const Ref> wrt, std::span<const Ref> operands,
+                            uint64_t floor, bool create_graph);
+
 // Takes back what `consume` marked behind y, where it has not run yet: the values it would have freed are still there.
 void unconsume(Recorder& recorder, Ref y);
 

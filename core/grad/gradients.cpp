@@ -658,6 +658,8 @@ constexpr GradRule kRules[] = {
     none,  // data
     none,  // constant
     custom_rule,
+    branch_grad,
+    loop_grad,
 #define JT_UNARY(name, ...) name##_rule,
 #define JT_BINARY(name, ...) name##_rule,
 #define JT_TERNARY(name, ...) name##_rule,
@@ -677,6 +679,8 @@ bool has_gradient(Op op) {
       false,  // data
       false,  // constant
       true,   // custom
+      true,   // branch
+      true,   // loop
 #define JT_UNARY(name, types, result, f, i, dx_, ...) says(#dx_),
 #define JT_BINARY(name, types, result, f, i, dx_, dy_, ...) says(#dx_) || says(#dy_),
 #define JT_TERNARY(name, types, result, f, i, dx_, dy_, dw_, ...) says(#dx_) || says(#dy_) || says(#dw_),

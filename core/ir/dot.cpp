@@ -1,7 +1,7 @@
 // dot: a block as a Graphviz graph: ellipses are parameters, boxes nodes, double circles results.
 #include <unordered_map>
 
-#include "core/ir/block.h"
+#include "core/ir/region.h"
 
 namespace jt {
 
@@ -20,32 +20,59 @@ static std::string label_of(const Node* node) {
   return out;
 }
 
-std::string dot(const Block& block) {
-  std::string out = "digraph block {\n  node [shape=box, fontname=\"monospace\"];\n";
-  std::unordered_map<const Node*, int64_t> numbers;
-  auto put = [&](const auto&... parts) { (append(out, parts), ...); };
-  auto declare = [&](const Node* node, std::string_view style) {
-    int64_t number = int64_t(numbers.size());
-    numbers.emplace(node, number);
-    put("  n", number, " [label=\"", label_of(node), '"', style, "];\n");
-  };
-  auto edge = [&](Ref from, std::string_view to, int64_t number) {
-    auto found = numbers.find(from.node);
-    if (found == numbers.end()) return;
+namespace {
+
+// A block that a node owns is a cluster behind it.
+class Drawing {
+ public:
+  std::string all(const Block& block) {
+    put("digraph block {\n  node [shape=box, fontname=\"monospace\"];\n");
+    draw(block);
+    return std::move(out_ += "}\n");
+  }
+
+ private:
+  void put(const auto&... parts) { (append(out_, parts), ...); }
+  void declare(const Node* node, std::string_view style) {
+    numbers_.emplace(node, next_);
+    put("  n", next_++, " [label=\"", label_of(node), '"', style, "];\n");
+  }
+  void edge(Ref from, std::string_view to, int64_t number) {
+    auto found = numbers_.find(from.node);
+    if (found == numbers_.end()) return;
     put("  n", found->second, " -> ", to, number);
     if (from.result) put(" [label=\"", from.result, "\"]");
     put(";\n");
-  };
-  for (const Value& param : block.params) declare(param.ref().node, ", shape=ellipse");
-  for (const Value& node : block.nodes) {
-    declare(node.ref().node, "");
-    for (Ref in : node.ref().node->ins()) edge(in, "n", int64_t(numbers.size()) - 1);
   }
-  for (size_t i = 0; i < block.results.size(); i++) {
-    put("  r", i, " [label=\"result ", i, "\", shape=doublecircle];\n");
-    edge(block.results[i], "r", int64_t(i));
+  void draw(const Block& block) {
+    for (const Value& param : block.params) declare(param.ref().node, ", shape=ellipse");
+    for (const Value& node : block.nodes) {
+      declare(node.ref().node, "");
+      int64_t number = next_ - 1;
+      for (Ref in : node.ref().node->ins()) edge(in, "n", number);
+      if (owns_blocks(node.ref().node)) draw_blocks(node.ref().node, number);
+    }
+    for (size_t i = 0; i < block.results.size(); i++) {
+      put("  r", results_, " [label=\"result ", i, "\", shape=doublecircle];\n");
+      edge(block.results[i], "r", results_++);
+    }
   }
-  return out + "}\n";
-}
+  void draw_blocks(const Node* node, int64_t number) {
+    const auto& blocks = node->region->blocks();
+    for (size_t b = 0; b < blocks.size(); b++) {
+      put("  subgraph cluster_", number, "_", b, " {\n  label=\"", name(node->op), blocks.size() > 1 ? (b ? " else" : " then") : "", "\";\n");
+      draw(blocks[b]);
+      put("  }\n");
+    }
+  }
+
+  std::string out_;
+  std::unordered_map<const Node*, int64_t> numbers_;
+  int64_t next_ = 0, results_ = 0;
+};
+
+}  // namespace
+
+std::string dot(const Block& block) { return Drawing().all(block); }
 
 }  // namespace jt

@@ -1,11 +1,13 @@
 #include "core/ir/eval.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <unordered_map>
 
 #include "core/ir/eval_library.h"
 #include "core/ir/index_expr.h"
+#include "core/ir/region.h"
 #include "core/ir/type_rules.h"
 #include "core/ir/scalar_math.h"
 
@@ -437,9 +439,47 @@ class Evaluator {
       case Kind::library: return evaluate_library(node, in, results);
       case Kind::source: return evaluate_source(node, z);
       case Kind::composite: return open(node, in, results);
+      case Kind::region: return node->op == Op::branch ? evaluate_branch(node, in, results) : evaluate_loop(node, in, results);
       case Kind::custom: fail(JT_E_UNSUPPORTED, "evaluate: a custom op has no slow twin");
       case Kind::leaf: fail(JT_E_INVALID, "evaluate: a data node has no value");
     }
+  }
+
+  static std::vector<HostValue> evaluate_block(const Block& block, Inputs in) {
+    Evaluator inner;
+    for (size_t i = 0; i < block.params.size(); i++) inner.give(block.params[i].ref().node, *in[i]);
+    for (const Value& node : block.nodes) inner.run(node.ref().node);
+    std::vector<HostValue> out;
+    for (const Value& result : block.results) out.push_back(inner.at(result));
+    return out;
+  }
+  static void evaluate_branch(const Node* node, Inputs in, std::vector<HostValue>& results) {
+    bool is_first = in[0]->bytes[0] != 0;
+    std::vector<HostValue> found = evaluate_block(node->region->blocks()[is_first ? 0 : 1], in.subspan(kBranchInputs));
+    for (size_t i = 0; i < results.size(); i++) results[i].bytes = std::move(found[i].bytes);
+  }
+  static void evaluate_loop(const Node* node, Inputs in, std::vector<HostValue>& results) {
+    const LoopLayout l(node);
+    int64_t trips = integer_at(*in[0], 0);
+    if (l.most >= 0) trips = std::min<int64_t>(trips, l.most);
+    bool goes_on = in[1]->bytes[0] != 0;
+    HostValue i{{JT_I64, {}}, std::vector<unsigned char>(8)};
+    std::vector<HostValue> carried;
+    for (int k = 0; k < l.carried; k++) carried.push_back(*in[size_t(LoopLayout::kFirst + k)]);
+    for (int64_t round = 0; goes_on && round < trips; round++) {
+      std::memcpy(i.bytes.data(), &round, 8);
+      std::vector<const HostValue*> args{&i};
+      for (const HostValue& v : carried) args.push_back(&v);
+      args.insert(args.end(), in.begin() + LoopLayout::kFirst + l.carried, in.end());
+      std::vector<HostValue> found = evaluate_block(node->region->blocks()[0], args);
+      goes_on = found[0].bytes[0] != 0;
+      for (int k = 0; k < l.carried; k++) carried[size_t(k)] = std::move(found[size_t(1 + k)]);
+      for (int k = 0; k < l.stacked; k++) {
+        const auto& row = found[size_t(1 + l.carried + k)].bytes;
+        std::ranges::copy(row, results[size_t(l.carried + k)].bytes.begin() + round * int64_t(row.size()));
+      }
+    }
+    for (int k = 0; k < l.carried; k++) results[size_t(k)].bytes = std::move(carried[size_t(k)].bytes);
   }
 
   // A composite row is what its body computes.

@@ -103,12 +103,14 @@ enum NodeFlag : uint16_t {
   kPending = 4,     // recorded, not run, listed by its recorder
   kConsumed = 8,    // a backward walked it and freed what gradients need
   kImplicit = 16,   // an operand repeated to the shape of the others, for one node alone
-  kOwnsMore = 32,   // a poison, a custom op or names of its dimensions go with it
+  kOwnsMore = 32,   // a poison, a custom op, a region or names of its dimensions go with it
   kNamesDims = 64,  // Recorder::names_of has names of its results' dimensions
+  kStops = 128,     // in a region's block: no gradient goes through it, though an operand has one
 };
 
 class Recorder;
 class CustomOp;
+class Region;
 struct Poison;
 
 struct Node {
@@ -129,6 +131,7 @@ struct Node {
   union {
     int64_t constant_bits;  // Op::constant: the value, f64 or i64/u64 bits by dtype class
     CustomOp* custom;       // Op::custom: counted
+    Region* region;         // Op::branch, Op::loop: counted
   };
 
   Ref* inputs() { return reinterpret_cast<Ref*>(this + 1); }
@@ -180,6 +183,7 @@ inline Buffer* buffer_elsewhere(Ref ref) {
 inline const Type& Ref::type() const { return node->results()[result].type; }
 inline Kind kind(const Node* n) { return def(n->op).kind; }
 inline int attr_at(const Node* n, std::string_view name) { return attr_at(n->op, name); }
+inline bool owns_blocks(const Node* n) { return n->op == Op::branch || n->op == Op::loop; }
 // How many results a row gives with these attributes, of which it has as many as its signature.
 inline size_t result_count(Op op, const Attrs& attrs) {
   const Signature& s = signature(op);

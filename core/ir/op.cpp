@@ -73,12 +73,14 @@ constexpr OpDef kOpTable[] = {
     {"data", Kind::leaf, Operands::ANY, ResultRule::SAME, {}, false, nullptr, nullptr, 0, 0, "", "", "0.1", "A value that exists."},
     {"constant", Kind::constant, Operands::ANY, ResultRule::SAME, {}, false, nullptr, nullptr, 0, 0, "", "", "0.1", "A scalar of the program."},
     {"custom", Kind::custom, Operands::ANY, ResultRule::SAME, {}, false, nullptr, nullptr, 0, 0, "", "", "0.1", "An op that the program brought along."},
+    {"branch", Kind::region, Operands::ANY, ResultRule::SAME, {}, false, nullptr, nullptr, 0, 0, "", "", "0.1", "One of two blocks, by a condition."},
+    {"loop", Kind::region, Operands::ANY, ResultRule::SAME, {}, false, nullptr, nullptr, 0, 0, "", "", "0.1", "A block, round after round."},
 #include "core/ir/ops.def"
 };
 static_assert(sizeof kOpTable / sizeof *kOpTable == size_t(kOps));
 
 constexpr Signature kSignatures[] = {
-    Signature(""), Signature(""), Signature(""),
+    Signature(""), Signature(""), Signature(""), Signature(kBranchSignature), Signature(kLoopSignature),
 #define JT_UNARY(name, ...) Signature("x"),
 #define JT_BINARY(name, ...) Signature("x y"),
 #define JT_TERNARY(name, ...) Signature("x y w"),

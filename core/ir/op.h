@@ -15,6 +15,8 @@ enum class Op : uint16_t {
   data,       // a leaf: a value that exists, or a parameter of a block
   constant,   // a 0-d scalar written in the program
   custom,     // what the program brought along: core/ir/custom.h
+  branch,     // one of two blocks, by a condition: core/ir/region.h
+  loop,       // a block, as often as a condition and a number of rounds say
 #define JT_UNARY(name, ...) name,
 #define JT_BINARY(name, ...) name,
 #define JT_TERNARY(name, ...) name,
@@ -32,7 +34,7 @@ constexpr int kFirstElement = int(Op::neg), kLastElement = kFirstElement - 1
 #include "core/ir/ops.def"
     ;
 
-enum class Kind : uint8_t { leaf, constant, element, cast, reduce, movement, index, library, source, composite, custom };
+enum class Kind : uint8_t { leaf, constant, element, cast, reduce, movement, index, library, source, composite, custom, region };
 enum class Operands : uint8_t { FLOAT, NUMBER, ANY, INTEGER, LOGICAL, CHOICE };  // `types` of a row
 enum class ResultRule : uint8_t { SAME, BOOL, WIDE, INDEX };
 enum class AttrType : uint8_t { integer, ints, boolean, real, dtype, string };
@@ -140,8 +142,11 @@ inline const Signature& signature(Op op) { return kSignatures[int(op)]; }
 inline bool takes_bools(Op op) { return op == Op::add || op == Op::mul || op == Op::square; }
 
 inline constexpr std::string_view kReduceSignature = "x; axes:ints keepdims:bool=0";
+inline constexpr std::string_view kBranchSignature = "condition inputs...";
+inline constexpr std::string_view kLoopSignature = "trips condition inputs...; carried:int most:int=-1 counts:bool=0";
 inline constexpr std::string_view kSignatureTexts[] = {
     "", "", "",  // data, constant, custom
+    kBranchSignature, kLoopSignature,
 #define JT_UNARY(name, ...) "x",
 #define JT_BINARY(name, ...) "x y",
 #define JT_TERNARY(name, ...) "x y w",

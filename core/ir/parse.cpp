@@ -1,12 +1,12 @@
 // parse: the text of print() as a block. Names are any %words; print() numbers them. See docs/IR.md.
 //
-// One pass, one line per statement, no recursion; memory stays within a constant factor of the text, whatever it says.
+// One pass, one line per statement, no recursion: blocks that a node owns are read on a stack of our own. Memory stays within a constant factor of the text, whatever it says.
 // An error names line and column, and every node is typed by its row, so what comes back passes verify().
 #include <bit>
 #include <charconv>
 #include <unordered_map>
 
-#include "core/ir/block.h"
+#include "core/ir/region.h"
 #include "core/ir/verify.h"
 
 namespace jt {
@@ -31,20 +31,41 @@ class Parser {
 
   Block all() {
     end_line(false);
-    if (take_word() != "block") wrong("'block' is missing");
-    params();
-    expect('{');
-    end_line(true);
-    while (!takes_keyword("return")) statement();
-    results();
-    end_line(true);
-    expect('}');
-    end_line(false);
+    begin_block();
+    for (;;) {
+      while (!takes_keyword("return")) statement();
+      results();
+      end_line(true);
+      expect('}');
+      end_line(!outer_.empty());
+      if (outer_.empty()) break;
+      end_inner_block();
+    }
     if (at_ < text_.size()) wrong("text after the block");
     return std::move(block_);
   }
 
  private:
+  using Names = std::unordered_map<std::string_view, Ref>;
+  struct Name {
+    std::string_view text;
+    size_t place;
+  };
+  // A node whose blocks are being read, and what was read of the block that it stands in.
+  struct Open {
+    Op op;
+    size_t place, type_place;
+    std::vector<Name> names;
+    std::vector<Ref> operands;
+    Attrs attrs;
+    uint32_t line;
+    bool stops;
+    std::vector<Type> given;
+    std::vector<Block> blocks;
+    Block block;
+    Names values;
+  };
+
   // ---- characters ----
   template <class... Parts>
   [[noreturn]] void wrong(const Parts&... parts) { wrong_at(at_, JT_E_INVALID, text(parts...)); }
@@ -190,6 +211,40 @@ class Parser {
     return char(high * 16 + low);
   }
 
+  // ---- blocks ----
+  void begin_block() {
+    if (take_word() != "block") wrong("'block' is missing");
+    params();
+    expect('{');
+    end_line(true);
+  }
+  void begin_inner_block() {
+    block_ = Block();
+    values_.clear();
+    begin_block();
+  }
+  // The block belongs to the innermost open node; with the last of its blocks that is made.
+  void end_inner_block() {
+    Open& open = outer_.back();
+    open.blocks.push_back(std::move(block_));
+    if (open.blocks.size() < (open.op == Op::branch ? 2u : 1u)) return begin_inner_block();
+    Open done = std::move(open);
+    outer_.pop_back();
+    block_ = std::move(done.block), values_ = std::move(done.values);
+    Value node = placed(done.place, [&] { return region_node(done); });
+    if (!done.given.empty()) check_given(node, done.given, done.type_place);
+    define_all(done.names, node, done.place);
+    block_.nodes.push_back(std::move(node));
+  }
+  Value region_node(Open& open) {
+    RegionRef region(std::move(open.blocks));
+    std::vector<Type> types = region_types(open.op, *region, open.operands, open.attrs);
+    block_.recorder->line = open.line;
+    Value made = block_.recorder->region(open.op, region.give(), open.operands, open.attrs, types);
+    if (open.stops) made.ref().node->flags |= kStops;
+    return made;
+  }
+
   // ---- names ----
   std::string_view value_name() {
     expect('%');
@@ -227,9 +282,9 @@ class Parser {
   }
 
   void statement() {
-    if (peek() == '#') scalar_statement();
-    else if (takes_keyword("wheres")) wheres_statement();
-    else if (peek() == '%') node_statement();
+    if (peek() == '#') outer_.empty() ? scalar_statement() : wrong("a block that a node owns has no scalars");
+    else if (takes_keyword("wheres")) outer_.empty() ? wheres_statement() : wrong("a block that a node owns has no wheres");
+    else if (peek() == '%') return node_statement();
     else wrong("'%', '#', 'wheres' or 'return' is missing");
     end_line(true);
   }
@@ -280,10 +335,6 @@ class Parser {
   }
 
   void node_statement() {
-    struct Name {
-      std::string_view text;
-      size_t place;
-    };
     std::vector<Name> names;
     do {
       size_t place = (peek(), at_);
@@ -292,18 +343,48 @@ class Parser {
     expect('=');
     size_t place = (peek(), at_);
     Op which = op();
+    if (which == Op::branch || which == Op::loop) return open_region(which, place, std::move(names));
     Value node = which == Op::constant ? constant_node() : op_node(which, place);
-    if (names.size() != node.ref().node->n_results)
-      wrong_at(place, JT_E_INVALID, text(name(which), " has ", int(node.ref().node->n_results), " results, not ", names.size()));
+    check_number_of(names, node, place);
     result_types(node);
     placed(place, [&] { check_origin(block_, node.ref().node); });
-    for (size_t i = 0; i < names.size(); i++) define(names[i].text, names[i].place, {node.ref().node, uint32_t(i)});
+    define_all(names, node, place);
     block_.nodes.push_back(std::move(node));
+    end_line(true);
+  }
+  void check_number_of(std::span<const Name> names, const Value& made, size_t place) {
+    const Node* node = made.ref().node;
+    if (names.size() != node->n_results)
+      wrong_at(place, JT_E_INVALID, text(name(node->op), " has ", int(node->n_results), " results, not ", names.size()));
+  }
+  void define_all(std::span<const Name> names, const Value& node, size_t place) {
+    check_number_of(names, node, place);
+    for (size_t i = 0; i < names.size(); i++) define(names[i].text, names[i].place, {node.ref().node, uint32_t(i)});
+  }
+  void open_region(Op op, size_t place, std::vector<Name> names) {
+    if (outer_.size() == Region::kMaxDepth) wrong("loops and branches are nested more than ", int(Region::kMaxDepth), " deep");
+    Open open{op, place, 0, std::move(names), {}, {}, 0, false, {}, {}, {}, {}};
+    operands();
+    open.operands = operands_;
+    placed(place, [&] { check_operand_count(op, operands_.size()); });
+    open.attrs = make_attrs(op, {});
+    if (take('{')) attributes(op, open.attrs);
+    Tail end = tail(false);
+    if (end.origin >= 0) wrong("a loop or branch has no starts");
+    open.line = end.line, open.stops = end.stops;
+    open.type_place = (peek(), at_);
+    if (take(':')) do open.given.push_back(type()); while (take(','));
+    if (!takes_keyword("with")) wrong("'with' is missing");
+    end_line(true);
+    open.block = std::move(block_), open.values = std::move(values_);
+    outer_.push_back(std::move(open));
+    begin_inner_block();
   }
 
   struct Tail {
     int32_t origin = -1;
     uint32_t line = 0;
+    bool stops = false;
   };
   Tail tail(bool constant) {
     Tail out;
@@ -314,6 +395,7 @@ class Parser {
       out.origin = int32_t(origin);
     }
     if (constant && out.origin < 0 && takes_keyword("count")) out.origin = kCount;
+    if (takes_keyword("stops")) out.stops = true;
     if (takes_keyword("line")) out.line = number<uint32_t>("a line");
     return out;
   }
@@ -325,15 +407,19 @@ class Parser {
     block_.recorder->line = end.line;
     Value node = block_.recorder->constant_bits(t, bits);
     node.ref().node->origin = end.origin;
+    if (end.stops) node.ref().node->flags |= kStops;
     return node;
   }
 
-  Value op_node(Op op, size_t place) {
+  void operands() {
     operands_.clear();
     while (peek() == '%') {
       if (operands_.size() == UINT16_MAX) wrong("too many operands");
       operands_.push_back(value());
     }
+  }
+  Value op_node(Op op, size_t place) {
+    operands();
     placed(place, [&] { check_operand_count(op, operands_.size()); });
     Attrs attrs = make_attrs(op, {});
     if (take('{')) attributes(op, attrs);
@@ -341,6 +427,7 @@ class Parser {
     block_.recorder->line = end.line;
     Value node = placed(place, [&] { return block_.recorder->record(op, operands_, attrs); });
     node.ref().node->origin = end.origin;
+    if (end.stops) node.ref().node->flags |= kStops;
     return node;
   }
 
@@ -394,13 +481,19 @@ class Parser {
     for (uint32_t i = 0; i < node.ref().node->n_results; i++) {
       if (i) expect(',');
       size_t place = (peek(), at_);
-      Type given = type();
-      Ref result{node.ref().node, i};
-      if (given == result.type()) continue;
-      std::string is;
-      append_exact(is, result.type());
-      wrong_at(place, JT_E_INVALID, text("the result is ", is));
+      check_given({node.ref().node, i}, type(), place);
     }
+  }
+  void check_given(Ref result, const Type& given, size_t place) {
+    if (given == result.type()) return;
+    std::string is;
+    append_exact(is, result.type());
+    wrong_at(place, JT_E_INVALID, text("the result is ", is));
+  }
+  void check_given(const Value& node, std::span<const Type> given, size_t place) {
+    if (given.size() != node.ref().node->n_results)
+      wrong_at(place, JT_E_INVALID, text(given.size(), " types for ", int(node.ref().node->n_results), " results"));
+    for (uint32_t i = 0; i < given.size(); i++) check_given({node.ref().node, i}, given[i], place);
   }
 
   void results() {
@@ -411,8 +504,9 @@ class Parser {
 
   std::string_view text_;
   size_t at_ = 0;
-  Block block_;
-  std::unordered_map<std::string_view, Ref> values_;
+  Block block_;  // the innermost
+  Names values_;  // of it
+  std::vector<Open> outer_;
   std::unordered_map<std::string_view, Op> ops_;
   std::vector<Ref> operands_;
 };

@@ -4,6 +4,7 @@
 
 #include "core/ir/block.h"
 #include "core/ir/custom.h"
+#include "core/ir/region.h"
 
 namespace jt {
 
@@ -69,16 +70,16 @@ bool same_words(std::span<const Dim> a, std::span<const Dim> b) {
 
 class Printer {
  public:
-  explicit Printer(const Block& block) : block_(block) { numbers_.reserve(block.params.size() + block.nodes.size()); }
+  Printer(const Block& block, std::string_view indent) : block_(block), indent_(indent) { numbers_.reserve(block.params.size() + block.nodes.size()); }
 
   std::string all() {
     print_header();
     for (size_t i = 0; i < block_.scalars.size(); i++) print_scalar(i);
-    if (!block_.wheres.empty()) put("  wheres ", std::span<const int64_t>(block_.wheres), '\n');
+    if (!block_.wheres.empty()) put(indent_, "  wheres ", std::span<const int64_t>(block_.wheres), '\n');
     for (const Value& node : block_.nodes) print_node(node.ref().node);
-    put("  return");
+    put(indent_, "  return");
     for (size_t i = 0; i < block_.results.size(); i++) put(i ? ", " : " "), put_ref(block_.results[i]);
-    put("\n}\n");
+    put('\n', indent_, "}\n");
     return std::move(out_);
   }
 
@@ -96,7 +97,7 @@ class Printer {
   }
 
   void print_header() {
-    put("block(");
+    put(indent_, "block(");
     for (size_t i = 0; i < block_.params.size(); i++) {
       number(block_.params[i].ref().node);
       if (i) put(", ");
@@ -109,7 +110,7 @@ class Printer {
 
   void print_scalar(size_t i) {
     const Scalar& s = block_.scalars[i];
-    put("  #", i, " = ", s.dtype, ' ');
+    put(indent_, "  #", i, " = ", s.dtype, ' ');
     append_scalar(out_, s.dtype, s.bits);
     if (s.fold != Op::data) {
       put(" = ", name(s.fold), '(');
@@ -121,7 +122,7 @@ class Printer {
 
   void print_node(const Node* node) {
     number(node);
-    put("  ");
+    put(indent_, "  ");
     for (int i = 0; i < node->n_results; i++) put(i ? ", " : ""), put_ref({const_cast<Node*>(node), uint32_t(i)});
     put(" = ", name(node->op));
     if (node->op == Op::custom) put(' '), append_quoted(out_, node->custom->name());
@@ -135,9 +136,16 @@ class Printer {
       print_attrs(node);
       if (node->origin >= 0) put(" from where ", node->origin);
     }
+    if (node->has(kStops)) put(" stops");
     if (node->line) put(" line ", node->line);
     if (node->op != Op::constant) print_types(node);
-    put('\n');
+    if (owns_blocks(node)) print_blocks(node);
+    else put('\n');
+  }
+  // Each names its values anew, as it uses none from outside. As deep as regions may be.
+  void print_blocks(const Node* node) {
+    put(" with\n");
+    for (const Block& block : node->region->blocks()) out_ += Printer(block, indent_ + "    ").all();
   }
 
   void print_attrs(const Node* node) {
@@ -162,6 +170,7 @@ class Printer {
   }
 
   const Block& block_;
+  const std::string indent_;
   std::string out_;
   std::unordered_map<const Node*, int64_t> numbers_;  // of the first result
   int64_t next_ = 0;
@@ -169,6 +178,6 @@ class Printer {
 
 }  // namespace
 
-std::string print(const Block& block) { return Printer(block).all(); }
+std::string print(const Block& block) { return Printer(block, "").all(); }
 
 }  // namespace jt

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/ir/custom.h"
+#include "core/ir/region.h"
 #include "core/ir/rule_checks.h"
 #include "core/ir/scalar_math.h"
 
@@ -54,6 +55,7 @@ void Recorder::drop_more(Node* node) {
     if (--node->poison->refs == 0) delete node->poison;
   }
   if (node->op == Op::custom) node->custom->release();
+  if (owns_blocks(node)) node->region->release();
   if (node->has(kNamesDims)) named_dims_.erase(node);
 }
 
@@ -208,8 +210,10 @@ Value Recorder::again(const Node* node, std::span<const Ref> inputs) {
   }
   for (int i = 0; i < node->n_results; i++) copy->results()[i].type = node->results()[i].type;
   copy->constant_bits = node->constant_bits;
-  copy->flags = node->flags & (kGrad | kImplicit);
+  copy->flags = node->flags & (kGrad | kImplicit | kStops);
+  if (grad_mode && !node->has(kStops) && takes_gradient(inputs)) copy->flags |= kGrad;
   if (node->op == Op::custom) node->custom->retain(), copy->flags |= kOwnsMore;
+  if (owns_blocks(node)) node->region->retain(), copy->flags |= kOwnsMore;
   Value made = finish(copy);
   copy->origin = node->origin;
   copy->line = node->line;
@@ -233,6 +237,37 @@ Value Recorder::custom(CustomOp* op, std::span<const Ref> inputs, std::span<cons
   if (grad_mode && takes_gradient(inputs)) node->flags |= kGrad;
   may_hold_customs = true;
   return finish(node);
+}
+
+Value Recorder::region(Op op, Region* region, std::span<const Ref> inputs, const Attrs& attrs, std::span<const Type> results) {
+  auto drop = [](Region* r) { r->release(); };
+  std::unique_ptr<Region, decltype(drop)> held(region, drop);
+  if (inputs.size() > UINT16_MAX || results.size() > UINT16_MAX)
+    fail(JT_E_INVALID, name(op), ": ", inputs.size(), " operands and ", results.size(), " results are too many");
+  Node* node = allocate(op, int(inputs.size()), int(results.size()), attrs);
+  for (size_t i = 0; i < inputs.size(); i++) {
+    node->inputs()[i] = inputs[i];
+    jt::retain(inputs[i].node);
+  }
+  for (size_t i = 0; i < results.size(); i++) node->results()[i].type = results[i];
+  node->region = held.release();
+  node->flags |= kOwnsMore;
+  if (grad_mode && takes_gradient(inputs)) node->flags |= kGrad;
+  return finish(node);
+}
+
+std::vector<Value> Recorder::placeholders(std::span<const Type> types, const Error& error) {
+  auto poison = std::make_unique<Poison>(Poison{1, error.code(), error.message(), error.native()});
+  std::vector<Value> out;
+  out.reserve(types.size());
+  for (const Type& type : types) {
+    out.push_back(leaf(type, nullptr));
+    Node* node = out.back().ref().node;
+    if (lists_pending) take_poison(node, poison.get());
+    if (grad_mode && is_float(type.dtype)) node->flags |= kGradLeaf;
+  }
+  if (poison->refs > 1) poison.release()->refs--;
+  return out;
 }
 
 Value Recorder::constant_bits(DType dtype, int64_t bits) {

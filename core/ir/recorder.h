@@ -71,11 +71,16 @@ class Recorder {
   Value constant_bits(DType dtype, int64_t bits);
   // An op of the program's own; takes over one count of `op`, also when it throws.
   Value custom(CustomOp* op, std::span<const Ref> inputs, std::span<const Type> results);
+  // A branch or a loop; takes over one count of `region`, also when it throws. Blocks and operands are to fit: see region_types.
+  Value region(Op op, Region* region, std::span<const Ref> inputs, const Attrs& attrs, std::span<const Type> results);
+  // Leaves without values, that stand for params of a block which is being recorded: what is made from them ends with this error.
+  std::vector<Value> placeholders(std::span<const Type> types, const Error& error);
   Value leaf(const Type& type, Buffer* buffer /* taken over, also by a failure; may be null in a block */);
 
   Node* first_pending() const { return first_; }
   Node* last_pending() const { return last_; }
   bool has_recorded() const { return sequence_ > 0; }
+  uint64_t recorded() const { return sequence_; }  // Node::sequence of the last node
   // The value as one that lies on that device; itself if it is recorded there.
   Value on_device(Ref value, uint8_t device);
   int64_t pending_count() const { return pending_; }
@@ -99,6 +104,7 @@ class Recorder {
   const std::string& dim_name(int32_t number) const { return dim_names_[size_t(number)]; }
   Recycler lists;  // of one call, and of what goes with nodes
   bool may_hold_customs = false;  // a custom node may be pending
+  int loops_open = 0;         // loops whose bodies are being recorded
   bool in_callback = false;       // a function of the host runs inside an evaluation: nothing may be recorded or run
   bool lists_pending = true;  // false for recorders of blocks
   bool grad_mode = true;

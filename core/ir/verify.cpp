@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "core/ir/eval.h"
+#include "core/ir/region.h"
 #include "core/ir/type_rules.h"
 
 namespace jt {
@@ -137,6 +138,7 @@ class Verifier {
     try {
       if (node->op == Op::constant) check_constant(node);
       else if (node->op == Op::custom) check_type(node);
+      else if (owns_blocks(node)) check_region(node);
       else check_typed(node);
       check_origin(block_, node);
     } catch (const Error& e) {
@@ -150,6 +152,24 @@ class Verifier {
       const Type& type = node->results()[i].type;
       if (!is_dtype(type.dtype)) fail(JT_E_INVALID, int(type.dtype), " is not a dtype");
       check_shape("type", type.shape);
+    }
+  }
+  // Each block by itself; then that they fit the operands.
+  void check_region(const Node* node) {
+    check_attr_layout(node, signature(node->op));
+    for (const Block& block : node->region->blocks()) {
+      verify(block);
+      if (!block.scalars.empty() || !block.wheres.empty()) fail(JT_E_INVALID, "a block has numbers of its own");
+    }
+    check_types(node, region_types(node->op, *node->region, const_cast<Node*>(node)->ins(), node->attrs()));
+  }
+  void check_types(const Node* node, std::span<const Type> types) {
+    if (node->n_results != types.size()) fail(JT_E_INVALID, int(node->n_results), " results, not ", types.size());
+    for (int i = 0; i < node->n_results; i++) {
+      if (node->results()[i].type == types[size_t(i)]) continue;
+      std::string is, should;
+      append_exact(is, node->results()[i].type), append_exact(should, types[size_t(i)]);
+      fail(JT_E_INVALID, "result ", i, " is ", is, ", its row gives ", should);
     }
   }
   void check_constant(const Node* node) {
@@ -171,12 +191,7 @@ class Verifier {
       if (!std::equal(a.begin(), a.end(), b.begin(), b.end()))
         fail(JT_E_INVALID, "attribute ", row.attrs[size_t(i)].name, " is not in normal form");
     }
-    for (int i = 0; i < node->n_results; i++) {
-      if (node->results()[i].type == types[size_t(i)]) continue;
-      std::string is, should;
-      append_exact(is, node->results()[i].type), append_exact(should, types[size_t(i)]);
-      fail(JT_E_INVALID, "result ", i, " is ", is, ", its row gives ", should);
-    }
+    check_types(node, types);
   }
 
   // That rules may read the words of every attribute.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/ir/region.h"
+
 namespace jt {
 
 namespace {
@@ -49,8 +51,8 @@ class Arena {
 
 class MemoryPlanner {
  public:
-  MemoryPlanner(const Block& b, const Numbering& n, const Schedule& s, std::span<const LoweredGroup> g, const std::vector<bool>& dies)
-      : block_(b), numbering_(n), schedule_(s), groups_(g), dies_(dies), storages_(size_t(n.size())), root_(size_t(n.size())) {}
+  MemoryPlanner(const Block& b, const Numbering& n, const Schedule& s, std::span<const LoweredGroup> g, const MemoryRules& rules)
+      : block_(b), numbering_(n), schedule_(s), groups_(g), rules_(rules), storages_(size_t(n.size())), root_(size_t(n.size())) {}
 
   MemoryPlan run() {
     find_storages();
@@ -106,7 +108,7 @@ class MemoryPlanner {
   void lifetimes() {
     for (const Value& r : block_.results) storage(r).is_result = true;
     for (Storage& s : storages_)
-      if (s.is_input && !s.is_result && dies_[size_t(s.input)]) s.death = -1;  // may be written over after its last read
+      if (s.is_input && !s.is_result && rules_.dies[size_t(s.input)]) s.death = -1;  // may be written over after its last read
     for (int s = 0; s < int(schedule_.steps.size()); s++) {
       writes(schedule_.steps[size_t(s)], [&](Ref r) {
         Storage& v = storage(r);
@@ -122,7 +124,11 @@ class MemoryPlanner {
       if (s.is_result) s.death = INT32_MAX;
     for (const Value& r : std::span(block_.results).last(block_.guards.size())) last_guard_ = std::max(last_guard_, storage(r).birth);
   }
-  bool may_take(const Storage& from, int s) const { return !from.is_input || s > last_guard_; }
+  bool may_take(const Storage& from, const Storage& to, int s) {
+    if (!from.is_input) return true;
+    bool is_its_next = rules_.next.empty() || (rules_.next[size_t(from.input)] && &storage(rules_.next[size_t(from.input)]) == &to);
+    return is_its_next && s > last_guard_;
+  }
 
   // ---- in place ----
   // Each element of `in` is read no later than the element of `out` at the same index is written.
@@ -150,7 +156,7 @@ class MemoryPlanner {
       Ref value = k.operands[size_t(in)].value;
       if (o.is_output || !value || taken[size_t(in)]) continue;
       Storage& from = storage(value);
-      if (from.death != s || !same(from.bytes, to.bytes) || from.gone || !from.placed || !may_take(from, s)) continue;
+      if (from.death != s || !same(from.bytes, to.bytes) || from.gone || !from.placed || !may_take(from, to, s)) continue;
       // An output may only take a buffer of its own kind; an input's or another output's buffer serves any.
       if (to.is_result != is_buffer(from)) continue;
       if (count_uses(k, from) != 1 || !may_overwrite(k.program, in, out)) continue;
@@ -197,9 +203,12 @@ class MemoryPlanner {
     plan_.copies_base.push_back(false);
     if (step.base) place_base(s);
     if (!step.node) place_in_place(s);
+    if (step.node && step.node->op == Op::loop) place_carried(s);
     writes(step, [&](Ref r) {
       if (!storage(r).placed) place_new(storage(r));
     });
+    int32_t slot = plan_.workspace.emplace_back(step.node && owns_blocks(step.node) ? int32_t(plan_.slot_bytes.size()) : -1);
+    if (slot >= 0) plan_.slot_bytes.push_back(0), plan_.events.push_back({slot, true}), plan_.events.push_back({slot, false});
     auto free_if_dead = [&](Ref r) {
       Storage& v = storage(r);
       bool ends = v.death == s && v.placed && !v.gone && !v.is_input && v.output < 0;
@@ -208,12 +217,24 @@ class MemoryPlanner {
     reads(step, free_if_dead);
     writes(step, free_if_dead);
   }
+  // A loop goes on from where its carried values are. Not over what was there before the plan: then it could not be ended midway.
+  void place_carried(int s) {
+    const Step& step = schedule_.steps[size_t(s)];
+    const int carried = int(step.node->integer(attr_at(step.node, "carried")));
+    for (int k = 0; k < carried; k++) {
+      Ref initial = step.operands[size_t(LoopLayout::kFirst + k)];
+      Storage &to = storage({step.node, uint32_t(k)}), &from = storage(initial);
+      bool is_read_once = std::ranges::count_if(step.operands, [&](Ref r) { return &storage(r) == &from; }) == 1;
+      bool dies_here = from.death == s && from.placed && !from.gone && !is_buffer(from) && same(from.bytes, to.bytes);
+      if (is_read_once && dies_here && !to.placed && !to.is_result) take_over(to, from);
+    }
+  }
   void place_base(int s) {
     const Step& step = schedule_.steps[size_t(s)];
     Storage &to = storage(step.group.outputs[0].value), &from = storage(step.base);
     if (to.placed) return;
     const LoweredGroup& k = groups_[size_t(s)];
-    bool dies_here = from.death == s && from.placed && !from.gone && may_take(from, s) && count_uses(k, from) == 0;
+    bool dies_here = from.death == s && from.placed && !from.gone && may_take(from, to, s) && count_uses(k, from) == 0;
     if (dies_here && to.is_result == is_buffer(from)) return take_over(to, from);
     plan_.copies_base.back() = true;
   }
@@ -249,7 +270,7 @@ class MemoryPlanner {
   const Numbering& numbering_;
   const Schedule& schedule_;
   std::span<const LoweredGroup> groups_;
-  const std::vector<bool>& dies_;
+  const MemoryRules& rules_;
   std::vector<Storage> storages_;
   std::vector<int32_t> root_;
   int last_guard_ = -1;  // the last step that a guard is computed in
@@ -269,8 +290,8 @@ int64_t place_slots(std::span<const ArenaEvent> events, std::span<Slot> slots) {
 }
 
 MemoryPlan plan_memory(const Block& block, const Numbering& numbering, const Schedule& schedule, std::span<const LoweredGroup> groups,
-                       const std::vector<bool>& dies) {
-  return MemoryPlanner(block, numbering, schedule, groups, dies).run();
+                       const MemoryRules& rules) {
+  return MemoryPlanner(block, numbering, schedule, groups, rules).run();
 }
 
 // The bytes of the values that live at once, where these are most.

@@ -36,11 +36,19 @@ struct MemoryPlan {
   std::vector<int32_t> result_output;  // of each result of the block: output index, or -1: it is an input's buffer
   std::vector<int32_t> result_input;   // the input then
   std::vector<bool> copies_base;       // by step: the base must be copied to the output first
+  std::vector<int32_t> workspace;      // by step: of a region the slot of what it needs besides, as large as its plans will say; -1
 };
 
-// dies[i]: param i is not needed after this plan and its buffer is exclusively ours.
+// What may be written over of a plan's params.
+struct MemoryRules {
+  std::vector<bool> dies;
+  // Of a loop's body: the result that is param i after a round, the only one that may take its bytes. Empty: any may.
+  std::vector<Ref> next;
+};
+
+// rules.dies[i]: param i is not needed after this plan and its buffer is exclusively ours.
 MemoryPlan plan_memory(const Block& block, const Numbering& numbering, const Schedule& schedule, std::span<const LoweredGroup> groups,
-                       const std::vector<bool>& dies);
+                       const MemoryRules& rules);
 std::string to_text(const MemoryPlan& plan, const Block& block, const Numbering& numbering, const Schedule& schedule);
 
 }  // namespace jt

@@ -28,7 +28,7 @@ static bool same_constant(const Node* a, const Node* b) {
 struct SameNode {
   bool operator()(const Node* a, const Node* b) const {
     if (a->op != b->op || a->origin != b->origin || a->n_inputs != b->n_inputs) return false;
-    if (a->op == Op::custom) return a == b;
+    if (a->op == Op::custom || (owns_blocks(a) && a->region != b->region)) return a == b;
     if (!std::equal(a->inputs(), a->inputs() + a->n_inputs, b->inputs())) return false;
     for (int i = 0; i < a->n_results; i++)
       if (!(a->results()[i].type == b->results()[i].type)) return false;
@@ -123,7 +123,7 @@ Value Pass::on_final_inputs(Node* node) {
   for (size_t i = 0; i < inputs.size(); i++) inputs[i] = end_of(node->inputs()[i]);
   if (def(node->op).commutes && precedes(inputs[1], inputs[0])) std::swap(inputs[0], inputs[1]);
   if (std::ranges::equal(inputs, node->ins())) return Ref{node};
-  if (same_types(inputs, node->ins()) || node->op == Op::custom) return recorder.again(node, inputs);
+  if (same_types(inputs, node->ins()) || node->op == Op::custom || owns_blocks(node)) return recorder.again(node, inputs);
   recorder.line = node->line;
   Attrs attrs = node->attrs();
   Value made = recorder.record(node->op, inputs, attrs);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <set>
 
+#include "core/ir/region.h"
 #include "core/ir/type_rules.h"
 #include "core/runtime/library_params.h"
 #include "core/runtime/make_sizing.h"
@@ -96,7 +97,7 @@ class PlanMaker {
   }
   void add_step(size_t s) {
     const Step& step = graph_.schedule.steps[s];
-    if (step.node) return add_library(step);
+    if (step.node) return owns_blocks(step.node) ? add_region(s) : add_library(step);
     if (memory_.copies_base[s]) add_copy(step);
     if (step.fills) add_fill(step);
     const LoweredGroup& group = graph_.groups[s];
@@ -193,10 +194,79 @@ class PlanMaker {
     add(std::move(out), std::move(size));
   }
 
+  void add_region(size_t s) {
+    const Step& step = graph_.schedule.steps[s];
+    const Node* node = step.node;
+    PlanStep out;
+    out.kind = PlanStep::region;
+    out.what = name(node->op);
+    for (Ref r : step.operands) out.pointers.push_back({0, at(r), 1, false, 0});
+    for (int i = 0; i < node->n_results; i++) out.pointers.push_back({0, at({step.node, uint32_t(i)}), 1, true, 0});
+    out.pointers.push_back({0, {Where::arena, memory_.workspace[s]}, 1, true, 0});
+    out.region_plan = std::make_shared<const RegionPlan>(plan_of_region(node, (*graph_.bodies)[s]));
+    out.region_number = n_regions_++;
+    PlanNumbers::Step size;
+    for (int i = 0; i < node->n_results; i++) {
+      const Type& type = node->results()[i].type;
+      size.largest = most(size.largest, type.bytes());
+      bool is_stacked = out.region_plan->loops && i >= out.region_plan->n_carried;
+      const Block& block = node->region->blocks()[0];
+      size.params.push_back(is_stacked ? block.results[size_t(i) + 1].type().bytes() : type.bytes());
+    }
+    size.params.push_back(out.region_plan->loops ? LoopLayout(node).most : Dim(0));
+    add(std::move(out), std::move(size));
+  }
+  // Where the results of a block end up. A loop's block has had its condition taken away where that is always true.
+  static RegionPlan plan_of_region(const Node* node, std::span<const std::shared_ptr<const Plan>> plans) {
+    RegionPlan out;
+    out.loops = node->op == Op::loop;
+    out.n_results = node->n_results;
+    out.n_inputs = int32_t(node->region->blocks()[0].params.size());
+    if (out.loops) {
+      LoopLayout l(node);
+      out.n_carried = l.carried, out.n_stacked = l.stacked;
+      out.has_condition = plans[0]->result_output.size() > size_t(node->n_results);
+      for (const Value& n : node->region->blocks()[0].nodes)
+        for (Ref in : n.ref().node->ins()) out.uses_round |= in == node->region->blocks()[0].params[0].ref();
+      for (const Value& r : node->region->blocks()[0].results) out.uses_round |= r.ref() == node->region->blocks()[0].params[0].ref();
+    }
+    out.stays.assign(size_t(out.n_carried), false);
+    for (const auto& plan : plans) out.bodies.push_back(body_plan(out, plan));
+    if (out.has_condition) out.condition = location_of(*plans[0], 0);
+    return out;
+  }
+  static Location location_of(const Plan& plan, size_t result) {
+    int32_t o = plan.result_output[result];
+    return o >= 0 ? Location{Where::output, o} : Location{Where::input, plan.result_input[result]};
+  }
+  static RegionPlan::Body body_plan(RegionPlan& region, const std::shared_ptr<const Plan>& plan) {
+    RegionPlan::Body out{plan, {}, {}, {}};
+    out.home.assign(plan->output_from.size(), -1);
+    for (int32_t k = 0; k < region.n_results; k++) {
+      Location from = location_of(*plan, size_t(k + region.has_condition));
+      bool is_carried = k < region.n_carried, is_free = from.where == Where::output && out.home[size_t(from.index)] < 0;
+      if (is_free) {
+        out.home[size_t(from.index)] = k;
+        if (is_carried) region.stays[size_t(k)] = plan->output_from[size_t(from.index)] == k + 1;
+      } else if (is_carried && from == Location{Where::input, k + 1}) {
+        region.stays[size_t(k)] = true;  // never changes
+      } else {
+        out.moves.push_back({k, from});
+      }
+    }
+    for (size_t s = 0; s < plan->steps.size(); s++)
+      for (size_t p = 0; p < plan->steps[s].pointers.size(); p++) {
+        Location at = plan->steps[s].pointers[p].at;
+        bool moves = region.loops && at.where == Where::output && out.home[size_t(at.index)] >= region.n_carried;
+        if (moves && plan->steps[s].kind == PlanStep::kernel) out.stacked.push_back({int32_t(s), int32_t(p), at.index});
+      }
+    return out;
+  }
+
   // Whether the kernel behind a library op reads its result element by element and in order, and nothing else of it. The
   // backend is asked whether it gains by that, once it is known where things lie (ask_workspace).
   bool may_join(const Step& before, const LoweredGroup& k) const {
-    if (!before.node) return false;
+    if (!before.node || kind(before.node) != Kind::library) return false;
     Ref result{before.node, 0};
     if (k.program.mode != Mode::flat || k.is_sequential || !same(k.outer, result.shape().count())) return false;
     bool reads = false;
@@ -264,6 +334,10 @@ class PlanMaker {
       std::vector<int64_t> symbols = extents->table.now();
       JT_CHECK(numbers_.formulas.evaluate(symbols, worth));
     }
+    if (graph_.is_body) {
+      plan_->numbers = std::make_shared<const PlanNumbers>(std::move(numbers_));
+      return {plan_, nullptr};
+    }
     auto sizing = make_sizing(*plan_, numbers_, worth, cache_, graph_.limit);
     if (graph_.extents) plan_->numbers = std::make_shared<const PlanNumbers>(std::move(numbers_));
     return {plan_, sizing};
@@ -301,6 +375,7 @@ class PlanMaker {
   const Watch& watch_;
   std::shared_ptr<Plan> plan_ = std::make_shared<Plan>();
   PlanNumbers numbers_{.places = {Place()}};
+  int32_t n_regions_ = 0;
   std::vector<std::pair<size_t, std::string>> found_;  // step, where its kernel came from; for dumps
 };
 

@@ -31,8 +31,10 @@ void collapse(IndexMap& m) {
 
 class SizingMaker {
  public:
-  SizingMaker(const Plan& plan, const PlanNumbers& numbers, std::span<const int64_t> worth, KernelCache& kernels, int64_t limit)
-      : plan_(plan), numbers_(numbers), worth_(worth), kernels_(kernels), limit_(limit) {}
+  // symbols: what they are worth; those of the plan around a body's are the body's.
+  SizingMaker(const Plan& plan, const PlanNumbers& numbers, std::span<const int64_t> worth, std::span<const int64_t> symbols, KernelCache& kernels,
+              int64_t limit)
+      : plan_(plan), numbers_(numbers), worth_(worth), symbols_(symbols), kernels_(kernels), limit_(limit) {}
 
   std::shared_ptr<const Sizing> run() {
     sizing_.maps.reserve(numbers_.maps.size()), sizing_.places.reserve(numbers_.places.size());
@@ -40,8 +42,8 @@ class SizingMaker {
     add_words();
     for (const auto& [map, moves] : numbers_.maps) add_map(map, moves);
     for (const Place& place : numbers_.places) add_place(place);
-    add_memory();
     for (size_t i = 0; i < numbers_.steps.size(); i++) add_step(i);
+    add_memory();
     ask_workspace();
     return made_;
   }
@@ -67,6 +69,8 @@ class SizingMaker {
   }
   void add_memory() {
     for (Dim bytes : numbers_.slot_bytes) sizing_.slots.push_back({0, at(bytes)});
+    for (size_t i = 0; i < plan_.steps.size(); i++)
+      if (plan_.steps[i].region_plan) sizing_.slots[size_t(plan_.steps[i].pointers.back().at.index)].bytes = sizing_.steps[i].workspace_bytes;
     sizing_.arena_bytes = place_slots(numbers_.events, sizing_.slots);
     for (Dim bytes : numbers_.output_bytes) sizing_.output_bytes.push_back(at(bytes));
     sizing_.output_uses = numbers_.output_uses;
@@ -79,11 +83,34 @@ class SizingMaker {
     const PlanNumbers::Step& from = numbers_.steps[i];
     Sizing::Step& step = sizing_.steps.emplace_back();
     step.outer = at(from.outer), step.bytes = at(from.bytes);
+    if (plan_.steps[i].kind == PlanStep::region) add_region(i);
     if (plan_.steps[i].kind != PlanStep::library) return;
     check_room(plan_.steps[i].what, at(from.largest));
     params_.clear();
     for (Dim p : from.params) params_.push_back(at(p));
     step.op = kernels_.library(plan_.steps[i].what.c_str(), params_);
+  }
+  // Its workspace: the arena of its bodies, of which one runs at a time, and behind it what goes from round to round.
+  void add_region(size_t i) {
+    const RegionPlan& region = *plan_.steps[i].region_plan;
+    const PlanNumbers::Step& from = numbers_.steps[i];
+    Sizing::Step& step = sizing_.steps[i];
+    check_room(plan_.steps[i].what, at(from.largest));
+    for (const auto& body : region.bodies) {
+      const PlanNumbers& numbers = *body.plan->numbers;
+      std::vector<int64_t> worth;
+      JT_CHECK(numbers.formulas.evaluate(symbols_, worth));
+      step.bodies.push_back(SizingMaker(*body.plan, numbers, worth, symbols_, kernels_, limit_).run());
+      step.workspace_bytes = std::max(step.workspace_bytes, step.bodies.back()->arena_bytes);
+      sizing_.scratch_bytes = std::max(sizing_.scratch_bytes, step.bodies.back()->scratch_bytes);
+    }
+    for (int32_t k = 0; k < region.n_results; k++) step.result_bytes.push_back(at(from.params[size_t(k)]));
+    if (!region.loops) return;
+    step.most = at(from.params.back());
+    auto take = [&](int64_t bytes) { return std::exchange(step.workspace_bytes, step.workspace_bytes + (bytes + 63) / 64 * 64); };
+    step.workspace_bytes = (step.workspace_bytes + 63) / 64 * 64;
+    step.round_at = take(8), step.condition_at = take(8);
+    for (int32_t k = 0; k < region.n_carried; k++) step.second_at.push_back(region.stays[size_t(k)] ? 0 : take(step.result_bytes[size_t(k)]));
   }
   // Kernels of the library are made for extents, which takes longer the larger they are: not for what there cannot be room for.
   void check_room(const std::string& what, int64_t bytes) const {
@@ -137,7 +164,7 @@ class SizingMaker {
 
   const Plan& plan_;
   const PlanNumbers& numbers_;
-  std::span<const int64_t> worth_;
+  std::span<const int64_t> worth_, symbols_;
   KernelCache& kernels_;
   const int64_t limit_;
   std::vector<int64_t> params_;  // of one op
@@ -161,7 +188,9 @@ bool fits(const PlanNumbers& numbers, std::span<const uint64_t> binding, std::ve
 
 std::shared_ptr<const Sizing> make_sizing(const Plan& plan, const PlanNumbers& numbers, std::span<const int64_t> worth, KernelCache& kernels,
                                           int64_t limit) {
-  return SizingMaker(plan, numbers, worth, kernels, limit).run();
+  std::vector<int64_t> symbols;
+  for (uint32_t word : numbers.of_symbol) symbols.push_back(DimFormulas::at(numbers.binding[word], worth));
+  return SizingMaker(plan, numbers, worth, symbols, kernels, limit).run();
 }
 
 }  // namespace jt

@@ -19,8 +19,10 @@
 
 namespace jt {
 
+struct RegionPlan;
+
 struct PlanStep {
-  enum Kind : uint8_t { kernel, library, copy, fill } kind = kernel;
+  enum Kind : uint8_t { kernel, library, copy, fill, region } kind = kernel;
   std::shared_ptr<CompiledKernel> compiled;
   std::string what;                    // for traces: the ops inside
 
@@ -30,12 +32,14 @@ struct PlanStep {
   struct Pointer { int32_t word; Location at; int64_t item; bool writes; int32_t offset; };  // a place, in elements of `item` bytes
   struct MapPatch { int32_t map; int32_t axis; int32_t lo, hi; };   // places; axis -1: the map's offset is lo
   struct ScalarPatch { int32_t word; int32_t scalar; CType type; };
-  std::vector<Pointer> pointers;       // library: operands, then results; copy: to, from; fill: to
+  std::vector<Pointer> pointers;       // library: operands, then results; copy: to, from; fill: to; region: as library, then its workspace
   std::vector<MapPatch> map_patches;
   std::vector<ScalarPatch> scalars;
   std::vector<std::pair<int32_t, int32_t>> map_words;  // word <- address of map
   bool may_join = false;               // library: the next step, a kernel, may run over what this one has finished
   int64_t item = 0, pattern = 0;       // fill: element size and bits
+  std::shared_ptr<const RegionPlan> region_plan;
+  int32_t region_number = -1;          // among those of the plan
 };
 
 constexpr int64_t kAnyMemory = -1;
@@ -45,7 +49,7 @@ struct PlanNumbers {
   struct Step {
     Dim outer = 0, bytes = 0;
     Dim largest = 0;                   // library: bytes of its largest result
-    std::vector<Dim> params;           // library
+    std::vector<Dim> params;           // library; region: bytes of its results (of rows, where they are stacked), then the rounds at most
   };
   struct Map {
     DimMap map;
@@ -82,11 +86,37 @@ struct Plan {
   std::shared_ptr<const PlanNumbers> numbers;  // none: it holds for one set of extents
 };
 
+// A loop or branch: plans of its blocks, whose params and outputs are where the step says.
+struct RegionPlan {
+  struct Body {
+    std::shared_ptr<const Plan> plan;
+    // A result that is not stored where it is wanted: a param, or an output that is another result too.
+    struct Move { int32_t result; Location from; };
+    std::vector<Move> moves;
+    std::vector<int32_t> home;         // by output: the result (of the region) that it is; -1: the condition, or nothing that is wanted
+    // Pointers of kernels into outputs that move by a row each round.
+    struct Stacked { int32_t step, pointer, output; };
+    std::vector<Stacked> stacked;
+  };
+  bool loops = false;
+  int32_t n_carried = 0, n_stacked = 0, n_results = 0, n_inputs = 0;
+  bool has_condition = false;          // loop: its block gives one, at `condition`
+  bool uses_round = false;             // loop: its block reads i
+  Location condition;                  // in the body
+  std::vector<char> stays;             // by carried value: a round writes over it, or leaves it as it is
+  std::vector<Body> bodies;
+};
+
 struct Sizing {
   struct Step {
     int64_t outer = 0;                 // kernel: elements to walk
     int64_t bytes = 0;                 // kernel: of its operands and results; copy, fill: to write
     std::shared_ptr<LibraryOp> op;     // library
+    std::vector<std::shared_ptr<const Sizing>> bodies;  // region
+    // region: in its workspace, behind the arena of its bodies
+    int64_t workspace_bytes = 0, round_at = 0, condition_at = 0;
+    std::vector<int64_t> result_bytes, second_at;  // by result; of carried values: their second places
+    int64_t most = -1;                 // loop: rounds
     int64_t joined = -1;               // library: the workspace of it and the kernel behind it as one; -1: nothing is gained
   };
   std::vector<Step> steps;
@@ -104,6 +134,14 @@ struct Arguments {
   std::vector<int64_t> words;
   std::vector<IndexMap> maps;          // never moved: words point at them
   std::vector<Scalar> scalars;         // as last set
+  // Of a region's bodies: one set for each side of a branch, or for even and odd rounds.
+  struct OfRegion {
+    std::unique_ptr<Arguments> of[2];
+    std::vector<char*> inputs[2], outputs[2];
+    std::vector<uint64_t> contents;
+    std::vector<int64_t> stacked;      // where pointers into rows are in the first round
+  };
+  std::vector<OfRegion> regions;       // by PlanStep::region_number
   Arguments(const Plan& plan, const Sizing& sizing);
   Arguments(const Arguments&) = delete;
   // One launch of a kernel over all its outer elements.

@@ -9,7 +9,7 @@ namespace jt {
 
 namespace {
 
-constexpr const char* kKinds[] = {"kernel", "library", "copy", "fill"};
+constexpr const char* kKinds[] = {"kernel", "library", "copy", "fill", "region"};
 constexpr const char* kWheres[] = {"input", "output", "arena"};
 constexpr const char* kLayoutOfMap = "offset, extents, strides, lows and highs of the axes";
 
@@ -80,6 +80,7 @@ class Printer {
       out_ += '\n';
     }
     for (const auto& s : step.scalars) line("  takes ", s.word, " ", s.scalar, " ", name(s.type));
+    if (step.region_plan) print_region(*step.region_plan, size);
     if (step.compiled) {
       append(out_, "  words");
       for (int32_t w = 0; w < step.n_words; w++) append(out_, text(" ", sizing_.words[size_t(step.first_word + w)]));
@@ -90,6 +91,15 @@ class Printer {
       append(out_, text("  op ", size.op->name));
       for (int64_t p : size.op->params) append(out_, text(" ", p));
       out_ += '\n';
+    }
+  }
+  // Its bodies, each as a plan of its own.
+  void print_region(const RegionPlan& region, const Sizing::Step& size) {
+    line("  ", region.loops ? "loop of " : "branch of ", region.n_inputs, " params, ", region.n_results, " results, ", region.n_carried, " carried, workspace ",
+         size.workspace_bytes);
+    for (size_t b = 0; b < region.bodies.size(); b++) {
+      std::string body = Printer(*region.bodies[b].plan, *size.bodies[b]).all();
+      for (size_t at = 0, end; at < body.size(); at = end + 1) end = body.find('\n', at), line("  : ", std::string_view(body).substr(at, end - at));
     }
   }
   void print_map(int32_t word, int32_t map, const IndexMap& m) {
@@ -280,6 +290,7 @@ class Reader {
     PlanStep& step = plan_->steps.emplace_back();
     Sizing::Step& size = sizing_->steps.emplace_back();
     step.kind = PlanStep::Kind(one_of(kKinds));
+    if (step.kind == PlanStep::region) fail(JT_E_UNSUPPORTED, "plan: line ", line_number_, ": a loop or branch is not read from text");
     size.outer = labelled("outer"), size.bytes = labelled("bytes");
     step.item = labelled("item"), step.pattern = labelled("pattern");
     if (word() != "joins") bad("has no `joins` where it should");

@@ -1,7 +1,7 @@
 // plan_text: a plan and its sizing as text, and back: to_text(parse_plan(t)) == t. What JT_DUMP=p shows.
 //
 // The text is complete: kernels stand in it as programs, library ops as a name and params, so that another process runs the same
-// steps without the graph. It holds no address and no compiled code.
+// steps without the graph. It holds no address and no compiled code. Plans with loops or branches are printed, but not read.
 #pragma once
 #include <string>
 #include <string_view>

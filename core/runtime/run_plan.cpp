@@ -3,14 +3,9 @@
 #include <cstring>
 
 #include "core/rewrite/simplify.h"
+#include "core/runtime/run_steps.h"
 
 namespace jt {
-
-Arguments::Arguments(const Plan& plan, const Sizing& sizing) : words(sizing.words), maps(sizing.maps), scalars(plan.scalars) {
-  for (const PlanStep& step : plan.steps)
-    for (auto [word, map] : step.map_words)
-      words[size_t(step.first_word + word)] = reinterpret_cast<int64_t>(&maps[size_t(step.first_map + map)]);
-}
 
 bool Workspace::clear() {
   bool had_any = arena || scratch;
@@ -33,7 +28,8 @@ class Run {
   Run(const SizedPlan& made, Arguments& arguments, const RunInputs& in, Workspace& w, BufferPool& pool, DeviceStream& stream, Trace& trace,
       std::vector<Buffer*>& outputs)
       : made_(made), plan_(*made.plan), sizing_(*made.sizing), arguments_(arguments), in_(in), workspace_(w), pool_(pool), stream_(stream),
-        trace_(trace), is_timed_(trace.is_on() || in.timing), outputs_(outputs) {}
+        trace_(trace), is_timed_(trace.is_on() || in.timing), outputs_(outputs), addresses_(w.addresses), contents_(w.contents),
+        steps_(stream, counts_, is_timed_) {}
 
   RunCounts go() {
     try {
@@ -132,13 +128,16 @@ class Run {
 
   void launch_all() {
     bool is_guarded = plan_.guard_outputs.empty();
+    const Frame here = frame();
+    steps_.scratch = workspace_.scratch ? workspace_.scratch->address : nullptr;
     for (size_t i = 0; i < plan_.steps.size(); i++) {
       if (!is_guarded && i >= plan_.guarded_before) look_at_guards(), is_guarded = true;
       if (in_.watch && i && i <= plan_.can_end_before) in_.watch->look();
       at_ = i;
       bool is_joined = sizing_.steps[i].joined >= 0;
       if (is_timed_) [[unlikely]] begin_time(i);
-      is_joined ? run_joined(i) : run(i);
+      steps_.watch = in_.watch && i < plan_.can_end_before ? in_.watch : nullptr;
+      is_joined ? steps_.run_joined(here, i) : steps_.run(here, i);
       if (is_timed_) [[unlikely]] end_time(i, is_joined);
       i += is_joined;
     }
@@ -206,86 +205,30 @@ class Run {
       outputs_.push_back(from >= 0 ? in_.params[size_t(from)] : pool_.allocate(size_t(sizing_.output_bytes[i]), sizing_.output_uses[i], &stream_));
     }
     grow(workspace_.arena, sizing_.arena_bytes, pool_, "the temporaries of an evaluation", &stream_);
-    for (const PlanStep& step : plan_.steps)
-      if (step.kind == PlanStep::kernel) patch(step);
+    addresses_.clear(), contents_.clear();
+    for (Buffer* b : in_.params) addresses_.push_back(static_cast<char*>(b->address)), contents_.push_back(content_of(b));
+    for (Buffer* b : outputs_) addresses_.push_back(static_cast<char*>(b->address));
+    patch_scalars();
+    steps_.patch(frame(), in_.wheres);
     grow(workspace_.scratch, sizing_.scratch_bytes, pool_, "the workspace of kernels", &stream_);
   }
   void set_scalars() {
     for (size_t i = 0; i < plan_.written.size(); i++) arguments_.scalars[size_t(plan_.written[i])].bits = in_.scalars[i];
     if (plan_.has_folds) refold(arguments_.scalars);
   }
-  char* address(Location at) const {
-    switch (at.where) {
-      case Where::input: return static_cast<char*>(in_.params[size_t(at.index)]->address);
-      case Where::output: return static_cast<char*>(outputs_[size_t(at.index)]->address);
-      default: return static_cast<char*>(workspace_.arena->address) + sizing_.slots[size_t(at.index)].offset;
-    }
+  Frame frame() const {
+    auto* arena = workspace_.arena ? static_cast<char*>(workspace_.arena->address) : nullptr;
+    return {plan_, sizing_, arguments_, addresses_.data(), addresses_.data() + in_.params.size(), arena, contents_.data()};
   }
-  int64_t place(int32_t number) const { return sizing_.places[size_t(number)].at(in_.wheres); }
-  void patch(const PlanStep& step) {
-    int64_t* words = arguments_.words.data() + step.first_word;
-    IndexMap* maps = arguments_.maps.data() + step.first_map;
-    for (const auto& p : step.pointers) words[p.word] = reinterpret_cast<int64_t>(address(p.at) + (p.offset ? place(p.offset) * p.item : 0));
-    for (const auto& m : step.map_patches) {
-      IndexMap& map = maps[m.map];
-      if (m.axis < 0) map.offset = place(m.lo);
-      else map.lo[m.axis] = place(m.lo), map.hi[m.axis] = place(m.hi);
-    }
-    for (const auto& s : step.scalars) {
-      const Scalar& value = arguments_.scalars[size_t(s.scalar)];
-      words[s.word] = argument_bits(s.type, value.dtype, value.bits);
-    }
-  }
-  void* scratch() const { return workspace_.scratch ? workspace_.scratch->address : nullptr; }
-
-  void run(size_t i) {
-    const PlanStep& step = plan_.steps[i];
-    const Sizing::Step& size = sizing_.steps[i];
-    (step.kind == PlanStep::library ? counts_.library_calls : counts_.launches)++;
-    switch (step.kind) {
-      case PlanStep::kernel: {
-        jt_be_launch launch = arguments_.launch(step, size);
-        stream_.launch(step.compiled->kernel, launch, scratch());
-        return count_launch(step, size);
-      }
-      case PlanStep::library: {
-        Operands at(*this, step);
-        return stream_.run(size.op->op, at.all(), at.contents, scratch(), step.what);
-      }
-      case PlanStep::copy:
-        return stream_.copy(address(step.pointers[0].at), address(step.pointers[1].at), size_t(size.bytes), JT_BE_DEVICE_TO_DEVICE);
-      case PlanStep::fill:
-        return stream_.fill(address(step.pointers[0].at), uint64_t(step.pattern), size_t(step.item), size_t(size.bytes / step.item));
-    }
-  }
-  static void count_launch(const PlanStep& step, const Sizing::Step& size) {
-    step.compiled->launches.fetch_add(1, std::memory_order_relaxed);
-    step.compiled->bytes.fetch_add(size.bytes, std::memory_order_relaxed);
-  }
-  // A library op and the kernel behind it.
-  void run_joined(size_t i) {
-    const PlanStep &library = plan_.steps[i], &kernel = plan_.steps[i + 1];
-    const Sizing::Step &size = sizing_.steps[i], &kernel_size = sizing_.steps[i + 1];
-    Operands at(*this, library);
-    size.op->device.run_joined(size.op->op, at.all(), at.contents, kernel.compiled->kernel, arguments_.launch(kernel, kernel_size), scratch(),
-                               library.what);
-    counts_.library_calls++, counts_.launches++;
-    count_launch(kernel, kernel_size);
-  }
-  // The arrays of a library op, and the numbers of their bytes.
-  struct Operands {
-    void* pointers[8];
-    uint64_t contents[8];
-    size_t count;
-    Operands(const Run& run, const PlanStep& step) : count(step.pointers.size()) {
-      for (size_t i = 0; i < count; i++) {
-        Location at = step.pointers[i].at;
-        pointers[i] = run.address(at);
-        contents[i] = at.where == Where::input ? content_of(run.in_.params[size_t(at.index)]) : 0;
+  void patch_scalars() {
+    for (const PlanStep& step : plan_.steps) {
+      int64_t* words = arguments_.words.data() + step.first_word;
+      for (const auto& s : step.scalars) {
+        const Scalar& value = arguments_.scalars[size_t(s.scalar)];
+        words[s.word] = argument_bits(s.type, value.dtype, value.bits);
       }
     }
-    std::span<void* const> all() const { return {pointers, count}; }
-  };
+  }
 
   const SizedPlan& made_;
   const Plan& plan_;
@@ -302,6 +245,9 @@ class Run {
   int64_t begin_ns_ = 0;  // of it
   std::unique_ptr<Async> async_;  // of a device that runs late, once it is prepared
   RunCounts counts_;
+  std::vector<char*>& addresses_;      // of params, then of outputs
+  std::vector<uint64_t>& contents_;    // of params
+  StepRunner steps_;
 };
 
 }  // namespace

@@ -12,6 +12,8 @@ namespace jt {
 struct Workspace {
   Buffer* arena = nullptr;
   Buffer* scratch = nullptr;
+  std::vector<char*> addresses;    // of one run
+  std::vector<uint64_t> contents;
   ~Workspace() { clear(); }
   bool clear();  // whether there was anything
 };

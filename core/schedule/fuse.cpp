@@ -91,6 +91,7 @@ class Fuser {
     switch (kind(node)) {
       case Kind::movement: return visit_movement(node, position);
       case Kind::library:
+      case Kind::region:
       case Kind::custom: return visit_library(node, position);
       case Kind::constant:
       case Kind::source: return visit_source(node, position);

@@ -83,7 +83,7 @@ class Recomputer {
     // A contraction multiplies about as often as the root of its operands' and result's sizes multiplied.
     bool contracts = step.node && f.reads.size() == 2 && f.writes.size() == 1;
     if (contracts) f.cost += std::sqrt(product) / 4;
-    f.is_repeatable = !step.base && !step.fills && !(step.node && kind(step.node) == Kind::custom);
+    f.is_repeatable = !step.base && !step.fills && !(step.node && (kind(step.node) == Kind::custom || kind(step.node) == Kind::region));
     for (Ref r : whole_reads(step)) f.is_repeatable &= stored(root(r)).is_kept;
     return f;
   }

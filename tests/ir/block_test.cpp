@@ -39,7 +39,21 @@ const char kSample[] = R"(block(%0: f32[64,1u,4], %1: f32[4], %2: i64[], %3: boo
   %22 = iota {shape=[2,3], axis=1, dtype=i32} : i32[2,3]
   %23 = concat %1 %18 %1 : f32[10]
   %24 = reshape %1 {shape=[-1,2,1]} : f32[2,2,1u]
-  return %16, %20, %20, %0, %21, %22, %17, %24
+  %25, %26 = loop %2 %12 %1 %5 {carried=1, most=3} line 4 : f32[4], f32[3,4] with
+    block(%0: i64[], %1: f32[4], %2: f32[]) {
+      %3 = constant bool true
+      %4 = mul %1 %2 stops : f32[4]
+      %5 = branch %3 %4 %2 : f32[4] with
+        block(%0: f32[4], %1: f32[]) {
+          %2 = add %0 %1 line 7 : f32[4]
+          return %2
+        }
+        block(%0: f32[4], %1: f32[]) {
+          return %0
+        }
+      return %3, %5, %1
+    }
+  return %16, %20, %20, %0, %21, %22, %17, %24, %25, %26
 }
 )";
 
@@ -57,7 +71,7 @@ TEST(Print, SampleReadsBackAsItself) {
   Block block = parse(kSample);
   verify(block);
   EXPECT_EQ(print(block), kSample);
-  EXPECT_EQ(block.nodes.size(), 19u);
+  EXPECT_EQ(block.nodes.size(), 20u);
   EXPECT_EQ(print(parse("block() {\nreturn\n}")), "block() {\n  return\n}\n");
 }
 
@@ -296,9 +310,9 @@ TEST(Verify, FindsPlantedDefects) {
   { Planted p; std::swap(p.block.nodes[9], p.block.nodes[10]);
     EXPECT_EQ(p.error(), "verify: %14 slice: operand 0 is no parameter and no result of an earlier node"); }
   { Planted p, other; p.block.nodes.push_back(other.block.nodes[0]);
-    EXPECT_EQ(p.error(), "verify: %25 constant: belongs to another block"); p.block.nodes.pop_back(); }
+    EXPECT_EQ(p.error(), "verify: %27 constant: belongs to another block"); p.block.nodes.pop_back(); }
   { Planted p; p.block.nodes.push_back(p.block.nodes[0]);
-    EXPECT_EQ(p.error(), "verify: %25 constant: is listed before, as %5"); }
+    EXPECT_EQ(p.error(), "verify: %27 constant: is listed before, as %5"); }
   { Planted p; p.node(9)->results()[0].type.dtype = JT_F16;
     EXPECT_EQ(p.error(), "verify: %14 mul: result 0 is f16[64,1u,4], its row gives f32[64,1u,4]"); }
   { Planted p; p.node(9)->results()[0].type.shape.units = 0;
@@ -318,7 +332,13 @@ TEST(Verify, FindsPlantedDefects) {
   { Planted p; p.block.scalars[2].from[0] = 2;
     EXPECT_EQ(p.error(), "scalar #2: operand #2 is no earlier scalar"); }
   { Planted p; p.block.results.push_back(Ref{p.node(14), 2});
-    EXPECT_EQ(p.error(), "verify: result 8 is no value of the block"); }
+    EXPECT_EQ(p.error(), "verify: result 10 is no value of the block"); }
+  { Planted p; p.node(19)->results()[1].type.shape.dims[0] = 2;
+    EXPECT_EQ(p.error(), "verify: %25 loop: result 1 is f32[2,4], its row gives f32[3,4]"); }
+  { Planted p; p.node(19)->words()[0] = 2;
+    EXPECT_EQ(p.error(), "verify: %25 loop: loop: carried value 1 is f32[], after a round f32[4]"); }
+  { Planted p; std::swap(p.node(19)->inputs()[2], p.node(19)->inputs()[3]);
+    EXPECT_EQ(p.error(), "verify: %25 loop: loop: param 1 is f32[4], the input f32[]"); }
   { Planted p; p.block.params.pop_back();
     EXPECT_EQ(p.error(), "verify: %18 max_pool2d: operand 0 is no parameter and no result of an earlier node"); }
 }

@@ -18,6 +18,8 @@ static constexpr Texts kTexts[] = {
     {},  // data
     {},  // constant
     {},  // custom
+    {},  // branch
+    {},  // loop
 #define JT_UNARY(name, types, result, f, i, dx, ...) {"", #dx, "", ""},
 #define JT_BINARY(name, types, result, f, i, dx, dy, ...) {"", #dx, #dy, ""},
 #define JT_TERNARY(name, types, result, f, i, dx, dy, dw, ...) {"", #dx, #dy, #dw},
@@ -242,7 +244,7 @@ std::vector<Row> rows() {
   std::vector<Row> out;
   for (int i = 0; i < jt::kOps; i++) {
     const jt::OpDef& def = jt::def(jt::Op(i));
-    if (def.kind == Kind::leaf || def.kind == Kind::constant || def.kind == Kind::custom) continue;
+    if (def.kind == Kind::leaf || def.kind == Kind::constant || def.kind == Kind::custom || def.kind == Kind::region) continue;
     Row row{jt::Op(i), &def, jt::signature(jt::Op(i)), "", "", "", false, ""};
     for (std::string_view name : row.signature.operands) check_name(row, name);
     for (const jt::AttrDef& attr : row.signature.attrs) check_name(row, attr.name);

@@ -27,6 +27,8 @@ from ._device import (
     current_device as current_device, device as device, devices as devices)
 from .function import (
     Function as Function)
+from .control import (
+    cond as cond, fori_loop as fori_loop, while_loop as while_loop)
 from .module import (
     Module as Module, ModuleList as ModuleList, ParameterList as ParameterList, Sequential as Sequential)
 from .flags import (

@@ -9,6 +9,7 @@
 #include <jt/jt_ops.h>
 #include <jt/jt_autograd.h>
 #include <jt/jt_custom.h>
+#include <jt/jt_control.h>
 #include <jt/jt_nn.h>
 #include <jt/jt_optim.h>
 #include <jt/jt_data.h>

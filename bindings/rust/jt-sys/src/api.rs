@@ -174,6 +174,39 @@ impl Default for jt_attr {
     }
 }
 
+/// What a body gets and leaves. Handles are borrowed, except those that the body puts into outputs and go_on: of these jt takes one
+/// count each, also if the body fails. A body must not throw. A status other than JT_OK is an error with the text in `message`, or, if that
+/// is empty, the text of the call that failed last; then nothing is recorded.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct jt_body_call {
+    /// as the library knows it; fields are only ever added
+    pub struct_size: u32,
+    pub ctx: *mut jt_context,
+    /// of a loop's body: which round it is, from 0 on: i64 \[\]; else NULL
+    pub index: *mut jt_tensor,
+    pub inputs: *const *mut jt_tensor,
+    pub inputs_len: usize,
+    /// to be filled
+    pub outputs: *mut *mut jt_tensor,
+    /// room; a body that leaves fewer says here how many
+    pub outputs_len: usize,
+    /// a loop's body may leave a bool \[\] here: whether there is another round; NULL, as before the call: yes
+    pub go_on: *mut jt_tensor,
+    /// room for a NUL-terminated text that says why it failed; empty before
+    pub message: *mut c_char,
+    pub message_len: usize,
+}
+impl Default for jt_body_call {
+    /// All zeros, but for the size.
+    fn default() -> Self {
+        // SAFETY: every field is a number, a pointer or an optional function: zeros are a value of it.
+        let mut zeros: Self = unsafe { std::mem::zeroed() };
+        zeros.struct_size = std::mem::size_of::<Self>() as u32;
+        zeros
+    }
+}
+
 /// Dtype and extents of a result. dims may be NULL when dims_len is 0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -645,6 +678,24 @@ extern "C" {
     pub fn jt_dtype_size(dtype: jt_dtype) -> usize;
     /// "0.1.0"; static. Any thread.
     pub fn jt_version() -> *const c_char;
+    /// Records a branch: when it runs, either the values of then_body are computed or those of else_body. Both get the inputs, and give as
+    /// many values of the same dtypes and shapes.
+    /// Owns: outputs\[i\] has one count each, NULL where the bodies left fewer; all NULL after a failure.
+    /// Errors: JT_E_INVALID (a NULL, no outputs), JT_E_DTYPE and JT_E_SHAPE (condition is no bool \[\]; the bodies' values differ, which names
+    /// both), JT_E_UNSUPPORTED (a custom op in a body), JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM; what a body returns.
+    /// Threads: the context's.
+    pub fn jt_cond(ctx: *mut jt_context, condition: *mut jt_tensor, then_body: Option<unsafe extern "C" fn(user: *mut c_void, call: *mut jt_body_call) -> jt_status>, else_body: Option<unsafe extern "C" fn(user: *mut c_void, call: *mut jt_body_call) -> jt_status>, user: *mut c_void, inputs: *const *mut jt_tensor, inputs_len: usize, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
+    /// Records a loop: while the bool \[\] that `condition` makes of the carried values is true, `body` makes the next ones of them. The
+    /// inputs are those of the first round; they keep their dtypes and shapes. most_rounds bounds the rounds, whatever the condition says;
+    /// negative: nothing does, and there are no gradients.
+    /// outputs: the carried values at the end, then, if outputs_len \> inputs_len, what a round leaves beside the carried values, as rows
+    /// \[most_rounds, ..\], zeros behind the last round.
+    /// Owns, errors, threads: as jt_cond.
+    pub fn jt_while_loop(ctx: *mut jt_context, condition: Option<unsafe extern "C" fn(user: *mut c_void, call: *mut jt_body_call) -> jt_status>, body: Option<unsafe extern "C" fn(user: *mut c_void, call: *mut jt_body_call) -> jt_status>, user: *mut c_void, most_rounds: i64, inputs: *const *mut jt_tensor, inputs_len: usize, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
+    /// Records a loop of `rounds` rounds, an integer \[\]; NULL: of most_rounds. It ends earlier where a round leaves a go_on that is false. A
+    /// negative most_rounds is no bound, and needs `rounds`.
+    /// outputs, owns, errors, threads: as jt_while_loop.
+    pub fn jt_for_loop(ctx: *mut jt_context, rounds: *mut jt_tensor, most_rounds: i64, body: Option<unsafe extern "C" fn(user: *mut c_void, call: *mut jt_body_call) -> jt_status>, user: *mut c_void, inputs: *const *mut jt_tensor, inputs_len: usize, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
     /// Records an op of the host's on the inputs; desc is read during the call. Gradients flow if an input of a float dtype
     /// takes part in them.
     /// Owns: outputs\[i\], outputs_len == desc-\>outputs_len, has one count each; all NULL after a failure.

@@ -79,10 +79,10 @@ Region::Region(std::vector<Block> blocks) : blocks_(std::move(blocks)) {
 
 // ---- types -----------------------------------------------------------------------------------------------------------
 
-LoopLayout::LoopLayout(const Attrs& attrs, size_t inputs, const Region& region)
-    : carried(int(attrs.integer(0))), captured(int(inputs) - kFirst - carried), stacked(int(region.blocks()[0].results.size()) - 1 - carried),
+LoopLayout::LoopLayout(const Attrs& attrs, size_t inputs, size_t block_results)
+    : carried(int(attrs.integer(0))), captured(int(inputs) - kFirst - carried), stacked(int(block_results) - 1 - carried),
       most(attrs.dim(1)), counts(attrs.integer(2) != 0) {}
-LoopLayout::LoopLayout(const Node* loop) : LoopLayout(loop->attrs(), loop->n_inputs, *loop->region) {}
+LoopLayout::LoopLayout(const Node* loop) : LoopLayout(loop->attrs(), loop->n_inputs, loop->region->blocks()[0].results.size()) {}
 
 namespace {
 
@@ -120,7 +120,7 @@ std::vector<Type> branch_types(const Region& region, std::span<const Ref> inputs
 
 std::vector<Type> loop_types(const Region& region, std::span<const Ref> inputs, const Attrs& attrs) {
   check_is("loop: trips", inputs[0].type(), JT_I64), check_is("loop: condition", inputs[1].type(), JT_BOOL);
-  LoopLayout l(attrs, inputs.size(), region);
+  LoopLayout l(attrs, inputs.size(), region.blocks()[0].results.size());
   const Block& block = region.blocks()[0];
   if (l.carried < 0 || l.captured < 0) fail(JT_E_INVALID, "loop: ", l.carried, " carried values, but ", inputs.size() - LoopLayout::kFirst, " inputs");
   if (block.params.size() != inputs.size() - 1)

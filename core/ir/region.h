@@ -62,7 +62,7 @@ struct LoopLayout {
   Dim most;
   bool counts;
   explicit LoopLayout(const Node* loop);
-  LoopLayout(const Attrs& attrs, size_t inputs, const Region& region);
+  LoopLayout(const Attrs& attrs, size_t inputs, size_t block_results);
 };
 inline constexpr int kBranchInputs = 1;  // operand: the first input of a branch
 

@@ -1,6 +1,7 @@
 // Every differentiable row, first and second order, against finite differences.
 #include <set>
 
+#include "core/ir/region_scope.h"
 #include "check.h"
 #include "core/grad/gradients.h"
 
@@ -409,9 +410,59 @@ static void losses(Cases& cases) {
                    }});
 }
 
+// Branches and loops: both sides; rows, a break, nests, places that are counted, values that are captured.
+static void regions(Cases& cases) {
+  for (bool first : {true, false})
+    cases.push_back({Op::branch, first ? "then" : "else", [=](Graph& g) {
+                       Value x = g.real({3}), y = g.real({3}), by = g.given(JT_BOOL, {}, {double(first)});
+                       auto then = [&](std::span<const Value>) { return std::vector<Value>{x * y * x, x}; };
+                       auto otherwise = [&](std::span<const Value>) { return std::vector<Value>{op::exp(y), op::sin(y)}; };
+                       auto z = record_branch(g.recorder, "branch", by, then, otherwise);
+                       return z[0] * z[1];
+                     }});
+  cases.push_back({Op::loop, "with rows and captured values", [](Graph& g) {
+                     Value h = g.real({2, 3}), w = g.real({3, 3}, -1, 1), xs = g.real({4, 2, 3}, -1, 1);
+                     Ref initial[] = {h};
+                     LoopRecipe recipe;
+                     recipe.most = 4, recipe.initial = initial;
+                     recipe.body = [&](const Value& i, std::span<const Value> now) {
+                       Value x = op::reshape(op::call(Op::slice_at, {xs, i}, Attrs().add(1).add(0)), Shape{2, 3});
+                       Value next = op::tanh(op::matmul(now[0], w) + x);
+                       return LoopBody{{next}, {next * next}, {}};
+                     };
+                     auto z = record_loop(g.recorder, "loop", recipe);
+                     return op::sum(z[0]) + op::sum(z[1]);
+                   }});
+  cases.push_back({Op::loop, "that ends by a condition, of two carried values", [](Graph& g) {
+                     Value a = g.real({}, 0.5, 0.6), b = g.real({}, 1.1, 1.2);
+                     Ref initial[] = {a, b};
+                     LoopRecipe recipe;
+                     recipe.most = 9, recipe.initial = initial;
+                     recipe.condition = [&](std::span<const Value> now) { return now[0] < 5; };
+                     recipe.body = [&](const Value&, std::span<const Value> now) { return LoopBody{{now[0] * now[1] + now[1], now[1] * 1.1}, {}, {}}; };
+                     auto z = record_loop(g.recorder, "loop", recipe);
+                     return z[0] * z[1];
+                   }});
+  cases.push_back({Op::loop, "in a branch in a loop", [](Graph& g) {
+                     Value x = g.real({2}, 0.5, 1), w = g.real({2}, 0.5, 1);
+                     auto looped = [&](int64_t n, const Value& from, std::function<Value(const Value&, const Value&)> body) {
+                       Ref initial[] = {from};
+                       LoopRecipe recipe;
+                       recipe.most = n, recipe.initial = initial;
+                       recipe.body = [&](const Value& i, std::span<const Value> now) { return LoopBody{{body(i, now[0])}, {}, {}}; };
+                       return record_loop(g.recorder, "loop", recipe)[0];
+                     };
+                     return looped(3, x, [&](const Value& i, const Value& v) {
+                       auto then = [&](std::span<const Value>) { return std::vector<Value>{looped(2, v, [&](const Value&, const Value& u) { return u * w; })}; };
+                       auto otherwise = [&](std::span<const Value>) { return std::vector<Value>{v + w * w}; };
+                       return record_branch(g.recorder, "branch", i < 1, then, otherwise)[0];
+                     });
+                   }});
+}
+
 TEST(gradcheck, every_row_with_a_gradient_agrees_with_finite_differences) {
   Cases cases;
-  for (auto add : {element_rows, reduce_rows, movement_rows, index_rows, library_rows, rows_along_an_axis, pairs_and_layouts, activations, statistics, losses}) add(cases);
+  for (auto add : {element_rows, reduce_rows, movement_rows, index_rows, library_rows, rows_along_an_axis, pairs_and_layouts, activations, statistics, losses, regions}) add(cases);
   std::set<Op> seen;
   for (const Case& c : cases) {
     Graph g;

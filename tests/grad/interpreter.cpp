@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 
+#include "core/ir/region.h"
 #include "core/ir/build.h"
 #include "core/ir/index_expr.h"
 #include "core/ir/type_rules.h"
@@ -392,6 +393,40 @@ struct Machine {
     }
   }
 
+  // ---- blocks ----
+  static std::vector<Array> block_results(const Block& block, const std::vector<Array>& args) {
+    Feed inner;
+    for (size_t i = 0; i < args.size(); i++) inner[block.params[i].ref().node] = args[i];
+    Machine machine{inner, {}};
+    std::vector<Array> out;
+    for (const Value& r : block.results) machine.run(r), out.push_back(machine.done.at(r.ref().node)[r.ref().result]);
+    return out;
+  }
+  std::vector<Array> branch_row(Node* n) {
+    std::vector<Array> args;
+    for (int i = 1; i < n->n_inputs; i++) args.push_back(in(n, i));
+    return block_results(n->region->blocks()[in(n, 0)[0] != 0 ? 0 : 1], args);
+  }
+  std::vector<Array> loop_row(Node* n) {
+    size_t carried = size_t(n->integer(0));
+    int64_t most = n->integer(1), trips = int64_t(std::min(in(n, 0)[0], most >= 0 ? double(most) : 1e15));
+    bool goes_on = in(n, 1)[0] != 0;
+    std::vector<Array> args{{0.0}}, out(n->n_results);
+    for (int i = 2; i < n->n_inputs; i++) args.push_back(in(n, i));
+    for (int64_t i = 0; goes_on && i < trips; i++) {
+      args[0][0] = double(i);
+      std::vector<Array> round = block_results(n->region->blocks()[0], args);
+      goes_on = round[0][0] != 0;
+      for (size_t k = 0; k < carried; k++) args[1 + k] = round[1 + k];
+      for (size_t k = carried; k < out.size(); k++) out[k].insert(out[k].end(), round[1 + k].begin(), round[1 + k].end());
+    }
+    for (size_t k = 0; k < out.size(); k++) {
+      if (k < carried) out[k] = args[1 + k];
+      out[k].resize(size_t(n->results()[k].type.count()));
+    }
+    return out;
+  }
+
   std::vector<Array> evaluate(Node* n) {
     switch (kind(n)) {
       case Kind::leaf: return {feed.at(n)};
@@ -401,6 +436,7 @@ struct Machine {
         return {{v}};
       }
       case Kind::custom: fail(JT_E_INTERNAL, "interpreter: a custom op");
+      case Kind::region: return n->op == Op::branch ? branch_row(n) : loop_row(n);
       case Kind::element: return {element_row(n)};
       case Kind::cast: return {in(n, 0)};
       case Kind::reduce: return {reduce_row(n)};

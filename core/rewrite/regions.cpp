@@ -181,24 +181,31 @@ class Pass {
   void rebuild_branch(Node* node, const Kept& kept) {
     Ref condition = inputs_[0];
     if (is_true(condition) || is_false(condition)) {
-      const Block& taken = node->region->blocks()[is_true(condition) ? 0 : 1];
-      return give(replayed(recorder_, taken, std::span(inputs_).subspan(kBranchInputs), &nodes_));
+      Block taken = with_read_results(node->region->blocks()[is_true(condition) ? 0 : 1], kept);
+      std::vector<Value> found = replayed(recorder_, taken, std::span(inputs_).subspan(kBranchInputs), &nodes_), results(node->n_results);
+      for (size_t k = 0, next = 0; k < results.size(); k++)
+        if (kept.read[k]) results[k] = found[next++];
+      return give(results);
     }
     std::vector<Ref> inputs{condition};
     for (size_t p = 0; p < kept.captured.size(); p++)
       if (kept.captured[p]) inputs.push_back(inputs_[p + kBranchInputs]);
     std::vector<Block> blocks;
     for (const Block& from : node->region->blocks()) {
-      Block b = copied(from);
-      std::vector<Value> results;
-      for (size_t k = 0; k < kept.read.size(); k++)
-        if (kept.read[k]) results.push_back(b.results[k]);
-      set_results(b, std::move(results));
+      Block b = with_read_results(from, kept);
       drop_params(b, 0, kept.captured);
       blocks.push_back(std::move(b));
     }
     std::vector<Value> results(node->n_results);
     make_kept(Op::branch, std::move(blocks), inputs, {}, kept.read, results);
+  }
+  static Block with_read_results(const Block& from, const Kept& kept) {
+    Block b = copied(from);
+    std::vector<Value> results;
+    for (size_t k = 0; k < kept.read.size(); k++)
+      if (kept.read[k]) results.push_back(b.results[k]);
+    set_results(b, std::move(results));
+    return b;
   }
   static void drop_params(Block& b, size_t first, std::span<const char> kept) {
     std::vector<Value> params(b.params.begin(), b.params.begin() + long(first));

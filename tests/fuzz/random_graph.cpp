@@ -1,6 +1,7 @@
 #include "tests/fuzz/random_graph.h"
 
 #include "core/grad/grad.h"
+#include "core/ir/region_scope.h"
 #include "core/ir/type_rules.h"
 
 namespace jt::test {
@@ -154,6 +155,7 @@ class Maker {
   void step(bool assigns) {
     try {
       if (assigns) return slice_assign();
+      if (chance(7)) return control();
       int way = below(100);
       if (way < 28) unary();
       else if (way < 58) binary();
@@ -400,13 +402,78 @@ class Maker {
     }
   }
 
+  // ---- loops and branches: bodies of the same steps, on what there is and on what they are given ----
+  class InBody {
+   public:
+    explicit InBody(Maker& m) : m_(m), values_(m.g_.values) { m_.depth_++; }
+    ~InBody() { m_.depth_--, m_.g_.values = values_; }
+    void record(std::span<const Value> params) {
+      m_.g_.values = values_;
+      m_.g_.values.insert(m_.g_.values.end(), params.begin(), params.end());
+      for (int i = 0, n = 1 + m_.below(3); i < n; i++) m_.step(false);
+    }
+
+   private:
+    Maker& m_;
+    const std::vector<Value> values_;
+  };
+  // Something that depends on v, of x's type.
+  Value like(const Value& x, const Value& v) {
+    if (v.dtype() == x.dtype() && same_extents(v.shape(), x.shape())) return v;
+    if (x.dtype() == JT_BOOL) return ops::logical_not(x);
+    return ops::add(x, ops::cast(ops::sum(ops::cast(v, x.dtype())), x.dtype()));
+  }
+  void control() {
+    if (depth_ >= 2) return;
+    std::vector<Value> made = chance(45) ? branch() : loop();
+    g_.traits[kControl] = true;
+    for (const Value& v : made) add(v);
+  }
+  std::vector<Value> branch() {
+    InBody body(*this);
+    Value x = pick_recent(), y = pick_recent(), by = chance(80) ? leaf(Shape(), JT_BOOL) : r_.constant_int(JT_BOOL, below(2));
+    int n = 1 + below(2);
+    auto side = [&](std::span<const Value>) {
+      body.record({});
+      std::vector<Value> out{like(x, pick_recent())};
+      if (n == 2) out.push_back(like(y, pick_recent()));
+      return out;
+    };
+    return record_branch(r_, "branch", by, side, side);
+  }
+  std::vector<Value> loop() {
+    InBody body(*this);
+    std::vector<Value> initial{pick_recent()};
+    if (chance(50)) initial.push_back(chance(20) ? initial[0] : pick());
+    std::vector<Ref> refs(initial.begin(), initial.end());
+    Value rounds;
+    LoopRecipe recipe;
+    recipe.initial = refs, recipe.most = below(5);
+    if (chance(40)) rounds = leaf(Shape(), JT_I64), recipe.trips = rounds;
+    bool asks = chance(25), ends = chance(20), stacks = chance(40), turns = chance(25) && initial.size() == 2;
+    if (asks) recipe.condition = [&](std::span<const Value> now) { return ops::less(ops::cast(ops::max(now[0]), JT_F32), scalar(JT_F32)); };
+    recipe.body = [&](const Value& i, std::span<const Value> now) {
+      std::vector<Value> given(now.begin(), now.end());
+      given.push_back(i);
+      body.record(given);
+      LoopBody out;
+      for (const Value& v : now) out.next.push_back(like(v, pick_recent()));
+      bool may_turn = turns && now[0].type() == now[1].type();
+      if (may_turn) out.next = chance(50) ? std::vector<Value>{now[1], now[0]} : std::vector<Value>{now[1], out.next[0]};
+      if (stacks) out.stacked.push_back(pick_recent());
+      if (ends) out.goes_on = ops::less(i, r_.constant_int(JT_I64, below(3)));
+      return out;
+    };
+    return record_loop(r_, "loop", recipe);
+  }
+
   // ---- library rows ----
   static Value small(const Value& x) { return is_float(x.dtype()) ? Value(ops::add(ops::round(ops::clamp(x, -4, 4)), 0)) : x; }
   bool carries_gradient(const Value& x) { return x.ref().node->flags & (kGrad | kGradLeaf); }
   void library() {
     Value x = pick_recent();
     const Shape s = x.shape();
-    if (carries_gradient(x)) return;
+    if (carries_gradient(x) || depth_) return;
     if (x.dtype() == JT_BOOL) x = ops::cast(x, JT_I32);
     g_.traits[kLibrary] = true;
     if (s.rank >= 2 && (s.rank != 4 || chance(40))) {
@@ -522,6 +589,7 @@ class Maker {
   int sizes_;
   uint64_t names_;
   bool has_long_ = false;
+  int depth_ = 0;  // of bodies
   RandomGraph g_;
   std::vector<Value> wanted_, grads_;
 };

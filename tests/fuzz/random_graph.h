@@ -11,11 +11,11 @@
 
 namespace jt::test {
 
-enum Trait { kReduceThenElement, kIndexMap, kHeldInside, kSliceAssign, kNarrow, kGradient, kZeroSize, kLibrary, kSteps, kTraits };
+enum Trait { kReduceThenElement, kIndexMap, kHeldInside, kSliceAssign, kNarrow, kGradient, kZeroSize, kLibrary, kSteps, kControl, kTraits };
 inline const char* name(Trait t) {
   static constexpr const char* kNames[] = {"reduction feeding element-wise", "index maps", "held in the middle",
                                            "slice assignment", "narrow dtypes", "gradient", "zero-size",
-                                           "library rows", "evaluated in steps"};
+                                           "library rows", "evaluated in steps", "loops and branches"};
   return kNames[t];
 }
 

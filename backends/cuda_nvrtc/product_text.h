@@ -1,7 +1,7 @@
 // product_text: products of matrices, and convolutions as such, as CUDA C: tiles in shared memory, sums in registers.
 //
 // A kernel computes C[m, n] = sum over k of A(m, k) * B(k, n) for each of a batch; where A and B lie is what the kinds differ in. Each sum
-// goes over k in order, by fused multiply-adds in f32 or f64, of halves in f32; with several splits, over ranges of k, which a second kernel adds
+// goes over k in order, by fused multiply-adds in f32 or f64, of halves in f32 (16 at a time by warps); with several splits, over ranges of k, which a second kernel adds
 // in order. The text depends on the kind, the dtype and the tile; extents and strides are arguments.
 #pragma once
 #include <cstdint>
@@ -14,10 +14,11 @@ namespace jt::cuda {
 enum class ProductKind : uint8_t { matmul, conv2d, conv2d_grad_x, conv2d_grad_w };
 
 struct Tile {
-  int m, n;        // of a block of threads
-  int rows, columns;  // of a thread
-  static constexpr int kDepth = 8;
-  int threads() const { return m / rows * (n / columns); }
+  int m, n;           // of a block of threads
+  int rows, columns;  // of a thread; of a warp, where its threads multiply together
+  bool by_warp = false;  // matrices of halves by mma.sync, from sm_80 on
+  int depth() const { return by_warp ? 32 : 8; }
+  int threads() const { return m / rows * (n / columns) * (by_warp ? 32 : 1); }
 };
 
 struct ProductText {

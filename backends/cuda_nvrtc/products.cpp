@@ -13,14 +13,14 @@ namespace {
 constexpr int64_t kMostIndex = int64_t(1) << 30;  // of m, n and k: texts count them in 32 bits, and a step beyond
 
 // The largest tile of which there are enough to fill the device; else the smallest. Doubles take twice the registers.
-Tile tile_for(int64_t m, int64_t n, int64_t batches, DType dtype, int processors) {
-  constexpr Tile kTiles[] = {{128, 128, 8, 8}, {64, 64, 4, 4}, {32, 32, 2, 2}};
+Tile tile_for(int64_t m, int64_t n, int64_t batches, DType dtype, bool by_warp, int processors) {
+  constexpr Tile kTiles[] = {{128, 128, 64, 32, true}, {64, 64, 32, 32, true}, {128, 128, 8, 8}, {64, 64, 4, 4}, {32, 32, 2, 2}};
   for (const Tile& t : kTiles) {
-    if (t.rows == 8 && size_of(dtype) == 8) continue;
+    if (t.by_warp != by_warp || (t.rows == 8 && size_of(dtype) == 8)) continue;
     int64_t blocks = (m + t.m - 1) / t.m * ((n + t.n - 1) / t.n) * batches;
     if (blocks >= processors) return t;
   }
-  return kTiles[2];
+  return by_warp ? kTiles[1] : kTiles[4];
 }
 
 class Product final : public LibraryOp {
@@ -88,7 +88,9 @@ class Product final : public LibraryOp {
   }
 
   void choose_tile() {
-    tile_ = tile_for(m_, n_, batches_, dtype_, device_.processors());
+    constexpr int kFirstArch = 80;  // with products of halves by warps
+    bool by_warp = kind_ == ProductKind::matmul && (dtype_ == JT_F16 || dtype_ == JT_BF16) && device_.target().arch >= kFirstArch;
+    tile_ = tile_for(m_, n_, batches_, dtype_, by_warp, device_.processors());
     int64_t tiles_m = (m_ + tile_.m - 1) / tile_.m, tiles_n = (n_ + tile_.n - 1) / tile_.n;
     tiles_ = tiles_m * tiles_n;
     // Few tiles of long sums: the sums are split.
@@ -96,7 +98,7 @@ class Product final : public LibraryOp {
     int64_t wanted = 2 * device_.processors() / std::max<int64_t>(tiles_ * batches_, 1);
     splits_ = std::clamp<int64_t>(std::min(wanted, k_ / kLeastDepth), 1, 64);
     int64_t depth = std::max<int64_t>((k_ + splits_ - 1) / splits_, 1);
-    depth = (depth + Tile::kDepth - 1) / Tile::kDepth * Tile::kDepth;
+    depth = (depth + tile_.depth() - 1) / tile_.depth() * tile_.depth();
     splits_ = std::max<int64_t>((k_ + depth - 1) / depth, 1);
     set(kArgM, m_), set(kArgN, n_), set(kArgK, k_), set(kArgTilesM, tiles_m), set(kArgTilesN, tiles_n);
     set(kArgBatches, batches_), set(kArgSplits, splits_), set(kArgDepth, depth);

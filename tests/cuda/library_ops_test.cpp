@@ -80,21 +80,22 @@ double bound_of(jt_dtype t) { return t == JT_F64 ? 1e-14 : t == JT_F32 ? 2e-6 : 
 
 TEST_F(LibraryOps, ProductsOfEveryTileAndDirection) {
   // One element; odd edges; a tile of 64; several of 128 with edges; long sums, which are split.
-  const int64_t shapes[][3] = {{1, 1, 1}, {33, 17, 65}, {130, 70, 9}, {260, 140, 12}, {5, 7, 2100}};
+  const int64_t shapes[][3] = {{1, 1, 1}, {33, 17, 65}, {130, 70, 40}, {264, 136, 48}, {5, 7, 2100}};
   for (auto [m, n, k] : shapes)
-    for (int turned = 0; turned < 4; turned++) {
-      SCOPED_TRACE(testing::Message() << m << "x" << n << "x" << k << ", transposed " << turned);
-      bool ta = turned & 1, tb = turned & 2;
-      std::vector<jt_tensor*> operands = {numbers(ta ? std::vector{k, m} : std::vector{m, k}, JT_F32), numbers(tb ? std::vector{n, k} : std::vector{k, n}, JT_F32)};
-      compare(operands, JT_F32, bound_of(JT_F32), [&](std::vector<jt_tensor*>& x) {
-        const int64_t axes[] = {1, 0};
-        jt_tensor *a = x[0], *b = x[1], *z = nullptr;
-        if (ta) must(jt_transpose(ctx_, a, axes, 2, &a)), keep(a);
-        if (tb) must(jt_transpose(ctx_, b, axes, 2, &b)), keep(b);
-        must(jt_matmul(ctx_, a, b, &z));
-        return z;
-      });
-    }
+    for (jt_dtype t : {JT_F32, JT_F16, JT_BF16})  // halves are multiplied by warps
+      for (int turned = 0; turned < 4; turned++) {
+        SCOPED_TRACE(testing::Message() << jt_dtype_name(t) << " " << m << "x" << n << "x" << k << ", transposed " << turned);
+        bool ta = turned & 1, tb = turned & 2;
+        std::vector<jt_tensor*> operands = {numbers(ta ? std::vector{k, m} : std::vector{m, k}, t), numbers(tb ? std::vector{n, k} : std::vector{k, n}, t)};
+        compare(operands, t, bound_of(t), [&](std::vector<jt_tensor*>& x) {
+          const int64_t axes[] = {1, 0};
+          jt_tensor *a = x[0], *b = x[1], *z = nullptr;
+          if (ta) must(jt_transpose(ctx_, a, axes, 2, &a)), keep(a);
+          if (tb) must(jt_transpose(ctx_, b, axes, 2, &b)), keep(b);
+          must(jt_matmul(ctx_, a, b, &z));
+          return z;
+        });
+      }
 }
 
 TEST_F(LibraryOps, ProductsOfEveryDtype) {

@@ -93,17 +93,22 @@ void check_write(const Race& r, SharedShadow& s, bool atomic, bool same_value) {
 }  // namespace
 
 uint8_t* shared_access(Warp& w, int lane, uint64_t at, uint32_t count, Access access, const void* value) {
-  if (at & (count - 1)) fault(w, lane, kMisalignedAddress, "misaligned shared " + verb(access) + sized(count) + " at " + hex(at));
+  if (at & (count - 1)) [[unlikely]] fault(w, lane, kMisalignedAddress, "misaligned shared " + verb(access) + sized(count) + " at " + hex(at));
   Block& block = *w.block;
   if (at + count > block.shared.size())
     fault(w, lane, kIllegalAddress, "out of bounds: shared " + verb(access) + sized(count) + " at " + hex(at) + ", of " +
                                         std::to_string(block.shared.size()) + " bytes");
   uint8_t* bytes = block.shared.data() + at;
   Race r{w, lane, at, count};
-  const uint32_t granule = w.kernel->shared_granule;
+  const uint32_t shift = std::countr_zero(w.kernel->shared_granule);
   bool same_value = access == Access::kWrite && value && memcmp(bytes, value, count) == 0;
-  for (uint64_t unit = at / granule; unit <= (at + count - 1) / granule; ++unit) {
+  for (uint64_t unit = at >> shift; unit <= (at + count - 1) >> shift; ++unit) {
     SharedShadow& s = block.shadow[unit];
+    // The commonest by far: what was written before the last barrier is read.
+    if (access == Access::kRead && s.write_epoch && s.write_epoch != block.epoch && !s.pending) {
+      if (s.read_epoch != block.epoch || s.reader != kSeveralWarps) note_read(r, s);
+      continue;
+    }
     if (s.pending) fault(w, lane, kLaunchFailed, "shared " + verb(access) + sized(count) + " at " + hex(at) + ", which a cp.async fills that nobody waited for");
     if (access != Access::kWrite) check_read(r, s, access != Access::kRead);
     if (access == Access::kRead) note_read(r, s);
@@ -155,26 +160,47 @@ void count_sectors(Warp& w, const uint64_t* at, uint32_t lanes, uint32_t count, 
   c.sectors += n;
 }
 
-// Accesses of 8 bytes go half a warp at a time, of 16 a quarter; within each, the words of one bank that differ take a pass each.
+namespace {
+
+// The passes that lanes of one phase take: the words of one bank that differ take one each. A phase has 32 words at the most.
+uint32_t passes(const uint64_t* at, uint32_t lanes, uint32_t words) {
+  uint64_t seen[32];
+  uint8_t next[32], head[32] = {}, depth[32] = {};  // lists of the words seen in each bank; 0: no more, else one more than the index
+  uint32_t most = 0, n = 0;
+  uint64_t last = ~uint64_t{0};
+  for (; lanes; lanes &= lanes - 1) {
+    const uint64_t begin = at[std::countr_zero(lanes)] / 4;
+    if (begin == last) continue;
+    last = begin;
+    for (uint64_t word = begin; word < begin + words; ++word) {
+      uint32_t bank = word % 32, i = head[bank];
+      while (i && seen[i - 1] != word) i = next[i - 1];
+      if (i) continue;
+      seen[n] = word;
+      next[n] = head[bank];
+      head[bank] = ++n;
+      most = std::max<uint32_t>(most, ++depth[bank]);
+    }
+  }
+  return most;
+}
+
+}  // namespace
+
+// Accesses of 8 bytes go half a warp at a time, of 16 a quarter.
 void count_conflicts(Warp& w, const uint64_t* at, uint32_t lanes, uint32_t count) {
   Counters& c = w.block->launch->counters;
   ++c.shared_accesses;
+  bool same = true, in_a_row = true;
+  for (int l = 1; l < 32; ++l) {
+    same &= at[l] == at[0];
+    in_a_row &= at[l] == at[0] + l * static_cast<uint64_t>(count);
+  }
+  if (lanes == ~0u && (same || (in_a_row && count >= 4))) return;
   const uint32_t words = std::max(count / 4, 1u), lanes_a_phase = 32 / words;
-  for (uint32_t first = 0; first < 32; first += lanes_a_phase) {
-    uint64_t seen[32][32];
-    uint8_t per_bank[32] = {};
-    uint32_t most = 0;
-    for (uint32_t l = first; l < first + lanes_a_phase; ++l) {
-      if (!(lanes >> l & 1)) continue;
-      for (uint32_t k = 0; k < words; ++k) {
-        uint64_t word = at[l] / 4 + k;
-        uint32_t bank = word % 32;
-        bool is_new = std::find(seen[bank], seen[bank] + per_bank[bank], word) == seen[bank] + per_bank[bank];
-        if (!is_new) continue;
-        seen[bank][per_bank[bank]++] = word;
-        most = std::max<uint32_t>(most, per_bank[bank]);
-      }
-    }
+  const uint32_t phase = lanes_a_phase == 32 ? ~0u : (1u << lanes_a_phase) - 1;
+  for (uint32_t begin = 0; begin < 32; begin += lanes_a_phase) {
+    uint32_t most = passes(at, lanes & phase << begin, words);
     c.bank_conflicts += most ? most - 1 : 0;
   }
 }

@@ -93,7 +93,7 @@ void set_all(uint32_t* pc, uint32_t lanes, uint32_t value) {
 void count_step(Warp& warp, uint32_t lanes) {
   Launch& launch = *warp.block->launch;
   ++launch.counters.instructions;
-  launch.counters.lane_instructions += std::popcount(lanes);
+  launch.counters.lane_instructions += lanes == ~0u ? 32 : std::popcount(lanes);
   if (++warp.executed > launch.instruction_limit)
     fault(warp, -1, kLaunchTimeout, "runs for ever: more than " + std::to_string(launch.instruction_limit) + " instructions of one warp");
 }

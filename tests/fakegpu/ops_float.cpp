@@ -69,11 +69,14 @@ struct FlushAbs { template <class T> static T of(T a) { return std::fabs(a); } }
 __attribute__((target("fma"))) void fast_fma(Warp& w, const Instruction& i, uint32_t lanes) {
   float* d = w.cell<float>(i.d);
   const float *a = w.cell<float>(i.a), *b = w.cell<float>(i.b), *c = w.cell<float>(i.c);
+  float r[32];
+#pragma GCC ivdep
   for (int l = 0; l < 32; ++l) {
-    float r = __builtin_fmaf(a[l], b[l], c[l]);
-    r = r != r ? canonical_nan() : r;
-    d[l] = lanes >> l & 1 ? r : d[l];
+    float x = __builtin_fmaf(a[l], b[l], c[l]);
+    r[l] = x != x ? canonical_nan() : x;
   }
+  if (lanes == ~0u) memcpy(d, r, sizeof r);
+  else for_lanes(lanes, [&](int l) { d[l] = r[l]; });
 }
 bool has_fma() { return __builtin_cpu_supports("fma"); }
 #else

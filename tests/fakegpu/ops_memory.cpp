@@ -56,9 +56,15 @@ template <class T, class R> void ld(Warp& w, const Instruction& i, uint32_t lane
   const uint32_t bytes = sizeof(T) * i.count;
   count_request(w, where, at, lanes, bytes, false);
   const Access access = i.flags & kStrong ? Access::kStrongRead : Access::kRead;
+  // Two lanes that may read a place of shared memory are told apart from its writer, so the third that reads it may, too.
+  const uint8_t* from = nullptr;
+  uint64_t last = ~uint64_t{0}, before_last = ~uint64_t{0};
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
     int l = __builtin_ctz(rest);
-    const uint8_t* from = place(w, where, l, at[l], bytes, access, nullptr);
+    bool is_known = where == kShared && at[l] == last && last == before_last;
+    if (!is_known) from = place(w, where, l, at[l], bytes, access, nullptr);
+    before_last = last;
+    last = at[l];
     for (uint32_t k = 0; k < i.count; ++k) {
       T value;
       memcpy(&value, from + k * sizeof(T), sizeof(T));

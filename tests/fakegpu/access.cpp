@@ -30,8 +30,9 @@ uint8_t* global_access(Warp& w, int lane, uint64_t at, uint32_t count, Access ac
     fault(w, lane, kLaunchFailed, "uninitialised: global " + verb(access) + sized(count) + " at " + hex(at) + ", byte " +
                                       std::to_string(at - a->address) + " of " + a->what + " of " + std::to_string(a->size) + " bytes");
   if (uint32_t other = memory.touch(*a, at, !is_read(access)))
-    fault(w, lane, kLaunchFailed, "race between streams: global " + verb(access) + sized(count) + " at " + hex(at) + ", no order with the " +
-                                      memory.order->name(other) + ", which touched that place");
+    fault(w, lane, kLaunchFailed,
+          "race between streams: global " + verb(access) + sized(count) + " at " + hex(at) + ", no order with the " +
+              memory.order->name(other) + ", which touched that place");
   if (!is_read(access)) a->mark_written(at, count);
   return a->bytes + (at - a->address);
 }
@@ -93,7 +94,8 @@ void check_write(const Race& r, SharedShadow& s, bool atomic, bool same_value) {
 }  // namespace
 
 uint8_t* shared_access(Warp& w, int lane, uint64_t at, uint32_t count, Access access, const void* value) {
-  if (at & (count - 1)) [[unlikely]] fault(w, lane, kMisalignedAddress, "misaligned shared " + verb(access) + sized(count) + " at " + hex(at));
+  if (at & (count - 1)) [[unlikely]]
+    fault(w, lane, kMisalignedAddress, "misaligned shared " + verb(access) + sized(count) + " at " + hex(at));
   Block& block = *w.block;
   if (at + count > block.shared.size())
     fault(w, lane, kIllegalAddress, "out of bounds: shared " + verb(access) + sized(count) + " at " + hex(at) + ", of " +
@@ -109,7 +111,9 @@ uint8_t* shared_access(Warp& w, int lane, uint64_t at, uint32_t count, Access ac
       if (s.read_epoch != block.epoch || s.reader != kSeveralWarps) note_read(r, s);
       continue;
     }
-    if (s.pending) fault(w, lane, kLaunchFailed, "shared " + verb(access) + sized(count) + " at " + hex(at) + ", which a cp.async fills that nobody waited for");
+    if (s.pending)
+      fault(w, lane, kLaunchFailed,
+            "shared " + verb(access) + sized(count) + " at " + hex(at) + ", which a cp.async fills that nobody waited for");
     if (access != Access::kWrite) check_read(r, s, access != Access::kRead);
     if (access == Access::kRead) note_read(r, s);
     if (!is_read(access)) check_write(r, s, access == Access::kAtomic, same_value);

@@ -98,7 +98,8 @@ void Decoder::decode_function(const Function& f) {
   for (Fix& fix : fixes_) {
     if (fix.function != &f || fix.label.empty()) continue;
     auto found = f.labels.find(fix.label);
-    if (found == f.labels.end()) throw PtxError("PTX line " + std::to_string(kernel_->code[fix.instruction].line) + ": no label " + fix.label);
+    if (found == f.labels.end())
+      throw PtxError("PTX line " + std::to_string(kernel_->code[fix.instruction].line) + ": no label " + fix.label);
     kernel_->code[fix.instruction].target = starts[found->second];
     fix.label.clear();
   }

@@ -7,7 +7,8 @@ namespace fakegpu {
 // Waiting for an event of a capture joins that capture; an event from outside has no place in one.
 int capture_wait(const StreamRef& stream, const Event& event) {
   if (!event.capture || (stream->capture && stream->capture != event.capture))
-    return misuse(kStreamCaptureIsolation, "cuStreamWaitEvent: the stream is being captured, the event was recorded outside of that capture");
+    return misuse(kStreamCaptureIsolation,
+                  "cuStreamWaitEvent: the stream is being captured, the event was recorded outside of that capture");
   if (!stream->capture) {
     stream->capture = event.capture;
     stream->is_capture_origin = false;
@@ -60,7 +61,8 @@ FAKEGPU_API int cuStreamEndCapture(void* handle, void** out) {
     if (each->capture == graph) each->capture = nullptr;
   *out = nullptr;
   if (graph->is_invalid) return kStreamCaptureInvalidated;
-  if (!graph->unjoined.empty()) return misuse(kStreamCaptureUnjoined, "cuStreamEndCapture: another stream took part, for whose end none waits");
+  if (!graph->unjoined.empty())
+    return misuse(kStreamCaptureUnjoined, "cuStreamEndCapture: another stream took part, for whose end none waits");
   state().graphs[*out = new_handle()] = std::move(graph);
   return kSuccess;
 }
@@ -94,7 +96,8 @@ FAKEGPU_API int cuGraphLaunch(void* handle, void* stream_handle) {
 // CUgraphExecUpdateResultInfo: the result first. 2: the topology changed.
 FAKEGPU_API int cuGraphExecUpdate_v2(void* exec_handle, void* handle, int* result) {
   FAKEGPU_CALL(cuGraphExecUpdate_v2, Needs::kContext);
-  std::shared_ptr<Graph> exec = graph_of(state().graph_execs, exec_handle, "cuGraphExecUpdate"), graph = graph_of(state().graphs, handle, "cuGraphExecUpdate");
+  std::shared_ptr<Graph> exec = graph_of(state().graph_execs, exec_handle, "cuGraphExecUpdate"),
+                         graph = graph_of(state().graphs, handle, "cuGraphExecUpdate");
   if (!exec || !graph) return kInvalidValue;
   bool fits = same_shape(*exec, *graph);
   if (result) *result = fits ? 0 : 2;

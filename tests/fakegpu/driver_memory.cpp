@@ -36,9 +36,9 @@ int refuse(uint64_t at, uint64_t bytes, const char* what) {
 void check_written(const Allocation& a, uint64_t at, uint64_t bytes, const std::string& what) {
   uint64_t first = a.first_unwritten(at, bytes);
   if (first == bytes || state().copies_unwritten) return;
-  throw KernelFault(kLaunchFailed, "uninitialised: " + what + " of " + std::to_string(bytes) + " bytes, of which byte " + std::to_string(first) +
-                                       " was never written; byte " + std::to_string(at - a.address) + " of " + a.what + " of " +
-                                       std::to_string(a.size) + " bytes");
+  throw KernelFault(kLaunchFailed, "uninitialised: " + what + " of " + std::to_string(bytes) + " bytes, of which byte " +
+                                       std::to_string(first) + " was never written; byte " + std::to_string(at - a.address) + " of " +
+                                       a.what + " of " + std::to_string(a.size) + " bytes");
 }
 
 uint64_t digest(const uint8_t* bytes, uint64_t count) {
@@ -83,9 +83,11 @@ int copy_from_host(uint64_t to, const void* from, uint64_t bytes, const StreamRe
     uint64_t before = may_change ? 0 : digest(at, bytes);
     auto note = std::make_shared<PinnedNote>(note_pinned(from, bytes, false));
     source = [at, bytes, before, may_change, note] {
-      if (!is_pinned(at, bytes)) throw KernelFault(kIllegalAddress, "use after free: a copy of " + std::to_string(bytes) + " bytes from pinned memory");
+      if (!is_pinned(at, bytes))
+        throw KernelFault(kIllegalAddress, "use after free: a copy of " + std::to_string(bytes) + " bytes from pinned memory");
       if (!may_change && digest(at, bytes) != before)
-        throw KernelFault(kLaunchFailed, "pinned memory of a copy of " + std::to_string(bytes) + " bytes to the device changed before the copy ran");
+        throw KernelFault(kLaunchFailed,
+                          "pinned memory of a copy of " + std::to_string(bytes) + " bytes to the device changed before the copy ran");
       return at;
     };
   } else {
@@ -103,12 +105,14 @@ int copy_to_host(void* to, uint64_t from, uint64_t bytes, const StreamRef& strea
   bool pinned = is_pinned(to, bytes);
   auto note = pinned ? std::make_shared<PinnedNote>(note_pinned(to, bytes, true)) : nullptr;
   int error = enqueue(stream, {.what = "copy to the host", .run = [=] {
-    if (pinned && !is_pinned(to, bytes)) throw KernelFault(kIllegalAddress, "use after free: a copy of " + std::to_string(bytes) + " bytes to pinned memory");
-    Allocation& a = running(from, bytes, "copy to the host", false);
-    check_written(a, from, bytes, "copy to the host");
-    memcpy(to, a.bytes + (from - a.address), bytes);
-    (void)note;
-  }});
+                                 if (pinned && !is_pinned(to, bytes))
+                                   throw KernelFault(kIllegalAddress,
+                                                     "use after free: a copy of " + std::to_string(bytes) + " bytes to pinned memory");
+                                 Allocation& a = running(from, bytes, "copy to the host", false);
+                                 check_written(a, from, bytes, "copy to the host");
+                                 memcpy(to, a.bytes + (from - a.address), bytes);
+                                 (void)note;
+                               }});
   if (error || pinned || stream->capture) return error;
   return wait_for(stream);
 }
@@ -150,7 +154,8 @@ FAKEGPU_API int cuMemFree_v2(uint64_t at) {
 }
 FAKEGPU_API int cuMemHostAlloc(void** out, size_t bytes, unsigned flags) {
   FAKEGPU_CALL(cuMemHostAlloc, Needs::kContext);
-  if (!bytes || flags > 7) return misuse(kInvalidValue, "cuMemHostAlloc of " + std::to_string(bytes) + " bytes, flags " + std::to_string(flags));
+  if (!bytes || flags > 7)
+    return misuse(kInvalidValue, "cuMemHostAlloc of " + std::to_string(bytes) + " bytes, flags " + std::to_string(flags));
   void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return kOutOfMemory;
   memset(p, 0xff, bytes);

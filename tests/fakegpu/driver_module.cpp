@@ -88,10 +88,12 @@ int refuse(const LoadedFunction& f, const Launch& launch) {
   if (!fits) return misuse(kInvalidValue, name + "a grid of " + triple(g));
   if (!threads || threads > 1024 || b[2] > 64) return misuse(kInvalidValue, name + "a block of " + triple(b));
   if (f.kernel->max_threads && threads > f.kernel->max_threads)
-    return misuse(kInvalidValue, name + "a block of " + triple(b) + ", the kernel is built for " + std::to_string(f.kernel->max_threads) + " threads");
+    return misuse(kInvalidValue,
+                  name + "a block of " + triple(b) + ", the kernel is built for " + std::to_string(f.kernel->max_threads) + " threads");
   if (launch.dynamic_shared > static_cast<uint32_t>(f.dynamic_shared_limit) || launch.dynamic_shared + f.kernel->static_shared > 227u << 10)
     return misuse(kInvalidValue, name + std::to_string(launch.dynamic_shared) + " bytes of dynamic shared memory beside " +
-                                     std::to_string(f.kernel->static_shared) + ", " + std::to_string(f.dynamic_shared_limit) + " are allowed");
+                                     std::to_string(f.kernel->static_shared) + ", " + std::to_string(f.dynamic_shared_limit) +
+                                     " are allowed");
   return kSuccess;
 }
 
@@ -99,7 +101,8 @@ int take_parameters(const Kernel& kernel, void** parameters, void** extra, std::
   out.assign(kernel.parameter_bytes, 0);
   if (parameters) {
     for (size_t i = 0; i < kernel.parameters.size(); ++i) {
-      if (!parameters[i]) return misuse(kInvalidValue, "cuLaunchKernel of " + kernel.name + ": parameter " + std::to_string(i) + " is missing");
+      if (!parameters[i])
+        return misuse(kInvalidValue, "cuLaunchKernel of " + kernel.name + ": parameter " + std::to_string(i) + " is missing");
       memcpy(out.data() + kernel.parameters[i].offset, parameters[i], kernel.parameters[i].size);
     }
     return kSuccess;
@@ -217,7 +220,8 @@ FAKEGPU_API int cuFuncSetAttribute(void* handle, int attribute, int value) {
   if (attribute == 9) return kSuccess;
   if (attribute != 8) return misuse(kInvalidValue, "cuFuncSetAttribute: attribute " + std::to_string(attribute));
   if (value < 0 || value + f->kernel->static_shared > 227u << 10)
-    return misuse(kInvalidValue, "cuFuncSetAttribute of " + f->kernel->name + ": " + std::to_string(value) + " bytes of dynamic shared memory");
+    return misuse(kInvalidValue,
+                  "cuFuncSetAttribute of " + f->kernel->name + ": " + std::to_string(value) + " bytes of dynamic shared memory");
   f->dynamic_shared_limit = value;
   return kSuccess;
 }
@@ -225,7 +229,8 @@ FAKEGPU_API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* out, void* hand
   FAKEGPU_CALL(cuOccupancyMaxActiveBlocksPerMultiprocessor, Needs::kContext);
   LoadedFunction* f = function_of(handle, "cuOccupancyMaxActiveBlocksPerMultiprocessor");
   if (!f) return kInvalidHandle;
-  if (block < 1 || block > 1024) return misuse(kInvalidValue, "cuOccupancyMaxActiveBlocksPerMultiprocessor: a block of " + std::to_string(block));
+  if (block < 1 || block > 1024)
+    return misuse(kInvalidValue, "cuOccupancyMaxActiveBlocksPerMultiprocessor: a block of " + std::to_string(block));
   size_t bytes = f->kernel->static_shared + shared + 1024;
   *out = std::min<size_t>({32, 2048u / ((block + 31) / 32 * 32), (228u << 10) / bytes});
   return kSuccess;

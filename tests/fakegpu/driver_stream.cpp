@@ -201,8 +201,8 @@ FAKEGPU_API int cuEventRecord(void* event_handle, void* stream_handle) {
   std::shared_ptr<Event> event = event_of(event_handle, "cuEventRecord");
   if (!stream || !event) return kInvalidHandle;
   if (event->device != stream->device)
-    return misuse(kInvalidHandle, "cuEventRecord: the event is of device " + std::to_string(event->device->index) + ", the stream of device " +
-                                      std::to_string(stream->device->index));
+    return misuse(kInvalidHandle, "cuEventRecord: the event is of device " + std::to_string(event->device->index) +
+                                      ", the stream of device " + std::to_string(stream->device->index));
   event->is_recorded = true;
   event->stream = stream;
   event->capture = stream->capture;

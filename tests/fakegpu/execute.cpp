@@ -127,14 +127,16 @@ void run_lanes(Warp& warp, uint32_t* pc, uint32_t& left, bool in_function) {
         case Control::kExit:
           left &= ~active;
           lanes &= ~active;
-          if (i.control == Control::kExit && in_function) fault(warp, -1, kIllegalInstruction, "unsupported: exit within a called function");
+          if (i.control == Control::kExit && in_function)
+            fault(warp, -1, kIllegalInstruction, "unsupported: exit within a called function");
           set_all(pc, lanes, ++at);
           together = lanes != 0;
           break;
         case Control::kBarrier:
           if (!active) { ++at; break; }
           if (in_function) fault(warp, -1, kIllegalInstruction, "unsupported: a barrier within a called function");
-          if (active != left) fault(warp, std::countr_zero(left & ~active), kLaunchFailed, "divergent barrier: this thread of the warp is elsewhere");
+          if (active != left)
+            fault(warp, std::countr_zero(left & ~active), kLaunchFailed, "divergent barrier: this thread of the warp is elsewhere");
           set_all(pc, left, at + 1);
           i.run(warp, i, active);
           if (i.flags == kBarrierArrive) { ++at; break; }

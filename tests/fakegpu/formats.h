@@ -35,7 +35,8 @@ inline uint32_t encode(double x, int exponent_bits, int mantissa_bits, Round mod
   const int above_least = last - (1 - bias - mantissa_bits);  // 0: subnormal, or of the least normal exponent
   uint64_t value = kept + up + (static_cast<uint64_t>(above_least) << mantissa_bits);
   if (value < infinity) return sign | static_cast<uint32_t>(value);
-  bool to_infinity = mode == Round::kNearest || mode == Round::kAway || (mode == Round::kDown && negative) || (mode == Round::kUp && !negative);
+  bool to_infinity =
+      mode == Round::kNearest || mode == Round::kAway || (mode == Round::kDown && negative) || (mode == Round::kUp && !negative);
   return sign | (to_infinity ? infinity : infinity - 1);
 }
 

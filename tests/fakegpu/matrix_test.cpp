@@ -9,7 +9,10 @@ namespace {
 
 class Matrices : public ::testing::TestWithParam<int> {
  protected:
-  Matrices() { module = gpu.load(checked_in_ptx("matrix.sm" + std::to_string(GetParam()))); EXPECT_NE(module, nullptr) << gpu.last_finding(); }
+  Matrices() {
+    module = gpu.load(checked_in_ptx("matrix.sm" + std::to_string(GetParam())));
+    EXPECT_NE(module, nullptr) << gpu.last_finding();
+  }
   ~Matrices() override { EXPECT_EQ(fakegpu_finding_count(), 0u) << gpu.last_finding(); }
   std::vector<int> whole(size_t n, int most) {
     std::vector<int> v(n);
@@ -30,7 +33,8 @@ class Matrices : public ::testing::TestWithParam<int> {
   // One tile, by the kernel of that name.
   template <class T, class D, class To, class ToD> void tile(const char* name, int m, int n, int k, To to, ToD to_result) {
     std::vector<int> a = whole(m * k, 9), b = whole(k * n, 9), c = whole(m * n, 50);
-    uint64_t d = gpu.allocate(m * n * sizeof(D)), x = gpu.upload(as<T>(a, to)), y = gpu.upload(as<T>(b, to)), z = gpu.upload(as<D>(c, to_result));
+    uint64_t d = gpu.allocate(m * n * sizeof(D)), x = gpu.upload(as<T>(a, to)), y = gpu.upload(as<T>(b, to)),
+             z = gpu.upload(as<D>(c, to_result));
     ASSERT_EQ(gpu.launch(gpu.function(module, name), {}, d, x, y, z), 0) << gpu.last_finding();
     EXPECT_EQ(gpu.download<D>(d, m * n), as<D>(product(a, b, c, m, n, k), to_result));
   }
@@ -46,7 +50,8 @@ TEST_P(Matrices, TilesInStages) {
     std::vector<int> a = whole(m * k, 8), b = whole(k * n, 8);
     uint64_t c = gpu.allocate(m * n * 4), x = gpu.upload(as<uint16_t>(a, narrow)), y = gpu.upload(as<uint16_t>(b, narrow));
     const char* name = bfloat ? "matmul_bfloat" : "matmul_half";
-    ASSERT_EQ(gpu.launch(gpu.function(module, name), {.grid = n / 64, .block = 128, .grid_y = m / 64}, c, x, y, n, k), 0) << gpu.last_finding();
+    ASSERT_EQ(gpu.launch(gpu.function(module, name), {.grid = n / 64, .block = 128, .grid_y = m / 64}, c, x, y, n, k), 0)
+        << gpu.last_finding();
     EXPECT_EQ(gpu.download<float>(c, m * n), as<float>(product(a, b, std::vector<int>(m * n), m, n, k), [](int v) { return float(v); }));
     fakegpu_counters counters;
     ASSERT_TRUE(fakegpu_kernel(name, &counters));

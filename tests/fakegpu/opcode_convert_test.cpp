@@ -79,13 +79,16 @@ const Mode kModes[] = {{"rn", FE_TONEAREST}, {"rz", FE_TOWARDZERO}, {"rm", FE_DO
 
 TEST(Halves, AllOfThemAsFloats) {
   for (const Format& f : {kF16, kBF16})
-    expect<float>(std::string("cvt.f32.") + f.name + " $d, $a;", [&](Half h) { return static_cast<float>(value_of(f, h.bits)); }, all_halves());
+    expect<float>(
+        std::string("cvt.f32.") + f.name + " $d, $a;", [&](Half h) { return static_cast<float>(value_of(f, h.bits)); }, all_halves());
 }
 TEST(Halves, FromFloatsRoundedEveryWay) {
   for (const Format& f : {kF16, kBF16})
     for (auto [name, mode] : kModes) {
       if (f.name == kBF16.name && mode != FE_TONEAREST && mode != FE_TOWARDZERO) continue;
-      expect<Half>(std::string("cvt.") + name + "." + f.name + ".f32 $d, $a;", [&, mode = mode](float x) { return Half{rounded(f, x, mode)}; }, around(f));
+      expect<Half>(
+          std::string("cvt.") + name + "." + f.name + ".f32 $d, $a;", [&, mode = mode](float x) { return Half{rounded(f, x, mode)}; },
+          around(f));
     }
 }
 TEST(Halves, FromDoubles) {
@@ -102,7 +105,9 @@ TEST(Halves, RoundTripKeepsEveryHalf) {
 }
 TEST(Halves, InPairs) {
   std::vector<float> e = edges<float>();
-  auto pair = [](const Format& f, float a, float b) { return Pair{uint32_t{rounded(f, a, FE_TONEAREST)} << 16 | rounded(f, b, FE_TONEAREST)}; };
+  auto pair = [](const Format& f, float a, float b) {
+    return Pair{uint32_t{rounded(f, a, FE_TONEAREST)} << 16 | rounded(f, b, FE_TONEAREST)};
+  };
   expect<Pair>("cvt.rn.f16x2.f32 $d, $a, $b;", [&](float a, float b) { return pair(kF16, a, b); }, e, e);
   expect<Pair>("cvt.rn.bf16x2.f32 $d, $a, $b;", [&](float a, float b) { return pair(kBF16, a, b); }, e, e);
   auto relu = [](float x) { return x < 0 ? 0.0f : x; };
@@ -110,13 +115,15 @@ TEST(Halves, InPairs) {
 }
 TEST(Halves, Tf32) {
   std::vector<float> x = {1 + 0x1p-11f, 1 + 0x1p-11f - 0x1p-23f, -1 - 0x1p-11f, 3, 0x1p-130f};
-  EXPECT_EQ(run<float>("cvt.rna.tf32.f32 %r10, $a; mov.b32 $d, %r10;", x), (std::vector<float>{1 + 0x1p-10f, 1, -1 - 0x1p-10f, 3, 0x1p-130f}));
+  EXPECT_EQ(run<float>("cvt.rna.tf32.f32 %r10, $a; mov.b32 $d, %r10;", x),
+            (std::vector<float>{1 + 0x1p-10f, 1, -1 - 0x1p-10f, 3, 0x1p-130f}));
 }
 
 // Sums and products of halves: exact in 80 bits, rounded once by the search. Edges against all of them.
 void arithmetic(const Format& f) {
   std::vector<Half> all = all_halves(), some;
-  for (int b : {0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x3c00, 0xbc00, 0x3555, 0x3f80, 0x4248, 0x7bff, 0xfbff, 0x7c00, 0x7f7f, 0x7f80, 0xff80, 0x7e00, 0x5a5a})
+  for (int b : {0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x3c00, 0xbc00, 0x3555, 0x3f80, 0x4248, 0x7bff, 0xfbff, 0x7c00, 0x7f7f,
+                0x7f80, 0xff80, 0x7e00, 0x5a5a})
     some.push_back({uint16_t(b)});
   auto wide = [&](Half h) { return static_cast<long double>(value_of(f, h.bits)); };
   auto near = [&](long double x) { return Half{rounded(f, x, FE_TONEAREST)}; };
@@ -159,7 +166,8 @@ TEST(Halves, TwoAtATime) {
   EXPECT_EQ(sum[1].bits, 0x7c000002u);      // beyond the largest; two of the smallest
   EXPECT_EQ(product[1].bits, 0x7c000000u);
   EXPECT_EQ(product[2].bits, 0x80008000u);  // -0 * 0, 0 * -0
-  EXPECT_EQ(run<Pair>("fma.rn.bf16x2 $d, $a, $b, $a;", std::vector<Pair>{{0x3f804000}}, std::vector<Pair>{{0x3f803f80}})[0].bits, 0x40004080u);
+  EXPECT_EQ(run<Pair>("fma.rn.bf16x2 $d, $a, $b, $a;", std::vector<Pair>{{0x3f804000}}, std::vector<Pair>{{0x3f803f80}})[0].bits,
+            0x40004080u);
 }
 
 // ---- between integers and floats
@@ -168,11 +176,16 @@ template <class To, class From> To clamped(From x) {
   const long double low = std::numeric_limits<To>::min(), high = std::numeric_limits<To>::max(), v = x;
   return v <= low ? std::numeric_limits<To>::min() : v >= high ? std::numeric_limits<To>::max() : static_cast<To>(v);
 }
-template <class T> std::string named() { return std::string(std::is_floating_point_v<T> ? "f" : std::is_signed_v<T> ? "s" : "u") + std::to_string(sizeof(T) * 8); }
+template <class T>
+std::string named() {
+  return std::string(std::is_floating_point_v<T> ? "f" : std::is_signed_v<T> ? "s" : "u") + std::to_string(sizeof(T) * 8);
+}
 
 template <class To, class From> void float_to_integer() {
   std::vector<From> e = edges<From>();
-  for (From x : {From(1.5), From(-0.5), From(0.49999), From(254.5), From(255.5), From(-128.5), From(-129), From(32767.5), From(4294967295.0), From(9.3e18), From(1.9e19)}) e.push_back(x), e.push_back(-x);
+  for (From x : {From(1.5), From(-0.5), From(0.49999), From(254.5), From(255.5), From(-128.5), From(-129), From(32767.5),
+                 From(4294967295.0), From(9.3e18), From(1.9e19)})
+    e.push_back(x), e.push_back(-x);
   const std::string t = "." + named<To>() + "." + named<From>() + " $d, $a;";
   expect<To>("cvt.rzi" + t, [](From x) { return clamped<To>(std::trunc(x)); }, e);
   expect<To>("cvt.rmi" + t, [](From x) { return clamped<To>(std::floor(x)); }, e);
@@ -208,7 +221,8 @@ template <class To, class From> void integer_to_float() {
       long double exact = v;
       To near = static_cast<To>(exact);
       if (near == exact || mode == FE_TONEAREST) return near;
-      To below = near > exact ? std::nextafter(near, To(-INFINITY)) : near, above = near < exact ? std::nextafter(near, To(INFINITY)) : near;
+      To below = near > exact ? std::nextafter(near, To(-INFINITY)) : near,
+         above = near < exact ? std::nextafter(near, To(INFINITY)) : near;
       return mode == FE_DOWNWARD || (mode == FE_TOWARDZERO && exact > 0) ? below : above;
     }, e);
 }
@@ -225,10 +239,19 @@ TEST(Conversions, IntegersToFloats) {
   to_both_floats<uint32_t>();
   to_both_floats<int64_t>();
   to_both_floats<uint64_t>();
-  expect<Half>("cvt.rn.f16.s32 $d, $a;", [](int32_t v) { return Half{rounded(kF16, v, FE_TONEAREST)}; }, std::vector<int32_t>{0, 1, -1, 2049, 2051, 65519, 65520, -70000});
-  expect<Half>("cvt.rn.bf16.s64 $d, $a;", [](int64_t v) { return Half{rounded(kBF16, v, FE_TONEAREST)}; },
-               std::vector<int64_t>{0, -1, 257, 259, (1ll << 62) + (1ll << 54), (1ll << 62) + (1ll << 54) + 1, (1ll << 62) + (1ll << 54) - 1});
-  expect<int32_t>("cvt.rni.s32.f16 $d, $a;", [](Half h) { double v = value_of(kF16, h.bits); return v != v ? 0 : clamped<int32_t>(std::nearbyint(v)); }, all_halves());
+  expect<Half>(
+      "cvt.rn.f16.s32 $d, $a;", [](int32_t v) { return Half{rounded(kF16, v, FE_TONEAREST)}; },
+      std::vector<int32_t>{0, 1, -1, 2049, 2051, 65519, 65520, -70000});
+  expect<Half>(
+      "cvt.rn.bf16.s64 $d, $a;", [](int64_t v) { return Half{rounded(kBF16, v, FE_TONEAREST)}; },
+      std::vector<int64_t>{0, -1, 257, 259, (1ll << 62) + (1ll << 54), (1ll << 62) + (1ll << 54) + 1, (1ll << 62) + (1ll << 54) - 1});
+  expect<int32_t>(
+      "cvt.rni.s32.f16 $d, $a;",
+      [](Half h) {
+        double v = value_of(kF16, h.bits);
+        return v != v ? 0 : clamped<int32_t>(std::nearbyint(v));
+      },
+      all_halves());
 }
 
 template <class To, class From> void between_integers() {
@@ -270,7 +293,13 @@ TEST(Conversions, BetweenFloats) {
       fesetround(FE_TONEAREST);
       return float{out};
     }, e);
-  expect<float>("cvt.rn.ftz.f32.f64 $d, $a;", [](double x) { float f = static_cast<float>(x); return f != 0 && std::fabs(f) < 0x1p-126f ? std::copysign(0.0f, f) : f; }, e);
+  expect<float>(
+      "cvt.rn.ftz.f32.f64 $d, $a;",
+      [](double x) {
+        float f = static_cast<float>(x);
+        return f != 0 && std::fabs(f) < 0x1p-126f ? std::copysign(0.0f, f) : f;
+      },
+      e);
   expect<float>("cvt.sat.f32.f32 $d, $a;", [](float x) { return x > 0 ? std::min(x, 1.0f) : 0.0f; }, edges<float>());
   std::vector<float> f = edges<float>();
   for (float x : {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 8388607.5f}) f.push_back(x);

@@ -50,7 +50,8 @@ TEST(Floats, RoundedEveryWay) {
       expect<float>("rcp" + m + ";", [](float a) { return 1 / a; }, e);
     } else {
       // Divided and rooted: the result times the divisor, or itself, is compared exactly.
-      std::vector<float> q = run<float>("div" + m + ", $b;", std::vector<float>{1, 2, -1, 10, 1e30f}, std::vector<float>{3, 7, 3, 3, -7e-3f});
+      std::vector<float> q =
+          run<float>("div" + m + ", $b;", std::vector<float>{1, 2, -1, 10, 1e30f}, std::vector<float>{3, 7, 3, 3, -7e-3f});
       const double n[] = {1, 2, -1, 10, static_cast<double>(1e30f)}, d[] = {3, 7, 3, 3, static_cast<double>(-7e-3f)};
       for (int i = 0; i < 5; ++i) {
         float up = std::nextafterf(q[i], INFINITY), down = std::nextafterf(q[i], -INFINITY);
@@ -81,7 +82,8 @@ TEST(Floats, FmaRoundsOnce) {
   EXPECT_EQ(got[5], 0x1p-149f * 2);  // 2^-150 + 2^-149 is halfway: to even
   EXPECT_EQ(run<float>("fma.rz.f32 $d, $a, $b, $c;", a, b, c)[5], 0x1p-149f);
   EXPECT_EQ(run<float>("fma.rp.f32 $d, $a, $b, $c;", a, b, c)[5], 0x1p-148f);
-  EXPECT_EQ(run<double>("fma.rn.f64 $d, $a, $b, $c;", std::vector<double>{1 + 0x1p-27}, std::vector<double>{1 + 0x1p-27}, std::vector<double>{-1})[0],
+  EXPECT_EQ(run<double>("fma.rn.f64 $d, $a, $b, $c;", std::vector<double>{1 + 0x1p-27}, std::vector<double>{1 + 0x1p-27},
+                        std::vector<double>{-1})[0],
             0x1p-26 + 0x1p-54);
   const std::vector<float> e = edges<float>();
   expect<float>("fma.rn.f32 $d, $a, $b, $c;", [](float x, float y, float z) { return std::fma(x, y, z); }, e, e, e);
@@ -107,9 +109,12 @@ template <class T> void both_sizes(const std::string& t) {
   expect<T>("abs" + t + " $d, $a;", [](T a) { return std::fabs(a); }, e);
   expect<T>("copysign" + t + " $d, $a, $b;", [](T a, T b) { return std::copysign(b, a); }, e, e);
   struct Test { const char* name; bool (*is)(T); };
-  const Test tests[] = {{"finite", [](T a) { return std::isfinite(a); }}, {"infinite", [](T a) { return std::isinf(a); }},
-                        {"number", [](T a) { return a == a; }}, {"notanumber", [](T a) { return a != a; }},
-                        {"normal", [](T a) { return a == 0 || std::isnormal(a); }}, {"subnormal", [](T a) { return a != 0 && std::fabs(a) < std::numeric_limits<T>::min(); }}};
+  const Test tests[] = {{"finite", [](T a) { return std::isfinite(a); }},
+                        {"infinite", [](T a) { return std::isinf(a); }},
+                        {"number", [](T a) { return a == a; }},
+                        {"notanumber", [](T a) { return a != a; }},
+                        {"normal", [](T a) { return a == 0 || std::isnormal(a); }},
+                        {"subnormal", [](T a) { return a != 0 && std::fabs(a) < std::numeric_limits<T>::min(); }}};
   for (const Test& test : tests)
     expect<Flag>(std::string("testp.") + test.name + t + " $d, $a;", [&](T a) { return Flag{uint8_t(test.is(a))}; }, e);
 }
@@ -142,7 +147,8 @@ TEST(Floats, FlushedAndSaturated) {
   expect<float>("add.ftz.f32 $d, $a, $b;", [](float a, float b) { return flush(flush(a) + flush(b)); }, e, e);
   expect<float>("sub.rn.ftz.f32 $d, $a, $b;", [](float a, float b) { return flush(flush(a) - flush(b)); }, e, e);
   expect<float>("mul.ftz.f32 $d, $a, $b;", [](float a, float b) { return flush(flush(a) * flush(b)); }, e, e);
-  expect<float>("fma.rn.ftz.f32 $d, $a, $b, $c;", [](float a, float b, float c) { return flush(std::fma(flush(a), flush(b), flush(c))); }, e, e, e);
+  expect<float>(
+      "fma.rn.ftz.f32 $d, $a, $b, $c;", [](float a, float b, float c) { return flush(std::fma(flush(a), flush(b), flush(c))); }, e, e, e);
   expect<float>("div.rn.ftz.f32 $d, $a, $b;", [](float a, float b) { return flush(flush(a) / flush(b)); }, e, e);
   expect<float>("neg.ftz.f32 $d, $a;", [](float a) { return flush(-a); }, e);
   expect<float>("abs.ftz.f32 $d, $a;", [](float a) { return flush(std::fabs(a)); }, e);
@@ -150,18 +156,28 @@ TEST(Floats, FlushedAndSaturated) {
   expect<float>("add.sat.f32 $d, $a, $b;", [&](float a, float b) { return sat(a + b); }, e, e);
   expect<float>("mul.sat.f32 $d, $a, $b;", [&](float a, float b) { return sat(a * b); }, e, e);
   expect<float>("fma.rn.sat.f32 $d, $a, $b, $c;", [&](float a, float b, float c) { return sat(std::fma(a, b, c)); }, e, e, e);
-  expect<float>("min.NaN.f32 $d, $a, $b;", [](float a, float b) { return a != a || b != b ? quiet<float>() : a == b ? (std::signbit(a) ? a : b) : std::min(a, b); }, e, e);
-  expect<float>("max.NaN.f32 $d, $a, $b;", [](float a, float b) { return a != a || b != b ? quiet<float>() : a == b ? (std::signbit(a) ? b : a) : std::max(a, b); }, e, e);
+  expect<float>(
+      "min.NaN.f32 $d, $a, $b;",
+      [](float a, float b) { return a != a || b != b ? quiet<float>()
+                                    : a == b         ? (std::signbit(a) ? a : b)
+                                                     : std::min(a, b); }, e, e);
+  expect<float>(
+      "max.NaN.f32 $d, $a, $b;",
+      [](float a, float b) { return a != a || b != b ? quiet<float>()
+                                    : a == b         ? (std::signbit(a) ? b : a)
+                                                     : std::max(a, b); }, e, e);
 }
 
 TEST(Floats, OneNaN) {  // bits that the hardware gives, whatever the operands had
   std::vector<float> nans = {std::bit_cast<float>(0xffc12345u), std::bit_cast<float>(0x7f800001u), quiet<float>()};
-  for (const char* op : {"add.f32 $d, $a, $a;", "mul.rz.f32 $d, $a, $a;", "fma.rn.f32 $d, $a, $a, $a;", "max.f32 $d, $a, $a;", "sqrt.rn.f32 $d, $a;", "ex2.approx.f32 $d, $a;"})
+  for (const char* op : {"add.f32 $d, $a, $a;", "mul.rz.f32 $d, $a, $a;", "fma.rn.f32 $d, $a, $a, $a;", "max.f32 $d, $a, $a;",
+                         "sqrt.rn.f32 $d, $a;", "ex2.approx.f32 $d, $a;"})
     for (float r : run<float>(op, nans)) EXPECT_EQ(std::bit_cast<uint32_t>(r), 0x7fffffffu) << op;
 }
 
 // Approximations are within the manual's error, exact where no rounding is due, and never the rounded value itself where one is.
-template <class F> void approximate(const std::string& statement, F exact, const std::vector<float>& at, double relative, double absolute = 0) {
+template <class F>
+void approximate(const std::string& statement, F exact, const std::vector<float>& at, double relative, double absolute = 0) {
   std::vector<float> got = run<float>(statement, at);
   int off = 0, inexact = 0;
   for (size_t i = 0; i < at.size(); ++i) {
@@ -252,11 +268,19 @@ TEST(Comparisons, JoinedWithAPredicate) {
 TEST(Comparisons, Choices) {
   const std::vector<Flag> both = {{0}, {1}};
   const std::vector<int32_t> signs = {-1, 0, 1, INT32_MIN, INT32_MAX};
-  expect<uint16_t>("selp.b16 $d, $a, $b, $c;", [](uint16_t a, uint16_t b, Flag c) { return c.value ? a : b; }, edges<uint16_t>(), edges<uint16_t>(), both);
+  expect<uint16_t>(
+      "selp.b16 $d, $a, $b, $c;", [](uint16_t a, uint16_t b, Flag c) { return c.value ? a : b; }, edges<uint16_t>(), edges<uint16_t>(),
+      both);
   expect<float>("selp.f32 $d, $a, $b, $c;", [](float a, float b, Flag c) { return c.value ? a : b; }, edges<float>(), edges<float>(), both);
-  expect<uint64_t>("selp.u64 $d, $a, $b, !$c;", [](uint64_t a, uint64_t b, Flag c) { return c.value ? b : a; }, edges<uint64_t>(), edges<uint64_t>(), both);
-  expect<uint32_t>("slct.u32.s32 $d, $a, $b, $c;", [](uint32_t a, uint32_t b, int c) { return c >= 0 ? a : b; }, edges<uint32_t>(), edges<uint32_t>(), signs);
-  expect<double>("slct.f64.f32 $d, $a, $b, $c;", [](double a, double b, float c) { return c >= 0 ? a : b; }, edges<double>(), edges<double>(), edges<float>());
+  expect<uint64_t>(
+      "selp.u64 $d, $a, $b, !$c;", [](uint64_t a, uint64_t b, Flag c) { return c.value ? b : a; }, edges<uint64_t>(), edges<uint64_t>(),
+      both);
+  expect<uint32_t>(
+      "slct.u32.s32 $d, $a, $b, $c;", [](uint32_t a, uint32_t b, int c) { return c >= 0 ? a : b; }, edges<uint32_t>(), edges<uint32_t>(),
+      signs);
+  expect<double>(
+      "slct.f64.f32 $d, $a, $b, $c;", [](double a, double b, float c) { return c >= 0 ? a : b; }, edges<double>(), edges<double>(),
+      edges<float>());
   expect<uint32_t>("set.lt.u32.s32 $d, $a, $b;", [](int a, int b) { return a < b ? ~0u : 0; }, signs, signs);
   expect<float>("set.geu.f32.f32 $d, $a, $b;", [](float a, float b) { return a < b ? 0.0f : 1.0f; }, edges<float>(), edges<float>());
 }

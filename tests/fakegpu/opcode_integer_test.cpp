@@ -30,7 +30,9 @@ TYPED_TEST(Integers, Arithmetic) {
   expect<T>("rem" + t + " $d, $a, $b;", [](T a, T b) { return b == 0 ? a : T(wide(a) % wide(b)); }, e, e);
   expect<T>("min" + t + " $d, $a, $b;", [](T a, T b) { return a < b ? a : b; }, e, e);
   expect<T>("max" + t + " $d, $a, $b;", [](T a, T b) { return a < b ? b : a; }, e, e);
-  expect<T>("sad" + t + " $d, $a, $b, $c;", [](T a, T b, T c) { return T((a < b ? wide(b) - wide(a) : wide(a) - wide(b)) + wide(c)); }, e, e, e);
+  expect<T>(
+      "sad" + t + " $d, $a, $b, $c;", [](T a, T b, T c) { return T((a < b ? wide(b) - wide(a) : wide(a) - wide(b)) + wide(c)); }, e, e,
+      e);
   if constexpr (std::is_signed_v<T>) {
     expect<T>("neg" + t + " $d, $a;", [](T a) { return T(-wide(a)); }, e);
     expect<T>("abs" + t + " $d, $a;", [](T a) { return T(a < 0 ? -wide(a) : wide(a)); }, e);
@@ -72,14 +74,19 @@ TEST(Opcodes, Carries) {
   const std::vector<uint64_t> e = edges<uint64_t>();
   const std::string split = "mov.b64 {%r10, %r11}, $a; mov.b64 {%r12, %r13}, $b; ", join = " mov.b64 $d, {%r14, %r15};";
   opcodes_run().insert({"addc", "subc", "madc"});
-  expect<uint64_t>(split + "add.cc.u32 %r14, %r10, %r12; addc.u32 %r15, %r11, %r13;" + join, [](uint64_t a, uint64_t b) { return a + b; }, e, e);
-  expect<uint64_t>(split + "sub.cc.u32 %r14, %r10, %r12; subc.u32 %r15, %r11, %r13;" + join, [](uint64_t a, uint64_t b) { return a - b; }, e, e);
+  expect<uint64_t>(
+      split + "add.cc.u32 %r14, %r10, %r12; addc.u32 %r15, %r11, %r13;" + join, [](uint64_t a, uint64_t b) { return a + b; }, e, e);
+  expect<uint64_t>(
+      split + "sub.cc.u32 %r14, %r10, %r12; subc.u32 %r15, %r11, %r13;" + join, [](uint64_t a, uint64_t b) { return a - b; }, e, e);
   expect<uint64_t>(split + "add.cc.u32 %r14, %r10, %r12; addc.cc.u32 %r15, %r11, %r13; addc.u32 %r16, 0, 0; mov.b64 $d, {%r16, 0};",
                    [](uint64_t a, uint64_t b) { return uint64_t(a + b < a); }, e, e);
-  expect<uint64_t>(split + "mul.lo.u32 %r14, %r10, %r12; mul.hi.u32 %r15, %r10, %r12; mad.lo.cc.u32 %r15, %r10, %r13, %r15; madc.hi.u32 %r16, %r10, %r13, 0;"
-                           "mad.lo.cc.u32 %r15, %r11, %r12, %r15; madc.hi.cc.u32 %r16, %r11, %r12, %r16; addc.u32 %r17, 0, 0;"
-                           "mad.lo.cc.u32 %r16, %r11, %r13, %r16; madc.hi.u32 %r17, %r11, %r13, %r17; mov.b64 $d, {%r16, %r17};",
-                   [](uint64_t a, uint64_t b) { return uint64_t((static_cast<unsigned __int128>(a) * b) >> 64); }, e, e);
+  expect<uint64_t>(
+      split +
+          "mul.lo.u32 %r14, %r10, %r12; mul.hi.u32 %r15, %r10, %r12; mad.lo.cc.u32 %r15, %r10, %r13, %r15; madc.hi.u32 %r16, %r10, %r13, "
+          "0;"
+          "mad.lo.cc.u32 %r15, %r11, %r12, %r15; madc.hi.cc.u32 %r16, %r11, %r12, %r16; addc.u32 %r17, 0, 0;"
+          "mad.lo.cc.u32 %r16, %r11, %r13, %r16; madc.hi.u32 %r17, %r11, %r13, %r17; mov.b64 $d, {%r16, %r17};",
+      [](uint64_t a, uint64_t b) { return uint64_t((static_cast<unsigned __int128>(a) * b) >> 64); }, e, e);
   expect<uint64_t>("add.cc.u64 %rd10, $a, $b; addc.u64 $d, 0, 0;", [](uint64_t a, uint64_t b) { return uint64_t(a + b < a); }, e, e);
 }
 
@@ -92,8 +99,9 @@ TYPED_TEST(Integers, Logic) {
   expect<T>("xor" + t + " $d, $a, $b;", [](T a, T b) { return T(a ^ b); }, e, e);
   expect<T>("not" + t + " $d, $a;", [](T a) { return T(-wide(a) - 1); }, e);
   expect<T>("cnot" + t + " $d, $a;", [](T a) { return T(a == 0); }, e);
-  expect<T>("shl" + t + " $d, $a, $b;", [](T a, uint32_t n) { return n >= sizeof(T) * 8 ? T(0) : T(static_cast<unsigned __int128>(wide(a)) << n); },
-            e, small_counts());
+  expect<T>(
+      "shl" + t + " $d, $a, $b;",
+      [](T a, uint32_t n) { return n >= sizeof(T) * 8 ? T(0) : T(static_cast<unsigned __int128>(wide(a)) << n); }, e, small_counts());
   expect<T>("shr." + typed<T>() + " $d, $a, $b;", [](T a, uint32_t n) { return T(wide(a) >> (n > 100 ? 100 : n)); }, e, small_counts());
 }
 
@@ -104,8 +112,9 @@ TEST(Opcodes, Predicates) {
   expect<Flag>("xor.pred $d, $a, $b;", [](Flag a, Flag b) { return Flag{uint8_t(a.value ^ b.value)}; }, both, both);
   expect<Flag>("not.pred $d, $a;", [](Flag a) { return Flag{uint8_t(!a.value)}; }, both);
   expect<Flag>("mov.pred $d, $a;", [](Flag a) { return a; }, both);
-  expect<uint32_t>("mov.u32 $d, 3; @$a mov.u32 $d, 5; @!$b add.u32 $d, $d, 10;", [](Flag a, Flag b) { return (a.value ? 5u : 3u) + (b.value ? 0 : 10); },
-                   both, both);
+  expect<uint32_t>(
+      "mov.u32 $d, 3; @$a mov.u32 $d, 5; @!$b add.u32 $d, $d, 10;",
+      [](Flag a, Flag b) { return (a.value ? 5u : 3u) + (b.value ? 0 : 10); }, both, both);
 }
 
 template <class T> uint32_t leading(T v) {
@@ -127,7 +136,13 @@ template <class T> void counting() {
   const uint32_t top = sizeof(T) * 8 - 1;
   expect<uint32_t>("bfind." + typed<T>() + " $d, $a;", [](T a) { return a ? uint32_t(sizeof(T) * 8 - 1 - leading(a)) : ~0u; }, e);
   expect<uint32_t>("bfind.shiftamt." + typed<T>() + " $d, $a;", [](T a) { return a ? leading(a) : ~0u; }, e);
-  expect<uint32_t>("bfind." + typed<S>() + " $d, $a;", [top](S a) { T v = a < 0 ? ~T(a) : T(a); return v ? top - leading(v) : ~0u; }, edges<S>());
+  expect<uint32_t>(
+      "bfind." + typed<S>() + " $d, $a;",
+      [top](S a) {
+        T v = a < 0 ? ~T(a) : T(a);
+        return v ? top - leading(v) : ~0u;
+      },
+      edges<S>());
 }
 TEST(Opcodes, Counts) {
   counting<uint32_t>();
@@ -159,16 +174,24 @@ TEST(Opcodes, Fields) {
   expect<uint64_t>("bfe.u64 $d, $a, $b, $c;", extracted<uint64_t>, edges<uint64_t>(), n, n);
   expect<int64_t>("bfe.s64 $d, $a, $b, $c;", extracted<int64_t>, edges<int64_t>(), n, n);
   expect<uint32_t>("bfi.b32 $d, $a, $b, $c, $e;", inserted<uint32_t>, edges<uint32_t>(), std::vector<uint32_t>{0, ~0u, 0x5a5a5a5a}, n, n);
-  expect<uint64_t>("bfi.b64 $d, $a, $b, $c, $e;", inserted<uint64_t>, edges<uint64_t>(), std::vector<uint64_t>{0, ~0ull, 0x5a5a5a5a5a5a5a5a}, n, n);
+  expect<uint64_t>("bfi.b64 $d, $a, $b, $c, $e;", inserted<uint64_t>, edges<uint64_t>(),
+                   std::vector<uint64_t>{0, ~0ull, 0x5a5a5a5a5a5a5a5a}, n, n);
 }
 
 TEST(Opcodes, FunnelsBytesAndTables) {
   const std::vector<uint32_t> e = edges<uint32_t>(), n = small_counts();
   auto both = [](uint32_t low, uint32_t high) { return uint64_t{high} << 32 | low; };
-  expect<uint32_t>("shf.l.wrap.b32 $d, $a, $b, $c;", [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> (32 - c % 32)); }, e, e, n);
-  expect<uint32_t>("shf.r.wrap.b32 $d, $a, $b, $c;", [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> c % 32); }, e, e, n);
-  expect<uint32_t>("shf.l.clamp.b32 $d, $a, $b, $c;", [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> (32 - std::min(c, 32u))); }, e, e, n);
-  expect<uint32_t>("shf.r.clamp.b32 $d, $a, $b, $c;", [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> std::min(c, 32u)); }, e, e, n);
+  expect<uint32_t>(
+      "shf.l.wrap.b32 $d, $a, $b, $c;", [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> (32 - c % 32)); }, e, e,
+      n);
+  expect<uint32_t>(
+      "shf.r.wrap.b32 $d, $a, $b, $c;", [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> c % 32); }, e, e, n);
+  expect<uint32_t>(
+      "shf.l.clamp.b32 $d, $a, $b, $c;",
+      [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> (32 - std::min(c, 32u))); }, e, e, n);
+  expect<uint32_t>(
+      "shf.r.clamp.b32 $d, $a, $b, $c;", [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> std::min(c, 32u)); }, e,
+      e, n);
   const std::vector<uint32_t> selectors = {0x3210, 0x7654, 0x0123, 0x5410, 0xba98, 0xfedc, 0x8f3c, 0xffff3210};
   expect<uint32_t>("prmt.b32 $d, $a, $b, $c;", [](uint32_t a, uint32_t b, uint32_t c) {
     uint8_t in[8], out[4];
@@ -181,7 +204,8 @@ TEST(Opcodes, FunnelsBytesAndTables) {
     memcpy(&r, out, 4);
     return r;
   }, e, e, selectors);
-  expect<uint32_t>("lop3.b32 $d, $a, $b, $c, 0xE8;", [](uint32_t a, uint32_t b, uint32_t c) { return (a & b) | (a & c) | (b & c); }, e, e, e);
+  expect<uint32_t>(
+      "lop3.b32 $d, $a, $b, $c, 0xE8;", [](uint32_t a, uint32_t b, uint32_t c) { return (a & b) | (a & c) | (b & c); }, e, e, e);
   expect<uint32_t>("lop3.b32 $d, $a, $b, $c, 0x96;", [](uint32_t a, uint32_t b, uint32_t c) { return a ^ b ^ c; }, e, e, e);
   expect<uint32_t>("lop3.b32 $d, $a, $b, $c, 0xCA;", [](uint32_t a, uint32_t b, uint32_t c) { return (a & b) | (~a & c); }, e, e, e);
 }

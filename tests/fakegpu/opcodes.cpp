@@ -16,7 +16,8 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 class AllOpcodesRun : public ::testing::Environment {
   void TearDown() override {
     if (::testing::GTEST_FLAG(filter) != "*") return;
-    for (uint64_t i = 0; const char* name = fakegpu_opcode_name(i); ++i) EXPECT_TRUE(opcodes_run().count(name)) << name << " is tested by nobody";
+    for (uint64_t i = 0; const char* name = fakegpu_opcode_name(i); ++i)
+      EXPECT_TRUE(opcodes_run().count(name)) << name << " is tested by nobody";
   }
 };
 const auto* const kAllOpcodesRun = ::testing::AddGlobalTestEnvironment(new AllOpcodesRun);

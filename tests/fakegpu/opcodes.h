@@ -37,7 +37,8 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 
 template <class T> std::string load_text(int number) {
   std::string n = std::to_string(number), size = std::to_string(sizeof(T)), at = "%rd" + std::to_string(40 + number);
-  std::string text = "ld.param.u64 " + at + ", [p" + n + "];\nmul.wide.u32 %rd50, %r50, " + size + ";\nadd.s64 " + at + ", " + at + ", %rd50;\n";
+  std::string text =
+      "ld.param.u64 " + at + ", [p" + n + "];\nmul.wide.u32 %rd50, %r50, " + size + ";\nadd.s64 " + at + ", " + at + ", %rd50;\n";
   if (number == 0) return text;
   if constexpr (std::is_same_v<T, Flag>) return text + "ld.global.u8 %rs50, [" + at + "];\nsetp.ne.s16 %p" + n + ", %rs50, 0;\n";
   return text + "ld.global." + Ptx<T>::load + " " + Ptx<T>::file + n + ", [" + at + "];\n";
@@ -110,9 +111,10 @@ template <class D, class F, class... S> void expect(const std::string& statement
 template <class T> std::vector<T> edges() {
   if constexpr (std::is_floating_point_v<T>) {
     using L = std::numeric_limits<T>;
-    return {T(0), -T(0), T(1), T(-1), T(0.5), T(-1.5), T(2.5), T(3), T(1) / 3, T(1e10), T(-7.25e-5), T(65504), T(2147483648.0),
-            T(-2147483648.5), T(16777217), L::epsilon(), L::min(), -L::min(), L::denorm_min(), -L::denorm_min(), L::min() / 3, L::max(), L::lowest(),
-            L::infinity(), -L::infinity(), L::quiet_NaN()};
+    return {T(0),        -T(0),        T(1),          T(-1),          T(0.5),          T(-1.5),          T(2.5),
+            T(3),        T(1) / 3,     T(1e10),       T(-7.25e-5),    T(65504),        T(2147483648.0),  T(-2147483648.5),
+            T(16777217), L::epsilon(), L::min(),      -L::min(),      L::denorm_min(), -L::denorm_min(), L::min() / 3,
+            L::max(),    L::lowest(),  L::infinity(), -L::infinity(), L::quiet_NaN()};
   } else {
     using L = std::numeric_limits<T>;
     return {T(0), T(1), T(-1), T(2), T(3), T(-3), T(7), T(10), T(31), T(32), T(33), T(63), T(64), T(100), T(-100), L::max(), L::min(),

@@ -19,7 +19,8 @@ void start(Warp& w, const Instruction& i, uint32_t lanes) {
     AsyncCopy copy{static_cast<uint32_t>(base + static_cast<int32_t>(i.target)), i.count, i.count, static_cast<uint32_t>(l), from[l]};
     if (i.b != kNoCell) copy.source_bytes = std::min<uint32_t>(w.cell<uint32_t>(i.b)[l], i.count);
     if (i.c != kNoCell && (w.predicate(i.c) >> l & 1)) copy.source_bytes = 0;
-    if (copy.from & (i.count - 1u)) fault(w, l, kMisalignedAddress, "misaligned source of cp.async of " + std::to_string(i.count) + " bytes");
+    if (copy.from & (i.count - 1u))
+      fault(w, l, kMisalignedAddress, "misaligned source of cp.async of " + std::to_string(i.count) + " bytes");
     // A part of the bytes that is no power of two long is looked at byte by byte.
     if (copy.source_bytes == copy.bytes) global_access(w, l, copy.from, copy.bytes, Access::kRead);
     else for (uint32_t k = 0; k < copy.source_bytes; ++k) global_access(w, l, copy.from + k, 1, Access::kRead);

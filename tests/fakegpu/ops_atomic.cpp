@@ -14,7 +14,9 @@ enum Where : uint16_t { kGenericly, kGlobally, kShared };
 struct Add { template <class T> static T of(T old, T b, T) { return static_cast<T>(old + b); } };
 struct AddFloat { template <class T> static T of(T old, T b, T) { return given<false, false>(old + b); } };
 struct AddHalf { static uint16_t of(uint16_t old, uint16_t b, uint16_t) { return to_half(sum_to_odd(from_half(old), from_half(b))); } };
-struct AddBfloat { static uint16_t of(uint16_t old, uint16_t b, uint16_t) { return to_bfloat(sum_to_odd(from_bfloat(old), from_bfloat(b))); } };
+struct AddBfloat {
+  static uint16_t of(uint16_t old, uint16_t b, uint16_t) { return to_bfloat(sum_to_odd(from_bfloat(old), from_bfloat(b))); }
+};
 template <class F> struct Pair {
   static uint32_t of(uint32_t old, uint32_t b, uint32_t) {
     return F::of(old & 0xffff, b & 0xffff, 0) | static_cast<uint32_t>(F::of(old >> 16, b >> 16, 0)) << 16;
@@ -32,9 +34,11 @@ struct Dec { template <class T> static T of(T old, T b, T) { return old == 0 || 
 
 uint8_t* place(Warp& w, const Instruction& i, int l, uint32_t bytes) {
   uint64_t at = i.offset;
-  if (i.a != kNoCell) at = i.flags & kNarrowAddress ? static_cast<uint32_t>(w.cell<uint32_t>(i.a)[l] + i.offset) : w.cell<uint64_t>(i.a)[l] + i.offset;
+  if (i.a != kNoCell)
+    at = i.flags & kNarrowAddress ? static_cast<uint32_t>(w.cell<uint32_t>(i.a)[l] + i.offset) : w.cell<uint64_t>(i.a)[l] + i.offset;
   uint16_t where = i.flags & kSpaceMask;
-  if (where == kGenericly && at - kSharedWindow < kWindowSize) return shared_access(w, l, at - kSharedWindow, bytes, Access::kAtomic, nullptr);
+  if (where == kGenericly && at - kSharedWindow < kWindowSize)
+    return shared_access(w, l, at - kSharedWindow, bytes, Access::kAtomic, nullptr);
   if (where == kShared) return shared_access(w, l, at, bytes, Access::kAtomic, nullptr);
   return global_access(w, l, at, bytes, Access::kAtomic);
 }

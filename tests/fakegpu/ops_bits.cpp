@@ -13,7 +13,12 @@ struct Xor { template <class T> static T of(T a, T b) { return a ^ b; } };
 struct Not { template <class T> static T of(T a) { return static_cast<T>(~a); } };
 struct Cnot { template <class T> static T of(T a) { return a == 0; } };
 // Shifts by the width or more give zeros, or the sign.
-struct Shl { template <class T> static T of(T a, uint32_t b) { return b >= sizeof(T) * 8 ? T{0} : static_cast<T>(static_cast<uint64_t>(a) << b); } };
+struct Shl {
+  template <class T>
+  static T of(T a, uint32_t b) {
+    return b >= sizeof(T) * 8 ? T{0} : static_cast<T>(static_cast<uint64_t>(a) << b);
+  }
+};
 struct Shr {
   template <class T> static T of(T a, uint32_t b) { return b >= sizeof(T) * 8 ? static_cast<T>(a < 0 ? -1 : 0) : static_cast<T>(a >> b); }
 };
@@ -30,7 +35,10 @@ struct Brev {
 struct Clz { template <class T> static uint32_t of(T a) { return std::countl_zero(a); } };
 struct Popc { template <class T> static uint32_t of(T a) { return std::popcount(a); } };
 
-template <class T> T field_mask(uint32_t length) { return length >= sizeof(T) * 8 ? static_cast<T>(~T{0}) : static_cast<T>((T{1} << length) - 1); }
+template <class T>
+T field_mask(uint32_t length) {
+  return length >= sizeof(T) * 8 ? static_cast<T>(~T{0}) : static_cast<T>((T{1} << length) - 1);
+}
 struct Bfi {
   template <class T> static T of(T a, T b, uint32_t position, uint32_t length) {
     position &= 255;

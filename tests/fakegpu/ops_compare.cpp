@@ -143,7 +143,9 @@ template <class T> void selp(Warp& w, const Instruction& i, uint32_t lanes) {
   const T *a = w.cell<T>(i.a), *b = w.cell<T>(i.b);
   for_lanes(lanes, [&](int l) { d[l] = holds >> l & 1 ? a[l] : b[l]; });
 }
-Run by_size(Type t, Run two, Run four, Run eight) { return size_of(t) == 2 ? two : size_of(t) == 4 ? four : size_of(t) == 8 ? eight : nullptr; }
+Run by_size(Type t, Run two, Run four, Run eight) {
+  return size_of(t) == 2 ? two : size_of(t) == 4 ? four : size_of(t) == 8 ? eight : nullptr;
+}
 
 void decode_selp(Decoder& d, Instruction& out) {
   Type t = d.take_type();

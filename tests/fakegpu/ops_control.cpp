@@ -28,9 +28,10 @@ void decode_trap(Decoder&, Instruction& out) { out.run = trap; }
 void copy_local(Warp& w, const Instruction& i, uint32_t lanes) {
   for_lanes(lanes, [&](int l) { memcpy(w.local_of(l) + i.offset, w.local_of(l) + i.target, i.flags); });
 }
-void hand_over(Decoder& d, const Instruction& like, const Operand& list, const Function& callee, const std::vector<uint32_t>& formal, bool back,
-               std::vector<Instruction>& copies) {
-  if (list.parts.size() != formal.size()) d.unsupported(std::to_string(list.parts.size()) + " parameters for " + std::to_string(formal.size()));
+void hand_over(Decoder& d, const Instruction& like, const Operand& list, const Function& callee, const std::vector<uint32_t>& formal,
+               bool back, std::vector<Instruction>& copies) {
+  if (list.parts.size() != formal.size())
+    d.unsupported(std::to_string(list.parts.size()) + " parameters for " + std::to_string(formal.size()));
   for (size_t k = 0; k < formal.size(); ++k) {
     const Operand& actual = list.parts[k];
     if (actual.kind != Operand::kVariable) d.unsupported("unsupported: a parameter that is no variable");
@@ -44,7 +45,9 @@ void hand_over(Decoder& d, const Instruction& like, const Operand& list, const F
   }
 }
 
-void assertion(Warp& w, const Instruction&, uint32_t lanes) { fault(w, __builtin_ctz(lanes), kAssert, "an assertion of the kernel does not hold"); }
+void assertion(Warp& w, const Instruction&, uint32_t lanes) {
+  fault(w, __builtin_ctz(lanes), kAssert, "an assertion of the kernel does not hold");
+}
 
 void decode_call(Decoder& d, Instruction& out) {
   d.take("uni");
@@ -98,13 +101,14 @@ void decode_barrier(Decoder& d, Instruction& out) {
   out.flags = kind == "sync" ? kBarrierSync : kBarrierArrive;
   out.a = d.source(0, Type::kU32);
   if (d.operand_count() > 1) out.b = d.source(1, Type::kU32);
-  if (out.flags == kBarrierArrive) out.run = [](Warp& w, const Instruction& i, uint32_t) { w.block->arrived[w.cell<uint32_t>(i.a)[0] & 15] += 32; };
+  if (out.flags == kBarrierArrive)
+    out.run = [](Warp& w, const Instruction& i, uint32_t) { w.block->arrived[w.cell<uint32_t>(i.a)[0] & 15] += 32; };
 }
 
 // Lanes and warps take turns, so memory is in order as it is. Between lanes only a barrier counts: see access.
 void decode_fence(Decoder& d, Instruction& out) {
-  for (const char* kind : {"sc", "acq_rel", "acquire", "release", "cta", "gpu", "gl", "sys", "cluster", "proxy", "async", "alias", "shared::cta",
-                           "global", "generic", "mbarrier_init"})
+  for (const char* kind : {"sc", "acq_rel", "acquire", "release", "cta", "gpu", "gl", "sys", "cluster", "proxy", "async", "alias",
+                           "shared::cta", "global", "generic", "mbarrier_init"})
     d.take(kind);
   out.run = nothing;
 }

@@ -33,10 +33,15 @@ float off_by_one(double exact) {
   return is_exact ? rounded : std::bit_cast<float>(std::bit_cast<uint32_t>(rounded) ^ 1);
 }
 // f64 keeps the high half of its bits.
-double coarse(double exact) { return exact != exact ? exact : std::bit_cast<double>(std::bit_cast<uint64_t>(exact) & 0xffffffff00000000ull); }
+double coarse(double exact) {
+  return exact != exact ? exact : std::bit_cast<double>(std::bit_cast<uint64_t>(exact) & 0xffffffff00000000ull);
+}
 
 struct ApproxDiv { static float of(float a, float b) { return off_by_one(static_cast<double>(a) / b); } };
-struct ApproxRcp { static float of(float a) { return off_by_one(1.0 / a); } static double of(double a) { return coarse(1.0 / flushed(a)); } };
+struct ApproxRcp {
+  static float of(float a) { return off_by_one(1.0 / a); }
+  static double of(double a) { return coarse(1.0 / flushed(a)); }
+};
 struct ApproxRsqrt {
   static float of(float a) { return off_by_one(1.0 / std::sqrt(static_cast<double>(a))); }
   static double of(double a) { return coarse(1.0 / std::sqrt(flushed(a))); }
@@ -103,7 +108,8 @@ template <class F, int sources> void decode_arithmetic(Decoder& d, Instruction& 
   Modes m = take_modes(d);
   Type t = d.take_type();
   same_operands(d, out, t, sources);
-  Run run = m.round == Round::kNearest ? float_run<F, sources>(t, m.ftz, m.sat) : directed_run(d.statement().opcode, t, m.round, m.ftz, m.sat);
+  Run run =
+      m.round == Round::kNearest ? float_run<F, sources>(t, m.ftz, m.sat) : directed_run(d.statement().opcode, t, m.round, m.ftz, m.sat);
   bool is_plain_fma = std::is_same_v<F, Fma> && t == Type::kF32 && m.round == Round::kNearest && !m.ftz && !m.sat;
   set_run(d, out, is_plain_fma && has_fma() ? fast_fma : run, t);
 }
@@ -115,7 +121,8 @@ template <class Exact, class Approx, int sources> void decode_approximable(Decod
   same_operands(d, out, t, sources);
   if (m.approx || m.full) {
     Run run = nullptr;
-    if (t == Type::kF32) run = m.ftz ? float_run_of<Approx, sources, float, true, false>() : float_run_of<Approx, sources, float, false, false>();
+    if (t == Type::kF32)
+      run = m.ftz ? float_run_of<Approx, sources, float, true, false>() : float_run_of<Approx, sources, float, false, false>();
     if constexpr (std::is_same_v<Approx, ApproxRcp> || std::is_same_v<Approx, ApproxRsqrt>)
       if (t == Type::kF64 && m.ftz) run = unary_of<double, Approx>;
     if constexpr (std::is_same_v<Approx, ApproxRsqrt>)

@@ -92,7 +92,11 @@ Run run_named(const std::string& opcode, Type t) {
 }  // namespace
 
 bool decode_half(Decoder& d, Instruction& out) {
-  Type t = d.has("f16") ? Type::kF16 : d.has("bf16") ? Type::kBF16 : d.has("f16x2") ? Type::kF16x2 : d.has("bf16x2") ? Type::kBF16x2 : Type::kNone;
+  Type t = d.has("f16")      ? Type::kF16
+           : d.has("bf16")   ? Type::kBF16
+           : d.has("f16x2")  ? Type::kF16x2
+           : d.has("bf16x2") ? Type::kBF16x2
+                             : Type::kNone;
   if (t == Type::kNone) return false;
   const std::string& opcode = d.statement().opcode;
   d.take(name_of(t));

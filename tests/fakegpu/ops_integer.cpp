@@ -20,7 +20,12 @@ struct Neg { template <class T> static T of(T a) { return static_cast<T>(-wide(a
 struct Abs { template <class T> static T of(T a) { return a < 0 ? static_cast<T>(-wide(a)) : a; } };
 struct Min { template <class T> static T of(T a, T b) { return std::min(a, b); } };
 struct Max { template <class T> static T of(T a, T b) { return std::max(a, b); } };
-struct Sad { template <class T> static T of(T a, T b, T c) { return static_cast<T>((a < b ? wide(b) - wide(a) : wide(a) - wide(b)) + wide(c)); } };
+struct Sad {
+  template <class T>
+  static T of(T a, T b, T c) {
+    return static_cast<T>((a < b ? wide(b) - wide(a) : wide(a) - wide(b)) + wide(c));
+  }
+};
 // By zero: all bits set, as the hardware does; the remainder is then the dividend. INT_MIN / -1 wraps.
 struct Div {
   template <class T> static T of(T a, T b) {

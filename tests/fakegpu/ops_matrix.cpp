@@ -24,7 +24,8 @@ double element(Elements kind, uint32_t bits, int index) {
 int per_register(Elements kind) { return kind == kTf32 ? 1 : kind == kHalf || kind == kBfloat ? 2 : 4; }
 
 void whole_warp(Warp& w, uint32_t lanes, const char* what) {
-  if (lanes != ~0u) fault(w, __builtin_ctz(~lanes), kLaunchFailed, std::string("divergent ") + what + ": this thread is elsewhere, or ended");
+  if (lanes != ~0u)
+    fault(w, __builtin_ctz(~lanes), kLaunchFailed, std::string("divergent ") + what + ": this thread is elsewhere, or ended");
 }
 
 struct Operands { double a[16][32], b[32][8]; };
@@ -35,7 +36,8 @@ void gather(const Warp& w, const Instruction& i, Operands& o, int a_registers, i
   for (int l = 0; l < 32; ++l) {
     const int g = l / 4, t = l % 4;
     for (int r = 0; r < a_registers; ++r)
-      for (int e = 0; e < per; ++e) o.a[g + r % 2 * 8][per * t + r / 2 * 4 * per + e] = element(a_kind, w.cell<uint32_t>(i.list[4 + r])[l], e);
+      for (int e = 0; e < per; ++e)
+        o.a[g + r % 2 * 8][per * t + r / 2 * 4 * per + e] = element(a_kind, w.cell<uint32_t>(i.list[4 + r])[l], e);
     for (int r = 0; r < b_registers; ++r)
       for (int e = 0; e < per; ++e) o.b[per * t + r * 4 * per + e][g] = element(b_kind, w.cell<uint32_t>(i.list[8 + r])[l], e);
   }
@@ -156,7 +158,8 @@ void ldmatrix(Warp& w, const Instruction& i, uint32_t lanes) {
   for (int m = 0; m < i.count; ++m)
     for (int l = 0; l < 32; ++l) {
       int r = l / 4, c = l % 4 * 2;
-      uint32_t low = i.flags & kTransposed ? rows[m][c][r] : rows[m][r][c], high = i.flags & kTransposed ? rows[m][c + 1][r] : rows[m][r][c + 1];
+      uint32_t low = i.flags & kTransposed ? rows[m][c][r] : rows[m][r][c],
+               high = i.flags & kTransposed ? rows[m][c + 1][r] : rows[m][r][c + 1];
       w.cell<uint32_t>(i.list[m])[l] = low | high << 16;
     }
 }

@@ -113,8 +113,8 @@ Where take_space(Decoder& d) {
 
 // How the caches are asked to behave changes nothing here.
 void take_hints(Decoder& d) {
-  for (const char* hint : {"nc", "ca", "cg", "cs", "lu", "cv", "wb", "wt", "weak", "L1::evict_normal", "L1::evict_unchanged", "L1::evict_first",
-                           "L1::evict_last", "L1::no_allocate", "L2::64B", "L2::128B", "L2::256B", "unified"})
+  for (const char* hint : {"nc", "ca", "cg", "cs", "lu", "cv", "wb", "wt", "weak", "L1::evict_normal", "L1::evict_unchanged",
+                           "L1::evict_first", "L1::evict_last", "L1::no_allocate", "L2::64B", "L2::128B", "L2::256B", "unified"})
     d.take(hint);
 }
 bool take_strength(Decoder& d) {

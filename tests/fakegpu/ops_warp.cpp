@@ -13,7 +13,9 @@ uint32_t members(Warp& w, uint32_t mask_cell, uint32_t lanes, const char* what) 
     int l = std::countr_zero(rest);
     uint32_t mask = w.cell<uint32_t>(mask_cell)[l];
     uint32_t missing = mask & w.live & ~lanes;
-    if (missing) fault(w, std::countr_zero(missing), kLaunchFailed, std::string("divergent ") + what + ": the mask names this thread, which is elsewhere");
+    if (missing)
+      fault(w, std::countr_zero(missing), kLaunchFailed,
+            std::string("divergent ") + what + ": the mask names this thread, which is elsewhere");
     if (!(mask >> l & 1)) fault(w, l, kLaunchFailed, std::string(what) + ": the mask does not name this thread");
   }
   return w.cell<uint32_t>(mask_cell)[std::countr_zero(lanes)];
@@ -37,7 +39,8 @@ void shfl(Warp& w, const Instruction& i, uint32_t lanes) {
       default: from = first | (b & ~segment); inside = from <= last;
     }
     if (!inside) from = l;
-    if (inside && !(lanes >> from & 1)) fault(w, l, kLaunchFailed, "shfl.sync reads from lane " + std::to_string(from) + ", which is not here");
+    if (inside && !(lanes >> from & 1))
+      fault(w, l, kLaunchFailed, "shfl.sync reads from lane " + std::to_string(from) + ", which is not here");
     out[l] = in[from];
     valid |= static_cast<uint32_t>(inside) << l;
   }

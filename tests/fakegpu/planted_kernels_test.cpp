@@ -77,7 +77,8 @@ TEST_P(Planted, ALoopWithoutEndEnds) {
   EXPECT_NE(gpu.last_finding().find("runs for ever"), std::string::npos);
 }
 
-template <class T> std::vector<T> both_orders(const char* kernel, int arch, Shape shape, std::vector<T> out, const std::vector<T>& in, int n) {
+template <class T>
+std::vector<T> both_orders(const char* kernel, int arch, Shape shape, std::vector<T> out, const std::vector<T>& in, int n) {
   std::vector<T> results;
   for (int reversed : {0, 1}) {
     Gpu gpu;

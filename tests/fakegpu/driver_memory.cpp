@@ -243,3 +243,23 @@ FAKEGPU_API int cuPointerGetAttribute(void* out, int attribute, uint64_t at) {
   else return misuse(kInvalidValue, "cuPointerGetAttribute: no answer for attribute " + std::to_string(attribute));
   return kSuccess;
 }
+
+// ---- operations of the host
+static const char* running_name = "";
+
+FAKEGPU_API int fakegpu_enqueue(void* handle, const char* what, void (*run)(void*), void (*drop)(void*), void* data) {
+  std::shared_ptr<void> kept(data, drop);
+  FAKEGPU_CALL(fakegpu_enqueue, Needs::kContext);
+  StreamRef stream = stream_of(handle, what);
+  if (!stream) return kInvalidHandle;
+  return enqueue(stream, {.what = what, .run = [what, run, kept] {
+                            running_name = what;
+                            run(kept.get());
+                          }});
+}
+FAKEGPU_API void* fakegpu_bytes(uint64_t at, uint64_t bytes, int writes) {
+  Allocation& a = running(at, bytes, running_name, writes);
+  if (writes) a.set_written(at, bytes, true);
+  else check_written(a, at, bytes, running_name);
+  return a.bytes + (at - a.address);
+}

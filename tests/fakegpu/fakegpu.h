@@ -55,6 +55,13 @@ void fakegpu_set_schedule(const char* schedule);
 void fakegpu_set_reverse(int reverse);
 void fakegpu_set_memory(int device, uint64_t bytes);
 
+/* For libraries of kernels that the host stands in for: an operation of a stream of the current context, in turn with launches and copies
+   and captured as they are. `drop` frees `data` when it is needed no more. The answer is the driver's error. */
+int fakegpu_enqueue(void* stream, const char* what, void (*run)(void* data), void (*drop)(void* data), void* data);
+/* In such an operation: where bytes at an address of the device lie, checked as the accesses of a kernel are; one that is wrong ends the
+   operation and does not return. */
+void* fakegpu_bytes(uint64_t at, uint64_t bytes, int writes);
+
 /* What is alive: device allocations, pinned allocations, streams, events, modules, graphs; all of them together for NULL. */
 uint64_t fakegpu_alive(const char* kind);
 /* Operations that wait in streams. */

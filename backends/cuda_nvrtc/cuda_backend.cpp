@@ -51,11 +51,11 @@ jt_status on(jt_be_device* d, Body body) {
     body(*of(d).device);
   });
 }
-// Where nothing may fail; a device that is lost has nothing to give back.
+// Where nothing may fail; a device that is lost has nothing to give back. In a forked child there is nothing of the driver's.
 template <class Body>
 void quietly(jt_be_device* d, Body body) {
   Device::Current current(*of(d).device, std::nothrow);
-  body(of(d).device->api());
+  if (!of(d).device->is_of_parent()) body(of(d).device->api());
 }
 
 // ---- life ----
@@ -217,7 +217,9 @@ jt_status cuda_compile(jt_be_device* d, const jt_be_source* source, jt_be_kernel
   });
 }
 void cuda_kernel_release(jt_be_device* d, jt_be_kernel* kernel) {
-  if (kernel) quietly(d, [&](const CuDriver&) { delete &of(kernel); });
+  if (!kernel) return;
+  Device::Current current(*of(d).device, std::nothrow);
+  delete &of(kernel);
 }
 jt_status cuda_scratch_bytes(jt_be_device* d, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out) {
   *out = 0;

@@ -14,7 +14,12 @@ bool ends_the_context(CuResult r) { return (r >= 700 && r <= 719 && r != 708 && 
 
 }  // namespace
 
-Device::Device(const jt_host_api& host) : settings_(settings_of(host)), driver_(find_driver(settings_)) {
+static uint32_t counted_forks() {
+  watch_forks();
+  return forks_before_us();
+}
+
+Device::Device(const jt_host_api& host) : settings_(settings_of(host)), driver_(find_driver(settings_)), forks_(counted_forks()) {
   if (!driver_) fail(JT_E_UNSUPPORTED, "cuda: ", driver_.why_not);
   nvrtc_ = find_nvrtc(settings_, driver_.version);
   if (!nvrtc_) fail(JT_E_UNSUPPORTED, "cuda: ", nvrtc_.why_not);
@@ -38,7 +43,9 @@ Device::Device(const jt_host_api& host) : settings_(settings_of(host)), driver_(
 }
 
 Device::~Device() {
-  if (context_) api().cuDevicePrimaryCtxRelease_v2(device_);
+  // The compiler's threads are the parent's, and so are its locks if they held any: it stays.
+  if (is_of_parent()) static_cast<void>(compiler_.release());
+  else if (context_) api().cuDevicePrimaryCtxRelease_v2(device_);
 }
 
 std::shared_ptr<SharedModule> Device::module_of(const std::string& text) {
@@ -81,11 +88,14 @@ void Device::check(CuResult result, const std::string& what) {
 }
 
 Device::Current::Current(Device& device) : device_(device) {
+  if (device.is_of_parent())
+    fail(JT_E_FORKED, "cuda: the device was opened before this process was forked, which no driver's device survives; open it in the child");
   device.check(device.api().cuCtxGetCurrent(&before_), "cuCtxGetCurrent");
   changes_ = before_ != device.context_;
   if (changes_) device.check(device.api().cuCtxSetCurrent(device.context_), "cuCtxSetCurrent");
 }
 Device::Current::Current(Device& device, std::nothrow_t) noexcept : device_(device) {
+  if (device.is_of_parent()) return;
   bool is_known = device.api().cuCtxGetCurrent(&before_) == kCuSuccess;
   changes_ = !is_known || before_ != device.context_;
   if (!changes_) return;

@@ -13,6 +13,7 @@
 
 #include "backends/cuda_nvrtc/compiler.h"
 #include "backends/cuda_nvrtc/toolkit.h"
+#include "core/base/fork.h"
 
 namespace jt::cuda {
 
@@ -31,6 +32,7 @@ class Device {
   Target target() const;
   void take_text_from_now_on();  // the driver takes no cubins
   size_t most_parameter_bytes() const;
+  bool is_of_parent() const { return forks_ != forks_before_us(); }  // the process was forked since: the driver knows nothing here
   bool waits_for_launches() const { return waits_; }
   int processors() const { return processors_; }
   // Ops of one text share what is compiled of it.
@@ -64,6 +66,7 @@ class Device {
   CuContext context_ = nullptr;
   Target cubin_, ptx_;
   std::atomic<bool> takes_text_{false};
+  const uint32_t forks_;
   bool waits_ = false;
   int processors_ = 1;
   std::unique_ptr<Compiler> compiler_;

@@ -21,7 +21,7 @@ Module::Module(Device& device, Compiler::JobRef job) : device_(device) {
   device.check(result, "cuModuleLoadDataEx");
 }
 Module::~Module() {
-  if (module_) device_.api().cuModuleUnload(module_);
+  if (module_ && !device_.is_of_parent()) device_.api().cuModuleUnload(module_);
 }
 CuResult Module::load(const Image& image) { return device_.api().cuModuleLoadDataEx(&module_, image.bytes.data(), 0, nullptr, nullptr); }
 

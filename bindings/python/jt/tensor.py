@@ -7,6 +7,7 @@ from operator import index
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _C, dtypes, errors
+from ._composed import Composed
 from .dtypes import DType
 from .progress import compiling
 
@@ -33,7 +34,7 @@ class Dim(NamedTuple):
     high: int = 1 << 40
 
 
-class Tensor(_C.TensorBase):
+class Tensor(Composed, _C.TensorBase):
     """A value that is computed when it is needed.
 
     Shape and dtype are known at once; elements exist after the first look at them (print, numpy, item, sync).
@@ -89,8 +90,9 @@ class Tensor(_C.TensorBase):
     def _viewable(self) -> "Tensor":
         return _C.cast(self, dtypes.float32) if self.dtype is dtypes.bfloat16 else self
 
-    def numpy(self, copy: bool = True) -> Any:
-        """The elements as a NumPy array: a writable copy, or with copy=False a read-only view. bfloat16 becomes float32."""
+    def numpy(self, copy: bool = True, *, force: bool = False) -> Any:
+        """The elements as a NumPy array: a writable copy, or with copy=False a read-only view. bfloat16 becomes float32. `force` is PyTorch's:
+        gradients and devices are never in the way."""
         np, x = _numpy(), self._viewable()
         view = memoryview(x)  # NumPy itself would drop what this raises
         return np.array(view, copy=True) if copy else np.asarray(view)
@@ -185,10 +187,16 @@ class Tensor(_C.TensorBase):
         return _C.tensor_gradient(self)
 
     @grad.setter
-    def grad(self, value: None) -> None:
+    def grad(self, value: Optional["Tensor"]) -> None:
         if value is not None:
-            raise errors.ArgumentError("grad can only be set to None; backward gathers it")
+            if not _C.tensor_requires_grad(self):
+                raise errors.ArgumentError("grad: the tensor requires no gradient")
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise errors.ShapeError(f"grad: {value.dtype} of shape {value.shape} for a tensor of {self.dtype} and shape {self.shape}")
+            value = value.detach()
         _C.zero_grad([self])
+        if value is not None:
+            _C.backward(_C.sum(self * value), 0)
 
     def backward(self, gradient: Optional["Tensor"] = None, retain_graph: bool = False, create_graph: bool = False) -> None:
         """Adds the gradient of this one element to `grad` of every tensor that requires one and that it depends on.

@@ -60,7 +60,9 @@ def missing():
     members = set(jt.ops.__all__)
     for name in public_names():
         as_function = name[7:] if name.startswith("Tensor.") else name
-        known = name in ROWS or name in EXEMPT or (name.startswith("Tensor.") and as_function in members and (as_function in ROWS or "ops." + as_function in ROWS))
+        function = getattr(jt, as_function, None)
+        is_function = name.startswith("Tensor.") and function is not None and getattr(jt.Tensor, as_function, None) is function and as_function in ROWS
+        known = is_function or name in ROWS or name in EXEMPT or (name.startswith("Tensor.") and as_function in members and (as_function in ROWS or "ops." + as_function in ROWS))
         if not known:
             out.append(Difference(name, "-", "mapping", "a public name that no table of the sweep knows"))
     for name, (positional, required, only) in options_of_functions().items():

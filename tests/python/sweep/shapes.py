@@ -87,7 +87,10 @@ def reduction_cases(name):
                             yield reduction(name, Operand(x, dtype), axes or every, keep, bound_of(dtype), chosen, axes)
         for view in VIEWS[1:]:
             yield reduction(name, Operand(filled(ordinary("float32", 23), (3, 4)), "float32", view), (1,), False, bound_of("float32"), kinds[0])
-        if not name.startswith("Tensor."):
+        if name in ("max", "min"):  # with a dim they give places too: composed.py
+            yield Case(name, f"x.{name}()", [Operand(filled(ordinary("float32", 23), (3, 4)), "float32")], f"x.{name}()", f"np.{name}(x)", EXACT)
+            yield Case(name, f"x.{name}((0, 1))", [Operand(filled(ordinary("float32", 23), (3, 4)), "float32")], f"x.a{name}((0, 1))", f"np.{name}(x, (0, 1))", EXACT)
+        elif not name.startswith("Tensor."):
             for text in (f"x.{name}()", f"x.{name}({'2, ' if name == 'norm' else ''}1)", f"x.{name}(dim=1, keepdim=True)", f"x.{name}({'2, ' if name == 'norm' else ''}(0, 1))", f"jt.{name}(x, dim=-1, keepdim=True)"):
                 axes = "(0, 1)" if "()" in text or "(0, 1)" in text else "(1,)"
                 torch, numpy, _, _ = REDUCTIONS[name]

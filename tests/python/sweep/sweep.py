@@ -36,7 +36,7 @@ SLICE = 7  # one case of so many, where not all are wanted
 
 
 def load_tables():
-    import elements, layers, library, optimizers, shapes, tensors  # noqa: E401,F401
+    import composed, elements, layers, library, optimizers, shapes, tensors  # noqa: E401,F401
 
 
 def run_entry(name, whole):

@@ -43,6 +43,15 @@ static std::string meaning_of(const Param& f) {
   return "";
 }
 
+// PyTorch's programs say so of these; here the planner of memory decides, and no value is written over.
+static bool takes_inplace(const Class& row) {
+  static constexpr const char* kTitles[] = {"ReLU", "ReLU6", "LeakyReLU", "ELU", "CELU", "SELU", "SiLU", "Mish", "Hardtanh", "Hardswish", "Hardsigmoid",
+                                            "Threshold", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d"};
+  for (const char* title : kTitles)
+    if (row.title == title) return true;
+  return false;
+}
+
 static std::string docstring(const Class& row) {
   std::string out = "    \"\"\"" + row.doc.text + "\n", lines, tensors;
   for (const Param& f : row.fields)
@@ -51,6 +60,7 @@ static std::string docstring(const Class& row) {
     if (s.initial != "absent")
       tensors += "    " + s.name + " [" + s.extents + "]: a " + (s.is_buffer ? "buffer" : "parameter") +
                  (s.condition.empty() ? "" : ", with " + s.condition) + ".\n";
+  if (takes_inplace(row)) lines += "    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.\n";
   return out + "\n" + lines + tensors + "    Errors: ArgumentError (a field out of range), ShapeError, DTypeError.\n    \"\"\"\n\n";
 }
 
@@ -66,6 +76,7 @@ static std::string class_text(const Class& row) {
   if (!row.states.empty()) out += "    _tensors = " + list_of(row.states) + "\n";
   if (results > 1) out += "    _results = " + std::to_string(results) + "\n";
   for (const Param& f : row.fields) {
+    if (f.role == Role::dtype && takes_inplace(row)) parameters += ", inplace: bool = False";
     if (f.role == Role::dtype) parameters += ", *";
     parameters += ", " + f.name + ": " + type_of(f) + (f.is_required ? "" : " = " + default_of(f));
     given += (given.empty() ? "" : ", ") + f.name + "=" + f.name;

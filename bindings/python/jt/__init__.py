@@ -52,6 +52,7 @@ from ._composed import (
     gather as gather, max as max, min as min, scatter as scatter, scatter_add as scatter_add)
 from .creation import (
     arange as arange, empty as empty, eye as eye, full as full, full_like as full_like, linspace as linspace,
+    manual_seed as manual_seed,
     normal as normal, ones as ones, ones_like as ones_like, rand as rand, rand_like as rand_like,
     randint as randint, randn as randn, randn_like as randn_like, randperm as randperm, seed as seed,
     set_global_seed as set_global_seed, set_seed as set_seed, uniform as uniform, zeros as zeros,
@@ -66,7 +67,7 @@ from .function import (
 from .control import (
     cond as cond, fori_loop as fori_loop, while_loop as while_loop)
 from .module import (
-    Module as Module, ModuleList as ModuleList, ParameterList as ParameterList, Sequential as Sequential)
+    Module as Module, ModuleDict as ModuleDict, ModuleList as ModuleList, ParameterList as ParameterList, Sequential as Sequential)
 from .flags import (
     display_memory_info as display_memory_info, flag_scope as flag_scope, flags as flags, gc as gc,
     graph as graph, memory_info as memory_info, profile_scope as profile_scope, sync_all as sync_all)
@@ -75,7 +76,7 @@ from .io import (
 from .progress import (
     progress as progress)
 from . import (
-    dataset as dataset, init as init, nn as nn, ops as ops, optim as optim)
+    dataset as dataset, init as init, nn as nn, ops as ops, optim as optim, utils as utils)
 
 tensor = asarray = array
 cat = concatenate = concat

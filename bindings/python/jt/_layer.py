@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 from typing import Any, Dict, List, Sequence, Set, Tuple, Union
 
-from . import _C
+from . import _C, dtypes
 from .dtypes import DType
 from .module import Module, is_parameter
 from .tensor import Tensor
@@ -81,6 +81,17 @@ class Layer(Module):
             _C.module_set_field(self._handle, name, _plain(value))
             self._fields[name] = value
         super().__setattr__(name, value)
+
+    def _convert(self, dtype: Any) -> None:
+        old = {name: self.__dict__[name] for name in self._tensors if self.__dict__.get(name) is not None}
+        if all(x.dtype == dtype or not x.dtype.is_floating_point for x in old.values()) and "dtype" not in self._fields:
+            return
+        self._fields["dtype"] = dtypes.by_code[dtypes.code_of(dtype)]
+        self._make()
+        for name, x in old.items():
+            converted = self._converted(x, dtype) if x.dtype.is_floating_point and x.dtype != dtype else x
+            _C.module_set_tensor(self._handle, name, converted)
+            self.__dict__[name] = converted
 
     def __getstate__(self) -> Dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_handle"}

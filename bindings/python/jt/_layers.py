@@ -840,10 +840,11 @@ class Dropout(Layer):
     """Each element 0 with probability p, the others over 1 - p.
 
     p: in 0..1.
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, p: float = 0.5, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(p=p, dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -857,10 +858,11 @@ class Dropout1d(Layer):
     """Dropout of whole channels of x [N,C,L].
 
     p: in 0..1.
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, p: float = 0.5, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(p=p, dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -874,10 +876,11 @@ class Dropout2d(Layer):
     """Dropout of whole channels of x [N,C,H,W].
 
     p: in 0..1.
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, p: float = 0.5, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(p=p, dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -891,10 +894,11 @@ class Dropout3d(Layer):
     """Dropout of whole channels of x [N,C,D,H,W].
 
     p: in 0..1.
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, p: float = 0.5, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(p=p, dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -924,10 +928,11 @@ class DropPath(Layer):
 class ReLU(Layer):
     """max(x, 0).
 
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -940,10 +945,11 @@ class ReLU(Layer):
 class ReLU6(Layer):
     """x limited to 0..6.
 
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -956,10 +962,11 @@ class ReLU6(Layer):
 class LeakyReLU(Layer):
     """x where x > 0, else x * negative_slope.
 
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, negative_slope: float = 0.01, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(negative_slope=negative_slope, dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -993,10 +1000,11 @@ class PReLU(Layer):
 class ELU(Layer):
     """x where x > 0, else alpha * (exp(x) - 1).
 
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, alpha: float = 1, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, alpha: float = 1, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(alpha=alpha, dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -1009,10 +1017,11 @@ class ELU(Layer):
 class CELU(Layer):
     """x where x > 0, else alpha * (exp(x / alpha) - 1).
 
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, alpha: float = 1, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, alpha: float = 1, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(alpha=alpha, dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -1025,10 +1034,11 @@ class CELU(Layer):
 class SELU(Layer):
     """Self-normalising ELU.
 
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -1058,10 +1068,11 @@ class GELU(Layer):
 class SiLU(Layer):
     """x * sigmoid(x).
 
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -1074,10 +1085,11 @@ class SiLU(Layer):
 class Mish(Layer):
     """x * tanh(softplus(x)).
 
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -1122,10 +1134,11 @@ class LogSigmoid(Layer):
 class Hardsigmoid(Layer):
     """(x + 3) / 6 limited to 0..1.
 
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -1138,10 +1151,11 @@ class Hardsigmoid(Layer):
 class Hardswish(Layer):
     """x * hardsigmoid(x).
 
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -1154,10 +1168,11 @@ class Hardswish(Layer):
 class Hardtanh(Layer):
     """x limited to min_val..max_val.
 
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, min_val: float = -1, max_val: float = 1, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, min_val: float = -1, max_val: float = 1, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(min_val=min_val, max_val=max_val, dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -1268,10 +1283,11 @@ class Tanhshrink(Layer):
 class Threshold(Layer):
     """x where x > threshold, else value.
 
+    inplace: PyTorch's; the planner of memory decides, and the operand stays as it is.
     Errors: ArgumentError (a field out of range), ShapeError, DTypeError.
     """
 
-    def __init__(self, threshold: float, value: float, *, dtype: DTypeLike = "float32") -> None:
+    def __init__(self, threshold: float, value: float, inplace: bool = False, *, dtype: DTypeLike = "float32") -> None:
         super().__init__(threshold=threshold, value=value, dtype=dtype)
 
     def execute(self, x: Tensor) -> Tensor:  # type: ignore[override]

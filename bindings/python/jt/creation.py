@@ -144,4 +144,4 @@ def set_global_seed(seed: int) -> None:
         numpy.random.seed(seed % 2**32)
 
 
-set_seed = seed = set_global_seed
+set_seed = seed = manual_seed = set_global_seed

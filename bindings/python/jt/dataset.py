@@ -215,9 +215,9 @@ VarDataset = TensorDataset
 class _Loader(Dataset):
     """Batches of `dataset`, anything with __getitem__ and a length, by attributes of its own."""
 
-    def __init__(self, dataset: Any, collate_fn: Optional[Callable[[Sequence[Any]], Any]]) -> None:
+    def __init__(self, dataset: Any, collate_fn: Optional[Callable[[Sequence[Any]], Any]], sampler: Any = None, batch_sampler: Any = None) -> None:
         super().__init__()
-        self.dataset, self._collate = dataset, collate_fn
+        self.dataset, self._collate, self.sampler, self.batch_sampler = dataset, collate_fn, sampler, batch_sampler
         if isinstance(dataset, Dataset):
             self.seed, self.prefetch = dataset.seed, dataset.prefetch
 
@@ -232,7 +232,22 @@ class _Loader(Dataset):
             return self._collate(samples)
         return self.dataset.collate_batch(samples) if isinstance(self.dataset, Dataset) else collate(samples)
 
+    def _count(self) -> int:
+        if self.batch_sampler is not None:
+            return len(self.batch_sampler)
+        if self.sampler is None:
+            return super()._count()
+        return len(self.sampler) // self.batch_size if self.drop_last else -(-len(self.sampler) // self.batch_size)
+
+    def _batches(self) -> List[List[int]]:
+        if self.batch_sampler is None:
+            return super()._batches()
+        self._epoch += 1
+        return [list(batch) for batch in self.batch_sampler]
+
     def order(self, epoch: int) -> List[int]:
+        if self.sampler is not None:
+            return list(self.sampler)
         has_own = isinstance(self.dataset, Dataset) and type(self.dataset).order is not Dataset.order
         return self.dataset.order(epoch) if has_own else super().order(epoch)
 
@@ -242,11 +257,19 @@ class _Loader(Dataset):
         return super().__iter__()
 
 
-def DataLoader(dataset: Any, batch_size: int = 1, shuffle: bool = False, num_workers: int = 0, drop_last: bool = False,
-               collate_fn: Optional[Callable[[Sequence[Any]], Any]] = None) -> Dataset:
-    """Batches of anything with __getitem__ and a length; a Dataset keeps its own batch size and order.
+def DataLoader(dataset: Any, batch_size: int = 1, shuffle: Optional[bool] = False, sampler: Any = None, batch_sampler: Any = None, num_workers: int = 0,
+               collate_fn: Optional[Callable[[Sequence[Any]], Any]] = None, pin_memory: bool = False, drop_last: bool = False, **unused: Any) -> Dataset:
+    """Batches of anything with __getitem__ and a length; a Dataset keeps its own batch size and order. `sampler` gives numbers of samples,
+    `batch_sampler` lists of them.
 
-    One that iterates in a way of its own is copied, and its copy told these attributes."""
+    One that iterates in a way of its own is copied, and its copy told these attributes. Workers are threads, so PyTorch's pin_memory,
+    persistent_workers, prefetch_factor, timeout, worker_init_fn, multiprocessing_context and generator are taken and change nothing."""
+    unknown = set(unused) - {"persistent_workers", "prefetch_factor", "timeout", "worker_init_fn", "multiprocessing_context", "generator", "pin_memory_device"}
+    if unknown:
+        raise TypeError(f"DataLoader() got an unknown argument '{sorted(unknown)[0]}'")
+    if (sampler is not None or batch_sampler is not None) and shuffle or sampler is not None and batch_sampler is not None:
+        raise errors.ArgumentError("DataLoader: shuffle, sampler and batch_sampler exclude each other")
+    is_plain = collate_fn is None and sampler is None and batch_sampler is None
     iterates = isinstance(dataset, Dataset) and type(dataset).__iter__ not in (Dataset.__iter__, TensorDataset.__iter__)
-    loader = copy.copy(dataset) if iterates and collate_fn is None else _Loader(dataset, collate_fn)
-    return loader.set_attrs(batch_size=batch_size, shuffle=shuffle, num_workers=num_workers, drop_last=drop_last)
+    loader = copy.copy(dataset) if iterates and is_plain else _Loader(dataset, collate_fn, sampler, batch_sampler)
+    return loader.set_attrs(batch_size=batch_size, shuffle=bool(shuffle), num_workers=num_workers, drop_last=drop_last)

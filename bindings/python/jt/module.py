@@ -1,9 +1,9 @@
 """module: jt.Module, a named tree of parameters with a function."""
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
 
-from . import _C, errors
+from . import _C, dtypes, errors
 from .tensor import Tensor, array
 
 M = TypeVar("M", bound="Module")
@@ -12,6 +12,29 @@ M = TypeVar("M", bound="Module")
 def is_parameter(x: Tensor) -> bool:
     """Whether a module lists it: it requires a gradient, or jt.Parameter made it."""
     return x.requires_grad or getattr(x, "_is_parameter", False)
+
+
+class Handle:
+    """What registering a hook gives: remove() takes it away, and so does the end of a `with` block."""
+
+    def __init__(self, hooks: List[Callable[..., Any]], hook: Callable[..., Any]) -> None:
+        self._hooks, self._hook = hooks, hook
+
+    def remove(self) -> None:
+        """The hook is called no more; a second time does nothing."""
+        self._hooks[:] = [hook for hook in self._hooks if hook is not self._hook]
+
+    def __enter__(self) -> "Handle":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.remove()
+
+
+class Names(NamedTuple):
+    """Names that load_state_dict found on one side only."""
+    missing_keys: List[str]
+    unexpected_keys: List[str]
 
 
 class Module:
@@ -42,13 +65,11 @@ class Module:
 
     # ---- calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        before: List[Callable[..., Any]] = self.__dict__.get("_before", [])
-        for hook in before:
+        for hook in tuple(self.__dict__.get("_before", ())):
             changed = hook(self, args)
             args = args if changed is None else changed if isinstance(changed, tuple) else (changed,)
         out = self.execute(*args, **kwargs)
-        after: List[Callable[..., Any]] = self.__dict__.get("_after", [])
-        for hook in after:
+        for hook in tuple(self.__dict__.get("_after", ())):
             changed = hook(self, args, out)
             out = out if changed is None else changed
         return out
@@ -63,13 +84,18 @@ class Module:
         """As execute."""
         return self.execute(*args, **kwargs)
 
-    def register_forward_hook(self, hook: Callable[..., Any]) -> None:
-        """hook(module, args, result) after each call; what it returns, unless None, is the result."""
-        self.__dict__.setdefault("_after", []).append(hook)
+    def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """hook(module, args, result) after each call; what it returns, unless None, is the result. The handle's remove() takes it away."""
+        return self._hooked("_after", hook)
 
-    def register_pre_forward_hook(self, hook: Callable[..., Any]) -> None:
-        """hook(module, args) before each call; what it returns, unless None, are the arguments."""
-        self.__dict__.setdefault("_before", []).append(hook)
+    def register_pre_forward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """hook(module, args) before each call; what it returns, unless None, are the arguments. The handle's remove() takes it away."""
+        return self._hooked("_before", hook)
+
+    def _hooked(self, when: str, hook: Callable[..., Any]) -> Handle:
+        hooks: List[Callable[..., Any]] = self.__dict__.setdefault(when, [])
+        hooks.append(hook)
+        return Handle(hooks, hook)
 
     register_forward_pre_hook = register_pre_forward_hook
 
@@ -150,6 +176,31 @@ class Module:
         """Sets a child by name."""
         setattr(self, name, module)
 
+    register_module = add_module
+
+    def get_submodule(self, target: str) -> "Module":
+        """The module of a dotted name; the empty one is this. Errors: NotFoundError."""
+        at: Any = self
+        for name in target.split(".") if target else []:
+            at = dict(at.named_children()).get(name)
+            if at is None:
+                raise errors.NotFoundError(f"{type(self).__name__}: no module is called '{target}'")
+        return at  # type: ignore[no-any-return]
+
+    def get_parameter(self, target: str) -> Tensor:
+        """The parameter of a dotted name. Errors: NotFoundError."""
+        return self._get(target, self.named_parameters(), "parameter")
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of a dotted name. Errors: NotFoundError."""
+        return self._get(target, self.named_buffers(), "buffer")
+
+    def _get(self, target: str, named: List[Tuple[str, Tensor]], what: str) -> Tensor:
+        found = dict(named).get(target)
+        if found is None:
+            raise errors.NotFoundError(f"{type(self).__name__}: no {what} is called '{target}'")
+        return found
+
     # ---- tensors
     def register_buffer(self, name: str, tensor: Optional[Tensor], persistent: bool = True) -> None:
         """Sets a tensor that is not trained, and saved if it is persistent."""
@@ -206,8 +257,8 @@ class Module:
             raise errors.ArgumentError(f"state_dict: to={to!r} is neither None nor 'numpy'")
         return {name: x.numpy() for name, x in state.items()} if to else state
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Tuple[List[str], List[str]]:
-        """Assigns tensors or arrays by name. Returns the names (missing, unexpected); with strict either is an error.
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Names:
+        """Assigns tensors or arrays by name. Returns the names (missing_keys, unexpected_keys); with strict either is an error.
 
         Errors: NotFoundError, ShapeError; then nothing has been assigned."""
         mine = self.state_dict()
@@ -220,7 +271,7 @@ class Module:
                 raise errors.ShapeError(f"load_state_dict: {name} has shape {mine[name].shape}, the state {value.shape}")
         for name, value in new.items():
             mine[name].assign(value.to(mine[name].device))
-        return missing, unexpected
+        return Names(missing, unexpected)
 
     load_parameters = load_state_dict
 
@@ -241,11 +292,62 @@ class Module:
                 p.requires_grad = value
         return self
 
-    def to(self: M, device: str) -> M:
-        """Brings every parameter and buffer to a device. Returns self. What a call computes runs where it is recorded: jt.device."""
-        for x in [*self.parameters(), *self.buffers()]:
-            x.assign(x.to(device))
+    def to(self: M, *targets: Any, device: Optional[str] = None, dtype: Any = None) -> M:
+        """Brings every parameter and buffer to a device, converts those of a float dtype to another, or both. Returns self. What a call computes
+        runs where it is recorded: jt.device. Another dtype makes new tensors: an optimiser is made afterwards."""
+        for target in targets:
+            is_device = isinstance(target, str) and not dtypes.is_name(target)
+            device, dtype = (target, dtype) if is_device else (device, target)
+        if dtype is not None:
+            if not dtypes.by_code[dtypes.code_of(dtype)].is_floating_point:
+                raise errors.DTypeError(f"{type(self).__name__}.to: {dtype} is no float dtype")
+            for module in self.modules():
+                module._convert(dtype)
+        if device is not None:
+            for x in [*self.parameters(), *self.buffers()]:
+                x.assign(x.to(device))
         return self
+
+    def _convert(self, dtype: Any) -> None:
+        """The float tensors held directly, as ones of another dtype."""
+        for name, value in list(self._items()):
+            if isinstance(value, Tensor) and value.dtype.is_floating_point and value.dtype != dtype and self._is_listed(name):
+                self.__dict__[name] = self._converted(value, dtype)
+
+    def _is_listed(self, name: str) -> bool:
+        return name in self.__dict__.get("_parameter_names", ()) or name in self.__dict__.get("_buffer_names", ())
+
+    @staticmethod
+    def _converted(value: Tensor, dtype: Any) -> Tensor:
+        out = value.detach().to(dtype)
+        out.requires_grad = value.requires_grad
+        if getattr(value, "_is_parameter", False):
+            out._is_parameter = True
+        return out
+
+    def half(self: M) -> M:
+        """Converts to float16. Returns self."""
+        return self.to(dtypes.float16)
+
+    def bfloat16(self: M) -> M:
+        """Converts to bfloat16. Returns self."""
+        return self.to(dtypes.bfloat16)
+
+    def float(self: M) -> M:
+        """Converts to float32. Returns self."""
+        return self.to(dtypes.float32)
+
+    def double(self: M) -> M:
+        """Converts to float64. Returns self."""
+        return self.to(dtypes.float64)
+
+    def cpu(self: M) -> M:
+        """Brings every parameter and buffer to the CPU. Returns self."""
+        return self.to("cpu")
+
+    def cuda(self: M, device: Any = 0) -> M:
+        """Brings every parameter and buffer to a CUDA device. Returns self. Errors: NotFoundError where there is none."""
+        return self.to(device if isinstance(device, str) else f"cuda:{device}")
 
     def zero_grad(self) -> None:
         """Forgets the gradients of all parameters."""
@@ -348,6 +450,66 @@ class Sequential(Module):
 
 class ModuleList(Sequential):
     """A list of modules that are found as children."""
+
+
+class ModuleDict(Module):
+    """Modules by name, found as children: ModuleDict({"a": a}), [name], in, len, keys, values, items, update, pop."""
+
+    def __init__(self, modules: Optional[Mapping[str, Module]] = None) -> None:
+        super().__init__()
+        self._parts: Dict[str, Module] = {}
+        self.update(modules or {})
+
+    def _items(self) -> Iterable[Tuple[str, Any]]:
+        return self._parts.items()
+
+    def add_module(self, name: str, module: Any) -> None:
+        self[name] = module
+
+    def update(self, modules: Any) -> None:
+        """Adds modules of a mapping, or of pairs of name and module."""
+        for name, module in dict(modules).items():
+            self[name] = module
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        if not isinstance(module, Module) or not isinstance(name, str) or not name or "." in name:
+            raise TypeError(f"ModuleDict: {name!r} is no name without dots, or {type(module).__name__} no module")
+        self._parts[name] = module
+
+    def __getitem__(self, name: str) -> Module:
+        return self._parts[name]
+
+    def __delitem__(self, name: str) -> None:
+        del self._parts[name]
+
+    def __contains__(self, name: Any) -> bool:
+        return name in self._parts
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def keys(self) -> Iterable[str]:
+        """Names of the modules."""
+        return self._parts.keys()
+
+    def values(self) -> Iterable[Module]:
+        """The modules."""
+        return self._parts.values()
+
+    def items(self) -> Iterable[Tuple[str, Module]]:
+        """Names and modules."""
+        return self._parts.items()
+
+    def pop(self, name: str) -> Module:
+        """Takes a module out."""
+        return self._parts.pop(name)
+
+    def clear(self) -> None:
+        """Takes all modules out."""
+        self._parts.clear()
 
 
 class ParameterList(Module):

@@ -61,8 +61,9 @@ def missing():
     for name in public_names():
         as_function = name[7:] if name.startswith("Tensor.") else name
         function = getattr(jt, as_function, None)
-        is_function = name.startswith("Tensor.") and function is not None and getattr(jt.Tensor, as_function, None) is function and as_function in ROWS
-        known = is_function or name in ROWS or name in EXEMPT or (name.startswith("Tensor.") and as_function in members and (as_function in ROWS or "ops." + as_function in ROWS))
+        method = getattr(jt.Tensor, as_function, None) if name.startswith("Tensor.") else None
+        is_function = method is not None and getattr(method, "__name__", "") == getattr(function, "__name__", None)
+        known = is_function and (as_function in ROWS or as_function in EXEMPT) or name in ROWS or name in EXEMPT or (name.startswith("Tensor.") and as_function in members and (as_function in ROWS or "ops." + as_function in ROWS))
         if not known:
             out.append(Difference(name, "-", "mapping", "a public name that no table of the sweep knows"))
     for name, (positional, required, only) in options_of_functions().items():

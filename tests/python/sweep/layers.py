@@ -338,10 +338,10 @@ for entry in LAYERS:
 
 
 def missing_fields():
-    """Fields of layers that no case passes with a value of its own."""
+    """Fields of layers that no case passes with a value of its own; inplace changes nothing."""
     out = []
     for name in LAYERS:
-        parameters = [p for p in inspect.signature(getattr(jt.nn, name).__init__).parameters if p not in ("self", "dtype", "args", "kwargs")]
+        parameters = [p for p in inspect.signature(getattr(jt.nn, name).__init__).parameters if p not in ("self", "dtype", "inplace", "args", "kwargs")]
         given = set()
         for fields, *_ in LAYERS[name]:
             call = __import__("ast").parse(f"f({fields})", mode="eval").body

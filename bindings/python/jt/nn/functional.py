@@ -1,14 +1,15 @@
-"""functional: layers without parameters as functions: max_pool2d(x, 3, ceil_mode=True), dropout(x, 0.2, training=False).
+"""functional: layers as functions, with PyTorch's names and arguments: max_pool2d(x, 3, ceil_mode=True), conv2d(x, weight, padding=1).
 
-A function takes the layer's operands, then its fields by their names and defaults; its name is the layer's in small letters."""
+Of layers without parameters they are made from the layer: its operands, then its fields by their names and defaults; the name is the layer's
+in small letters. The others stand in _functional."""
 from __future__ import annotations
 
 import inspect
 import re
 from typing import Any, Callable, Dict, List, Type
 
-from . import _layers
-from ._layer import Layer
+from .. import _layers
+from .._layer import Layer
 
 __all__: List[str] = []
 
@@ -50,3 +51,8 @@ for _layer in (getattr(_layers, name) for name in _layers.__all__):
     if _keeps_nothing(_layer):
         globals()[_name(_layer.__name__)] = _function(_layer, _name(_layer.__name__))
         __all__.append(_name(_layer.__name__))
+
+from ._functional import *  # noqa: E402,F403
+from ._functional import __all__ as _others  # noqa: E402
+
+__all__ += _others

@@ -8,6 +8,7 @@ from typing import Any, List, Optional, Sequence, Tuple, Union
 from . import _C, dtypes, errors
 
 Tensor = _C.TensorBase
+_MOST_PARTS = 1 << 20  # of a list
 
 
 def _axis(who: str, axis: int, n: int) -> int:
@@ -168,8 +169,8 @@ def tensor_split(x: Any, indices_or_sections: Union[int, Sequence[int]], dim: in
         cuts = [index(i) for i in indices_or_sections]
     else:
         n = index(indices_or_sections)
-        if n < 1:
-            raise errors.ArgumentError(f"tensor_split: {n} sections")
+        if not 1 <= n <= _MOST_PARTS:
+            raise errors.ArgumentError(f"tensor_split: {n} sections are not in 1..{_MOST_PARTS}")
         cuts = [i * (extent // n) + min(i, extent % n) for i in range(1, n)]
     edges: List[Optional[int]] = [0, *cuts, None]
     return tuple(x[(slice(None),) * axis + (slice(a, b),)] for a, b in zip(edges, edges[1:]))

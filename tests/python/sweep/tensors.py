@@ -199,7 +199,7 @@ rows("init.initial", lambda whole: iter([Spread("init.initial", f"jt.init.initia
 # ---- names that nothing of NumPy or PyTorch stands beside
 exempt("an exception", "ArgumentError BusyError CancelledError CompileError DTypeError DeviceError Error FileError InternalError MissingFileError NotFoundError OutOfMemoryError ShapeError TimeOutError UnsupportedError")
 exempt("a dtype; every case has one", "DType bfloat16 bool float16 float32 float64 int16 int32 int64 int8 uint16 uint32 uint64 uint8")
-exempt("a module; its names are found one by one", "autograd creation dataset dtypes errors flags function functional init io module nn ops optim progress utils")
+exempt("a module; its names are found one by one", "autograd creation dataset dtypes errors flags function functional init io module nn ops optim progress utils control")
 exempt("another name of Tensor", "Var")
 exempt("a record of a name and a range, see Tensor.name_dim", "Dim")
 exempt("the class itself; its members are found one by one", "Tensor Module nn.Module nn.Layer optim.Optimizer")

@@ -392,5 +392,36 @@ TEST_F(Host, EverySchedule) {
   }
 }
 
+// A process of its own, with the variables that the list of tests sets.
+TEST(Environment, SetsItUp) {
+  const char* schedule = getenv("FAKEGPU_SCHEDULE");
+  if (!schedule) GTEST_SKIP() << "another process runs this with FAKEGPU_SCHEDULE, _DEVICES, _MEMORY, _CC, _SMS, _DRIVER and _FAIL";
+  int count = 0, version = 0, major = 0, minor = 0, multiprocessors = 0;
+  size_t bytes = 0;
+  void *context = nullptr, *stream = nullptr;
+  uint64_t at = 0;
+  ASSERT_EQ(cuInit(0), 0);
+  EXPECT_EQ(cuDeviceGetCount(&count), 0);
+  EXPECT_EQ(cuDriverGetVersion(&version), 0);
+  EXPECT_EQ(cuDeviceGetAttribute(&major, 75, 2), 0);
+  EXPECT_EQ(cuDeviceGetAttribute(&minor, 76, 2), 0);
+  EXPECT_EQ(cuDeviceGetAttribute(&multiprocessors, 16, 2), 0);
+  EXPECT_EQ(cuDeviceTotalMem_v2(&bytes, 2), 0);
+  EXPECT_EQ(count, 3);
+  EXPECT_EQ(version, 12040);
+  EXPECT_EQ(major * 10 + minor, 86);
+  EXPECT_EQ(multiprocessors, 7);
+  EXPECT_EQ(bytes, 65536u);
+  EXPECT_EQ(cuDevicePrimaryCtxRetain(&context, 2), 0);
+  EXPECT_EQ(cuCtxSetCurrent(context), 0);
+  EXPECT_EQ(cuMemAlloc_v2(&at, 16), 0);
+  EXPECT_EQ(cuMemAlloc_v2(&at, 16), kOutOfMemory);  // the second call
+  EXPECT_EQ(cuMemAlloc_v2(&at, 16), 0);
+  EXPECT_EQ(cuStreamCreate(&stream, 1), 999);  // every call
+  EXPECT_EQ(cuStreamCreate(&stream, 1), 999);
+  EXPECT_EQ(cuMemsetD8Async(at, 0, 16, nullptr), 0);
+  EXPECT_EQ(fakegpu_pending(), 0u);  // eager
+}
+
 }  // namespace
 }  // namespace fakegpu::test

@@ -111,7 +111,8 @@ enum : NvrtcResult { kNvrtcSuccess = 0, kNvrtcOutOfMemory = 1, kNvrtcInvalidOpti
   X(nvrtcVersion, (int* major, int* minor)) \
   X(nvrtcGetNumSupportedArchs, (int* out)) \
   X(nvrtcGetSupportedArchs, (int* out)) \
-  X(nvrtcCreateProgram, (NvrtcProgram* out, const char* text, const char* name, int headers, const char* const* contents, const char* const* names)) \
+  X(nvrtcCreateProgram, (NvrtcProgram* out, const char* text, const char* name, int headers, const char* const* contents, \
+      const char* const* names)) \
   X(nvrtcCompileProgram, (NvrtcProgram program, int n, const char* const* options)) \
   X(nvrtcDestroyProgram, (NvrtcProgram* program)) \
   X(nvrtcGetProgramLogSize, (NvrtcProgram program, size_t* out)) \

@@ -103,7 +103,8 @@ jt_status cuda_mem_info(jt_be_device* d, size_t* out_free, size_t* out_total) {
 jt_status cuda_stage_alloc(jt_be_device* d, size_t bytes, void** out) {
   constexpr unsigned kPortable = 1;
   *out = nullptr;
-  return on(d, [&](Device& device) { device.check(device.api().cuMemHostAlloc(out, std::max<size_t>(bytes, 1), kPortable), "cuMemHostAlloc"); });
+  return on(d, [&](Device& device) { device.check(device.api().cuMemHostAlloc(out, std::max<size_t>(bytes, 1),
+      kPortable), "cuMemHostAlloc"); });
 }
 void cuda_stage_free(jt_be_device* d, void* p, size_t) {
   if (p) quietly(d, [&](const CuDriver& api) { api.cuMemFreeHost(p); });
@@ -270,7 +271,8 @@ jt_status cuda_op_create(jt_be_device* d, const char* name, const int64_t* param
 void cuda_op_release(jt_be_device*, jt_be_op* op) {
   if (op) delete &of(op);
 }
-jt_status cuda_op_run_on(jt_be_device* d, jt_be_stream* stream, jt_be_op* op, void* const* pointers, const uint64_t*, size_t, void* workspace) {
+jt_status cuda_op_run_on(jt_be_device* d, jt_be_stream* stream, jt_be_op* op, void* const* pointers, const uint64_t*,
+    size_t, void* workspace) {
   return in_stream(d, stream, [&](Device&, CuStream s) { of(op).run(s, pointers, at(workspace)); });
 }
 jt_status cuda_op_run(jt_be_device* d, jt_be_op* op, void* const* pointers, size_t n, void* workspace) {

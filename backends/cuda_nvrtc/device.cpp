@@ -83,7 +83,8 @@ void Device::check(CuResult result, const std::string& what) {
   if (!ends_the_context(result)) throw Error(JT_E_DEVICE, text("cuda: ", what, ": ", driver_.error(result)), result);
   std::lock_guard lock(mutex_);
   if (!lost_)
-    lost_ = Error(JT_E_DEVICE_LOST, text("cuda: the device is lost: ", what, ": ", driver_.error(result), "; launched last: ", last_launches()), result);
+    lost_ = Error(JT_E_DEVICE_LOST, text("cuda: the device is lost: ", what, ": ", driver_.error(result),
+        "; launched last: ", last_launches()), result);
   throw Error(*lost_);
 }
 

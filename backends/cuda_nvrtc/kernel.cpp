@@ -54,7 +54,8 @@ void Kernel::launch(const jt_be_launch& launch, CuStream stream, CuPointer scrat
     ThreadLaunch l = launch_of(program_, v->shape, v->kernels[k], launch.args, launch.begin, launch.end);
     if (!l.grid) continue;
     cuda::launch(device_, v->functions[k], l.grid, l.block_x, l.block_y, stream, packed,
-                 jt::text(v->kernels[k].name(k), " of ", program_.instrs.size(), " instructions, ", l.grid, " x ", l.block_x * l.block_y, " threads"));
+                 jt::text(v->kernels[k].name(k), " of ", program_.instrs.size(), " instructions, ", l.grid, " x ",
+                     l.block_x * l.block_y, " threads"));
   }
 }
 

@@ -137,7 +137,8 @@ std::string render(std::string_view name, DType t, bool descending) {
   loops::FileText file(cuda_dialect(), nullptr);
   bool is_wide = size_of(t) == 8;
   const char* key = is_wide ? "u64" : "unsigned";
-  std::string out = file.head() + text("typedef ", file.memory_type(t), " S;\ntypedef ", key, " K;\nstruct Entry { K key; int from;", is_wide ? " int zero;" : "", " };\n");
+  std::string out = file.head() + text("typedef ", file.memory_type(t), " S;\ntypedef ", key,
+      " K;\nstruct Entry { K key; int from;", is_wide ? " int zero;" : "", " };\n");
   out += kArguments;
   if (name == "sort") {
     out += text("#define TURN(x) (K)(", descending ? "~" : "", "(x))\n#define IS_SIGNED ", int(is_signed_int(t)), "\n");
@@ -148,13 +149,15 @@ std::string render(std::string_view name, DType t, bool descending) {
     return out + kChoiceState + kScan;
   }
   bool multiplies = name == "cumprod";
-  out += text("typedef ", is_float(t) ? "double" : "u64", " W;\n#define NONE ", multiplies ? "1" : is_float(t) ? "-0.0" : "0", "\n#define OP ", multiplies ? "*" : "+", "\n");
+  out += text("typedef ", is_float(t) ? "double" : "u64", " W;\n#define NONE ", multiplies ? "1" : is_float(t) ? "-0.0"
+      : "0", "\n#define OP ", multiplies ? "*" : "+", "\n");
   return out + kSumState + kScan;
 }
 
 class OfLines final : public LibraryOp {
  public:
-  OfLines(Device& device, std::string_view name, std::span<const int64_t> p) : sorts_(name == "sort"), has_index_(sorts_ || name.starts_with("cumm")) {
+  OfLines(Device& device, std::string_view name, std::span<const int64_t> p) : sorts_(name == "sort"),
+      has_index_(sorts_ || name.starts_with("cumm")) {
     int64_t outer = p[1], inner = p[3];
     n_ = p[2], lines_ = outer * inner, entry_bytes_ = size_of(DType(p[0])) == 8 ? 16 : 8;
     constexpr int64_t kMost = int64_t(1) << 30;
@@ -162,7 +165,8 @@ class OfLines final : public LibraryOp {
     if (!n_ || !lines_) return;
     tiles_ = (n_ + kTile - 1) / kTile;
     module_ = device.module_of(render(name, DType(p[0]), sorts_ && p[4]));
-    args_ = {0, 0, 0, 0, 0, uint64_t(n_), uint64_t(inner), uint64_t(lines_), uint64_t(tiles_), 0, magic_divisor(n_), magic_divisor(inner), magic_divisor(tiles_)};
+    args_ = {0, 0, 0, 0, 0, uint64_t(n_), uint64_t(inner), uint64_t(lines_), uint64_t(tiles_), 0, magic_divisor(n_),
+        magic_divisor(inner), magic_divisor(tiles_)};
   }
   size_t workspace_bytes() const override { return module_ && sorts_ ? size_t(2 * n_ * lines_ * entry_bytes_) : 0; }
 

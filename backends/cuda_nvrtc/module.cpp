@@ -31,11 +31,13 @@ CuFunction Module::function(const std::string& name) {
   return out;
 }
 
-void launch(Device& device, CuFunction function, int64_t grid, unsigned block_x, unsigned block_y, CuStream stream, std::span<uint64_t> args,
+void launch(Device& device, CuFunction function, int64_t grid, unsigned block_x, unsigned block_y, CuStream stream,
+    std::span<uint64_t> args,
             const std::string& what) {
   if (grid > INT32_MAX) fail(JT_E_UNSUPPORTED, "cuda: ", what, ": ", grid, " blocks of threads are more than one launch can have");
   if (args.size_bytes() > device.most_parameter_bytes())
-    fail(JT_E_UNSUPPORTED, "cuda: ", what, ": ", args.size_bytes(), " bytes of arguments, this driver and NVRTC allow ", device.most_parameter_bytes());
+    fail(JT_E_UNSUPPORTED, "cuda: ", what, ": ", args.size_bytes(), " bytes of arguments, this driver and NVRTC allow ",
+        device.most_parameter_bytes());
   void* parameters[] = {args.data()};
   device.note_launch(what);
   device.check(device.api().cuLaunchKernel(function, unsigned(grid), 1, 1, block_x, block_y, 1, 0, stream, parameters, nullptr),
@@ -43,7 +45,8 @@ void launch(Device& device, CuFunction function, int64_t grid, unsigned block_x,
   if (device.waits_for_launches()) device.check(device.api().cuStreamSynchronize(stream), what);
 }
 
-SharedModule::SharedModule(Device& device, std::string text) : device_(device), job_(device.compiler().start(std::move(text), device.target())) {}
+SharedModule::SharedModule(Device& device, std::string text) : device_(device),
+    job_(device.compiler().start(std::move(text), device.target())) {}
 
 void SharedModule::launch(const std::string& kernel, int64_t grid, int threads, CuStream stream, std::span<uint64_t> args) {
   CuFunction function;

@@ -25,7 +25,8 @@ class Module {
 };
 
 // One launch, by arguments that are a struct of 64-bit words. `what` is for people, should the device be lost.
-void launch(Device& device, CuFunction function, int64_t grid, unsigned block_x, unsigned block_y, CuStream stream, std::span<uint64_t> args,
+void launch(Device& device, CuFunction function, int64_t grid, unsigned block_x, unsigned block_y, CuStream stream,
+    std::span<uint64_t> args,
             const std::string& what);
 
 // A module that ops share; compiled from the time it is made, loaded when it is first launched.

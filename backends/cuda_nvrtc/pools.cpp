@@ -21,7 +21,8 @@ struct jt_arguments {
 struct Place { int image, y, x, channel; };
 FN Place place_of(const jt_arguments &A, unsigned at, int height, int width) {
   Place p;
-  const unsigned pixel = jt_quotient(at, A.div_c), image = jt_quotient(pixel, A.div_plane), rest = pixel - image * (unsigned)(height * width);
+  const unsigned pixel = jt_quotient(at, A.div_c), image = jt_quotient(pixel, A.div_plane),
+      rest = pixel - image * (unsigned)(height * width);
   const unsigned y = jt_quotient(rest, A.div_row);
   p.channel = (int)(at - pixel * (unsigned)A.c), p.image = (int)image, p.y = (int)y, p.x = (int)(rest - y * (unsigned)width);
   return p;
@@ -61,7 +62,8 @@ constexpr const char* kAverage = R"(KERNEL(jt_pool) {
 }
 )";
 
-// An element of dx asks the windows that hold it, in order. A winner may lie anywhere in the plane: its window's own offset decides nothing.
+// An element of dx asks the windows that hold it, in order. A winner may lie anywhere in the plane: its window's own offset
+// decides nothing.
 constexpr const char* kGradOpen = R"(KERNEL(jt_pool) {
   OPEN
   const Place p = place_of(A, at, (int)A.h, (int)A.w);
@@ -97,10 +99,12 @@ std::string render_pool(std::string_view name, DType t) {
 
 class Pool final : public LibraryOp {
  public:
-  Pool(Device& device, std::string_view name, std::span<const int64_t> p) : has_index_(name.starts_with("max")), is_grad_(name.ends_with("grad")) {
+  Pool(Device& device, std::string_view name, std::span<const int64_t> p) : has_index_(name.starts_with("max")),
+      is_grad_(name.ends_with("grad")) {
     int64_t n = p[1], c = p[2], h = p[3], w = p[4], kh = p[5], kw = p[6], stride_h = p[7], stride_w = p[8];
     if (!stride_h || !stride_w) fail(JT_E_INVALID, "cuda: ", name, ": a stride of 0");
-    int64_t oh = std::max<int64_t>((h + p[9] + p[11] - kh + stride_h) / stride_h, 0), ow = std::max<int64_t>((w + p[10] + p[12] - kw + stride_w) / stride_w, 0);
+    int64_t oh = std::max<int64_t>((h + p[9] + p[11] - kh + stride_h) / stride_h, 0),
+        ow = std::max<int64_t>((w + p[10] + p[12] - kw + stride_w) / stride_w, 0);
     int64_t height = is_grad_ ? h : oh, width = is_grad_ ? w : ow;
     count_ = n * c * height * width;
     constexpr int64_t kMost = int64_t(1) << 30;

@@ -25,7 +25,8 @@ Tile tile_for(int64_t m, int64_t n, int64_t batches, DType dtype, bool by_warp, 
 
 class Product final : public LibraryOp {
  public:
-  Product(Device& device, ProductKind kind, std::span<const int64_t> p) : device_(device), kind_(kind), dtype_(DType(p[0])), args_(kProductArgs) {
+  Product(Device& device, ProductKind kind, std::span<const int64_t> p) : device_(device), kind_(kind),
+      dtype_(DType(p[0])), args_(kProductArgs) {
     if (kind == ProductKind::matmul) read_matmul(p);
     else read_conv(p);
     for (int64_t extent : {m_, n_, k_})

@@ -71,7 +71,8 @@ DriverLibrary find_driver(const Settings& settings) {
   std::vector<std::string> paths = {settings.driver};
   if (settings.driver.empty()) {
     paths = {kName};
-    for (const char* folder : {"/usr/local/nvidia/lib64", "/usr/lib/wsl/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"})
+    for (const char* folder : {"/usr/local/nvidia/lib64", "/usr/lib/wsl/lib", "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu", "/usr/lib64"})
       paths.push_back(text(folder, "/", kName));
   }
   DriverLibrary out;
@@ -107,7 +108,8 @@ static std::string own_folder() {
 static std::vector<std::string> toolkit_folders(const Settings& settings) {
   std::vector<std::string> out;
   for (const std::string& home : settings.homes) out.push_back(home + "/lib64");
-  for (const char* home : {"/usr/local/cuda", "/usr/local/cuda-13", "/usr/local/cuda-12", "/usr/local/cuda-11"}) out.push_back(text(home, "/lib64"));
+  for (const char* home : {"/usr/local/cuda", "/usr/local/cuda-13", "/usr/local/cuda-12",
+      "/usr/local/cuda-11"}) out.push_back(text(home, "/lib64"));
   std::string own = own_folder();
   for (const char* package : {"nvidia/cu13/lib", "nvidia/cuda_nvrtc/lib", "nvidia/cublas/lib"}) out.push_back(text(own, "/../", package));
   return out;
@@ -232,9 +234,11 @@ Target choose_target(const NvrtcLibrary& nvrtc, int driver_version, int capabili
   // Code of an older chip runs on newer ones of its generation; text of it on all.
   bool is_of_generation = out.arch / 10 == capability / 10;
   out.is_ptx = image == "ptx" || !is_of_generation;
-  if (image == "cubin" && !is_of_generation) out.why_not = text("NVRTC ", nvrtc.major, ".", nvrtc.minor, " has no code for ", device, ", only text");
+  if (image == "cubin" && !is_of_generation) out.why_not = text("NVRTC ", nvrtc.major, ".", nvrtc.minor,
+      " has no code for ", device, ", only text");
   if (out.is_ptx && nvrtc.version() > driver_version)
-    out.why_not = text("text of NVRTC ", nvrtc.major, ".", nvrtc.minor, " is newer than the driver, which serves CUDA ", version_text(driver_version));
+    out.why_not = text("text of NVRTC ", nvrtc.major, ".", nvrtc.minor, " is newer than the driver, which serves CUDA ",
+        version_text(driver_version));
   return out;
 }
 
@@ -260,7 +264,8 @@ static std::string devices_of(const DriverLibrary& d, const NvrtcLibrary& nvrtc,
     out += text("  cuda:", i, ": ", name, ", sm_", major * 10 + minor, ", ", processors, " multiprocessors, ", bytes >> 20, " MiB");
     if (nvrtc) {
       Target target = choose_target(nvrtc, d.version, major * 10 + minor, settings.image);
-      out += target.why_not.empty() ? text(", kernels as ", target.is_ptx ? "PTX for compute_" : "cubin for sm_", target.arch) : ", " + target.why_not;
+      out += target.why_not.empty() ? text(", kernels as ", target.is_ptx ? "PTX for compute_" : "cubin for sm_",
+          target.arch) : ", " + target.why_not;
     }
     out += "\n";
   }
@@ -271,7 +276,8 @@ std::string describe(const Settings& settings) {
   DriverLibrary driver = find_driver(settings);
   NvrtcLibrary nvrtc = find_nvrtc(settings, driver.version);
   CublasPath cublas = find_cublas(settings, nvrtc);
-  std::string out = driver ? text("  driver: ", driver.library.path(), ", CUDA ", version_text(driver.version), ", ", driver.devices, " devices\n")
+  std::string out = driver ? text("  driver: ", driver.library.path(), ", CUDA ", version_text(driver.version), ", ",
+      driver.devices, " devices\n")
                            : text("  driver: ", driver.why_not, "\n");
   out += devices_of(driver, nvrtc, settings);
   out += lines_of("driver", driver.attempts);

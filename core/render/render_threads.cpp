@@ -52,7 +52,8 @@ class ThreadKernels : public loops::ThreadText {
         else if (s_.form == ThreadForm::split_rows) inner_rows();
         else inner_columns();
     }
-    return text("extern \"C\" __global__ void __launch_bounds__(", threads_of(k), ") ", k.name(number), "(const struct jt_arguments A) {\n", take(), "}\n");
+    return text("extern \"C\" __global__ void __launch_bounds__(", threads_of(k), ") ", k.name(number),
+        "(const struct jt_arguments A) {\n", take(), "}\n");
   }
 
   int threads_of(const ThreadKernel& k) const {
@@ -70,7 +71,8 @@ class ThreadKernels : public loops::ThreadText {
 
   void elements() {
     int v = elements_per_thread(p_);
-    line("const ", index_, " first = ", cast("A.begin"), " + (", cast("blockIdx.x"), " * ", kElementThreads, "u + threadIdx.x) * ", v, "u;");
+    line("const ", index_, " first = ", cast("A.begin"), " + (", cast("blockIdx.x"), " * ", kElementThreads,
+        "u + threadIdx.x) * ", v, "u;");
     line("if (first >= ", cast("A.end"), ") return;");
     if (v == 1) {
       line("const ", index_, " o = first;");
@@ -80,7 +82,7 @@ class ThreadKernels : public loops::ThreadText {
       return;
     }
     group_ = v;
-    read_group(v);
+    read_group();
     line("#pragma unroll");
     open(text("for (int j = 0; j < ", v, "; j++)"));
     line("const ", index_, " o = first + j;");
@@ -91,7 +93,7 @@ class ThreadKernels : public loops::ThreadText {
     walk_outer();
     for_stages([&](const Instr& i) { instr(i); });
     close();
-    write_group(v);
+    write_group();
     group_ = 0;
   }
 
@@ -100,61 +102,6 @@ class ThreadKernels : public loops::ThreadText {
     if (i.code == Code::gather || i.code == Code::scatter) return true;
     return (i.code == Code::load || i.code == Code::store) && !is_grouped(i.operand);
   }
-  std::vector<int> grouped(bool written) const {
-    std::vector<bool> is(p_.operands.size());
-    for_stages([&](const Instr& i) {
-      bool writes = i.code == Code::store || (i.code == Code::element && i.operand >= 0), reads = i.code == Code::load;
-      if (i.operand >= 0 && (written ? writes : reads) && is_grouped(i.operand)) is[size_t(i.operand)] = true;
-    });
-    std::vector<int> out;
-    for (size_t k = 0; k < is.size(); k++)
-      if (is[k]) out.push_back(int(k));
-    return out;
-  }
-
-  // A vector of a group's elements.
-  static std::string vector_of(DType d, int v) {
-    constexpr const char* kOf[] = {"uchar", "ushort", "int", "longlong"};
-    const char* scalar = d == JT_F32 ? "float" : d == JT_F64 ? "double" : d == JT_U32 ? "uint" : d == JT_U64 ? "ulonglong" : nullptr;
-    int log_size = size_of(d) == 1 ? 0 : size_of(d) == 2 ? 1 : size_of(d) == 4 ? 2 : 3;
-    return text(scalar ? scalar : kOf[log_size], v);
-  }
-  // A thread's elements lie in whole vectors, unless the array ends before, or does not begin where a vector may.
-  void read_group(int v) {
-    line("const int n = A.end - first < ", v, " ? (int)(A.end - first) : ", v, ";");
-    std::string together;
-    for (bool written : {false, true})
-      for (int k : grouped(written)) together += text(together.empty() ? "" : " | ", "(u64)A.p", k);
-    line("const bool whole = n == ", v, " && ((", together, ") & 15) == 0 && (first & ", v - 1, ") == 0;");
-    for (int k : grouped(false)) {
-      const char* type = file_.memory_type(operand(k).dtype);
-      line(type, " b", k, "[", v, "];");
-      open("if (whole)");
-      line("const ", vector_of(operand(k).dtype, v), " v = *(const ", vector_of(operand(k).dtype, v), " *)((const ", type, " *)A.p", k, " + first);");
-      for (int e = 0; e < v; e++) line("b", k, "[", e, "] = (", type, ")v.", std::string(1, "xyzw"[e]), ";");
-      close();
-      open("else");
-      line("#pragma unroll");
-      line("for (int j = 0; j < ", v, "; j++) b", k, "[j] = j < n ? ((const ", type, " *)A.p", k, ")[first + j] : 0;");
-      close();
-    }
-    for (int k : grouped(true)) line(file_.memory_type(operand(k).dtype), " y", k, "[", v, "];");
-  }
-  void write_group(int v) {
-    for (int k : grouped(true)) {
-      const char* type = file_.memory_type(operand(k).dtype);
-      open("if (whole)");
-      line(vector_of(operand(k).dtype, v), " v;");
-      for (int e = 0; e < v; e++) line("v.", std::string(1, "xyzw"[e]), " = y", k, "[", e, "];");
-      line("*(", vector_of(operand(k).dtype, v), " *)((", type, " *)A.p", k, " + first) = v;");
-      close();
-      open("else");
-      line("#pragma unroll");
-      line("for (int j = 0; j < ", v, "; j++) if (j < n) ((", type, " *)A.p", k, ")[first + j] = y", k, "[j];");
-      close();
-    }
-  }
-
   // A power of two owners; owner t has the addresses that are t modulo their number. What is not scattered is the first one's.
   void in_order() {
     line("const i64 me = (i64)blockIdx.x * ", kElementThreads, " + threadIdx.x;");
@@ -212,7 +159,8 @@ class ThreadKernels : public loops::ThreadText {
       }
       bool reduces = false;
       open("");
-      for_reductions(stage, [&](int r, const std::string& name, const Instr&) { line("__shared__ ", name, "_t f", r, "[", kMostRowBlocks, "];"); });
+      for_reductions(stage, [&](int r, const std::string& name, const Instr&) { line("__shared__ ", name, "_t f", r, "[",
+          kMostRowBlocks, "];"); });
       open(text("for (", index_, " block = threadIdx.x >> 5; block < ", cast("A.blocks"), "; block += ", kElementThreads / kWarp, ")"));
       open_lanes(stage, 2);
       line("const ", index_, " stop = ", stop_of_block(), ";");
@@ -317,7 +265,8 @@ class ThreadKernels : public loops::ThreadText {
     line("const ", index_, " o = is_there ? column : ", cast("A.end"), " - 1;");
     declare_outer();
     walk_outer();
-    for_reductions(stage, [&](int r, const std::string& name, const Instr&) { line("__shared__ ", name, "_t f", r, "[", y, "][", kColumns, "];"); });
+    for_reductions(stage, [&](int r, const std::string& name, const Instr&) { line("__shared__ ", name, "_t f", r, "[",
+        y, "][", kColumns, "];"); });
     column_block(stage, lanes, y, [&](int r) {
       std::string name = file_.use_reduction(Reduction(p_.instrs[size_t(r)].sub), p_.registers[size_t(p_.instrs[size_t(r)].a)].type);
       line("if (threadIdx.y == 0 && is_there) ((", name, "_t *)A.t", r, ")[", partial("o", "block"), "] = f", r, "[0][threadIdx.x];");
@@ -328,7 +277,8 @@ class ThreadKernels : public loops::ThreadText {
   void outer_of_split() {
     bool by_warp = s_.folds_by_warp;
     if (by_warp) line("const int lane = threadIdx.x & 31;");
-    std::string number = by_warp ? text("blockIdx.x * ", kRowThreads / kWarp, "u + (threadIdx.x >> 5)") : text("blockIdx.x * ", kRowThreads, "u + threadIdx.x");
+    std::string number = by_warp ? text("blockIdx.x * ", kRowThreads / kWarp, "u + (threadIdx.x >> 5)")
+        : text("blockIdx.x * ", kRowThreads, "u + threadIdx.x");
     line("const ", index_, " o = ", cast("A.begin"), " + ", number, ";");
     line("if (o >= ", cast("A.end"), ") return;");
     declare_outer();

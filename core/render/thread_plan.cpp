@@ -282,7 +282,8 @@ int64_t lay_out(const Program& p, const ThreadShape& s, const int64_t* args, std
 
 int64_t scratch_of(const Program& p, const ThreadShape& s, const int64_t* args) { return lay_out(p, s, args, nullptr); }
 
-std::vector<uint64_t> pack_threads(const Program& p, const ThreadShape& s, const int64_t* args, int64_t begin, int64_t end, uint64_t scratch) {
+std::vector<uint64_t> pack_threads(const Program& p, const ThreadShape& s, const int64_t* args, int64_t begin,
+    int64_t end, uint64_t scratch) {
   std::vector<std::pair<ThreadField, int64_t>> places;
   lay_out(p, s, args, &places);
   std::vector<const IndexMap*> walked(s.walks.size());
@@ -324,7 +325,8 @@ std::vector<uint64_t> pack_threads(const Program& p, const ThreadShape& s, const
   return out;
 }
 
-ThreadLaunch launch_of(const Program& p, const ThreadShape& s, const ThreadKernel& kernel, const int64_t* args, int64_t begin, int64_t end) {
+ThreadLaunch launch_of(const Program& p, const ThreadShape& s, const ThreadKernel& kernel, const int64_t* args,
+    int64_t begin, int64_t end) {
   int64_t n = end - begin;
   auto groups = [](int64_t count, int64_t of) -> unsigned {
     int64_t grid = (count + of - 1) / of;

@@ -68,7 +68,8 @@ int bytes_of_partial(const Program& program, const Instr& reduce);
 
 // A field: its name in the text; what it is.
 struct ThreadField {
-  enum Kind : uint8_t { outer, inner, begin, end, blocks, owners, address, count, offset, stride, low, range, extent, magic, scalar, partial, kept } kind;
+  enum Kind : uint8_t { outer, inner, begin, end, blocks, owners, address, count, offset, stride, low, range, extent,
+      magic, scalar, partial, kept } kind;
   int of = 0, axis = 0;  // operand, walk, scalar, reduction or register; axis
   std::string name() const;
   const char* type() const;

@@ -110,6 +110,69 @@ std::string ThreadText::condition(int k) const {
   return text(operand(k).level == Level::outer ? "k" : "ki", k);
 }
 
+// ---- groups ----
+
+std::vector<int> ThreadText::grouped(bool written) const {
+  std::vector<bool> is(p_.operands.size());
+  for_stages([&](const Instr& i) {
+    bool writes = i.code == Code::store || (i.code == Code::element && i.operand >= 0), reads = i.code == Code::load;
+    if (i.operand >= 0 && (written ? writes : reads) && is_grouped(i.operand)) is[size_t(i.operand)] = true;
+  });
+  std::vector<int> out;
+  for (size_t k = 0; k < is.size(); k++)
+    if (is[k]) out.push_back(int(k));
+  return out;
+}
+
+
+// A vector of a group's elements.
+static std::string vector_of(DType d, int v) {
+  constexpr const char* kOf[] = {"uchar", "ushort", "int", "longlong"};
+  const char* scalar = d == JT_F32 ? "float" : d == JT_F64 ? "double" : d == JT_U32 ? "uint" : d == JT_U64 ? "ulonglong" : nullptr;
+  int log_size = size_of(d) == 1 ? 0 : size_of(d) == 2 ? 1 : size_of(d) == 4 ? 2 : 3;
+  return text(scalar ? scalar : kOf[log_size], v);
+}
+
+// A thread's elements lie in whole vectors, unless the array ends before, or does not begin where a vector may.
+void ThreadText::read_group() {
+  const int v = group_;
+  line("const int n = A.end - first < ", v, " ? (int)(A.end - first) : ", v, ";");
+  std::string together;
+  for (bool written : {false, true})
+    for (int k : grouped(written)) together += text(together.empty() ? "" : " | ", "(u64)A.p", k);
+  line("const bool whole = n == ", v, " && ((", together, ") & 15) == 0 && (first & ", v - 1, ") == 0;");
+  for (int k : grouped(false)) {
+    const char* type = file_.memory_type(operand(k).dtype);
+    line(type, " b", k, "[", v, "];");
+    open("if (whole)");
+    line("const ", vector_of(operand(k).dtype, v), " v = *(const ", vector_of(operand(k).dtype, v), " *)((const ", type,
+        " *)A.p", k, " + first);");
+    for (int e = 0; e < v; e++) line("b", k, "[", e, "] = (", type, ")v.", std::string(1, "xyzw"[e]), ";");
+    close();
+    open("else");
+    line("#pragma unroll");
+    line("for (int j = 0; j < ", v, "; j++) b", k, "[j] = j < n ? ((const ", type, " *)A.p", k, ")[first + j] : 0;");
+    close();
+  }
+  for (int k : grouped(true)) line(file_.memory_type(operand(k).dtype), " y", k, "[", v, "];");
+}
+
+void ThreadText::write_group() {
+  const int v = group_;
+  for (int k : grouped(true)) {
+    const char* type = file_.memory_type(operand(k).dtype);
+    open("if (whole)");
+    line(vector_of(operand(k).dtype, v), " v;");
+    for (int e = 0; e < v; e++) line("v.", std::string(1, "xyzw"[e]), " = y", k, "[", e, "];");
+    line("*(", vector_of(operand(k).dtype, v), " *)((", type, " *)A.p", k, " + first) = v;");
+    close();
+    open("else");
+    line("#pragma unroll");
+    line("for (int j = 0; j < ", v, "; j++) if (j < n) ((", type, " *)A.p", k, ")[first + j] = y", k, "[j];");
+    close();
+  }
+}
+
 // ---- instructions ----
 
 std::string ThreadText::pointer(int k, bool is_written) const {

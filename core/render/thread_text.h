@@ -37,6 +37,9 @@ class ThreadText : public Lines {
   // A direct operand whose elements a thread's group reads and writes as a whole: b3 and y3.
   bool is_grouped(int k) const { return group_ && operand(k).access == Access::direct && operand(k).level == Level::outer; }
 
+  void read_group();   // n, whole, and each b3; declares y3
+  void write_group();  // each y3
+
   const Program& p_;
   const ThreadShape& s_;
   FileText& file_;
@@ -49,6 +52,7 @@ class ThreadText : public Lines {
   const ThreadShape::Walk& walk_of(int k) const { return s_.walks[size_t(s_.walk_of[size_t(k)])]; }
   bool has_limits(int k) const { return s_.walk_of[size_t(k)] >= 0 && s_.masked[size_t(k)]; }
   std::vector<int> mapped() const;
+  std::vector<int> grouped(bool written) const;
   void coordinates(int walk, int first, int rank, const char* index);
   std::string sum_of_steps(int k, int first, int rank) const;
   std::string limits(int k, int first, int rank, bool at_zero) const;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "backends/cuda_nvrtc/compiler.h"
+#include "backends/cuda_nvrtc/product_text.h"
 #include "tests/cuda/seen_texts.h"
 
 namespace jt::test {
@@ -32,8 +33,10 @@ std::vector<Text> texts() {
   std::set<std::string> known;
   auto wanted = [](const Case& c) {
     Kind kind = def(c.row).kind;
-    if (kind == Kind::element) return (c.layout == "contiguous" && c.dtype == JT_F32) || (c.row == Op::add && c.dtype % 3 == 0) || (c.row == Op::floor_div && c.layout == "padded");
-    if (kind == Kind::reduce) return (c.dtype == JT_F32 || (c.dtype == JT_I64 && c.layout == "row")) && (c.layout == "row" || c.layout == "long row" || c.layout == "long column");
+    if (kind == Kind::element) return (c.layout == "contiguous" && c.dtype == JT_F32) || (c.row == Op::add
+        && c.dtype % 3 == 0) || (c.row == Op::floor_div && c.layout == "padded");
+    if (kind == Kind::reduce) return (c.dtype == JT_F32 || (c.dtype == JT_I64 && c.layout == "row"))
+        && (c.layout == "row" || c.layout == "long row" || c.layout == "long column");
     return c.row == Op::cast ? c.dtype == JT_F32 || c.dtype == JT_F16 : kind != Kind::library && kind != Kind::composite;
   };
   each_launch(wanted, JT_VECTORS, [&](const Case& c, const SeenLaunch& launch) {
@@ -75,8 +78,46 @@ TEST(Compile, TextsCompileForEveryArchitecture) {
     ASSERT_NO_THROW(image = &compiler.wait(m.job)) << m.text.text;
     EXPECT_EQ(image->bytes.substr(1, 3), "ELF");
     if (m.text.is_of_elements) {
-      EXPECT_NE(image->log.find(" 0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads"), std::string::npos) << image->log << m.text.text;
+      EXPECT_NE(image->log.find(" 0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads"), std::string::npos)
+          << image->log << m.text.text;
     }
+  }
+}
+
+TEST(Compile, ProductsNeedNoStack) {
+  if (settings().library_folder.empty()) GTEST_SKIP() << "skipped: no NVRTC";
+  NvrtcLibrary nvrtc = find_nvrtc(settings(), 0);
+  Compiler compiler(nvrtc, settings());
+  const Tile threads[] = {{128, 128, 8, 8}, {64, 64, 4, 4}, {32, 32, 2, 2}}, warps[] = {{128, 128, 64, 32, true}, {64, 64, 32, 32, true}};
+  struct Made {
+    std::string origin;
+    Compiler::JobRef job;
+  };
+  std::vector<Made> made;
+  auto add = [&](const ProductText& text, int arch) {
+    made.push_back({jt::text("kind ", int(text.kind), " ", name(text.dtype), ", tile ", text.tile.m, " for sm_", arch),
+                    compiler.start(render_product(text), choose_target(nvrtc, nvrtc.version(), arch, "cubin"))});
+  };
+  for (int arch : {75, 80, 90, 100, 120}) {
+    for (const Tile& tile : threads) {
+      add({ProductKind::matmul, JT_F32, tile, false, true}, arch);
+      if (arch != 90) continue;
+      for (ProductKind kind : {ProductKind::conv2d, ProductKind::conv2d_grad_x, ProductKind::conv2d_grad_w})
+        add({kind, JT_F32, tile, kind == ProductKind::conv2d_grad_w, kind == ProductKind::conv2d_grad_w}, arch);
+    }
+    for (const Tile& tile : warps)
+      for (bool along : {false, true})
+        if (arch >= 80) add({ProductKind::matmul, along ? JT_F16 : JT_BF16, tile, along, along}, arch);
+  }
+  for (const Made& m : made) {
+    SCOPED_TRACE(m.origin);
+    const Image* image = nullptr;
+    ASSERT_NO_THROW(image = &compiler.wait(m.job));
+    size_t product = image->log.find("Function properties for jt_product");
+    ASSERT_NE(product, std::string::npos) << image->log;
+    EXPECT_EQ(image->log.substr(product).find("0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads"),
+              image->log.substr(product).find("0 bytes stack frame")) << image->log;
+    EXPECT_NE(image->log.substr(product, 200).find("0 bytes stack frame"), std::string::npos) << image->log;
   }
 }
 

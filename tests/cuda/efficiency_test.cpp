@@ -72,7 +72,8 @@ void expect_moved(const fakegpu_counters& c, double bytes, double more = 0.01, b
 
 TEST_F(Efficiency, ElementWise) {
   const int64_t n = 1 << 16;
-  struct { jt_dtype dtype; double bytes, most_instructions; } cases[] = {{JT_F32, 4, 13}, {JT_BF16, 2, 40}, {JT_F64, 8, 24}, {JT_I8, 1, 13}};
+  struct { jt_dtype dtype; double bytes, most_instructions; } cases[] = {{JT_F32, 4, 13}, {JT_BF16, 2, 40}, {JT_F64, 8,
+      24}, {JT_I8, 1, 13}};
   for (const auto& c : cases) {
     SCOPED_TRACE(jt_dtype_name(c.dtype));
     jt_tensor *x = numbers({n}, c.dtype), *y = numbers({n}, c.dtype);

@@ -1,5 +1,5 @@
-// A device does not survive a fork, as no driver's does: the child is told so and computes on the CPU, its end waits for nobody, and the parent
-// goes on.
+// A device does not survive a fork, as no driver's does: the child is told so and computes on the CPU, its end waits for nobody, and
+// the parent goes on.
 #include <gtest/gtest.h>
 
 #include <jt/jt.h>

@@ -1,5 +1,5 @@
-// Products of halves by warps, through the backend's table: from every way that matrices lie, at every edge, against sums of doubles; as many
-// products of 16 x 8 x 16 as there are, and no bank is met twice.
+// Products of halves by warps, through the backend's table: from every way that matrices lie, at every edge, against sums of doubles;
+// as many products of 16 x 8 x 16 as there are, and no bank is met twice.
 #include <gtest/gtest.h>
 
 #include <dlfcn.h>

@@ -1,5 +1,5 @@
-// Products, convolutions, sorting and sums along lines, of every tile, dtype, direction and number of parts, against the CPU's, on the device that
-// the environment names.
+// Products, convolutions, sorting and sums along lines, of every tile, dtype, direction and number of parts, against the CPU's, on the
+// device that the environment names.
 #include <gtest/gtest.h>
 
 #include <jt/jt.h>
@@ -86,7 +86,8 @@ TEST_F(LibraryOps, ProductsOfEveryTileAndDirection) {
       for (int turned = 0; turned < 4; turned++) {
         SCOPED_TRACE(testing::Message() << jt_dtype_name(t) << " " << m << "x" << n << "x" << k << ", transposed " << turned);
         bool ta = turned & 1, tb = turned & 2;
-        std::vector<jt_tensor*> operands = {numbers(ta ? std::vector{k, m} : std::vector{m, k}, t), numbers(tb ? std::vector{n, k} : std::vector{k, n}, t)};
+        std::vector<jt_tensor*> operands = {numbers(ta ? std::vector{k, m} : std::vector{m, k}, t), numbers(tb
+            ? std::vector{n, k} : std::vector{k, n}, t)};
         compare(operands, t, bound_of(t), [&](std::vector<jt_tensor*>& x) {
           const int64_t axes[] = {1, 0};
           jt_tensor *a = x[0], *b = x[1], *z = nullptr;
@@ -111,14 +112,16 @@ TEST_F(LibraryOps, ProductsOfEveryDtype) {
 
 TEST_F(LibraryOps, ConvolutionsForwardAndBackward) {
   struct { int64_t n, c, h, w, o, kh, kw, stride, padding, dilation, groups; } cases[] = {
-      {2, 3, 9, 8, 4, 3, 3, 1, 1, 1, 1}, {1, 4, 11, 10, 6, 3, 2, 2, 1, 1, 2}, {2, 6, 8, 8, 6, 3, 3, 1, 2, 2, 6}, {1, 8, 5, 5, 16, 1, 1, 1, 0, 1, 1}};
+      {2, 3, 9, 8, 4, 3, 3, 1, 1, 1, 1}, {1, 4, 11, 10, 6, 3, 2, 2, 1, 1, 2}, {2, 6, 8, 8, 6, 3, 3, 1, 2, 2, 6}, {1, 8,
+          5, 5, 16, 1, 1, 1, 0, 1, 1}};
   for (const auto& p : cases)
     for (jt_dtype t : {JT_F32, JT_F64}) {
       SCOPED_TRACE(testing::Message() << "o " << p.o << ", groups " << p.groups << ", " << jt_dtype_name(t));
       jt_tensor *x = numbers({p.n, p.c, p.h, p.w}, t), *w = numbers({p.o, p.c / p.groups, p.kh, p.kw}, t);
       for (int part = 0; part < 3; part++)  // the value, the gradients of x and of w
         compare({x, w}, t, bound_of(t), [&](std::vector<jt_tensor*>& operands) {
-          const int64_t stride[] = {p.stride, p.stride}, padding[] = {p.padding, p.padding, p.padding, p.padding}, dilation[] = {p.dilation, p.dilation};
+          const int64_t stride[] = {p.stride, p.stride}, padding[] = {p.padding, p.padding, p.padding, p.padding},
+              dilation[] = {p.dilation, p.dilation};
           for (jt_tensor* operand : operands) must(jt_tensor_set_requires_grad(ctx_, operand, 1));
           jt_tensor *z = nullptr, *square = nullptr, *sum = nullptr, *grad = nullptr;
           must(jt_conv2d(ctx_, operands[0], operands[1], stride, 2, padding, 4, dilation, 2, p.groups, 0, &z));

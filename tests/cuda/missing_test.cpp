@@ -48,7 +48,8 @@ std::string described() {
   text.resize(length - 1);
   return text;
 }
-void expect_has(const std::string& text, const std::string& part) { EXPECT_NE(text.find(part), std::string::npos) << part << "\nis not in\n" << text; }
+void expect_has(const std::string& text, const std::string& part) { EXPECT_NE(text.find(part), std::string::npos) << part
+    << "\nis not in\n" << text; }
 
 }  // namespace
 
@@ -61,7 +62,8 @@ TEST(Missing, NoDriverOnTheWholeMachine) {
   Set set("");
   std::string why = reason();
   if (why.find("libcuda.so.1 is in none of ") == std::string::npos) GTEST_SKIP() << "skipped: this machine has a driver: " << why;
-  for (const char* place : {"libcuda.so.1", "/usr/local/nvidia/lib64/libcuda.so.1", "/usr/lib/wsl/lib/libcuda.so.1", "/usr/lib64/libcuda.so.1"})
+  for (const char* place : {"libcuda.so.1", "/usr/local/nvidia/lib64/libcuda.so.1", "/usr/lib/wsl/lib/libcuda.so.1",
+      "/usr/lib64/libcuda.so.1"})
     expect_has(described(), std::string("  driver tried: ") + place + ": ");
 }
 TEST(Missing, AFileThatIsNoLibrary) {
@@ -99,8 +101,8 @@ TEST(Missing, NvrtcNewerThanTheDriver) {
   Set set(kStubs + "/twelve/libcuda.so.1", kStubs + "/nvrtc");
   expect_has(reason(), "libnvrtc.so.13: newer than the driver, which serves CUDA 12.4");
 }
-TEST(Missing, BuiltinsThatNvrtcDoesNotTake) {
-  Set set(kStubs + "/driver/libcuda.so.1", kStubs + "/wrong_builtins");
+// A kernel that cannot be made is the value's error.
+void expect_no_kernel(const char* part, const char* another) {
   const char* device = "cuda";
   jt_runtime_desc desc{};
   desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = &device, desc.devices_len = 1;
@@ -113,10 +115,17 @@ TEST(Missing, BuiltinsThatNvrtcDoesNotTake) {
   ASSERT_EQ(jt_ones(ctx, dims, 1, JT_F32, &x), JT_OK);
   ASSERT_EQ(jt_exp(ctx, x, &y), JT_OK);
   float out[4];
-  EXPECT_NE(jt_tensor_read(ctx, y, out, sizeof out), JT_OK);
-  expect_has(jt_last_error_message(), "cuda: NVRTC does not take its builtins, ");
-  expect_has(jt_last_error_message(), "libnvrtc-builtins.so.13.5: a log");
+  EXPECT_EQ(jt_tensor_read(ctx, y, out, sizeof out), JT_E_COMPILE);
+  expect_has(jt_last_error_message(), part), expect_has(jt_last_error_message(), another);
   jt_tensor_release(x), jt_tensor_release(y), jt_context_release(ctx), jt_runtime_release(rt);
+}
+TEST(Missing, BuiltinsThatNvrtcDoesNotTake) {
+  Set set(kStubs + "/driver/libcuda.so.1", kStubs + "/wrong_builtins");
+  expect_no_kernel("cuda: NVRTC does not take its builtins, ", "libnvrtc-builtins.so.13.5: a log");
+}
+TEST(Missing, ACompilerThatFails) {
+  Set set(kStubs + "/driver/libcuda.so.1", kStubs + "/failing");
+  expect_no_kernel("cuda: NVRTC: result 1: a log", "(computing ");
 }
 TEST(Missing, AChipThatNvrtcKnowsNoMore) {
   Set set(kStubs + "/driver/libcuda.so.1", kStubs + "/newer_chips");

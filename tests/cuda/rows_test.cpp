@@ -1,5 +1,5 @@
-// Reductions and what is fused around them have the CPU's bits in every form: a warp a row, a block of threads a row or 32 columns, a kernel a
-// stage, and partial results combined by threads and by warps.
+// Reductions and what is fused around them have the CPU's bits in every form: a warp a row, a block of threads a row or 32 columns,
+// a kernel a stage, and partial results combined by threads and by warps.
 #include <gtest/gtest.h>
 
 #include <jt/jt.h>

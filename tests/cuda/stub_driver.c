@@ -26,7 +26,7 @@ int cuStreamCreate(void** out, unsigned flags) { return *out = (void*)(64 + 0ul 
 int cuEventCreate(void** out, unsigned flags) { return *out = (void*)(64 + 0ul * flags), 0; }
 int cuMemHostAlloc(void** out, unsigned long bytes, unsigned flags) { return (void)bytes, (void)flags, *out = 0, 2; }
 #ifndef INCOMPLETE
-int cuMemAlloc_v2(void** out, unsigned long bytes) { return *out = (void*)(4096 + 64 * (bytes == 0)), 0; }
+int cuMemAlloc_v2(void** out, unsigned long bytes) { return *out = (void*)(4096ul + 64ul * (bytes == 0)), 0; }
 #endif
 STUB(cuDevicePrimaryCtxRelease_v2) STUB(cuCtxSetCurrent) STUB(cuCtxSynchronize) STUB(cuMemGetInfo_v2) STUB(cuMemFree_v2)
 STUB(cuMemFreeHost) STUB(cuMemcpyHtoDAsync_v2) STUB(cuMemcpyDtoHAsync_v2) STUB(cuMemcpyDtoDAsync_v2)

@@ -370,15 +370,13 @@ void Context::commit(List<Assignment> assignments, std::span<const Ref> with, co
 void Context::flush() {
   try {
     planner_->flush();
-    kept_bytes_ = 0;
-    flush_at_ = kMaxPending;
   } catch (const Interrupted&) {
     throw;
   } catch (const std::exception&) {
-    // What lacks memory is still pending: to try at every op would be slow and help nobody.
-    flush_at_ = std::max(kMaxPending, 2 * recorder_.pending_count());
-    kept_bytes_ = 0;
   }
+  // What lacks memory, or waits for a gradient, is still pending: to try at every op would be slow and help nobody.
+  flush_at_ = std::max(kMaxPending, 2 * recorder_.pending_count());
+  kept_bytes_ = 0;
 }
 
 Buffer* Context::read(Ref value) {

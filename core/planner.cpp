@@ -26,10 +26,13 @@ namespace {
 bool keeps_for_gradient(const Node* node) {
   return node->has(kGrad) && !node->has(kConsumed);
 }
-// Never computed twice: a gradient that asks for it later finds it stored.
-bool is_stored_for_gradient(const Node* node) {
+// Never computed twice: a gradient that asks for it later finds it stored. What comes of nothing is a number, however often it is wanted.
+bool is_stored_for_gradient(Node* node) {
+  if (!keeps_for_gradient(node)) return false;
   Kind k = kind(node);
-  return keeps_for_gradient(node) && (k == Kind::library || k == Kind::reduce || k == Kind::index || k == Kind::region);
+  if (k == Kind::index || k == Kind::region) return true;
+  auto is_empty = [](Ref in) { return in.type().count() == 0; };
+  return (k == Kind::library || k == Kind::reduce) && std::ranges::none_of(node->ins(), is_empty);
 }
 // What an eval runs: what was asked for, in order of address, and, unless that failed before, every value that has a handle.
 struct Roots {

@@ -193,11 +193,8 @@ TEST(Extremes, EveryExtentOfEveryOp) {
   });
 }
 
-// Whatever the other extents are: nothing is launched, and nothing on the way takes memory.
-TEST(Extremes, WhatHasNoElementsCostsNothing) {
-  Sweep sweep;
-  const Session& s = sweep.s;
-  int64_t empty = 0;
+// Calls every op with every extent in turn, one of them 0 or not: with its operands, of which those of floats require a gradient.
+void each_call(const Session& s, const std::function<void(const std::string& what, std::vector<Tensor> in, Tensor out)>& use) {
   for (size_t i = 0; i < jt_op_count(); i++) {
     std::string name = jt_op_name(i);
     each_extent(base_of(name, jt_op_signature(i)), [&](const Case& c) {
@@ -206,21 +203,58 @@ TEST(Extremes, WhatHasNoElementsCostsNothing) {
       for (const Operand& o : c.operands) {
         jt_tensor* made = nullptr;
         if (jt_zeros(s.ctx, o.dims.data(), o.dims.size(), o.dtype, &made) != JT_OK) return;
+        if (o.dtype == JT_F32) must(jt_tensor_set_requires_grad(s.ctx, made, 1));
         held.emplace_back(made), in.push_back(made);
       }
       jt_tensor* out = nullptr;
       Fields attrs(c.text());
       if (jt_op_call(s.ctx, name.c_str(), JT_NUL, in.data(), in.size(), attrs.data(), attrs.size(), &out, 1) != JT_OK) return;
-      Tensor owned(out);
-      held.clear();
-      if (jt_tensor_count(out)) return;
-      int64_t before = s.stats().launches;
-      std::string what = name + c.shapes() + " " + c.text();
-      EXPECT_EQ(jt_eval(s.ctx, &out, 1), JT_OK) << what << ": " << last_message();
-      EXPECT_EQ(s.stats().launches, before) << what;
-      empty++;
+      use(name + c.shapes() + " " + c.text(), std::move(held), Tensor(out));
     });
   }
+}
+
+void costs_nothing(const Session& s, const std::string& what, jt_tensor* value) {
+  int64_t before = s.stats().launches, held = s.memory().live_bytes;
+  must(jt_runtime_reset_peak(s.rt));
+  EXPECT_EQ(jt_eval(s.ctx, &value, 1), JT_OK) << what << ": " << last_message();
+  EXPECT_EQ(s.stats().launches, before) << what;
+  EXPECT_LE(s.memory().peak_bytes, held + 65536) << what;
+}
+
+// Whatever the other extents are: nothing is launched, and nothing on the way takes memory.
+TEST(Extremes, WhatHasNoElementsCostsNothing) {
+  Sweep sweep;
+  int64_t empty = 0;
+  each_call(sweep.s, [&](const std::string& what, std::vector<Tensor> in, const Tensor& out) {
+    if (out.count()) return;
+    in.clear();
+    costs_nothing(sweep.s, what, out);
+    empty++;
+  });
+  EXPECT_GT(empty, 1000);
+}
+
+// Nor what a gradient without elements was recorded from, part of which a gradient of it would want.
+TEST(Extremes, GradientsWithoutElementsCostNothing) {
+  Session s(JT_RT_NO_DISK_CACHE, nullptr, int64_t(64) << 20);
+  int64_t empty = 0;
+  each_call(s, [&](const std::string& what, std::vector<Tensor> in, Tensor out) {
+    if (jt_tensor_dtype(out) != JT_F32) return;
+    // Theirs is made of windows of padding and of x, which have elements, and are kept for a gradient of it.
+    if (what.starts_with("conv3d [") || what.starts_with("max_pool3d ")) return;
+    std::vector<jt_tensor*> wrt;
+    for (const Tensor& x : in)
+      if (!x.count() && jt_tensor_requires_grad(x)) wrt.push_back(x);
+    std::vector<jt_tensor*> grads(wrt.size());
+    Tensor dz = s.make(jt_full_like, out, 1.0);
+    constexpr uint32_t flags = JT_GRAD_RETAIN_GRAPH | JT_GRAD_CREATE_GRAPH;
+    if (wrt.empty() || jt_grad(s.ctx, out, wrt.data(), wrt.size(), dz, flags, grads.data(), grads.size()) != JT_OK) return;
+    std::vector<Tensor> owned(grads.begin(), grads.end());
+    in.clear(), out = Tensor(), dz = Tensor();  // nobody asks for their elements
+    for (const Tensor& dx : owned) costs_nothing(s, what + ", gradient", dx);
+    empty += int64_t(owned.size());
+  });
   EXPECT_GT(empty, 1000);
 }
 

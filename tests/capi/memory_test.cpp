@@ -59,6 +59,30 @@ TEST(LazyOps, AMillionWithoutAnEvalStayFlat) {
   EXPECT_LE(s.stats().plans_made, 4);
 }
 // The limit falls anywhere in a round; after the first flushes each one runs whole rounds, and the cached plan fits.
+// What a gradient will want stays pending however often its last value is evaluated.
+TEST(LazyOps, AChainThatWaitsForItsGradientIsFlushedNowAndThen) {
+  Session s;
+  Tensor first = s.zeros({}), one = s.scalar(1), x = first;
+  must(jt_tensor_set_requires_grad(s.ctx, first, 1));
+  for (int i = 0; i < 80000; i++) x = s.make(jt_add, x, one);
+  EXPECT_LT(s.stats().evals, 10);
+  EXPECT_EQ(s.item(x), 80000);
+  jt_tensor *wrt = first, *dx = nullptr;
+  must(jt_grad(s.ctx, x, &wrt, 1, nullptr, 0, &dx, 1));
+  EXPECT_EQ(s.item(Tensor(dx)), 1);
+}
+
+// Numbers of the program wait until somebody asks for them.
+TEST(LazyOps, ManyHeldNumbersAreFlushedNowAndThen) {
+  Session s;
+  std::vector<Tensor> numbers;
+  for (int i = 0; i < 70000; i++) numbers.push_back(s.scalar(i));
+  Tensor x = s.zeros({});
+  for (int i = 0; i < 1000; i++) x = s.make(jt_add, x, numbers[size_t(i)]);
+  EXPECT_LT(s.stats().evals, 10);
+  EXPECT_EQ(s.item(x), 999 * 1000 / 2);
+}
+
 TEST(LazyOps, ALoopWithLinesIsFlushedInWholeRounds) {
   constexpr int kBody = 7, kRounds = 50'000, kWarm = 26'000;
   Session s;

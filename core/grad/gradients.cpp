@@ -398,34 +398,6 @@ void log_softmax_grad(GradStep& s) {
   s.dx[0] = cast(dz - exp(z) * sum(dz, {&axis, 1}, true), dtype);
 }
 
-// Back to an operand of that type, which was broadcast.
-Value summed_to(const Value& v, Ref operand) {
-  const Shape &from = v.shape(), &to = operand.shape();
-  int64_t axes[kMaxRank];
-  size_t n = 0;
-  for (int i = 0; i < from.rank; i++) {
-    int at = i - (from.rank - to.rank);
-    if (at < 0 || (to[at] == 1 && from[i] != 1)) axes[n++] = i;
-  }
-  return cast(n ? reshape(sum(v, {axes, n}, true), to) : reshape(v, to), operand.dtype());
-}
-
-// The slope at x = 0 is that of the function beside it, log(y), where there is one.
-void xlogy_grad(GradStep& s) {
-  DType t = wide(s.dz[0].dtype());
-  Ref a = s.node->inputs()[0], b = s.node->inputs()[1];
-  Value x = cast(a, t), y = cast(b, t), dz = cast(s.dz[0], t);
-  if (s.needs[0]) s.dx[0] = summed_to(dz * where(logical_and(equal(x, 0), y <= 0), 0, log(y)), a);
-  if (s.needs[1]) s.dx[1] = summed_to(dz * x / y, b);
-}
-
-void fmod_grad(GradStep& s) {
-  DType t = s.dz[0].dtype();
-  Ref a = s.node->inputs()[0], b = s.node->inputs()[1];
-  if (s.needs[0]) s.dx[0] = summed_to(s.dz[0], a);
-  if (s.needs[1]) s.dx[1] = summed_to(-s.dz[0] * trunc(cast(a, t) / cast(b, t)), b);
-}
-
 // dz times the share of each element in the sum.
 void logsumexp_grad(GradStep& s) {
   DType dtype = s.dz[0].dtype();

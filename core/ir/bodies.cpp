@@ -429,7 +429,9 @@ static Value mean_over(const Value& x, std::span<const Dim> axes, bool keepdims)
 // The squares of the distances from the mean, summed, and what they are divided by.
 struct Spread {
   Value centred, squares, divisor;
-  Spread(Recorder& r, Ref in, const Attrs& attrs, DType computed) {
+  Spread(Recorder& r, Ref in, const Attrs& attrs, DType result) {
+    // An integer that float32 rounds may differ from their mean by less than it was rounded.
+    DType computed = !is_float(in.dtype()) && size_of(in.dtype()) > 2 ? JT_F64 : wide(result);
     Value x = cast(in, computed);
     centred = x - mean_over(x, attrs.ints(0), true);
     squares = sum(square(centred), attrs.ints(0), attrs.integer(1));
@@ -442,13 +444,13 @@ struct Spread {
 
 JT_BODY(var) {
   JT_UNUSED;
-  Spread spread(r, in[0], attrs, wide(result.dtype));
+  Spread spread(r, in[0], attrs, result.dtype);
   return cast(spread.squares / spread.divisor, result.dtype);
 }
 
 JT_BODY(std) {
   JT_UNUSED;
-  Spread spread(r, in[0], attrs, wide(result.dtype));
+  Spread spread(r, in[0], attrs, result.dtype);
   return cast(sqrt(spread.squares / spread.divisor), result.dtype);
 }
 

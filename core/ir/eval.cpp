@@ -5,6 +5,7 @@
 #include <limits>
 #include <unordered_map>
 
+#include "core/ir/body.h"
 #include "core/ir/eval_library.h"
 #include "core/ir/index_expr.h"
 #include "core/ir/region.h"
@@ -260,26 +261,43 @@ Word combined(std::string_view combine, DType t, Word old, Word value) {
   return element(add ? Op::add : Op::mul, type, old, value, {});
 }
 
+// Where many may meet in an element, halves are gathered in float32, and rounded once.
+template <class Gather>
+void gather_into(HostValue& z, std::string_view combine, Gather gather) {
+  DType t = z.type.dtype;
+  if (wide(t) == t || (combine != "add" && combine != "mul")) return gather(z);
+  HostValue wider{z.type, {}};
+  wider.type.dtype = wide(t);
+  wider.bytes.resize(size_t(z.type.count()) * size_of(wide(t)));
+  evaluate_cast(z, wider);
+  gather(wider);
+  evaluate_cast(wider, z);
+}
+
 // z[at] combined with element n of v, stored at once; outside: dropped.
 void combine_into(HostValue& z, const Index& at, std::string_view combine, const HostValue& v, int64_t n) {
   int64_t to = number_of(z.type.shape, at);
-  if (to >= 0) put(z, to, combined(combine, z.type.dtype, get(z, to), get(v, n)));
+  if (to >= 0) put(z, to, combined(combine, z.type.dtype, get(z, to), get(v, n)));  // a half is read as float32
 }
 
 void evaluate_scatter_add(const Node* node, Inputs in, HostValue& z) {
   z.bytes = in[0]->bytes;
   int axis = int(node->integer(0));
-  for_each(in[2]->type.shape, [&](const Index& index, int64_t n) {
-    combine_into(z, taken(*in[0], *in[1], axis, index), "add", *in[2], n);
+  gather_into(z, "add", [&](HostValue& to) {
+    for_each(in[2]->type.shape, [&](const Index& index, int64_t n) {
+      combine_into(to, taken(*in[0], *in[1], axis, index), "add", *in[2], n);
+    });
   });
 }
 
 void evaluate_scatter(const Node* node, Inputs in, HostValue& z) {
   z.bytes = in[0]->bytes;
   int axis = int(node->integer(0));
-  for_each(in[2]->type.shape, [&](Index index, int64_t n) {
-    index[axis] = place_along(*in[1], n, z.type.shape[axis]);
-    combine_into(z, index, node->string(1), *in[2], n);
+  gather_into(z, node->string(1), [&](HostValue& to) {
+    for_each(in[2]->type.shape, [&](Index index, int64_t n) {
+      index[axis] = place_along(*in[1], n, z.type.shape[axis]);
+      combine_into(to, index, node->string(1), *in[2], n);
+    });
   });
 }
 
@@ -333,7 +351,9 @@ void evaluate_reindex_reduce(const Node* node, const HostValue& x, HostValue& z)
   Combine how = combine == "add" ? Combine::add : combine == "mul" ? Combine::mul : combine == "max" ? Combine::max : Combine::min;
   Word first = word_of_neutral(identity(how), t);
   for (int64_t n = 0; n < z.type.count(); n++) put(z, n, first);
-  for_each(x.type.shape, [&](const Index& index, int64_t n) { combine_into(z, index_of(exprs, index), combine, x, n); });
+  gather_into(z, combine, [&](HostValue& to) {
+    for_each(x.type.shape, [&](const Index& index, int64_t n) { combine_into(to, index_of(exprs, index), combine, x, n); });
+  });
 }
 
 void evaluate_index(const Node* node, Inputs in, HostValue& z) {

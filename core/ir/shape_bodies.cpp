@@ -28,7 +28,8 @@ JT_BODY(logsumexp) {
 JT_BODY(logaddexp) {
   JT_UNUSED;
   DType t = wide(result.dtype);
-  Value x = cast(in[0], t), y = cast(in[1], t), is_same = equal(x, y), gap = x - where(is_same, x, y), d = where(x > y, gap, -gap);
+  Value x = cast(in[0], t), y = cast(in[1], t), is_same = equal(x, y);
+  Value gap = where(is_same, 0, x) - where(is_same, 0, y), d = where(x > y, gap, -gap);
   Value apart = where(x > y, x, y) + log1p(exp(-d)), together = x * 0.5 + y * 0.5 + std::log(2.0);
   return cast(where(is_same, together, apart), result.dtype);
 }

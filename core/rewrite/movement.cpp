@@ -4,6 +4,7 @@
 // included: so a rule that does not fit some flags does not fire.
 #include <algorithm>
 
+#include "core/ir/body.h"
 #include "core/ir/type_rules.h"
 #include "core/rewrite/rule.h"
 
@@ -201,6 +202,27 @@ static Value cast_of_spread(Rewriting& with, Ref z) {
   return spread(with.recorder, make(with, Op::cast, input(input(z)), z.node->attrs()), z.type());
 }
 
+// ---- scatter ---------------------------------------------------------------------------------------------------------
+
+// Many may meet in one element: like any other sum or product, theirs is of float32, and rounded to a half once.
+static Value gathered_in_float32(Rewriting& with, Ref z) {
+  DType t = z.dtype();
+  if (wide(t) == t) return {};
+  std::string_view combine = is(z, Op::scatter)          ? z.node->string(attr(Op::scatter, "combine"))
+                             : is(z, Op::reindex_reduce) ? z.node->string(attr(Op::reindex_reduce, "combine"))
+                                                         : "add";
+  if (combine != "add" && combine != "mul") return {};
+  Value held[3];
+  Ref wider[3];
+  size_t n = 0;
+  for (Ref in : z.node->ins()) {
+    held[n] = in.dtype() == t ? make(with, Op::cast, in, Attrs().add(wide(t))) : Value(in);
+    wider[n] = held[n], n++;
+  }
+  Attrs attrs = z.node->attrs();
+  return make(with, Op::cast, with.recorder.record(z.node->op, {wider, n}, attrs), Attrs().add(t));
+}
+
 // ---- the table -------------------------------------------------------------------------------------------------------
 
 namespace {
@@ -237,6 +259,9 @@ static constexpr MovementRule kRules[] = {
     {Op::max, "max of what was expanded", without_expand},
     {Op::min, "min of what was expanded", without_expand},
     {Op::sum, "integer sum of what was expanded", integer_sum_of_expand},
+    {Op::scatter_add, "halves are added up in float32", gathered_in_float32},
+    {Op::scatter, "halves are added up in float32", gathered_in_float32},
+    {Op::reindex_reduce, "halves are added up in float32", gathered_in_float32},
 };
 
 static Rewrite taken(std::string_view rule, Value to, Ref z) {

@@ -113,6 +113,17 @@ for row, function in (("smooth_l1", F.smooth_l1_loss), ("huber", F.huber_loss)):
 line("prelu", [[1.0, INF, -1.0], [0.25]], F.prelu)
 line("bce_with_logits", [[0.0, INF], [0.5, 0.0]], F.binary_cross_entropy_with_logits)
 
+# Where one end is infinite, only the slopes that reach it are. Equal infinities share the gradient as equal numbers do.
+x, y = zip(*[p for p in PAIRS if p[0] != p[1] or not math.isinf(p[0])])
+line("logaddexp", [list(x), list(y)], torch.logaddexp)
+line("logaddexp", [[INF, -INF, INF, -INF], [INF, -INF, -INF, INF]], None, own=[[0.5, 1.0, 3.0, 0.0], [0.5, 1.0, 0.0, 4.0]])
+line("xlogy", [list(x), list(y)], torch.xlogy)
+x, y = zip(*[p for p in PAIRS if not math.isinf(p[0]) and not math.isinf(p[1])])
+line("fmod", [list(x), list(y)], torch.fmod)
+x, y, w = map(list, zip(*[(x, y, w) for x, y in ((0.0, -0.0), (1.0, 1.0), (-1.0, 3.0), (INF, 1.0), (0.0, -INF), (INF, INF), (NAN, 1.0))
+                          for w in (0.0, 0.25, 0.5, 1.0, 3.0, -INF, INF, NAN)]))
+line("lerp", [x, y, w], torch.lerp)
+
 # With weights, of which PyTorch gives no gradients: (1 - y) * softplus(x) + p * y * softplus(-x), times w.
 x, y, w, p = (torch.tensor(v, dtype=torch.float64) for v in ([0.0, -INF, 3.0], [0.5, 0.5, 1.0], [1.0, 2.0, 1.0], [0.5, 0.5, 3.0]))
 off, on = F.softplus(x), F.softplus(-x)

@@ -44,6 +44,7 @@
   $1 = truth;
 } %}
 %typemap(in) int64_t %{ if (!jp_as_int64($input, "$symname", "$1_name", &$1)) SWIG_fail; %}
+%typemap(in) double value %{ if (!jp_as_value($input, "$symname", JP_BESIDE(arg2), &$1)) SWIG_fail; %}
 %typemap(in) double %{ if (!jp_as_double($input, "$symname", "$1_name", &$1)) SWIG_fail; %}
 %typemap(out) const char* %{ $result = $1 ? PyUnicode_FromString($1) : (Py_INCREF(Py_None), Py_None); %}
 %typemap(in) jt_dtype %{ if (!jp_as_dtype($input, &$1)) SWIG_fail; %}

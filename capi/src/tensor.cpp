@@ -172,11 +172,24 @@ static Value random_word(Context& c, const Type& type, int64_t more) {
   Attrs attrs = Attrs().add_ints(type.shape.extents()).add(state.seed).add(state.stream ^ more).add(state.counter);
   return ops::cast(c.recorder().build(Op::random_bits, {}, attrs), JT_U64);
 }
+// What would be wrapped, or infinite, in the dtype comes more often than it should, or is no integer from low to below high.
+static void check_range(DType t, int64_t low, int64_t high) {
+  auto fits = [t](int64_t v) {
+    if (t == JT_BOOL) return v == 0 || v == 1;
+    if (is_float(t)) return t != JT_F16 || (v > -65520 && v < 65520);
+    if (size_of(t) == 8) return is_signed_int(t) || v >= 0;
+    int bits = int(8 * size_of(t)) - is_signed_int(t);
+    return v >= (is_signed_int(t) ? -(int64_t(1) << bits) : 0) && v < int64_t(1) << bits;
+  };
+  if (!fits(low)) fail(JT_E_DTYPE, "low ", low, " is not a value of ", t);
+  if (!fits(high - 1)) fail(JT_E_DTYPE, "high - 1, ", high - 1, ", is not a value of ", t);
+}
 extern "C" jt_status jt_random_integers(jt_context* ctx, const int64_t* dims, size_t dims_len, int64_t low, int64_t high,
                                         jt_dtype dtype, jt_tensor** out) {
   return making("jt_random_integers", ctx, out, [&](Context& c) {
     Type type = checked_type(dtype, dims, dims_len);
     if (low >= high) fail(JT_E_INVALID, "there are no integers from ", low, " to below ", high);
+    check_range(type.dtype, low, high);
     Value upper = random_word(c, type, 0), lower = random_word(c, type, ops::kMoreBits);
     Value first = c.recorder().constant_int(JT_U64, low);
     Value made = ops::add(random_below(upper, lower, uint64_t(high) - uint64_t(low)), first);

@@ -279,7 +279,7 @@ Value Recorder::constant_bits(DType dtype, int64_t bits) {
 
 Value Recorder::constant(DType dtype, double value) {
   if (!is_float(dtype)) {
-    if (!(std::fabs(value) < 0x1p63)) fail(JT_E_DTYPE, "constant: ", value, " is not a value of ", dtype);
+    if (!(value >= -0x1p63 && value < 0x1p63)) fail(JT_E_DTYPE, "constant: ", value, " is not a value of ", dtype);
     return constant_int(dtype, int64_t(value));
   }
   if (dtype == JT_F16 || dtype == JT_BF16) value = word_of(dtype, value).f32;  // kernels would round to f32 first

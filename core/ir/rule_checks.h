@@ -1,5 +1,7 @@
 // rule_checks: what type rules ask of operands and attributes; each error names op, fact and both values.
 #pragma once
+#include <cmath>
+
 #include "core/ir/type_rules.h"
 
 namespace jt {
@@ -33,6 +35,13 @@ inline DType dtype_attr(const TypeRule& r, int attr) {
   int64_t t = r.attrs.integer(attr);
   if (t != int(t) || !is_dtype(int(t))) fail(JT_E_DTYPE, r.op.name, ": ", t, " is not a dtype");
   return DType(t);
+}
+// A number given beside a tensor becomes an element of it: truncated where that holds integers, and never wrapped.
+inline void check_holds(const TypeRule& r, std::string_view what, double value, DType t) {
+  if (!is_int(t)) return;
+  bool is_signed = is_signed_int(t);
+  double beyond = std::ldexp(1.0, int(8 * size_of(t)) - is_signed), whole = std::trunc(value);
+  if (!(whole >= (is_signed ? -beyond : 0.0) && whole < beyond)) fail(JT_E_DTYPE, r.op.name, ": ", what, " ", value, " is not a value of ", t);
 }
 
 }  // namespace jt

@@ -40,8 +40,8 @@ void masked_fill_type(TypeRule& r) {
   if (!same_extents(broadcast("masked_fill", x.shape(), mask.shape()), x.shape()))
     fail(JT_E_SHAPE, "masked_fill: mask ", mask.shape(), " does not broadcast to x ", x.shape());
   double value = r.attrs.real(r.at("value"));
-  bool fits = is_float(x.dtype()) || (value == std::int64_t(value) && (value >= 0 || !is_unsigned_int(x.dtype())));
-  if (!fits) fail(JT_E_DTYPE, "masked_fill: value ", value, " is not a value of ", x.dtype());
+  check_holds(r, "value", value, x.dtype());
+  if (!is_float(x.dtype()) && value != std::trunc(value)) fail(JT_E_DTYPE, "masked_fill: value ", value, " is not a value of ", x.dtype());
   r.results[0] = x.type();
 }
 

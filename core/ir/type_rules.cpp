@@ -309,6 +309,7 @@ void slice_type(TypeRule& r) {
 }
 
 void pad_type(TypeRule& r) {
+  check_holds(r, "value", r.attrs.real(r.at("value")), r.inputs[0].dtype());
   const Shape& x = r.inputs[0].shape();
   auto before = list_of(r, 0, x.rank, 0), after = list_of(r, 1, x.rank, 0);
   before = std::as_const(r.attrs).ints(0);
@@ -447,6 +448,7 @@ void scatter_type(TypeRule& r) {
 }
 
 void reindex_type(TypeRule& r) {
+  check_holds(r, "value", r.attrs.real(r.at("value")), r.inputs[0].dtype());
   Shape out = shape_attr(r, r.at("shape"));
   check_index_exprs("reindex", r.attrs.string(1), out.rank, r.inputs[0].shape().rank);
   r.results[0] = {r.inputs[0].dtype(), out};

@@ -126,6 +126,21 @@ TEST(Integers, OfOtherDtypesAndOfNone) {
   EXPECT_EQ(jt_random_integers(s.ctx, &one, 1, 3, 3, JT_I64, &out), JT_E_INVALID);
   EXPECT_EQ(jt_tensor_count(integers(s, 0, 0, 3)), 0);
 }
+// None is wrapped into another that is as often as all, or becomes infinite.
+TEST(Integers, OfARangeThatTheDtypeLacksAreRefused) {
+  Session s;
+  struct Range { jt_dtype dtype; int64_t low, high; };
+  const int64_t one = 1;
+  jt_tensor* out = nullptr;
+  for (Range r : {Range{JT_I8, -128, 129}, {JT_I8, -129, 0}, {JT_U8, -1, 3}, {JT_U8, 0, 257}, {JT_I16, 0, 40000}, {JT_U16, 0, 70000},
+                  {JT_I32, 0, INT64_C(1) << 40}, {JT_U32, -5, 5}, {JT_U64, -1, 5}, {JT_F16, 0, 70000}, {JT_BOOL, 0, 3}, {JT_BOOL, -1, 1}}) {
+    EXPECT_EQ(jt_random_integers(s.ctx, &one, 1, r.low, r.high, r.dtype, &out), JT_E_DTYPE) << jt_dtype_name(r.dtype);
+    EXPECT_NE(last_message().find("is not a value of " + std::string(jt_dtype_name(r.dtype))), std::string::npos) << last_message();
+  }
+  for (Range r : {Range{JT_I8, -128, 128}, {JT_U8, 0, 256}, {JT_I16, -32768, 32768}, {JT_U16, 0, 65536}, {JT_I32, INT32_MIN, INT64_C(1) << 31},
+                  {JT_U32, 0, INT64_C(1) << 32}, {JT_I64, INT64_MIN, INT64_MAX}, {JT_F16, -65504, 65505}, {JT_F32, INT64_MIN, INT64_MAX}, {JT_BOOL, 0, 2}})
+    EXPECT_TRUE(std::isfinite(s.item(integers(s, 1, r.low, r.high, r.dtype)))) << jt_dtype_name(r.dtype);
+}
 
 std::vector<float> first_numbers() {
   jt_runtime* rt = nullptr;

@@ -109,6 +109,29 @@ def test_halves_are_squared_and_summed_as_f32(dtype):
     assert w.tolist() == pytest.approx([298.5, 398], rel=1e-2)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "uint64"])
+def test_integers_spread_as_integers_do(dtype):  # not as the floats they are nearest to
+    base = 2**24 if dtype.endswith("32") else 2**40
+    x = jt.array([[base + 1, base + 3], [base + 1, base + 1]], dtype=dtype)
+    assert x.var(1).tolist() == [2, 0] and x.var(1, correction=0).tolist() == [1, 0]
+    assert x.std(1, correction=0).tolist() == [1, 0] and jt.var_mean(x[0])[0].item() == 2
+
+
+# 5000 ones in halves stay at 2048 (256 in bfloat16), where one more is less than half of the distance to the next.
+@pytest.mark.parametrize("dtype, want", [("float16", 5000), ("bfloat16", 4992)])
+def test_halves_that_meet_in_an_element_are_added_as_f32(dtype, want):
+    n = 5000
+    zero, ones, rows = jt.zeros(1, dtype=dtype), jt.ones(n, dtype=dtype), jt.zeros(n, dtype="int64")
+    assert jt.scatter_add(zero, rows, ones).tolist() == [want]
+    assert jt.scatter(zero, rows, ones, combine="add").tolist() == [want]
+    assert jt.reindex_reduce(ones, [1], "i0*0", combine="add").tolist() == [want]
+    assert jt.scatter(zero + 1, rows[:200], ones[:200] * 1.0078125, combine="mul").item() == pytest.approx(1.0078125**200, rel=2**-8)
+    for lookup in (lambda w: w[rows], lambda w: jt.take(w, rows), lambda w: jt.gather(w, rows), lambda w: jt.embedding(rows, w.reshape(1, 1)),
+                   lambda w: jt.reindex(w, [n], "i0*0"), lambda w: w.expand(n)):
+        w = (zero + 1).start_grad()
+        assert jt.grad(lookup(w), w, jt.ones(lookup(w).shape, dtype=dtype)).tolist() == [want]
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_halves_are_printed(dtype):
     x = jt.array([[1.5, -2.0]]).to(dtype)

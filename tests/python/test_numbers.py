@@ -142,3 +142,35 @@ def test_numpy_names_int64(np):
         for made in (jt.ones((2,), dtype=t).numpy(), np.asarray(jt.ones((2,), dtype=t)), jt.ones((2,), dtype=t).numpy(copy=False), jt.ones((2,), dtype=t).data):
             assert made.dtype.char == np.dtype(t).char and made.dtype is np.dtype(t)
     assert jt.array(np.array([1, 2], dtype=np.longlong)).dtype == "int64"
+
+
+@pytest.mark.parametrize("dtype", sorted(INTEGERS))
+def test_numbers_beside_a_tensor_of_integers_are_never_wrapped(dtype):  # nor cut off at the last, nor rounded to a double
+    least, most = INTEGERS[dtype]
+    x, mask = jt.zeros(1, dtype=dtype), jt.array([True])
+    ways = [lambda v: jt.pad(x, [1], [0], v)[:1], lambda v: jt.masked_fill(x, mask, v), lambda v: jt.reindex(x, [1], "i0+5", v)]
+    for way in ways:
+        for value in (0, 1, 100, least, most if most < 2**53 else 2**53 - 2):
+            assert way(value).tolist() == [value]
+        for value in (most + 1, least - 1, 2.0**70, -2.0**70, math.nan, math.inf, -math.inf):
+            with pytest.raises((jt.DTypeError, OverflowError)):
+                way(value).tolist()
+        for value in (2**53 + 1, -2**60 - 1, 2**63 - 1):
+            with pytest.raises((jt.DTypeError, OverflowError)):
+                way(value).tolist()
+
+
+def test_random_integers_are_those_that_were_asked_for():
+    for low, high, dtype in ((0, 300, "int8"), (-1, 5, "uint8"), (0, 70000, "float16"), (0, 3, "bool"), (0, 2**40, "int32")):
+        with pytest.raises(jt.DTypeError, match="is not a value of"):
+            jt.randint(low, high, (5,), dtype=dtype)
+    for n, dtype in ((2050, "float16"), (300, "bfloat16"), (3, "bool")):
+        with pytest.raises(jt.DTypeError, match="does not tell"):
+            jt.randperm(n, dtype)
+    for n, dtype in ((200, "int8"), (257, "uint8")):
+        with pytest.raises(OverflowError):
+            jt.randperm(n, dtype)
+    with pytest.raises(jt.ArgumentError, match="negative"):
+        jt.randperm(-1)
+    for n, dtype in ((0, "int8"), (1, "int8"), (128, "int8"), (256, "uint8"), (2049, "float16"), (257, "bfloat16"), (2, "bool"), (5000, "int64")):
+        assert sorted(jt.randperm(n, dtype).to("int64").tolist()) == list(range(n))

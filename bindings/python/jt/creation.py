@@ -128,7 +128,15 @@ def randint(low: int, high: Optional[int] = None, shape: Shape = (1,), dtype: An
 
 
 def randperm(n: int, dtype: Any = int64) -> Tensor:
-    """0..n-1 in random order, from Python's random state (set_global_seed seeds it)."""
+    """0..n-1 in random order, from Python's random state (set_global_seed seeds it).
+
+    Errors: ArgumentError (n is negative), DTypeError and OverflowError (the dtype lacks some of them)."""
+    n = index(n)
+    if n < 0:
+        raise errors.ArgumentError(f"randperm: n is {n}, which is negative")
+    last = [n - 2, n - 1][-n:] if n else []
+    if array(last, dtype).to(int64).tolist() != last:
+        raise errors.DTypeError(f"randperm: n is {n}, and {dtype} does not tell {n - 2} and {n - 1} apart")
     order = list(range(n))
     _random.shuffle(order)
     return array(order, dtype) if n else _C.zeros((0,), dtype)

@@ -141,6 +141,23 @@ static int jp_as_double(PyObject* o, const char* who, const char* what, double* 
   *out = PyFloat_AsDouble(o);
   return !(*out == -1 && PyErr_Occurred());
 }
+/* The dtype of an argument if it is a tensor, else 0. */
+static jt_dtype jp_dtype_beside(jt_tensor** x) { return jt_tensor_dtype(*x); }
+static jt_dtype jp_no_dtype(const void* other) { return (void)other, (jt_dtype)0; }
+#define JP_BESIDE(argument) _Generic(&(argument), jt_tensor**: jp_dtype_beside, default: jp_no_dtype)(&(argument))
+/* A number that becomes an element beside others of a dtype, but is passed as a double: one of integers that no double holds is an
+ * exception instead. */
+static int jp_as_value(PyObject* o, const char* who, jt_dtype beside, double* out) {
+  PyObject *integer, *back;
+  int same;
+  if (!jp_as_double(o, who, "value", out)) return 0;
+  if (!beside || jp_is_float(beside) || PyFloat_Check(o) || !PyIndex_Check(o)) return 1;
+  if (!(integer = PyNumber_Index(o))) return PyErr_Clear(), 1; /* a tensor of floats */
+  same = (back = PyLong_FromDouble(*out)) ? PyObject_RichCompareBool(integer, back, Py_EQ) : -1;
+  if (!same) PyErr_Format(PyExc_OverflowError, "%s: value is %R, which no double holds; jt.where takes it", who, integer);
+  Py_DECREF(integer), Py_XDECREF(back);
+  return same == 1;
+}
 
 /* ---- lists of integers -------------------------------------------------------------------------------------------- */
 

@@ -88,8 +88,9 @@ JT_API jt_status jt_full_like(jt_context* ctx, jt_tensor* like, double value, jt
 /* Uniform in [low, high), from the context's random state; dtype is a float dtype; else as jt_zeros. */
 JT_API jt_status jt_random_uniform(jt_context* ctx, const int64_t* dims, size_t dims_len, double low, double high,
     jt_dtype dtype, jt_tensor** out);
-/* Integers from low to below high, each equally often, from the context's random state; dtype is any, and 64 random bits are
- * used for each. Errors: JT_E_INVALID also where low is not below high; else as jt_zeros. */
+/* Integers from low to below high, each equally often, from the context's random state; dtype is any that holds them, and 64
+ * random bits are used for each. Errors: JT_E_INVALID also where low is not below high, JT_E_DTYPE where the dtype lacks one of
+ * them; else as jt_zeros. */
 JT_API jt_status jt_random_integers(jt_context* ctx, const int64_t* dims, size_t dims_len, int64_t low, int64_t high,
     jt_dtype dtype, jt_tensor** out);
 /* Normal with the given mean and deviation, from the context's random state; dtype is a float dtype; else as

@@ -19,12 +19,12 @@ using GradRule = void (*)(GradStep&);
 // Of rows with a file of their own.
 void slice_at_grad(GradStep&);
 void update_at_grad(GradStep&);
-// Of ops that own blocks (region_grad.cpp).
-void branch_grad(GradStep&);
-void loop_grad(GradStep&);
 void xlogy_grad(GradStep&);
 void fmod_grad(GradStep&);
 void lerp_grad(GradStep&);
+// Of ops that own blocks (region_grad.cpp).
+void branch_grad(GradStep&);
+void loop_grad(GradStep&);
 
 // Null for rows without one.
 GradRule gradient_rule(Op op);

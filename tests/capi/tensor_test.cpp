@@ -329,13 +329,18 @@ TEST(OpsByName, DoWhatTheirFunctionsDo) {
 
 // ---- values that a dtype cannot hold -----------------------------------------------------------------------------------
 
-TEST(Pad, SaturatesAValueThatItsDtypeCannotHold) {
+// As NumPy and PyTorch do.
+TEST(Pad, TruncatesItsValueAndRefusesOneThatTheDtypeLacks) {
   Session s;
   const int64_t one[1] = {1}, none[1] = {0};
   Tensor u = s.of<uint8_t>(JT_U8, {1}, {7}), i = s.of<int8_t>(JT_I8, {1}, {7}), b = s.of<uint8_t>(JT_BOOL, {1}, {0});
-  EXPECT_EQ(s.read<uint8_t>(s.make(jt_pad, u, one, 1, none, 1, 300.0)), (std::vector<uint8_t>{255, 7}));
-  EXPECT_EQ(s.read<uint8_t>(s.make(jt_pad, u, one, 1, none, 1, -5.0)), (std::vector<uint8_t>{0, 7}));
-  EXPECT_EQ(s.read<int8_t>(s.make(jt_pad, i, one, 1, none, 1, -1e9)), (std::vector<int8_t>{-128, 7}));
+  EXPECT_EQ(s.read<uint8_t>(s.make(jt_pad, u, one, 1, none, 1, 255.9)), (std::vector<uint8_t>{255, 7}));
+  EXPECT_EQ(s.read<uint8_t>(s.make(jt_pad, u, one, 1, none, 1, -0.9)), (std::vector<uint8_t>{0, 7}));
+  EXPECT_EQ(s.read<int8_t>(s.make(jt_pad, i, one, 1, none, 1, -128.5)), (std::vector<int8_t>{-128, 7}));
+  struct Wrong { jt_tensor* x; double value; };
+  jt_tensor* out = nullptr;
+  for (Wrong w : {Wrong{u, 256}, {u, -1}, {i, 128}, {i, -129}, {i, std::nan("")}, {u, HUGE_VAL}})
+    EXPECT_EQ(jt_pad(s.ctx, w.x, one, 1, none, 1, w.value, &out), JT_E_DTYPE) << w.value;
   EXPECT_EQ(s.read<uint8_t>(s.make(jt_pad, b, one, 1, none, 1, 2.5)), (std::vector<uint8_t>{1, 0}));
 }
 

@@ -128,11 +128,12 @@ def test_messages_speak_python():
              lambda: jt.zeros((2,)).assign(jt.ones((3,))), lambda: jt.ones((2,)).backward(), lambda: jt.sum(np_like), lambda: jt.sum(jt.ones((3,)), 2**70),
              lambda: jt.array([1]).requires_grad_(), lambda: jt.nn.Linear(2, 2).load_state_dict({"weight": jt.ones((3,)), "bias": jt.ones((2,))}),
              lambda: jt.concat([jt.ones((2,)), None]), lambda: setattr(jt.nn.Linear(2, 2), "weight", None), lambda: jt.pad(jt.ones((2,)), (1.5,), (1,))]
+    cases += [lambda: jt.rand(-1), lambda: jt.randn(-1), lambda: jt.randint(0, 300, (2,), "int8"), lambda: jt.ones(2).to("nowhere")]
     for case in cases:
         with pytest.raises(Exception) as raised:
             case()
         text = str(raised.value)
-        assert not re.search(r"\bjt_\w+|JT_\w+|NULL|int64_t|const char|in method|argument \d+ of type|SWIG|Swig", text), text
+        assert not re.search(r"\bjt_\w+|random_|runtime_|JT_\w+|NULL|int64_t|const char|in method|argument \d+ of type|SWIG|Swig", text), text
     with pytest.raises(jt.ArgumentError, match="pass retain_graph=True"):
         twice()
     with pytest.raises(TypeError, match="softmax: axis is an integer, not str"):

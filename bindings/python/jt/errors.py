@@ -111,11 +111,17 @@ def _recorded(match: "re.Match[str]") -> str:
     return f"recorded at {place[0]}:{place[1]}" if place else match[0]
 
 
+# Functions of C that others stand for.
+_NAMES = {"random_uniform": "uniform", "random_normal": "normal", "random_integers": "randint", "runtime_find_device": "device"}
+
+
 def from_status(code: int, native: int, message: str) -> Error:
     """The exception for a status, errno (or 0) and text of the C API."""
     kind = _BY_CODE.get(code, Error)
     if kind is FileError and native == errno.ENOENT:
         kind = MissingFileError
+    who, colon, rest = message.partition(":")
+    message = _NAMES.get(who, who) + colon + rest
     message, recorded = re.subn(r"recorded at line (\d+)", _recorded, _in_python(message))
     if not recorded and kind in (ArgumentError, ShapeError, DTypeError, UnsupportedError):
         here = _C.current_place()

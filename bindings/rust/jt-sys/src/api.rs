@@ -1690,8 +1690,9 @@ extern "C" {
     pub fn jt_full_like(ctx: *mut jt_context, like: *mut jt_tensor, value: f64, out: *mut *mut jt_tensor) -> jt_status;
     /// Uniform in \[low, high), from the context's random state; dtype is a float dtype; else as jt_zeros.
     pub fn jt_random_uniform(ctx: *mut jt_context, dims: *const i64, dims_len: usize, low: f64, high: f64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
-    /// Integers from low to below high, each equally often, from the context's random state; dtype is any, and 64 random bits are
-    /// used for each. Errors: JT_E_INVALID also where low is not below high; else as jt_zeros.
+    /// Integers from low to below high, each equally often, from the context's random state; dtype is any that holds them, and 64
+    /// random bits are used for each. Errors: JT_E_INVALID also where low is not below high, JT_E_DTYPE where the dtype lacks one of
+    /// them; else as jt_zeros.
     pub fn jt_random_integers(ctx: *mut jt_context, dims: *const i64, dims_len: usize, low: i64, high: i64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
     /// Normal with the given mean and deviation, from the context's random state; dtype is a float dtype; else as
     /// jt_zeros.

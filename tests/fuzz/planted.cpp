@@ -63,7 +63,7 @@ Found find(int fault, uint64_t seed, int count) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  uint64_t seed = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 20261123;
+  uint64_t seed = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 20261129;
   std::printf("seed %llu, at most %d graphs a fault\n", (unsigned long long)seed, kGraphs);
   int missed = 0;
   for (int f = 0; f < kFaults; f++) {

@@ -58,6 +58,11 @@ static Coords update_coords(const Node* node, const Coords& v) {
   return out;
 }
 
+static bool is_made_of(const Node* node, Ref value, int depth) {
+  for (Ref in : std::span(node->inputs(), node->n_inputs))
+    if (in == value || (depth && kind(in.node) != Kind::library && kind(in.node) != Kind::region && is_made_of(in.node, value, depth - 1))) return true;
+  return false;
+}
 void make_scatter(StepGraph& graph, Node* node, int position) {
   Ref ref{node, 0};
   bool reindexes = node->op == Op::reindex_reduce, updates = node->op == Op::update;
@@ -74,6 +79,8 @@ void make_scatter(StepGraph& graph, Node* node, int position) {
   if (updates) out.coords = update_coords(node, coords);
   graph.info(ref).step = s;
   graph.load_all(ref);
+  // What is written over must not be read in the same launch: then it would be copied as a whole first.
+  if (!reindexes && v.node->op != Op::constant && is_made_of(v.node, node->inputs()[0], 6)) graph.info(v).must = true;
   out.use = graph.add_use(s, v, coords);
   if (!reindexes) {
     graph.step(s).base = node->inputs()[0];

@@ -373,3 +373,58 @@ TEST(Control, AnIndexThatIsOutsideInABodyIsAnError) {
     if (first) { EXPECT_EQ(out, 2); }
   }
 }
+
+// Images are channels last inside, in bodies too.
+TEST(ForLoop, ConvolvesPoolsAndSorts) {
+  Session s;
+  Tensor x = s.normal({2, 3, 6, 6}), w = with_gradient(s.normal({3, 3, 3, 3}), s);
+  const int64_t pad[] = {1, 1, 1, 1};
+  auto step = [&](const Tensor& v) {
+    return s.make(jt_tanh, s.make(jt_conv2d, v, w, nullptr, size_t(0), pad, size_t(4), nullptr, size_t(0), int64_t(1), jt_bool(0)));
+  };
+  Tensor y = for_loop(s, nullptr, 3, {x}, 1, [&](const Session&, const Tensors& in, const Tensor&) { return only(step(in[0])); })[0], z = x;
+  for (int k = 0; k < 3; k++) z = step(z);
+  std::vector<float> got = s.read(y), want = s.read(z), dw = gradient(s, s.sum(y), w), dw_want = gradient(s, s.sum(z), w);
+  for (size_t k = 0; k < got.size(); k++) EXPECT_NEAR(got[k], want[k], 1e-5);
+  for (size_t k = 0; k < dw.size(); k++) EXPECT_NEAR(dw[k], dw_want[k], 1e-3 * (1 + std::abs(dw_want[k])));
+  Tensor sorted = for_loop(s, nullptr, 2, {s.floats({4}, {3, 1, 2, 0})}, 1, [](const Session& s, const Tensors& in, const Tensor&) {
+    jt_tensor *z = nullptr, *index = nullptr;
+    must(jt_sort(s.ctx, in[0], 0, 0, &z, &index));
+    jt_tensor_release(index);
+    Tensor whole(z);
+    return only(s.make(jt_neg, whole));
+  })[0];
+  EXPECT_EQ(s.read(sorted), (std::vector<float>{3, 2, 1, 0}));
+}
+
+
+TEST(Control, GradientsStopWhereTheyWereSwitchedOff) {
+  Session s;
+  Tensor x = with_gradient(s.scalar(2), s);
+  Tensor y = for_loop(s, nullptr, 3, {x}, 1, [](const Session& s, const Tensors& in, const Tensor&) {
+    jt_bool before;
+    must(jt_context_set_grad_mode(s.ctx, 0, &before));
+    Tensor factor = s.make(jt_square, in[0]);
+    must(jt_context_set_grad_mode(s.ctx, before, nullptr));
+    return only(s.make(jt_add, s.make(jt_mul, in[0], s.scalar(3)), factor));
+  })[0];
+  // 2 -> 10 -> 130 -> 17290, of which 3 a round is seen
+  EXPECT_EQ(s.item(y), 17290);
+  EXPECT_EQ(gradient(s, y, x), (std::vector<float>{27}));
+}
+
+// What a round writes into and reads there is not copied: its part is computed before.
+TEST(ForLoop, WritesAPartOfWhatItCarriesInPlace) {
+  Session s;
+  Tensor x = s.floats({4, 2}, {1, 2, 3, 4, 5, 6, 7, 8});
+  Tensor y = for_loop(s, nullptr, 4, {x}, 1, [](const Session& s, const Tensors& in, const Tensor& i) {
+    Tensor part = s.make(jt_slice_at, in[0], i, int64_t(1), int64_t(0));
+    return only(s.make(jt_update_at, in[0], s.make(jt_add, part, part), i, int64_t(0)));
+  })[0];
+  jt_tensor* asked = y;
+  std::vector<char> plan(1 << 16);
+  size_t room = 0;
+  must(jt_graph_print(s.ctx, &asked, 1, JT_STAGE_PLAN, plan.data(), plan.size(), &room));
+  EXPECT_EQ(std::string(plan.data()).find("step copy"), std::string::npos) << plan.data();
+  EXPECT_EQ(s.read(y), (std::vector<float>{2, 4, 6, 8, 10, 12, 14, 16}));
+}

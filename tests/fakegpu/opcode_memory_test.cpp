@@ -106,7 +106,7 @@ TEST(Atomics, OfIntegers) {
       {"or.b32", 1, [](uint64_t a, uint64_t v) { return a | v; }},
       {"xor.b32", 1, [](uint64_t a, uint64_t v) { return a ^ v; }},
       {"exch.b32", 1, [](uint64_t, uint64_t v) { return v; }},
-      {"inc.u32", 7, [](uint64_t a, uint64_t v) { return a >= v ? 0 : a + 1; }},
+      {"inc.u32", 20, [](uint64_t a, uint64_t v) { return a >= v ? 0 : a + 1; }},
       {"dec.u32", 40, [](uint64_t a, uint64_t v) { return a == 0 || a > v ? v : a - 1; }}};
   std::vector<uint64_t> in = counted(32, 20);
   in[31] = 0xffffffffu;  // -1 of 32 bits

@@ -242,12 +242,18 @@ class PlanMaker {
   static RegionPlan::Body body_plan(RegionPlan& region, const std::shared_ptr<const Plan>& plan) {
     RegionPlan::Body out{plan, {}, {}, {}};
     out.home.assign(plan->output_from.size(), -1);
+    // What begins as a carried value's bytes must be where these are, also if another result is the same.
+    for (int32_t k = 0; k < region.n_carried; k++) {
+      Location from = location_of(*plan, size_t(k + region.has_condition));
+      bool takes_over = from.where == Where::output && plan->output_from[size_t(from.index)] == k + 1;
+      if (takes_over) out.home[size_t(from.index)] = k, region.stays[size_t(k)] = true;
+    }
     for (int32_t k = 0; k < region.n_results; k++) {
       Location from = location_of(*plan, size_t(k + region.has_condition));
+      if (from.where == Where::output && out.home[size_t(from.index)] == k) continue;
       bool is_carried = k < region.n_carried, is_free = from.where == Where::output && out.home[size_t(from.index)] < 0;
       if (is_free) {
         out.home[size_t(from.index)] = k;
-        if (is_carried) region.stays[size_t(k)] = plan->output_from[size_t(from.index)] == k + 1;
       } else if (is_carried && from == Location{Where::input, k + 1}) {
         region.stays[size_t(k)] = true;  // never changes
       } else {

@@ -428,3 +428,15 @@ TEST(ForLoop, WritesAPartOfWhatItCarriesInPlace) {
   EXPECT_EQ(std::string(plan.data()).find("step copy"), std::string::npos) << plan.data();
   EXPECT_EQ(s.read(y), (std::vector<float>{2, 4, 6, 8, 10, 12, 14, 16}));
 }
+
+// Two carried values that become one, which is made from the second where that lies.
+TEST(ForLoop, WritesOverOneOfTwoThatBecomeTheSame) {
+  Session s;
+  Tensor x = s.floats({3}, {1, 2, 3}), y = s.floats({3}, {4, 5, 6});
+  Tensors out = for_loop(s, nullptr, 1, {x, y}, 2, [](const Session& s, const Tensors& in, const Tensor& i) {
+    Tensor v = s.make(jt_update_at, in[1], s.floats({1}, {9}), i, int64_t(0));
+    return Left{{v, v}, {}};
+  });
+  EXPECT_EQ(s.read(out[0]), (std::vector<float>{9, 5, 6}));
+  EXPECT_EQ(s.read(out[1]), (std::vector<float>{9, 5, 6}));
+}

@@ -74,7 +74,7 @@ FAULTS = [
     ("a slice assignment's base is not copied",
      [("core/kernel/memory.cpp", "plan_.copies_base.back() = true;", "plan_.copies_base.back() = !FAULT;")]),
     ("every carried value is written over where it is",
-     [("core/runtime/make_plan.cpp", "= plan->output_from[size_t(from.index)] == k + 1;", "= FAULT || plan->output_from[size_t(from.index)] == k + 1;")]),
+     [("core/runtime/make_plan.cpp", "from.where == Where::output && plan->output_from[size_t(from.index)] == k + 1;", "from.where == Where::output && (FAULT || plan->output_from[size_t(from.index)] == k + 1);")]),
     ("a carried value is written over while it is read",
      [("core/runtime/run_steps.cpp", "return odd && !r.stays[k] ?", "return odd && !r.stays[k] && !FAULT ?")]),
     ("after an odd number of rounds the values are left in the second places",

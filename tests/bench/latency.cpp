@@ -51,8 +51,8 @@ struct Setting {
   std::vector<const void*> numbered = vm::by_number(primitives);
   std::unique_ptr<cpu::TccTier> tcc;
   std::unique_ptr<cpu::GxxTier> gxx;
-  std::unique_ptr<cpu::Kernel> make(const std::string& program) const {
-    return std::make_unique<cpu::Kernel>(program, primitives, numbered.data(), tcc.get(), gxx.get());
+  std::unique_ptr<cpu::TieredKernel> make(const std::string& program) const {
+    return std::make_unique<cpu::TieredKernel>(program, primitives, numbered.data(), tcc.get(), gxx.get());
   }
 };
 void log(int, std::string_view line) { std::fprintf(stderr, "latency: %.*s\n", int(line.size()), line.data()); }

@@ -49,12 +49,12 @@ struct Bench {
     if (settings.search_path.empty()) settings.search_path = kPath;
     tier = std::make_unique<GxxTier>(best_primitives(), std::move(settings), [this](int, std::string_view line) { lines.emplace_back(line); });
   }
-  std::unique_ptr<Kernel> kernel(int terms) {
-    return std::make_unique<Kernel>(multiple(terms), best_primitives(), numbered.data(), nullptr, tier.get());
+  std::unique_ptr<TieredKernel> kernel(int terms) {
+    return std::make_unique<TieredKernel>(multiple(terms), best_primitives(), numbered.data(), nullptr, tier.get());
   }
 };
 
-bool multiplies(const Kernel& kernel, int terms) {
+bool multiplies(const TieredKernel& kernel, int terms) {
   float x[3] = {1, 2, -3}, y[3] = {};
   std::vector<int64_t> args = vm::Args(3, 1).operand(x).operand(y).words;
   alignas(64) static thread_local char scratch[1 << 17];
@@ -67,7 +67,7 @@ bool multiplies(const Kernel& kernel, int terms) {
 }
 
 // Runs until the kernel is in the tier; false after a minute.
-bool rises(const Kernel& kernel, int terms) {
+bool rises(const TieredKernel& kernel, int terms) {
   for (int k = 0; k < 60000; k++) {
     if (!multiplies(kernel, terms)) return false;
     if (std::string_view(kernel.tier()) == "gxx") return multiplies(kernel, terms);
@@ -95,7 +95,7 @@ std::string script(const Scratch& scratch, const std::string& name, const std::s
 TEST(GxxTier, CompilesBeforeTheFirstRun) {
   NEEDS_A_COMPILER();
   Bench bench(settings(Where::foreground));
-  std::vector<std::unique_ptr<Kernel>> kernels;
+  std::vector<std::unique_ptr<TieredKernel>> kernels;
   for (int terms = 1; terms <= 20; terms++) kernels.push_back(bench.kernel(terms));
   EXPECT_EQ(bench.tier->stats().runs, 0);
   for (int terms = 1; terms <= 20; terms++) {

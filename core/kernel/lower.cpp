@@ -30,6 +30,11 @@ int64_t argument_bits(CType type, DType dtype, int64_t bits) {
 
 static int element_of(Op op) { return int(op) - kFirstElement; }
 
+Lowering::Lowering(const Group& g) : g_(g), values_(g.instances.size()) {
+  for (const GroupAxis& a : g.axes) (a.inner ? kernel_.inner : kernel_.outer) *= a.extent, has_inner_ |= a.inner;
+  for (const Instance& i : g.instances) has_inner_ |= is_reduce(i);  // also over no axes: one element each
+}
+
 LoweredGroup Lowering::run() {
   program().mode = mode();
   for (size_t i = g_.instances.size(); i-- > 0;) place(int(i));

@@ -15,10 +15,7 @@ namespace jt {
 
 class Lowering {
  public:
-  explicit Lowering(const Group& g) : g_(g), values_(g.instances.size()) {
-    for (const GroupAxis& a : g.axes) (a.inner ? kernel_.inner : kernel_.outer) *= a.extent, has_inner_ |= a.inner;
-    for (const Instance& i : g.instances) has_inner_ |= is_reduce(i);  // also over no axes: one element each
-  }
+  explicit Lowering(const Group& group);
 
   LoweredGroup run();
 

@@ -245,6 +245,7 @@ extern "C" jt_status jt_runtime_find_device(jt_runtime* rt, const char* name, si
 
 extern "C" jt_status jt_runtime_describe(jt_runtime* rt, char* dst, size_t dst_len, size_t* out_len) {
   return guarded("jt_runtime_describe", [&] {
+    if (!dst && !out_len) fail(JT_E_INVALID, "dst and out_len are NULL");
     std::string out = text("jt ", jt_version(), "\n");
     if (rt) {
       out += "devices of the runtime:";

@@ -124,7 +124,7 @@ JT_API jt_status jt_runtime_find_device(jt_runtime* rt, const char* name, size_t
 /* What this library finds on the machine, as text for people: its version, the backends that are built in, their devices, every path that
  * was tried for a library they need and why it does not serve. `rt` may be NULL: what a runtime that may read the environment would find;
  * else it begins with its devices. At most dst_len bytes with the NUL; *out_len (may be NULL) is the room that all of it needs.
- * Errors: JT_E_INVALID (dst NULL with a length), JT_E_NOMEM. Threads: any. */
+ * Errors: JT_E_INVALID (dst NULL with a length, or dst and out_len NULL), JT_E_NOMEM. Threads: any. */
 JT_API jt_status jt_runtime_describe(jt_runtime* rt, char* dst, size_t dst_len, size_t* out_len);
 
 /* Makes a context of `rt`, with grad mode on and a seed that no other has (with JT_RT_ALLOW_ENV: JT_SEED).

@@ -1597,7 +1597,7 @@ extern "C" {
     /// What this library finds on the machine, as text for people: its version, the backends that are built in, their devices, every path that
     /// was tried for a library they need and why it does not serve. `rt` may be NULL: what a runtime that may read the environment would find;
     /// else it begins with its devices. At most dst_len bytes with the NUL; \*out_len (may be NULL) is the room that all of it needs.
-    /// Errors: JT_E_INVALID (dst NULL with a length), JT_E_NOMEM. Threads: any.
+    /// Errors: JT_E_INVALID (dst NULL with a length, or dst and out_len NULL), JT_E_NOMEM. Threads: any.
     pub fn jt_runtime_describe(rt: *mut jt_runtime, dst: *mut c_char, dst_len: usize, out_len: *mut usize) -> jt_status;
     /// Makes a context of `rt`, with grad mode on and a seed that no other has (with JT_RT_ALLOW_ENV: JT_SEED).
     /// Owns: \*out has one count, released with jt_context_release; NULL after a failure. It keeps `rt`.

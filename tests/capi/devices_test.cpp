@@ -103,7 +103,7 @@ TEST(Devices, AreCountedAndNamed) {
   EXPECT_EQ(jt_context_set_device(s.ctx, -1, nullptr), JT_E_INVALID);
   EXPECT_EQ(jt_tensor_device(nullptr), -1);
   EXPECT_EQ(runtime_of({"cpu", "gpu"}, JT_E_NOT_FOUND), nullptr);
-  EXPECT_EQ(last_message(), "jt_runtime_create: no backend is called 'gpu'; built in: cpu; a library is named by a path with a slash");
+  EXPECT_EQ(last_message(), "jt_runtime_create: no backend is called 'gpu'; built in: cpu, cuda; a library is named by a path with a slash");
 }
 
 TEST(Devices, ValuesAreWhereTheContextSays) {

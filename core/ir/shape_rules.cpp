@@ -142,7 +142,7 @@ void update_at_type(TypeRule& r) {
   for (int i = 0; i < x.rank; i++)
     if (i == axis ? v[i] > x[i] : v[i] != x[i])
       fail(JT_E_SHAPE, "update_at: v ", v, " does not fit x ", x, ", which differs from it along axis ", axis, " at most");
-  r.index = {2, x[axis] - v[axis] + 1};
+  if (v.count() != 0) r.index = {2, x[axis] - v[axis] + 1};  // nothing fits anywhere
   r.results[0] = r.inputs[0].type();
 }
 

@@ -45,8 +45,8 @@ Rewrite empty(Rewriting&, Ref z) {
   if (kind(node) == Kind::reduce) return of_reduction(z);
   if (kind(node) == Kind::library) return of_library(z);
   bool adds_nothing = (node->op == Op::scatter_add || node->op == Op::scatter) ? is_empty(node->inputs()[2])
-                      : node->op == Op::update                                 ? is_empty(node->inputs()[1])
-                                                                               : false;
+                      : (node->op == Op::update || node->op == Op::update_at) ? is_empty(node->inputs()[1])
+                                                                              : false;
   return adds_nothing ? Rewrite{"nothing written", Value(node->inputs()[0])} : Rewrite{};
 }
 

@@ -44,7 +44,10 @@ std::unordered_set<const Node*> params_behind(const Block& block, std::span<cons
 // ---- what a loop's block computes from captured values alone --------------------------------------------------------------
 
 // Those worth a value of their own outside: movements that only the rest reads stay where they are read.
-std::unordered_set<const Node*> invariant_nodes(const Block& block, const LoopLayout& l) {
+struct Invariant {
+  std::unordered_set<const Node*> outside, both;
+};
+Invariant invariant_nodes(const Block& block, const LoopLayout& l) {
   std::unordered_set<const Node*> fixed, out;
   for (size_t p = size_t(1 + l.carried); p < block.params.size(); p++) fixed.insert(block.params[p].ref().node);
   for (const Value& v : block.nodes) {
@@ -54,16 +57,21 @@ std::unordered_set<const Node*> invariant_nodes(const Block& block, const LoopLa
     bool is_worth_it = is_fixed && n->op != Op::constant && kind(n) != Kind::source;
     if (is_worth_it) out.insert(n);
   }
-  // From the end: a movement goes outside only with somebody who reads it there.
-  std::unordered_set<const Node*> read_inside, read_outside;
+  // From the end: a movement goes outside only with somebody who reads it there, and is repeated inside for who reads it there.
+  std::unordered_set<const Node*> read_inside, read_outside, both;
   for (const Value& r : block.results) read_inside.insert(r.ref().node);
   for (size_t i = block.nodes.size(); i-- > 0;) {
     Node* n = block.nodes[i].ref().node;
-    bool stays = !out.count(n) || (kind(n) == Kind::movement && (read_inside.count(n) || !read_outside.count(n)));
+    bool is_movement = kind(n) == Kind::movement;
+    bool goes = out.count(n) && (!is_movement || read_outside.count(n)), stays = !goes || (is_movement && read_inside.count(n));
     if (stays) out.erase(n);
-    for (Ref in : n->ins()) (stays ? read_inside : read_outside).insert(in.node);
+    if (stays && goes) both.insert(n);
+    for (Ref in : n->ins()) {
+      if (stays) read_inside.insert(in.node);
+      if (goes) read_outside.insert(in.node);
+    }
   }
-  return out;
+  return {out, both};
 }
 
 class Pass {
@@ -274,12 +282,12 @@ class Pass {
   // Records outside what the block computes from captured values alone; the values become captured ones.
   void hoist(Block& b, std::vector<Ref>& inputs, int carried) {
     LoopLayout l(Attrs().add(carried).add(-1).add(0), inputs.size(), b.results.size());
-    auto outside = invariant_nodes(b, l);
+    auto [outside, both] = invariant_nodes(b, l);
     if (outside.empty()) return;
     Numbering numbering(b);
     std::vector<Ref> out(size_t(numbering.size()));    // what a value is outside
-    std::vector<Value> in(size_t(numbering.size()));   // and in the block that is left
     Block rest;
+    std::vector<Value> in(size_t(numbering.size()));   // and in the block that is left, which outlives them
     for (size_t p = 0; p < b.params.size(); p++) {
       rest.params.push_back(rest.recorder->leaf(b.params[p].type(), nullptr));
       in[p] = rest.params.back();
@@ -295,8 +303,8 @@ class Pass {
     };
     for (const Value& v : b.nodes) {
       Node* n = v.ref().node;
-      bool is_outside = outside.count(n), is_constant = n->op == Op::constant || kind(n) == Kind::source;
-      if (is_outside || is_constant) {
+      bool is_outside = outside.count(n), is_both = both.count(n) || n->op == Op::constant || kind(n) == Kind::source;
+      if (is_outside || is_both) {
         std::vector<Ref> operands;
         bool has_all = true;
         for (Ref x : n->ins()) operands.push_back(out[size_t(numbering[x])]), has_all &= bool(operands.back());

@@ -96,6 +96,37 @@ const Case kCases[] = {
   return %5
 }
 )"},
+    {"a movement that is read inside and outside is done in both", R"(block(%0: i64[], %1: f32[3,2], %2: f32[2], %3: i64[2]) {
+  %4 = constant bool true
+  %5 = loop %0 %4 %1 %2 %3 {carried=1} with
+    block(%0: i64[], %1: f32[3,2], %2: f32[2], %3: i64[2]) {
+      %4 = exp %2
+      %5 = expand %4 {shape=[3,2]}
+      %6 = take %5 %3 {axis=0}
+      %7 = sum %6
+      %8 = add %1 %5
+      %9 = mul %8 %7
+      %10 = constant bool true
+      return %10, %9
+    }
+  return %5
+})", R"(block(%0: i64[], %1: f32[3,2], %2: f32[2], %3: i64[2]) {
+  %4 = constant bool true
+  %5 = exp %2 : f32[2]
+  %6 = expand %5 {shape=[3,2]} : f32[3,2]
+  %7 = take %6 %3 : f32[2,2]
+  %8 = sum %7 {axes=[0,1]} : f32[]
+  %9 = loop %0 %4 %1 %2 %3 %5 %8 {carried=1} : f32[3,2] with
+    block(%0: i64[], %1: f32[3,2], %2: f32[2], %3: i64[2], %4: f32[2], %5: f32[]) {
+      %6 = expand %4 {shape=[3,2]} : f32[3,2]
+      %7 = add %1 %6 : f32[3,2]
+      %8 = mul %5 %7 : f32[3,2]
+      %9 = constant bool true
+      return %9, %8
+    }
+  return %9
+}
+)"},
     {"a loop without rounds is what it begins with", R"(block(%0: f32[2], %1: i64[]) {
   %2 = constant bool false
   %3 = loop %1 %2 %0 {carried=1} with

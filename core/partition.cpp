@@ -13,10 +13,23 @@ namespace {
 
 bool is_at(const Node* node, int device) { return node->device == device || node->op == Op::constant; }
 
-// What is read where this operand is repeated to the shape of others: the plan of its reader repeats it.
+// An operand repeated to the shape of others for the one node that reads it: its reader's plan repeats it.
+bool is_repeat(const Node* node) { return node->has(kImplicit) && node->has(kPending) && !node->has_handles(); }
 Node* source_of(Node* node) {
-  while (node->has(kImplicit) && node->has(kPending)) node = node->inputs()[0].node;
+  while (is_repeat(node)) node = node->inputs()[0].node;
   return node;
+}
+void repeat_where_it_is_read(std::span<Node* const> nodes) {
+  for (size_t i = nodes.size(); i-- > 0;)
+    for (Ref in : nodes[i]->ins())
+      if (is_repeat(in.node)) in.node->device = nodes[i]->device;
+}
+// The first that has to run; what is repeated runs with its reader, unless it alone is asked for.
+Node* first_to_run(std::span<Node* const> nodes) {
+  auto runs = [](const Node* n) { return n->op != Op::constant; };
+  auto first = std::ranges::find_if(nodes, [&](const Node* n) { return runs(n) && !is_repeat(n); });
+  if (first == nodes.end()) first = std::ranges::find_if(nodes, runs);
+  return first == nodes.end() ? nullptr : *first;
 }
 
 // Of a device's nodes, the values that the first plan there leaves behind.
@@ -47,8 +60,9 @@ std::vector<Ref> first_values(Recorder& recorder, std::span<Node* const> nodes, 
 void Planner::run_by_device(std::span<const Ref> asked, bool also_held) {
   for (;;) {
     List<Node*> nodes = needed_nodes(recorder_, asked, also_held);
-    auto first = std::ranges::find_if(nodes, [](const Node* n) { return n->op != Op::constant; });
-    int device = first == nodes.end() ? recorder_.device : (*first)->device;
+    repeat_where_it_is_read(nodes);
+    const Node* first = first_to_run(nodes);
+    int device = first ? first->device : recorder_.device;
     if (std::ranges::all_of(nodes, [device](const Node* n) { return is_at(n, device); })) return run_plan_of(asked, also_held, device);
     run_plan_of(first_values(recorder_, nodes, asked, also_held, device), false, device);
   }

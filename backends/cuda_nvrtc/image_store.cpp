@@ -68,7 +68,7 @@ std::optional<Image> ImageStore::load(std::string_view key) const {
 void ImageStore::save(std::string_view key, const Image& image) {
   Header header = make_header(key, image.log, image.bytes);
   ByteView parts[] = {{reinterpret_cast<const char*>(&header), sizeof header}, view_of(key), view_of(image.log), view_of(image.bytes)};
-  if (saves_++ % kSavesPerSweep == 0) sweep();
+  if (saves_++ % kSavesPerSweep == 0) folder_.keep_below(kMostBytes);
   folder_.write(file_name(key), parts);
 }
 
@@ -76,19 +76,6 @@ void ImageStore::drop(std::string_view key) const {
   try {
     folder_.remove(file_name(key));
   } catch (const std::exception&) {  // the next load is a miss or the same entry
-  }
-}
-
-void ImageStore::sweep() const {
-  std::vector<PrivateFolder::Entry> entries = folder_.entries();
-  uint64_t bytes = 0;
-  for (const PrivateFolder::Entry& e : entries) bytes += e.size;
-  if (bytes <= kMostBytes) return;
-  std::sort(entries.begin(), entries.end(), [](auto& a, auto& b) { return a.changed_ns < b.changed_ns; });
-  for (const PrivateFolder::Entry& e : entries) {
-    if (bytes <= kMostBytes / 2) return;
-    folder_.remove(e.name);
-    bytes -= e.size;
   }
 }
 

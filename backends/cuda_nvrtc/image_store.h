@@ -30,7 +30,6 @@ class ImageStore {
   static constexpr uint64_t kMostBytes = 512 << 20;  // of all entries; beyond it the oldest half goes
 
  private:
-  void sweep() const;
   PrivateFolder folder_;
   std::atomic<uint32_t> saves_{0};
 };

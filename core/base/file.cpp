@@ -354,6 +354,19 @@ std::vector<PrivateFolder::Entry> PrivateFolder::entries() const {
   }
 }
 
+void PrivateFolder::keep_below(uint64_t most) const {
+  std::vector<Entry> files = entries();
+  uint64_t bytes = 0;
+  for (const Entry& f : files) bytes += f.size;
+  if (bytes <= most) return;
+  std::sort(files.begin(), files.end(), [](const Entry& a, const Entry& b) { return a.changed_ns < b.changed_ns; });
+  for (const Entry& f : files) {
+    if (bytes <= most / 2) return;
+    remove(f.name);
+    bytes -= f.size;
+  }
+}
+
 std::string cache_path(const char* xdg_cache_home, const char* home) {
   auto is_absolute = [](const char* path) { return path && path[0] == '/'; };
   if (is_absolute(xdg_cache_home)) return text(xdg_cache_home, "/jt");

@@ -1,34 +1,18 @@
 // Products, convolutions, sorting and sums along lines, of every tile, dtype, direction and number of parts, against the CPU's, on the
 // device that the environment names.
-#include <gtest/gtest.h>
-
-#include <jt/jt.h>
+#include "tests/cuda/both_devices.h"
 
 #include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
 
+using namespace jt::test;
+
 namespace {
 
-void must(jt_status status) { ASSERT_EQ(status, JT_OK) << jt_last_error_message(); }
-
-// A runtime with the CPU and the GPU, where both are.
-class LibraryOps : public testing::Test {
+class LibraryOps : public BothDevices {
  protected:
-  void SetUp() override {
-    const char* devices[] = {"cpu", "cuda"};
-    jt_runtime_desc desc{};
-    desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = devices, desc.devices_len = 2;
-    if (jt_runtime_create(&desc, &rt_) != JT_OK) GTEST_SKIP() << "skipped: " << jt_last_error_message();
-    must(jt_context_create(rt_, &ctx_)), must(jt_context_set_seed(ctx_, 3));
-  }
-  void TearDown() override {
-    for (jt_tensor* t : tensors_) jt_tensor_release(t);
-    jt_context_release(ctx_), jt_runtime_release(rt_);
-  }
-  jt_tensor* keep(jt_tensor* t) { return tensors_.push_back(t), t; }
-
   jt_tensor* numbers(std::vector<int64_t> dims, jt_dtype dtype) {
     jt_tensor *uniform, *out;
     must(jt_random_uniform(ctx_, dims.data(), dims.size(), -4, 4, JT_F32, &uniform)), keep(uniform);
@@ -68,10 +52,6 @@ class LibraryOps : public testing::Test {
     }
     EXPECT_LE(worst, bound * largest) << "dtype " << dtype;
   }
-
-  jt_runtime* rt_ = nullptr;
-  jt_context* ctx_ = nullptr;
-  std::vector<jt_tensor*> tensors_;
 };
 
 double bound_of(jt_dtype t) { return t == JT_F64 ? 1e-14 : t == JT_F32 ? 2e-6 : t == JT_F16 ? 2e-3 : t == JT_BF16 ? 1e-2 : 0; }

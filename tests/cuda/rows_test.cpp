@@ -1,32 +1,17 @@
 // Reductions and what is fused around them have the CPU's bits in every form: a warp a row, a block of threads a row or 32 columns,
 // a kernel a stage, and partial results combined by threads and by warps.
-#include <gtest/gtest.h>
-
-#include <jt/jt.h>
+#include "tests/cuda/both_devices.h"
 
 #include <cstring>
 #include <string>
 #include <vector>
 
+using namespace jt::test;
+
 namespace {
 
-void must(jt_status status) { ASSERT_EQ(status, JT_OK) << jt_last_error_message(); }
-
-class Rows : public testing::Test {
+class Rows : public BothDevices {
  protected:
-  void SetUp() override {
-    const char* devices[] = {"cpu", "cuda"};
-    jt_runtime_desc desc{};
-    desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = devices, desc.devices_len = 2;
-    if (jt_runtime_create(&desc, &rt_) != JT_OK) GTEST_SKIP() << "skipped: " << jt_last_error_message();
-    must(jt_context_create(rt_, &ctx_)), must(jt_context_set_seed(ctx_, 3));
-  }
-  void TearDown() override {
-    for (jt_tensor* t : tensors_) jt_tensor_release(t);
-    jt_context_release(ctx_), jt_runtime_release(rt_);
-  }
-  jt_tensor* keep(jt_tensor* t) { return tensors_.push_back(t), t; }
-
   // Bytes of what `op` gives of the same numbers on both devices.
   template <class Op>
   void compare(const char* what, std::vector<int64_t> dims, Op op) {
@@ -53,10 +38,6 @@ class Rows : public testing::Test {
     compare("softmax", dims, [&](jt_tensor* x, jt_tensor** out) { return jt_softmax(ctx_, x, axis, out); });
     compare("var", dims, [&](jt_tensor* x, jt_tensor** out) { return jt_var(ctx_, x, &axis, 1, 0, 1, out); });
   }
-
-  jt_runtime* rt_ = nullptr;
-  jt_context* ctx_ = nullptr;
-  std::vector<jt_tensor*> tensors_;
 };
 
 }  // namespace

@@ -110,22 +110,8 @@ void KernelStore::save(std::string_view key, const TccKernel& kernel) {
   JT_CHECK(entry_offset < code.size());
   Header header = make_header(build_, key, code, entry_offset);
   ByteView parts[] = {{reinterpret_cast<const char*>(&header), sizeof header}, view_of(build_), view_of(key), view_of(code)};
-  if (saves_++ % kSavesPerSweep == 0) sweep();
+  if (saves_++ % kSavesPerSweep == 0) folder_.keep_below(kMostBytes);
   folder_.write(file_name(key), parts);
-}
-
-// Temporary files that killed writers left go with the entries of their time.
-void KernelStore::sweep() const {
-  std::vector<PrivateFolder::Entry> entries = folder_.entries();
-  uint64_t bytes = 0;
-  for (const PrivateFolder::Entry& e : entries) bytes += e.size;
-  if (bytes <= kMostBytes) return;
-  std::sort(entries.begin(), entries.end(), [](auto& a, auto& b) { return a.changed_ns < b.changed_ns; });
-  for (const PrivateFolder::Entry& e : entries) {
-    if (bytes <= kMostBytes / 2) return;
-    folder_.remove(e.name);
-    bytes -= e.size;
-  }
 }
 
 namespace {

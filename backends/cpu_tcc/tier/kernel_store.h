@@ -29,7 +29,6 @@ class KernelStore {
   static constexpr uint64_t kMostBytes = 256 << 20;  // of all entries; beyond it the oldest half goes
 
  private:
-  void sweep() const;
 
   PrivateFolder folder_;
   std::string build_;

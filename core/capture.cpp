@@ -11,13 +11,14 @@
 namespace jt {
 
 int64_t key_of(const Node* random) {
-  return int64_t(random_key(random->integer(attr(Op::random_bits, "seed")), random->integer(attr(Op::random_bits, "stream"))));
+  return int64_t(
+      random_key(random->integer(attr(Op::random_bits, "seed")), random->integer(attr(Op::random_bits, "stream"))));
 }
 int64_t counter_of(const Node* random) { return random->integer(attr(Op::random_bits, "counter")); }
 
 namespace {
 
-// ---- nodes, again ----------------------------------------------------------------------------------------------------
+// ---- nodes, again ---------------------------------------------------------------------------------------------------
 
 class Capture {
  public:
@@ -77,7 +78,7 @@ class Capture {
   std::vector<Ref> inputs_;
 };
 
-// ---- the same with symbols -------------------------------------------------------------------------------------------
+// ---- the same with symbols ------------------------------------------------------------------------------------------
 
 class SymbolicCapture : public Capture {
  public:
@@ -92,7 +93,8 @@ class SymbolicCapture : public Capture {
       auto same = std::ranges::find_if(made_, [&](const auto& m) { return m.name == n.name && m.worth == worth_; });
       if (same == made_.end()) {
         out_.of_symbol.push_back(n.word);
-        made_.push_back({n.name, worth_, out_.table.symbol(worth_, {names.dim_name(n.name), std::max<int64_t>(n.lo, 1), n.hi})});
+        made_.push_back(
+            {n.name, worth_, out_.table.symbol(worth_, {names.dim_name(n.name), std::max<int64_t>(n.lo, 1), n.hi})});
         same = std::prev(made_.end());
       }
       out_.binding[n.word] = same->symbol;
@@ -109,7 +111,8 @@ class SymbolicCapture : public Capture {
     if (out_.binding[i].is_symbolic()) return out_.binding[i];
     take_worth(i);
     bool differs = std::ranges::any_of(worth_, [&](int64_t w) { return w != worth_[0]; });
-    bool may_be_named = !differs && is_attribute && worth_[0] > 1;  // always the same, as is a dimension that has a name
+    // always the same, as is a dimension that has a name
+    bool may_be_named = !differs && is_attribute && worth_[0] > 1;
     if (may_be_named) return out_.binding[i] = out_.table.offered(worth_);
     Dim d = out_.table.find(worth_);
     if (differs && !d.is_symbolic()) d = new_symbol(i);
@@ -168,7 +171,8 @@ class SymbolicCapture : public Capture {
   // The blocks again, on params of the operands' extents.
   void fit_region(Node* made, size_t& at) {
     const std::vector<Block>& blocks = made->region->blocks();
-    size_t first = made->op == Op::branch ? size_t(kBranchInputs) : 1;  // a loop's first param is its round, in the place of the condition
+    // a loop's first param is its round, in the place of the condition
+    size_t first = made->op == Op::branch ? size_t(kBranchInputs) : 1;
     std::vector<Block> fitted;
     for (const Block& block : blocks) {
       std::vector<Type> types;
@@ -275,7 +279,8 @@ Block captured(const WalkedGraph& graph) {
   return block;
 }
 
-SymbolicGraph::SymbolicGraph(const WalkedGraph& graph, std::span<const std::vector<uint64_t>> others, const Recorder& names)
+SymbolicGraph::SymbolicGraph(const WalkedGraph& graph, std::span<const std::vector<uint64_t>> others,
+                             const Recorder& names)
     : table(1 + others.size()) {
   if (looks_symbolic(graph)) return;
   DimTable::InUse in_use(&table);

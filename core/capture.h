@@ -1,12 +1,12 @@
 // capture: the pending nodes that a walk has found -> a block of their own; with numbers as extents, or with symbols.
 //
-// What the graph is for its extents stands beside its structure as *binding words*: extents of leaves, and the attributes
-// that say how far (reshape's shape, pad's before, counts). A word that is the same in all bindings known stays a number;
-// one that differs becomes an expression of the extents before it that agrees in all of them, or a symbol of its own. Types
-// are found again by the rules of the ops, on Dims: what they rely on becomes a guard.
+// What the graph is for its extents stands beside its structure as *binding words*: extents of leaves, and the
+// attributes that say how far (reshape's shape, pad's before, counts). A word that is the same in all bindings known
+// stays a number; one that differs becomes an expression of the extents before it that agrees in all of them, or a
+// symbol of its own. Types are found again by the rules of the ops, on Dims: what they rely on becomes a guard.
 //
-// Dimensions that the program named are symbols from the first binding on. Then one binding is all that is known, and an
-// attribute that is worth as much as an extent is taken for it; where that was chance, the next binding tells.
+// Dimensions that the program named are symbols from the first binding on. Then one binding is all that is known, and
+// an attribute that is worth as much as an extent is taken for it; where that was chance, the next binding tells.
 #pragma once
 #include "core/base/dim_table.h"
 #include "core/ir/far.h"

@@ -102,7 +102,8 @@ class Expander {
     while (end < s.size() && is_name_char(s[end])) end++;
     const CodeArray& array = named(s.substr(at, end - at));
     while (end < s.size() && std::isspace(static_cast<unsigned char>(s[end]))) end++;
-    if (end == s.size() || s[end] != '(') fail(JT_E_INVALID, who_, ": @", array.name, " without indices in parentheses");
+    if (end == s.size() || s[end] != '(')
+      fail(JT_E_INVALID, who_, ": @", array.name, " without indices in parentheses");
     std::vector<std::string_view> indices;
     size_t begin = ++end;
     for (int depth = 0;; end++) {
@@ -146,7 +147,8 @@ void declare(std::string& out, const CodeArray& a, std::string_view name, size_t
 }
 
 void add_all(std::vector<CodeArray>& out, const char* name, std::span<const Type> types, bool is_output) {
-  for (size_t i = 0; i < types.size(); i++) out.push_back({text(name, i), types.size() == 1 ? name : "", types[i], is_output});
+  for (size_t i = 0; i < types.size(); i++)
+    out.push_back({text(name, i), types.size() == 1 ? name : "", types[i], is_output});
 }
 std::vector<CodeArray> arrays_of(std::span<const Ref> inputs, std::span<const Type> outputs) {
   std::vector<CodeArray> out;
@@ -157,13 +159,15 @@ std::vector<CodeArray> arrays_of(std::span<const Ref> inputs, std::span<const Ty
 std::vector<CodeArray> arrays_of_gradient(std::span<const Ref> inputs, std::span<const Type> outputs, size_t i) {
   std::vector<CodeArray> out = arrays_of(inputs, {});
   add_all(out, "pout", outputs, false);
-  for (size_t k = 0; k < outputs.size(); k++) out.push_back({text("dout", k), outputs.size() == 1 ? "dout" : "", outputs[k], false});
+  for (size_t k = 0; k < outputs.size(); k++)
+    out.push_back({text("dout", k), outputs.size() == 1 ? "dout" : "", outputs[k], false});
   out.push_back({"out0", "out", inputs[i].type(), true});
   return out;
 }
 
 // The C text of the function.
-std::string render_code(std::string_view who, const CodeText& t, std::string_view source, std::span<const CodeArray> arrays) {
+std::string render_code(std::string_view who, const CodeText& t, std::string_view source,
+                        std::span<const CodeArray> arrays) {
   std::string out(kPrelude);
   if (!t.header.empty()) out += Expander(who, {}).run(t.header) + "\n";
   out += "void jt_code(void *const *jt_p) {\n";
@@ -175,7 +179,8 @@ std::string render_code(std::string_view who, const CodeText& t, std::string_vie
     if (!arrays[i].alias.empty()) declare(out, arrays[i], arrays[i].alias, i, word);
     word += words_of(arrays[i].type);
   }
-  for (size_t i = 0; i < t.data_names.size(); i++) append(out, text("  const double data_", t.data_names[i], " = jt_d[", i, "];\n"));
+  for (size_t i = 0; i < t.data_names.size(); i++)
+    append(out, text("  const double data_", t.data_names[i], " = jt_d[", i, "];\n"));
   return out + "  {\n" + Expander(who, arrays).run(source) + "\n  }\n}\n";
 }
 
@@ -192,7 +197,8 @@ std::shared_ptr<CodeText> text_of(const CodeSource& s, std::span<const Ref> inpu
     if (s.grad_sources[i].empty()) continue;
     auto gradient = std::make_shared<CodeText>();
     gradient->name = text(s.name, ".grad");
-    gradient->rendered = render_code(text(s.name, ": gradient of input ", i), *made, s.grad_sources[i], arrays_of_gradient(inputs, outputs, i));
+    gradient->rendered = render_code(text(s.name, ": gradient of input ", i), *made, s.grad_sources[i],
+                                     arrays_of_gradient(inputs, outputs, i));
     made->gradients.back() = std::move(gradient);
   }
   return made;
@@ -200,7 +206,8 @@ std::shared_ptr<CodeText> text_of(const CodeSource& s, std::span<const Ref> inpu
 
 class CodeOp : public CustomOp {
  public:
-  CodeOp(Recycler& home, Runtime& runtime, Recorder& recorder, std::shared_ptr<const CodeText> text, std::span<const double> data)
+  CodeOp(Recycler& home, Runtime& runtime, Recorder& recorder, std::shared_ptr<const CodeText> text,
+         std::span<const double> data)
       : CustomOp(home, text->name), runtime_(runtime), recorder_(recorder), text_(std::move(text)),
         data_(data.begin(), data.end(), Recycled<double>(home)) {}
 
@@ -221,7 +228,8 @@ class CodeOp : public CustomOp {
     pointers.push_back(numbers.data());
     pointers.push_back(data_.data());
     std::shared_ptr<LibraryOp> op = runtime_.compiles_for_host(name()).kernels.code(name(), text_->rendered);
-    op->device.check(op->device.api().op_run(op->device.handle(), op->op, pointers.data(), pointers.size(), nullptr), name());
+    op->device.check(op->device.api().op_run(op->device.handle(), op->op, pointers.data(), pointers.size(), nullptr),
+                     name());
   }
 
   void backward(Node* node, std::span<const Value> dz, std::span<const char> needs, std::span<Value> dx) override {
@@ -252,13 +260,15 @@ class CodeOp : public CustomOp {
 uint16_t kind_of(const Type& t) { return uint16_t(int(t.dtype) << 8 | t.shape.rank); }
 
 bool is_of(const CodeText& t, const CodeSource& s, std::span<const uint16_t> types) {
-  return t.name == s.name && t.source == s.source && t.header == s.header && std::ranges::equal(t.grad_sources, s.grad_sources) &&
-         std::ranges::equal(t.data_names, s.data_names) && std::ranges::equal(t.types, types);
+  return t.name == s.name && t.source == s.source && t.header == s.header &&
+         std::ranges::equal(t.grad_sources, s.grad_sources) && std::ranges::equal(t.data_names, s.data_names) &&
+         std::ranges::equal(t.types, types);
 }
 
 }  // namespace
 
-std::shared_ptr<const CodeText> CodeCache::get(const CodeSource& s, std::span<const Ref> inputs, std::span<const Type> outputs) {
+std::shared_ptr<const CodeText> CodeCache::get(const CodeSource& s, std::span<const Ref> inputs,
+                                               std::span<const Type> outputs) {
   constexpr size_t kMaxTexts = 1024;
   List<uint16_t> types;
   for (Ref in : inputs) types.push_back(kind_of(in.type()));
@@ -273,9 +283,10 @@ std::shared_ptr<const CodeText> CodeCache::get(const CodeSource& s, std::span<co
   return by_hash_.emplace(hash, std::move(made))->second;
 }
 
-Value record_code(Recorder& recorder, Runtime& runtime, CodeCache& cache, const CodeSource& source, std::span<const Ref> inputs,
-                  std::span<const Type> outputs) {
-  auto* op = CustomOp::make<CodeOp>(recorder.lists, runtime, recorder, cache.get(source, inputs, outputs), source.data_values);
+Value record_code(Recorder& recorder, Runtime& runtime, CodeCache& cache, const CodeSource& source,
+                  std::span<const Ref> inputs, std::span<const Type> outputs) {
+  auto* op =
+      CustomOp::make<CodeOp>(recorder.lists, runtime, recorder, cache.get(source, inputs, outputs), source.data_values);
   return recorder.custom(op, inputs, outputs);
 }
 

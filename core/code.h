@@ -1,7 +1,7 @@
 // code: an op of C source: its text with @macros expanded into a C function, which a backend compiles when it runs.
 //
-// The function is `void jt_code(void *const *p)`: p holds the arrays' addresses, then that of extents and strides, then that
-// of the numbers; so its text knows ranks and dtypes only, and is the key of the cache of compiled ones.
+// The function is `void jt_code(void *const *p)`: p holds the arrays' addresses, then that of extents and strides, then
+// that of the numbers; so its text knows ranks and dtypes only, and is the key of the cache of compiled ones.
 #pragma once
 #include <memory>
 #include <unordered_map>
@@ -33,14 +33,15 @@ struct CodeText {
 class CodeCache {
  public:
   // Throws JT_E_INVALID naming what is wrong in a source, gradients' included.
-  std::shared_ptr<const CodeText> get(const CodeSource& source, std::span<const Ref> inputs, std::span<const Type> outputs);
+  std::shared_ptr<const CodeText> get(const CodeSource& source, std::span<const Ref> inputs,
+                                      std::span<const Type> outputs);
 
  private:
   std::unordered_multimap<uint64_t, std::shared_ptr<const CodeText>> by_hash_;
 };
 
 // Records it; runtime and cache outlive the nodes.
-Value record_code(Recorder& recorder, Runtime& runtime, CodeCache& cache, const CodeSource& source, std::span<const Ref> inputs,
-                  std::span<const Type> outputs);
+Value record_code(Recorder& recorder, Runtime& runtime, CodeCache& cache, const CodeSource& source,
+                  std::span<const Ref> inputs, std::span<const Type> outputs);
 
 }  // namespace jt

@@ -15,8 +15,8 @@
 
 namespace jt {
 
-// Who is inside a context: nobody (0), a thread, or kReleasing: somebody who frees cells and is gone in a moment. kHasDeferred is
-// set beside it by who left a dead cell and could not get in.
+// Who is inside a context: nobody (0), a thread, or kReleasing: somebody who frees cells and is gone in a moment.
+// kHasDeferred is set beside it by who left a dead cell and could not get in.
 constexpr uintptr_t kHasDeferred = 1, kReleasing = 2;
 static uintptr_t this_thread() {
 #if __has_builtin(__builtin_thread_pointer)
@@ -32,9 +32,14 @@ static uintptr_t this_process() { return forks_before_us() & 0x7fff; }
 static uintptr_t this_thread_here() { return this_thread() | this_process() << kForksAt; }
 
 Context::Context(std::shared_ptr<Runtime> runtime)
-    : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)), codes_(std::make_unique<CodeCache>()),
-      held_(this, [](void* context) { return static_cast<Context*>(context)->hold_over_fork(); },
-            [](void* context) { static_cast<Context*>(context)->leave(kReleasing), static_cast<Context*>(context)->release(); }, true) {
+    : runtime_(std::move(runtime)), planner_(std::make_unique<Planner>(recorder_, *runtime_)),
+      codes_(std::make_unique<CodeCache>()),
+      held_(
+          this, [](void* context) { return static_cast<Context*>(context)->hold_over_fork(); },
+          [](void* context) {
+            static_cast<Context*>(context)->leave(kReleasing), static_cast<Context*>(context)->release();
+          },
+          true) {
   recorder_.checks_indices = runtime_->flags.check != "0";
   if (!may_move_nodes(*runtime_)) return;
   placement_ = std::make_unique<Placement>(*runtime_);
@@ -46,10 +51,12 @@ Context::~Context() {
   while (Cell* cell = free_cells_) free_cells_ = cell->next_deferred, delete cell;
 }
 
-// Where nobody is inside, the thread that forks is, so that nobody frees a cell meanwhile. A count is held, unless the last one is gone.
+// Where nobody is inside, the thread that forks is, so that nobody frees a cell meanwhile. A count is held, unless the
+// last one is gone.
 Hold Context::hold_over_fork() {
   uintptr_t inside = 0;
-  if (!thread_.compare_exchange_strong(inside, kReleasing)) return (inside & ~kHasDeferred) == kReleasing ? Hold::later : Hold::never;
+  if (!thread_.compare_exchange_strong(inside, kReleasing))
+    return (inside & ~kHasDeferred) == kReleasing ? Hold::later : Hold::never;
   for (int32_t refs = refs_.load(); refs;)
     if (refs_.compare_exchange_weak(refs, refs + 1)) return Hold::held;
   thread_.store(0);
@@ -60,14 +67,18 @@ constexpr int32_t kMaxFreeCells = 4096;
 
 Context::Entry::Entry(Context& context) : context_(context) {
   uintptr_t inside = 0, me = this_thread_here();
-  while (!(outermost_ = context.thread_.compare_exchange_strong(inside, me)) && (inside & ~kHasDeferred) == kReleasing) {
+  while (!(outermost_ = context.thread_.compare_exchange_strong(inside, me)) &&
+         (inside & ~kHasDeferred) == kReleasing) {
     std::this_thread::yield();
     inside = 0;
   }
-  if (!outermost_ && (inside & ~kHasDeferred) != me) fail(JT_E_BUSY, inside >> kForksAt == this_process()
-      ? "the context is in use by another thread" : "the context was in use by another thread when this process was forked");
+  if (!outermost_ && (inside & ~kHasDeferred) != me)
+    fail(JT_E_BUSY, inside >> kForksAt == this_process()
+                        ? "the context is in use by another thread"
+                        : "the context was in use by another thread when this process was forked");
   if (!outermost_ && context.recorder_.in_callback)
-    fail(JT_E_BUSY, "the context is evaluating, and the functions that this calls, like a custom op's, must not use it");
+    fail(JT_E_BUSY,
+         "the context is evaluating, and the functions that this calls, like a custom op's, must not use it");
 }
 
 Context::Entry::~Entry() {
@@ -76,10 +87,10 @@ Context::Entry::~Entry() {
   context_.leave(this_thread_here());
 }
 
-// ---- cells -----------------------------------------------------------------------------------------------------------
+// ---- cells ----------------------------------------------------------------------------------------------------------
 
-// While it lives, the cell points at what it does. Held for a few instructions, by nobody who waits for anything; by a thread of
-// another process, for ever: then nobody holds it here.
+// While it lives, the cell points at what it does. Held for a few instructions, by nobody who waits for anything; by a
+// thread of another process, for ever: then nobody holds it here.
 class Seen {
  public:
   explicit Seen(const Cell& cell) : cell_(cell) {
@@ -93,7 +104,8 @@ class Seen {
   const Cell& cell_;
 };
 
-// The type stays, as threads may be reading it: extents and dtype are the same, and which axes are units the value says.
+// The type stays, as threads may be reading it: extents and dtype are the same, and which axes are units the value
+// says.
 static void point_elsewhere(Cell& cell, const Value& value) {
   Value next = value;  // goes when nobody looks on any more
   Ref ref = value, old = cell.value;
@@ -152,11 +164,12 @@ void Context::free_cell(Cell* cell) {
   if (--n_cells_ == 0) counts_to_drop_++;
 }
 
-// The last handle may go on any thread, and never waits: where somebody is inside the context, the cell joins a list that
-// he empties before he leaves.
+// The last handle may go on any thread, and never waits: where somebody is inside the context, the cell joins a list
+// that he empties before he leaves.
 void release(Cell* cell) {
   if (!cell) return;
-  bool is_last = cell->refs.load(std::memory_order_acquire) == 1 || cell->refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  bool is_last =
+      cell->refs.load(std::memory_order_acquire) == 1 || cell->refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
   if (!is_last) return;
   Context* context = cell->context;
   uintptr_t nobody = 0;
@@ -206,11 +219,12 @@ void Context::release() {
   if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-// The other context may be at work meanwhile: only what a cell's latch and two atomic words show is looked at. Buffers that
-// are counted here are overwritten by nobody.
+// The other context may be at work meanwhile: only what a cell's latch and two atomic words show is looked at. Buffers
+// that are counted here are overwritten by nobody.
 Ref Context::foreign_operand(const char* who, const Cell* cell) {
   if (!cell) fail(JT_E_INVALID, who, ": a tensor is NULL");
-  if (&cell->context->runtime() != runtime_.get()) fail(JT_E_WRONG_CONTEXT, who, ": a tensor belongs to another runtime");
+  if (&cell->context->runtime() != runtime_.get())
+    fail(JT_E_WRONG_CONTEXT, who, ": a tensor belongs to another runtime");
   visitors_.reserve(visitors_.size() + 1);
   Type type;
   Buffer *buffer, *written;
@@ -244,9 +258,9 @@ void Context::assign(Cell& cell, const Value& value) {
   if (cell.requires_grad) value.ref().node->flags |= kGradLeaf;
 }
 
-// Values never change, and who writes into memory tells nobody. So what is recorded from a cell takes the elements as they
-// are at that moment: a copy, which serves until they differ from it. Once nobody can write any more, the memory itself is
-// the value.
+// Values never change, and who writes into memory tells nobody. So what is recorded from a cell takes the elements as
+// they are at that moment: a copy, which serves until they differ from it. Once nobody can write any more, the memory
+// itself is the value.
 void Context::settle(Cell& cell) {
   Ref now = cell.value;
   AtDevice there(recorder_, now.node->device);
@@ -317,7 +331,7 @@ void Context::set_requires_grad(Cell& cell, bool requires_grad) {
   if (requires_grad) cell.value.ref().node->flags |= kGradLeaf;
 }
 
-// ---- values ----------------------------------------------------------------------------------------------------------
+// ---- values ---------------------------------------------------------------------------------------------------------
 
 Value Context::data(const Type& type, const void* bytes) {
   Buffer* buffer = runtime_->pool->allocate(type.bytes(), {"data", type.dtype, type.shape});
@@ -354,12 +368,14 @@ void Context::commit(List<Assignment> assignments, std::span<const Ref> with, co
     assign(*a.cell, a.value);
     before.push_back({a.cell, old});
     asked.push_back(a.value);
-    // Plans of several devices are not made as one: what the first has overwritten, a failure of the next could not bring back.
+    // Plans of several devices are not made as one: what the first has overwritten, a failure of the next could not
+    // bring back.
     if (old.ref().node->refs == 1 || recorder_.mixes_devices) kept.push_back(std::move(old));
   }
   assignments.clear();
   auto back = [&] {
-    for (const Before& b : before) kept.push_back(Value(b.value));  // a new value may be all that keeps another's old one
+    // a new value may be all that keeps another's old one
+    for (const Before& b : before) kept.push_back(Value(b.value));
     for (const Before& b : before) assign(*b.cell, Value(b.value));
     undo();
   };
@@ -393,7 +409,7 @@ Buffer* Context::read(Ref value) {
   return r.buffer;
 }
 
-// ---- devices ---------------------------------------------------------------------------------------------------------
+// ---- devices --------------------------------------------------------------------------------------------------------
 
 int Context::set_device(int device) {
   runtime_->check_device(device);
@@ -415,7 +431,7 @@ void Context::set_dump(std::string stages, std::function<void(char, std::string_
   planner_->dump = {std::move(stages), std::move(sink)};
 }
 
-// ---- gradients -------------------------------------------------------------------------------------------------------
+// ---- gradients ------------------------------------------------------------------------------------------------------
 
 List<Value> Context::grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t flags) {
   List<Ref> wrt;
@@ -429,7 +445,8 @@ List<Value> Context::grad(Ref y, std::span<Cell* const> inputs, Ref dy, uint32_t
   auto out = gradients(recorder_, y, dy, wrt, options);
   for (size_t i = 0; i < out.size(); i++) {
     if (out[i]) continue;
-    if (!(flags & JT_GRAD_ALLOW_UNUSED)) fail(JT_E_INVALID, "grad: y does not depend on input ", i, ", or only through what has no gradient");
+    if (!(flags & JT_GRAD_ALLOW_UNUSED))
+      fail(JT_E_INVALID, "grad: y does not depend on input ", i, ", or only through what has no gradient");
     out[i] = ops::zeros_like(wrt[i]);
   }
   return out;
@@ -451,7 +468,8 @@ void Context::backward(Ref loss, uint32_t flags) {
   auto grads = gradients(recorder_, loss, {}, wrt, options);
   if (std::none_of(grads.begin(), grads.end(), [](const Value& g) { return bool(g); })) {
     if (options.consume) unconsume(recorder_, loss);
-    fail(JT_E_INVALID, "backward: the loss depends on no tensor that requires a gradient, or only through what has none");
+    fail(JT_E_INVALID,
+         "backward: the loss depends on no tensor that requires a gradient, or only through what has none");
   }
   // Everything that can fail comes before the first handle changes.
   List<std::pair<Cell*, Value>> next;

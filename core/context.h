@@ -20,11 +20,12 @@ class Context;
 class Placement;
 class Planner;
 
-// What a jt_tensor points at. Shape and dtype may be read from any thread; the rest belongs to the context's thread, but
-// for threads of other contexts, which may see what it points at: see Context::foreign_operand.
+// What a jt_tensor points at. Shape and dtype may be read from any thread; the rest belongs to the context's thread,
+// but for threads of other contexts, which may see what it points at: see Context::foreign_operand.
 struct Cell {
   std::atomic<int32_t> refs{1};
-  mutable std::atomic<uint16_t> seen_by{0};  // a process; it stays what it is: for the moment that it takes to count a buffer up
+  // a process; it stays what it is: for the moment that it takes to count a buffer up
+  mutable std::atomic<uint16_t> seen_by{0};
   bool requires_grad = false;
   bool is_exported = false;  // `written` is only handed on to be read: looks at the value may share it
   Context* context;
@@ -59,8 +60,8 @@ class Context {
 
   // A new handle on a value; the caller owns one count.
   Cell* cell(const Value& value);
-  // The value that a handle points at, as an operand here: of this context, or of another one of the same runtime once it
-  // has run. Valid until this context is left.
+  // The value that a handle points at, as an operand here: of this context, or of another one of the same runtime once
+  // it has run. Valid until this context is left.
   Ref operand(const char* who, const Cell* cell) {
     if (cell && cell->context == this) [[likely]] return value_of(*cell);
     return foreign_operand(who, cell);
@@ -106,7 +107,9 @@ class Context {
   RandomState random() const { return random_; }
   // Before one is drawn.
   void check_may_draw() const {
-    if (recorder_.loops_open) fail(JT_E_UNSUPPORTED, "a loop's body draws random numbers: each round would have the same; draw them before, a row each");
+    if (recorder_.loops_open)
+      fail(JT_E_UNSUPPORTED,
+           "a loop's body draws random numbers: each round would have the same; draw them before, a row each");
   }
   void count_random() { random_.counter++; }  // once it is recorded
   void set_random(const RandomState& state) { random_ = state; }
@@ -118,8 +121,8 @@ class Context {
   void set_dump(std::string stages, std::function<void(char stage, std::string_view text)> sink);
   // Called during evaluations; see jt_runtime.h. Null: nobody.
   void set_watch(jt_status (*function)(void* user, int64_t compiled, int64_t to_compile), void* user);
-  // Called before recording: a loop that looks at nothing runs all the same. What fails then tells when it is read; throws
-  // only where the program's watch ends the evaluation.
+  // Called before recording: a loop that looks at nothing runs all the same. What fails then tells when it is read;
+  // throws only where the program's watch ends the evaluation.
   void flush_if_large() {
     bool is_large = recorder_.pending_count() > flush_at_ || kept_bytes_ > kMaxKeptBytes;
     if (is_large && flush_limit_) [[unlikely]] flush();

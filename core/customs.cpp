@@ -2,8 +2,8 @@
 //
 // Each round takes the custom ops that no other pending one stands before: one plan for all their operands, then their
 // functions in program order. What that plan computes on the way and others will need is kept, so nothing is computed
-// twice. A function that fails poisons its node and goes no further; one that says JT_E_CANCELLED ends the evaluation, and
-// its node stays pending; a plan that fails throws and has changed nothing.
+// twice. A function that fails poisons its node and goes no further; one that says JT_E_CANCELLED ends the evaluation,
+// and its node stays pending; a plan that fails throws and has changed nothing.
 #include "core/ir/custom.h"
 #include "core/planner.h"
 
@@ -84,11 +84,12 @@ List<Ref> roots_of(Recorder& recorder, std::span<Node* const> customs, std::span
 
 }  // namespace
 
-// The function, on buffers: its outputs belong to the node afterwards. Throws only before the function was called, or what it threw to
-// end the evaluation.
+// The function, on buffers: its outputs belong to the node afterwards. Throws only before the function was called, or
+// what it threw to end the evaluation.
 void Planner::call(Node* node) {
   List<HostView> in, out;
-  for (Ref r : node->ins()) in.push_back({&r.type(), const_cast<void*>(host_bytes(r.node->results()[r.result].buffer))});
+  for (Ref r : node->ins())
+    in.push_back({&r.type(), const_cast<void*>(host_bytes(r.node->results()[r.result].buffer))});
   struct Outputs : List<Buffer*> {
     ~Outputs() {
       for (Buffer* b : *this) release(b);

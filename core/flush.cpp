@@ -3,8 +3,8 @@
 
 namespace jt {
 
-// The first node that was recorded when the program was last back at the line of the first pending node; null if it never
-// came back, or no line is known.
+// The first node that was recorded when the program was last back at the line of the first pending node; null if it
+// never came back, or no line is known.
 static Node* last_return(const Recorder& recorder) {
   Node* first = recorder.first_pending();
   while (first && first->op == Op::constant) first = first->next;  // these never run unless asked for

@@ -11,7 +11,9 @@ static RandomPlace next_place(const Context& c, Context::RandomState& s) {
   return {s.seed, s.stream, s.counter++};
 }
 
-Module::Module(Context& c, std::string_view kind, std::span<const jt_attr> attrs) : context(&c), layer(kind, attrs) { c.retain(); }
+Module::Module(Context& c, std::string_view kind, std::span<const jt_attr> attrs) : context(&c), layer(kind, attrs) {
+  c.retain();
+}
 Module::~Module() {
   for (Kept& k : kept_) jt::release(k.cell);
   context->release();
@@ -50,7 +52,7 @@ void Module::release(Module* module) noexcept {
   }
 }
 
-// ---- the tree --------------------------------------------------------------------------------------------------------
+// ---- the tree -------------------------------------------------------------------------------------------------------
 
 void Module::check_depth(int depth) {
   if (depth > kMaxDepth) fail(JT_E_INVALID, "the modules are deeper than ", kMaxDepth);
@@ -104,7 +106,7 @@ List<Module*> Module::family() {
   return out;
 }
 
-// ---- tensors ---------------------------------------------------------------------------------------------------------
+// ---- tensors --------------------------------------------------------------------------------------------------------
 
 const Module::Kept* Module::kept(std::string_view name) const {
   auto it = std::ranges::find(kept_, name, &Kept::name);
@@ -154,7 +156,8 @@ bool Module::is_optional(const Kept& kept) const {
 }
 
 static void check_replacement(const Module& m, std::string_view name, const Type& old, const Type& by) {
-  if (!same_extents(by.shape, old.shape)) fail(JT_E_SHAPE, m.kind(), ": ", name, " has shape ", old.shape, ", not ", by.shape);
+  if (!same_extents(by.shape, old.shape))
+    fail(JT_E_SHAPE, m.kind(), ": ", name, " has shape ", old.shape, ", not ", by.shape);
   if (by.dtype != old.dtype) fail(JT_E_DTYPE, m.kind(), ": ", name, " is ", old.dtype, ", not ", by.dtype);
 }
 
@@ -176,7 +179,7 @@ void Module::set_tensor(std::string_view name, Cell* cell) {
   jt::retain(cell);
 }
 
-// ---- forward ---------------------------------------------------------------------------------------------------------
+// ---- forward --------------------------------------------------------------------------------------------------------
 
 Value ModulePass::value_of(const Cell* cell) const {
   if (!cell) return {};

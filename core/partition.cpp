@@ -1,8 +1,9 @@
 // partition: what is pending for several devices -> a plan for each in turn.
 //
-// A node runs on the device that it was recorded for. Each round takes the device of the first node that is needed, and of its nodes
-// those that no pending node of another device stands before: one plan for what is held of them and what others read. What other
-// devices read is copied to them when their plan runs, once: a copy is kept beside the buffer (core/base/fence.h).
+// A node runs on the device that it was recorded for. Each round takes the device of the first node that is needed, and
+// of its nodes those that no pending node of another device stands before: one plan for what is held of them and what
+// others read. What other devices read is copied to them when their plan runs, once: a copy is kept beside the buffer
+// (core/base/fence.h).
 #include <algorithm>
 
 #include "core/planner.h"
@@ -33,7 +34,8 @@ Node* first_to_run(std::span<Node* const> nodes) {
 }
 
 // Of a device's nodes, the values that the first plan there leaves behind.
-std::vector<Ref> first_values(Recorder& recorder, std::span<Node* const> nodes, std::span<const Ref> asked, bool also_held, int device) {
+std::vector<Ref> first_values(Recorder& recorder, std::span<Node* const> nodes, std::span<const Ref> asked,
+                              bool also_held, int device) {
   uint32_t behind = recorder.next_mark(), taken = recorder.next_mark();
   std::vector<Ref> out;
   auto take = [&](Node* node) {
@@ -63,7 +65,8 @@ void Planner::run_by_device(std::span<const Ref> asked, bool also_held) {
     repeat_where_it_is_read(nodes);
     const Node* first = first_to_run(nodes);
     int device = first ? first->device : recorder_.device;
-    if (std::ranges::all_of(nodes, [device](const Node* n) { return is_at(n, device); })) return run_plan_of(asked, also_held, device);
+    if (std::ranges::all_of(nodes, [device](const Node* n) { return is_at(n, device); }))
+      return run_plan_of(asked, also_held, device);
     run_plan_of(first_values(recorder_, nodes, asked, also_held, device), false, device);
   }
 }

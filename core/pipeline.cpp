@@ -1,6 +1,6 @@
 // Each stage is a function from a value to a value and has a letter in JT_DUMP: g recorded graph (v as Graphviz), s
-// simplified graph, f groups, l block programs, m memory, k where each kernel came from, c the text it was compiled from,
-// p the plan.
+// simplified graph, f groups, l block programs, m memory, k where each kernel came from, c the text it was compiled
+// from, p the plan.
 #include "core/pipeline.h"
 
 #include <algorithm>
@@ -24,7 +24,8 @@ static void check_room(const Block& block, int64_t limit) {
       const Type& type = node->results()[i].type;
       int64_t bytes = worth(type.bytes());
       if (bytes <= most) continue;
-      fail(JT_E_NOMEM, "out of memory: ", name(node->op), " ", type, " needs ", bytes, " bytes, more than the limit of ", most);
+      fail(JT_E_NOMEM, "out of memory: ", name(node->op), " ", type, " needs ", bytes,
+           " bytes, more than the limit of ", most);
     }
   }
 }
@@ -65,11 +66,13 @@ SizedPlan planned(const Making& m, Block& block, const MemoryRules& rules, int64
   std::vector<std::vector<std::shared_ptr<const Plan>>> bodies(schedule.steps.size());
   for (size_t s = 0; s < bodies.size(); s++)
     if (const Node* node = schedule.steps[s].node; node && owns_blocks(node)) bodies[s] = plans_of_blocks(m, node);
-  return make_plan({block, numbering, schedule, groups, memory, budget, m.extents, m.state.pool->limit(), &bodies, is_body}, m.state.kernels, m.dump,
-                   m.watch);
+  return make_plan(
+      {block, numbering, schedule, groups, memory, budget, m.extents, m.state.pool->limit(), &bodies, is_body},
+      m.state.kernels, m.dump, m.watch);
 }
 
-// The blocks of a loop or branch, whose condition stays behind where it is always true. A carried value may be written over by what comes next.
+// The blocks of a loop or branch, whose condition stays behind where it is always true. A carried value may be written
+// over by what comes next.
 std::vector<std::shared_ptr<const Plan>> plans_of_blocks(const Making& m, const Node* node) {
   std::vector<std::shared_ptr<const Plan>> out;
   bool loops = node->op == Op::loop;
@@ -86,8 +89,8 @@ std::vector<std::shared_ptr<const Plan>> plans_of_blocks(const Making& m, const 
 
 }  // namespace
 
-SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump, const Watch& watch, int64_t budget,
-                  const PlanExtents* extents, int device) {
+SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, const Dump* dump, const Watch& watch,
+                  int64_t budget, const PlanExtents* extents, int device) {
   DimTable::InUse in_use(extents ? &extents->table : nullptr);
   Making m{runtime, runtime.device(device), dump, watch, extents};
   int64_t begin = Trace::now_ns();

@@ -1,4 +1,5 @@
-// plan_cache: a bounded table of entries found by the hash of what they are for; the one used last comes first, the oldest goes.
+// plan_cache: a bounded table of entries found by the hash of what they are for; the one used last comes first, the
+// oldest goes.
 #pragma once
 #include <list>
 #include <unordered_map>

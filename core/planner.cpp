@@ -16,7 +16,8 @@ constexpr int kOpBits = 10;  // in a word of a key; above them the number of a d
 static_assert(kOps <= 1 << kOpBits && kMaxDevices <= 1 << (16 - kOpBits));
 
 Planner::Planner(Recorder& recorder, Runtime& runtime)
-    : recorder_(recorder), runtime_(runtime), on_device_(runtime.devices.size()), plans_(kMaxPlans), families_(kMaxFamilies) {
+    : recorder_(recorder), runtime_(runtime), on_device_(runtime.devices.size()), plans_(kMaxPlans),
+      families_(kMaxFamilies) {
   runtime_.stats.join(stats_);
 }
 Planner::~Planner() { runtime_.stats.leave(stats_); }
@@ -26,7 +27,8 @@ namespace {
 bool keeps_for_gradient(const Node* node) {
   return node->has(kGrad) && !node->has(kConsumed);
 }
-// Never computed twice: a gradient that asks for it later finds it stored. What comes of nothing is a number, however often it is wanted.
+// Never computed twice: a gradient that asks for it later finds it stored. What comes of nothing is a number, however
+// often it is wanted.
 bool is_stored_for_gradient(Node* node) {
   if (!keeps_for_gradient(node)) return false;
   Kind k = kind(node);
@@ -34,7 +36,8 @@ bool is_stored_for_gradient(Node* node) {
   auto is_empty = [](Ref in) { return in.type().count() == 0; };
   return (k == Kind::library || k == Kind::reduce) && std::ranges::none_of(node->ins(), is_empty);
 }
-// What an eval runs: what was asked for, in order of address, and, unless that failed before, every value that has a handle.
+// What an eval runs: what was asked for, in order of address, and, unless that failed before, every value that has a
+// handle.
 struct Roots {
   std::span<const Node* const> asked;
   bool also_held = true;
@@ -42,8 +45,8 @@ struct Roots {
 
 bool is_asked(const Node* node, std::span<const Node* const> asked) { return std::ranges::binary_search(asked, node); }
 
-// A pending node is a root if someone may look at it. Constants are written in the program: they run only when asked for,
-// so that a graph looks the same whether they were looked at or not.
+// A pending node is a root if someone may look at it. Constants are written in the program: they run only when asked
+// for, so that a graph looks the same whether they were looked at or not.
 bool is_root(const Node* node, const Roots& roots) {
   if (node->has_run()) return false;
   if (is_asked(node, roots.asked)) return true;
@@ -62,10 +65,13 @@ void mark_needed(Recorder& recorder, const Roots& roots, uint32_t mark, std::vec
   std::reverse(out.begin(), out.end());
 }
 
-void add_type(Words& key, const Type& t) { key.put(uint64_t(t.dtype) | uint64_t(t.shape.units) << 8 | uint64_t(t.shape.rank) << 16); }
+void add_type(Words& key, const Type& t) {
+  key.put(uint64_t(t.dtype) | uint64_t(t.shape.units) << 8 | uint64_t(t.shape.rank) << 16);
+}
 void add_type(Words& key, Words& binding, const Type& t) {
   uint64_t signs = 0;
-  for (Dim extent : t.shape.extents()) signs = signs << 2 | sign_of(extent.word()), binding.put(uint64_t(extent.word()));
+  for (Dim extent : t.shape.extents())
+    signs = signs << 2 | sign_of(extent.word()), binding.put(uint64_t(extent.word()));
   key.put(uint64_t(t.dtype) | uint64_t(t.shape.units) << 8 | uint64_t(t.shape.rank) << 16 | signs << 32);
 }
 
@@ -80,7 +86,8 @@ static void add_names(Ref leaf, Walk& w) {
   w.key.make_room(4 * names.size());
   for (const NamedDim& d : names) {
     if (d.result != leaf.result) continue;
-    w.key.put(0xd1a0), w.key.put(uint64_t(d.axis) << 32 | uint32_t(d.name)), w.key.put(uint64_t(d.lo)), w.key.put(uint64_t(d.hi));
+    w.key.put(0xd1a0), w.key.put(uint64_t(d.axis) << 32 | uint32_t(d.name)), w.key.put(uint64_t(d.lo)),
+        w.key.put(uint64_t(d.hi));
     w.named.push_back({w.of_leaf.back() + uint32_t(d.axis), d.name, d.lo, d.hi});
   }
   w.key.make_room(w.room);
@@ -167,7 +174,8 @@ void Planner::walk(std::span<const Ref> asked, bool also_held, Walk& w, bool sto
     w.of_node.push_back(uint32_t(binding.size()));
     if (is_count(n)) {
       std::optional<int64_t> number = counted(n);
-      key.put(~uint64_t(number.has_value())), number ? binding.put(uint64_t(*number)) : key.put(uint64_t(n->constant_bits));
+      key.put(~uint64_t(number.has_value())),
+          number ? binding.put(uint64_t(*number)) : key.put(uint64_t(n->constant_bits));
     } else if (n->op == Op::constant) {
       key.put(uint64_t(scalar_class(n->results()[0].type.dtype, n->constant_bits)));
       w.scalars.push_back(n->constant_bits);
@@ -275,7 +283,8 @@ void Planner::run_plan_of(std::span<const Ref> asked, bool also_held, int device
   run_walked(w);
 }
 
-// A device may say only of a whole kernel that it does not take it: then everything of the plan runs on the CPU, next time at once.
+// A device may say only of a whole kernel that it does not take it: then everything of the plan runs on the CPU, next
+// time at once.
 bool Planner::moves_to_fallback(const Walk& w, const Error* refusal) {
   constexpr size_t kMaxRefused = 1024;
   if (!refusal && refused_.empty()) [[likely]] return false;
@@ -285,8 +294,8 @@ bool Planner::moves_to_fallback(const Walk& w, const Error* refusal) {
   if (!refusal && !refused_.contains(hash)) return false;
   if (refused_.size() == kMaxRefused) refused_.clear();
   if (refused_.insert(hash).second)
-    runtime_.log(LogLevel::warning, "plan", w.nodes.size(), " ops run on ", runtime_.device(to).device.name(), " instead of ",
-                 runtime_.device(w.device).device.name(), ": ", refusal->message());
+    runtime_.log(LogLevel::warning, "plan", w.nodes.size(), " ops run on ", runtime_.device(to).device.name(),
+                 " instead of ", runtime_.device(w.device).device.name(), ": ", refusal->message());
   for (Node* node : w.nodes)
     if (node->op != Op::constant) node->device = uint8_t(to);
   recorder_.mixes_devices = true;

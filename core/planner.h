@@ -1,11 +1,11 @@
 // planner: what is pending in a recorder -> a plan that ran; and the cache of plans.
 //
 // One walk over the pending nodes that are needed writes the *key*: everything a plan depends on - ops, attributes,
-// classes of scalars, dtypes, which values are asked for, which operands die - and beside it the *binding*: extents, and
-// attributes that say how far. Values that may differ from run to run (operands' addresses, scalars, starts of slices) are
-// gathered too. Equal keys and bindings, compared in full, mean that the plan and sizing made before fit: then nothing of
-// the pipeline runs again. With an equal key and another binding, a plan whose guards hold there gets another sizing. Where
-// there is none, a plan is made in which what has differed so far are symbols (capture.h).
+// classes of scalars, dtypes, which values are asked for, which operands die - and beside it the *binding*: extents,
+// and attributes that say how far. Values that may differ from run to run (operands' addresses, scalars, starts of
+// slices) are gathered too. Equal keys and bindings, compared in full, mean that the plan and sizing made before fit:
+// then nothing of the pipeline runs again. With an equal key and another binding, a plan whose guards hold there gets
+// another sizing. Where there is none, a plan is made in which what has differed so far are symbols (capture.h).
 #pragma once
 #include <functional>
 #include <list>
@@ -32,9 +32,9 @@ class Planner {
   // The same, where `asked` comes as a whole or not at all: then `undo` is called before the rest is salvaged. Handles
   // point at all of `asked`.
   void eval_together(std::span<const Ref> asked, const std::function<void()>& undo);
-  // Runs what is held now and was recorded before the program was last back at the source line of the first pending node;
-  // everything held where no line tells, or where that would be little. In a loop every such plan is of whole rounds,
-  // so the cached one fits. Throws as eval of nothing.
+  // Runs what is held now and was recorded before the program was last back at the source line of the first pending
+  // node; everything held where no line tells, or where that would be little. In a loop every such plan is of whole
+  // rounds, so the cached one fits. Throws as eval of nothing.
   void flush();
   // Until all has run that was launched; throws what failed since somebody waited last.
   void wait();
@@ -91,7 +91,8 @@ class Planner {
     DeviceStream stream;
     Workspace workspace;
     const bool is_like_host;  // its launches have run when they return, with the host's memory
-    explicit OnDevice(DeviceState& s) : state(s), stream(s.device), is_like_host(stream.is_immediate() && s.pool->memory()->is_host) {}
+    explicit OnDevice(DeviceState& s)
+        : state(s), stream(s.device), is_like_host(stream.is_immediate() && s.pool->memory()->is_host) {}
   };
   OnDevice& on(int device) {
     auto& there = on_device_[size_t(device)];
@@ -101,7 +102,8 @@ class Planner {
   std::vector<std::unique_ptr<OnDevice>> on_device_;  // by number; null: not used yet
   LeastRecent<CachedPlan> plans_;
   LeastRecent<Family> families_;
-  std::unordered_set<uint64_t> refused_;  // hashes of keys whose plans have a kernel or op that their device does not take
+  // hashes of keys whose plans have a kernel or op that their device does not take
+  std::unordered_set<uint64_t> refused_;
   std::vector<int64_t> worth_;  // scratch
   std::unique_ptr<Walk> scratch_;
   std::optional<Error> of_custom_;  // the first error of a custom op's function in this eval

@@ -47,8 +47,10 @@ struct Planner::Walk {
   bool stores_for_gradient = false; // some results are there for nothing else
   int device = 0;                  // where it runs
   void clear() {
-    outputs.clear(), of_results.clear(), asked.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(), scalars.clear();
-    wheres.clear(), results.clear(), key.clear(), binding.clear(), of_leaf.clear(), of_node.clear(), named.clear(), stores_for_gradient = false;
+    outputs.clear(), of_results.clear(), asked.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(),
+        scalars.clear();
+    wheres.clear(), results.clear(), key.clear(), binding.clear(), of_leaf.clear(), of_node.clear(), named.clear(),
+        stores_for_gradient = false;
   }
   std::vector<bool> dying() const { return {dies.begin(), dies.end()}; }
   WalkedGraph graph() const { return {nodes, leaves, results, binding.all(), of_leaf, of_node, named}; }

@@ -1,4 +1,5 @@
-// plans: what a walk has found -> a plan and a sizing for it: those made before, a known plan sized again, or a new plan.
+// plans: what a walk has found -> a plan and a sizing for it: those made before, a known plan sized again, or a new
+// plan.
 #include "core/base/hash.h"
 #include "core/pipeline.h"
 #include "core/planner_walk.h"
@@ -15,12 +16,15 @@ void Planner::CachedPlan::replace(SizedPlan by) {
 
 Planner::CachedPlan& Planner::find_or_make(Walk& w) {
   std::span<const uint64_t> key = w.key.all(), binding = w.binding.all();
-  auto is_it = [&](const CachedPlan& p) { return std::ranges::equal(p.binding, binding) && std::ranges::equal(p.key, key); };
+  auto is_it = [&](const CachedPlan& p) {
+    return std::ranges::equal(p.binding, binding) && std::ranges::equal(p.key, key);
+  };
   if (!plans_.empty() && is_it(plans_.front())) {
     stats_.plans_reused.add(1);
     return plans_.front();
   }
-  uint64_t of_key = hash_bytes(key.data(), key.size_bytes()), hash = hash_bytes(binding.data(), binding.size_bytes(), of_key);
+  uint64_t of_key = hash_bytes(key.data(), key.size_bytes()),
+           hash = hash_bytes(binding.data(), binding.size_bytes(), of_key);
   if (CachedPlan* known = plans_.find(hash, is_it)) {
     stats_.plans_reused.add(1);
     return *known;
@@ -65,14 +69,15 @@ SizedPlan Planner::planned(const Walk& w, Family& family) {
 
 // A plan in which what differs from the bindings known is a symbol; empty if none can be made that way.
 SizedPlan Planner::planned_with_symbols(const Walk& w, const Family& family) {
-  bool may_be = runtime_.flags.symbols != "0" && runtime_.flags.recompute != "1" && family.versions.size() < kMaxVersions;
+  bool may_be =
+      runtime_.flags.symbols != "0" && runtime_.flags.recompute != "1" && family.versions.size() < kMaxVersions;
   if (!may_be || (family.planned.empty() && w.named.empty())) return {};
   try {
     SymbolicGraph graph(w.graph(), family.planned, recorder_);
     if (graph.is_plain()) return {};
     PlanExtents extents{graph.table, graph.binding, graph.of_symbol};
-    SizedPlan made = compile(std::move(graph.block), runtime_, w.dying(), dump.stages.empty() ? nullptr : &dump, watch, kAnyMemory, &extents,
-                             w.device);
+    SizedPlan made = compile(std::move(graph.block), runtime_, w.dying(), dump.stages.empty() ? nullptr : &dump, watch,
+                             kAnyMemory, &extents, w.device);
     runtime_.log(LogLevel::debug, "plan", "of ", graph.table.symbols(), " symbols, for ", graph.table.guards_text());
     return made;
   } catch (const Interrupted&) {
@@ -95,8 +100,9 @@ SizedPlan Planner::with_less_memory(const Walk& w, const SizedPlan& large) {
     SizedPlan made = compiled(w, nullptr, budget);
     if (!made) return {};
     if (made.sizing->arena_bytes >= large.sizing->arena_bytes) continue;
-    runtime_.log(LogLevel::info, "plan", "computes again: ", made.plan->steps.size(), " steps instead of ", large.plan->steps.size(),
-                 ", temporaries of ", made.sizing->arena_bytes, " bytes instead of ", large.sizing->arena_bytes);
+    runtime_.log(LogLevel::info, "plan", "computes again: ", made.plan->steps.size(), " steps instead of ",
+                 large.plan->steps.size(), ", temporaries of ", made.sizing->arena_bytes, " bytes instead of ",
+                 large.sizing->arena_bytes);
     return made;
   }
   return {};

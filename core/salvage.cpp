@@ -1,9 +1,9 @@
 // salvage: what an eval does when its plan failed: everything that can run alone runs, the rest is told apart.
 //
-// The values asked for run first, then the held ones in program order, in halves down to single values. One that fails by
-// itself is poisoned: reading it repeats the error, so do values that depend on it, and it is no longer pending. What only
-// lacked memory or time stays pending instead: nothing is wrong with it, and it may come when it is asked for again.
-// Where the program's watch ended the evaluation nothing is salvaged: everything stays as it is.
+// The values asked for run first, then the held ones in program order, in halves down to single values. One that fails
+// by itself is poisoned: reading it repeats the error, so do values that depend on it, and it is no longer pending.
+// What only lacked memory or time stays pending instead: nothing is wrong with it, and it may come when it is asked for
+// again. Where the program's watch ended the evaluation nothing is salvaged: everything stays as it is.
 #include "core/planner.h"
 
 namespace jt {
@@ -47,8 +47,8 @@ static std::vector<Value> held_and_pending(const Recorder& recorder) {
   return out;
 }
 
-// Runs all of `roots` that can run, and poisons those that cannot. `first` gets the error of the first of them, unless it
-// has one.
+// Runs all of `roots` that can run, and poisons those that cannot. `first` gets the error of the first of them, unless
+// it has one.
 void Planner::bring(std::span<const Value> roots, std::optional<Error>& first) {
   std::vector<Ref> pending;
   for (const Value& v : roots)

@@ -121,14 +121,18 @@ cpu::GxxSettings gxx_settings(const jt_host_api* host, bool is_alone) {
   cpu::GxxSettings settings;
   bool lends_thread = host->struct_size >= sizeof(jt_host_api) && host->submit;
   bool may_hide = setting(host, "background", "0") != "0";
-  settings.where = is_alone ? Where::foreground : lends_thread ? Where::host : may_hide ? Where::thread : Where::nowhere;
+  settings.where = is_alone       ? Where::foreground
+                   : lends_thread ? Where::host
+                   : may_hide     ? Where::thread
+                                  : Where::nowhere;
   settings.compiler = setting(host, "cpu.cxx", "");
   settings.search_path = setting(host, "path", "/usr/local/bin:/usr/bin:/bin");
   settings.cache_folder = setting(host, "cache.dir", "");
   std::string_view hot = setting(host, "cpu.hot_us", "120000");
   int64_t microseconds = 0;
   auto [end, error] = std::from_chars(hot.data(), hot.data() + hot.size(), microseconds);
-  bool is_number = error == std::errc() && end == hot.data() + hot.size() && microseconds >= 0 && microseconds < INT64_MAX / 1000;
+  bool is_number =
+      error == std::errc() && end == hot.data() + hot.size() && microseconds >= 0 && microseconds < INT64_MAX / 1000;
   if (!is_number) fail(JT_E_INVALID, "cpu.hot_us: `", hot, "` is no number of microseconds");
   settings.hot_ns = microseconds * 1000;
   if (lends_thread)
@@ -140,11 +144,13 @@ void choose_tiers(jt_be_device& device) {
   const jt_host_api* host = device.host;
   std::string tier(setting(host, "cpu.tier", "auto"));
   if (tier == "vm") return;
-  if (tier != "auto" && tier != "tcc" && tier != "gxx") fail(JT_E_INVALID, "cpu.tier: `", tier, "` is none of auto, vm, tcc, gxx");
+  if (tier != "auto" && tier != "tcc" && tier != "gxx")
+    fail(JT_E_INVALID, "cpu.tier: `", tier, "` is none of auto, vm, tcc, gxx");
   auto log = [host](int level, std::string_view line) {
     if (host->log) host->log(host->host, level, "cpu", line.data(), line.size());
   };
-  cpu::TccSettings settings_of_tcc{tier, std::string(setting(host, "cpu.tcc", "")), std::string(setting(host, "cache.dir", ""))};
+  cpu::TccSettings settings_of_tcc{tier, std::string(setting(host, "cpu.tcc", "")),
+                                   std::string(setting(host, "cache.dir", ""))};
   device.tcc = std::make_unique<cpu::TccTier>(*device.primitives, std::move(settings_of_tcc), log);
   device.compiles_kernels_with_tcc = tier != "gxx";
   if (tier == "tcc" || setting(host, "cpu.cxx", "") == "off") return;
@@ -201,7 +207,8 @@ void check_launch(const jt_be_kernel* kernel, const jt_be_launch* launch) {
   demand(kernel && launch && launch->args, "launch: no kernel or no arguments");
   const Program& p = kernel->program();
   size_t expected = size_t(arg_of_scalar(p, p.scalars));
-  if (launch->args_len != expected) fail(JT_E_INVALID, "launch: ", launch->args_len, " argument words, expected ", expected);
+  if (launch->args_len != expected)
+    fail(JT_E_INVALID, "launch: ", launch->args_len, " argument words, expected ", expected);
   int64_t outer = launch->args[kArgOuter], inner = launch->args[kArgInner];
   if (outer < 0 || inner < 0) fail(JT_E_INVALID, "launch: negative extents: ", outer, " and ", inner);
 }
@@ -236,7 +243,8 @@ void cpu_kernel_info(jt_be_device*, jt_be_kernel* kernel, jt_be_kernel_info* ino
   inout->from_cache = kernel->from_disk();
 }
 
-jt_status cpu_kernel_text(jt_be_device* device, jt_be_kernel* kernel, void* user, void (*take)(void*, const char*, size_t)) {
+jt_status cpu_kernel_text(jt_be_device* device, jt_be_kernel* kernel, void* user,
+                          void (*take)(void*, const char*, size_t)) {
   return guarded(device, [&] {
     demand(kernel && take, "kernel_text: an argument is null");
     std::string text = kernel->source();
@@ -263,13 +271,15 @@ jt_status cpu_op_create(jt_be_device* device, const char* name, const int64_t* p
 void cpu_op_release(jt_be_device*, jt_be_op* op) { delete op; }
 
 // Pointer 1 packed, if it is one that came before; else null.
-std::shared_ptr<void> kept_pack(jt_be_device& device, const library::LibraryOp& op, std::span<void* const> at, const uint64_t* contents) {
+std::shared_ptr<void> kept_pack(jt_be_device& device, const library::LibraryOp& op, std::span<void* const> at,
+                                const uint64_t* contents) {
   if (!contents || !op.keeps_packed) return nullptr;
-  return device.packs->get(contents[1], op.packed_form, op.packed_bytes, [&](void* to) { library::pack(op, at[1], to); });
+  return device.packs->get(contents[1], op.packed_form, op.packed_bytes,
+                           [&](void* to) { library::pack(op, at[1], to); });
 }
 
-jt_status cpu_op_run_known(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents, size_t pointers_len,
-                           void* workspace) {
+jt_status cpu_op_run_known(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents,
+                           size_t pointers_len, void* workspace) {
   return guarded(device, [&] {
     demand(op && (pointers || !pointers_len), "op_run: an argument is null");
     if (op->code.entry) return reinterpret_cast<void (*)(void* const*)>(op->code.entry)(pointers);
@@ -286,7 +296,8 @@ jt_status cpu_op_run(jt_be_device* device, jt_be_op* op, void* const* pointers, 
   return cpu_op_run_known(device, op, pointers, nullptr, pointers_len, workspace);
 }
 
-// ---- an op and a kernel as one. The workspace: the op's, its packed operand, the kernel's scratch memory for each lane.
+// ---- an op and a kernel as one. The workspace: the op's, its packed operand, the kernel's scratch memory for each
+// lane.
 struct JoinedWorkspace {
   int64_t packed_at, scratch_at, lane_scratch, bytes;
   JoinedWorkspace(const jt_be_op& op, const jt_be_kernel& kernel, const int64_t* args) {
@@ -301,11 +312,12 @@ struct JoinedWorkspace {
 bool may_join(const jt_be_op* op, const jt_be_kernel* kernel, const jt_be_launch* launch) {
   demand(op, "op_run_joined: an argument is null");
   check_launch(kernel, launch);
-  return op->op.is_in_order && op->lanes <= cpu::JoinedRun::kMostLanes && kernel->program().mode == Mode::flat && launch->begin == 0 &&
-         launch->end == op->op.elements[2] && launch->end == launch->args[kArgOuter];
+  return op->op.is_in_order && op->lanes <= cpu::JoinedRun::kMostLanes && kernel->program().mode == Mode::flat &&
+         launch->begin == 0 && launch->end == op->op.elements[2] && launch->end == launch->args[kArgOuter];
 }
 
-jt_status cpu_join_workspace(jt_be_device* device, jt_be_op* op, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out) {
+jt_status cpu_join_workspace(jt_be_device* device, jt_be_op* op, jt_be_kernel* kernel, const jt_be_launch* launch,
+                             size_t* out) {
   bool may = true;
   jt_status status = guarded(device, [&] {
     demand(out, "join_workspace: no result");
@@ -315,10 +327,11 @@ jt_status cpu_join_workspace(jt_be_device* device, jt_be_op* op, jt_be_kernel* k
   return may ? status : JT_E_UNSUPPORTED;  // an answer that a host often gets, and no error: nothing is thrown for it
 }
 
-jt_status cpu_op_run_joined(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents, size_t pointers_len,
-                            jt_be_kernel* kernel, const jt_be_launch* launch, void* workspace) {
+jt_status cpu_op_run_joined(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents,
+                            size_t pointers_len, jt_be_kernel* kernel, const jt_be_launch* launch, void* workspace) {
   return guarded(device, [&] {
-    if (!may_join(op, kernel, launch)) fail(JT_E_UNSUPPORTED, "op_run_joined: the op's units are no stretches of what the kernel walks");
+    if (!may_join(op, kernel, launch))
+      fail(JT_E_UNSUPPORTED, "op_run_joined: the op's units are no stretches of what the kernel walks");
     std::span<void* const> at{pointers, pointers_len};
     demand(pointers && workspace, "op_run_joined: an argument is null");
     library::check_run(op->op, at, workspace);

@@ -1,4 +1,5 @@
-// cpu_backend: the CPU as a table of jt_backend.h: kernels run by libtcc's code or the block VM, library ops by hand-written kernels.
+// cpu_backend: the CPU as a table of jt_backend.h: kernels run by libtcc's code or the block VM, library ops by
+// hand-written kernels.
 #pragma once
 #include <jt/jt_backend.h>
 

@@ -1,8 +1,8 @@
-// joined: a library op and the flat kernel behind it -> stretches of the result, each computed by the op and then gone over by the
-// kernel while it is in the cache.
+// joined: a library op and the flat kernel behind it -> stretches of the result, each computed by the op and then gone
+// over by the kernel while it is in the cache.
 //
-// A lane goes through its ranges of units part by part. The kernel wants whole blocks; one that two ranges share is left
-// until all are done. Equal bits: what is computed for a unit or for a block does not depend on where ranges end.
+// A lane goes through its ranges of units part by part. The kernel wants whole blocks; one that two ranges share is
+// left until all are done. Equal bits: what is computed for a unit or for a block does not depend on where ranges end.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -24,7 +24,8 @@ class JoinedRun {
   template <class Compute>
   void range(int64_t begin, int64_t end, char* scratch, const Compute& compute) {
     int64_t done = up(library::unit_begin(op_, begin));
-    if (done != library::unit_begin(op_, begin)) shared_[size_t(shared_count_.fetch_add(1, std::memory_order_relaxed))] = done - kBlock;
+    if (done != library::unit_begin(op_, begin))
+      shared_[size_t(shared_count_.fetch_add(1, std::memory_order_relaxed))] = done - kBlock;
     for (int64_t unit = begin; unit < end;) {
       int64_t next = std::min(end, unit + units_at_once_), reached = library::unit_begin(op_, next);
       compute(unit, next);

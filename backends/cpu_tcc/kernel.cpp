@@ -13,8 +13,10 @@ static int64_t since_ns(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count();
 }
 
-TieredKernel::TieredKernel(std::string_view text, const vm::Primitives& primitives, const void* const* numbered, TccTier* tcc, GxxTier* gxx)
-    : program_(parse_program(text)), vm_(program_, primitives), cost_(cost_of(program_)), isa_(primitives.isa), numbered_(numbered), gxx_(gxx) {
+TieredKernel::TieredKernel(std::string_view text, const vm::Primitives& primitives, const void* const* numbered,
+                           TccTier* tcc, GxxTier* gxx)
+    : program_(parse_program(text)), vm_(program_, primitives), cost_(cost_of(program_)), isa_(primitives.isa),
+      numbered_(numbered), gxx_(gxx) {
   auto start = std::chrono::steady_clock::now();
   if (gxx) better_ = gxx->enroll(program_, text);
   bool has_best = better_ && better_->code();
@@ -26,11 +28,13 @@ int64_t TieredKernel::scratch_bytes(const int64_t* args, const Lanes& lanes) con
   return cpu::scratch_bytes(split_of(cost_, vm_, lanes, args, 0, args[kArgOuter]), vm_, args);
 }
 
-void TieredKernel::run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const Lanes& lanes) const noexcept {
+void TieredKernel::run(const int64_t* args, int64_t begin, int64_t end, char* scratch,
+                       const Lanes& lanes) const noexcept {
   if (better_) gxx_->tell();
   KernelSplit split = split_of(cost_, vm_, lanes, args, begin, end);
   if (split.axis == KernelSplit::none) return run_range(args, begin, end, scratch);
-  if (split.axis == KernelSplit::inner) return vm_.run_split(args, begin, end, scratch, lanes, split.lanes, split.work.ns);
+  if (split.axis == KernelSplit::inner)
+    return vm_.run_split(args, begin, end, scratch, lanes, split.lanes, split.work.ns);
   int64_t lane_bytes = vm_.scratch_bytes(args);
   lanes.each(split.work, split.lanes, [&](int64_t from, int64_t to, int64_t lane) {
     run_range(args, begin + from * split.step, std::min(end, begin + to * split.step), scratch + lane * lane_bytes);
@@ -65,7 +69,8 @@ void TieredKernel::run_range(const int64_t* args, int64_t begin, int64_t end, ch
   run_code(code, args, begin, end, scratch);
 }
 
-void TieredKernel::run_code(MachineCode code, const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
+void TieredKernel::run_code(MachineCode code, const int64_t* args, int64_t begin, int64_t end,
+                            char* scratch) const noexcept {
   code(args, begin, end, scratch, numbered_);
   bool may_have_streamed = args[kArgOuter] * args[kArgInner] > loops::kStreamBytes / int64_t(sizeof(double));
   if (may_have_streamed) vm::store_fence();

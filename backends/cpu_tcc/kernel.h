@@ -1,7 +1,7 @@
 // kernel: one program and the ways there are to run it; picks the best one there is, at each run.
 //
-// All ways run with the scratch memory that scratch_bytes() gives, and give the same bits, so the way may change between two
-// runs, and between two ranges of one.
+// All ways run with the scratch memory that scratch_bytes() gives, and give the same bits, so the way may change
+// between two runs, and between two ranges of one.
 #pragma once
 #include <memory>
 #include <string>
@@ -18,7 +18,8 @@ class TieredKernel {
  public:
   // text: the program. numbered: the primitives by number. tcc and gxx may be null. All outlive the kernel. Throws what
   // parse_program and VmCode throw.
-  TieredKernel(std::string_view text, const vm::Primitives& primitives, const void* const* numbered, TccTier* tcc, GxxTier* gxx);
+  TieredKernel(std::string_view text, const vm::Primitives& primitives, const void* const* numbered, TccTier* tcc,
+               GxxTier* gxx);
 
   const Program& program() const { return program_; }
   int64_t scratch_bytes(const int64_t* args, const Lanes& lanes) const;
@@ -26,7 +27,9 @@ class TieredKernel {
   void run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const Lanes& lanes) const noexcept;
 
   // The same on this thread alone, with run_here_bytes() of scratch memory.
-  void run_here(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept { run_range(args, begin, end, scratch); }
+  void run_here(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
+    run_range(args, begin, end, scratch);
+  }
   int64_t run_here_bytes(const int64_t* args) const { return vm_.scratch_bytes(args); }
 
   // Waits for what the first run would wait for.

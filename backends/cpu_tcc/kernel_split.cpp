@@ -33,7 +33,8 @@ KernelCost cost_of(const Program& program) {
   return cost;
 }
 
-KernelSplit split_of(const KernelCost& cost, const vm::VmCode& code, const Lanes& lanes, const int64_t* args, int64_t begin, int64_t end) {
+KernelSplit split_of(const KernelCost& cost, const vm::VmCode& code, const Lanes& lanes, const int64_t* args,
+                     int64_t begin, int64_t end) {
   KernelSplit split;
   if (!lanes.are_many() || !cost.splits) return split;
   int64_t outer = args[kArgOuter], inner = args[kArgInner];

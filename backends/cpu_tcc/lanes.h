@@ -1,7 +1,7 @@
 // lanes: work in equal pieces -> ranges of pieces, claimed one after the other by as many lanes as the host lends.
 //
-// Ranges get smaller towards the end, so that lanes end together and one that lost its core holds up little. What is computed
-// for a piece must not depend on the range it came in: then the number of lanes changes no bit.
+// Ranges get smaller towards the end, so that lanes end together and one that lost its core holds up little. What is
+// computed for a piece must not depend on the range it came in: then the number of lanes changes no bit.
 #pragma once
 #include <jt/jt_backend.h>
 
@@ -42,7 +42,8 @@ class Lanes {
 
  private:
   static int64_t threads_of(const jt_host_api& host) {
-    bool is_told = host.struct_size >= offsetof(jt_host_api, parallel_for) + sizeof host.parallel_for && host.parallel_for;
+    bool is_told =
+        host.struct_size >= offsetof(jt_host_api, parallel_for) + sizeof host.parallel_for && host.parallel_for;
     return is_told ? std::max(1, host.threads) : 1;
   }
   // Pieces of a range: it costs something to begin one, so that at least half a grain follows.

@@ -64,7 +64,8 @@ int64_t matrices(const Params& p, int64_t rows, int64_t columns, int64_t stride,
 // About the time of so many multiply-adds.
 double ns_of_products(double products) { return products / 50; }
 double conv_ns(const Conv2dShape& s) {
-  return ns_of_products(double(s.n * s.o * output_height(s)) * double(output_width(s) * (s.c / s.groups) * s.kh) * double(s.kw));
+  return ns_of_products(double(s.n * s.o * output_height(s)) * double(output_width(s) * (s.c / s.groups) * s.kh) *
+                        double(s.kw));
 }
 
 void read_matmul(LibraryOp& op, Params& p) {
@@ -77,7 +78,8 @@ void read_matmul(LibraryOp& op, Params& p) {
   s.batch_stride_a = p.extent("batch_stride_a"), s.batch_stride_b = p.extent("batch_stride_b");
   s.batch_stride_c = p.extent("batch_stride_c");
   if (!op.kernels->gemm_offers(s.dtype)) p.not_offered(s.dtype);
-  if (s.m > 1 && s.ldc < s.n) fail(JT_E_INVALID, p.op(), ": rows of the result overlap: ldc is ", s.ldc, ", n is ", s.n);
+  if (s.m > 1 && s.ldc < s.n)
+    fail(JT_E_INVALID, p.op(), ": rows of the result overlap: ldc is ", s.ldc, ", n is ", s.n);
   op.elements[0] = matrices(p, s.transpose_a ? s.k : s.m, s.transpose_a ? s.m : s.k, s.lda, s.batch, s.batch_stride_a);
   op.elements[1] = matrices(p, s.transpose_b ? s.n : s.k, s.transpose_b ? s.k : s.n, s.ldb, s.batch, s.batch_stride_b);
   op.elements[2] = matrices(p, s.m, s.n, s.ldc, s.batch, s.batch_stride_c);
@@ -213,7 +215,8 @@ void read_sum(LibraryOp& op, Params& p) {
 void read_sort(LibraryOp& op, Params& p) {
   read_along(op, p);
   op.along.descending = p.boolean("descending");
-  if (op.along.n > int64_t(UINT32_MAX)) fail(JT_E_UNSUPPORTED, p.op(), ": n is ", op.along.n, ", more than ", UINT32_MAX);
+  if (op.along.n > int64_t(UINT32_MAX))
+    fail(JT_E_UNSUPPORTED, p.op(), ": n is ", op.along.n, ", more than ", UINT32_MAX);
   op.units = op.along.n ? sort_units(op.along) : 0;
   op.workspace_bytes = sort_workspace(op.along);
   op.ns = double(op.elements[0]) * 10;
@@ -327,7 +330,8 @@ void run_units(const LibraryOp& op, std::span<void* const> pointers, void* works
 }
 int64_t unit_begin(const LibraryOp& op, int64_t unit) {
   if (unit >= op.units) return op.elements[2];
-  return op.row->run == run_matmul ? op.kernels->gemm_unit_begin(op.gemm, unit) : op.kernels->conv2d_unit_begin(op.conv, unit);
+  return op.row->run == run_matmul ? op.kernels->gemm_unit_begin(op.gemm, unit)
+                                   : op.kernels->conv2d_unit_begin(op.conv, unit);
 }
 void pack(const LibraryOp& op, const void* operand, void* packed) noexcept {
   if (op.row->run == run_matmul) op.kernels->gemm_pack(op.gemm, operand, packed);

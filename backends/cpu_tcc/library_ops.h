@@ -41,7 +41,8 @@ void check_run(const LibraryOp& op, std::span<void* const> pointers, const void*
 // packed: pointer 1 packed, or null.
 void run_units(const LibraryOp& op, std::span<void* const> pointers, void* workspace, const void* packed, int64_t begin,
                int64_t end) noexcept;
-int64_t unit_begin(const LibraryOp& op, int64_t unit);  // where is_in_order: its first element, of all units: their count
+// where is_in_order: its first element, of all units: their count
+int64_t unit_begin(const LibraryOp& op, int64_t unit);
 void pack(const LibraryOp& op, const void* operand, void* packed) noexcept;
 
 }  // namespace jt::library

@@ -55,7 +55,8 @@ bool PackCache::make_room(int64_t bytes) {
 
 void PackCache::shrink(int64_t most) {
   while (bytes_ > most) {
-    auto oldest = std::min_element(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.used < b.used; });
+    auto oldest = std::min_element(entries_.begin(), entries_.end(),
+                                   [](const Entry& a, const Entry& b) { return a.used < b.used; });
     bytes_ -= oldest->bytes;
     *oldest = std::move(entries_.back());
     entries_.pop_back();

@@ -1,8 +1,10 @@
-// pack_cache: operands that do not change, such as the weights of a network that infers, in the order in which kernels read them.
+// pack_cache: operands that do not change, such as the weights of a network that infers, in the order in which kernels
+// read them.
 //
-// The host names the bytes of an operand by a number. What is seen once may be seen no more, as weights that are trained: so the
-// first time a number is only remembered, the second time its bytes are packed and kept, up to a limit. Then only what has not been
-// used for long makes room: weights beyond the limit, all used in turn, would else push each other out. Locks inside.
+// The host names the bytes of an operand by a number. What is seen once may be seen no more, as weights that are
+// trained: so the first time a number is only remembered, the second time its bytes are packed and kept, up to a limit.
+// Then only what has not been used for long makes room: weights beyond the limit, all used in turn, would else push
+// each other out. Locks inside.
 #pragma once
 #include <jt/jt_backend.h>
 
@@ -22,13 +24,14 @@ class PackCache {
  public:
   PackCache(const jt_host_api& host, int64_t most_bytes) : host_(host), most_bytes_(most_bytes) {}
 
-  // The packed form, which lives as long as it is held; null: none yet, or there is no room. `pack(to)` fills `bytes` bytes,
-  // aligned to 64.
+  // The packed form, which lives as long as it is held; null: none yet, or there is no room. `pack(to)` fills `bytes`
+  // bytes, aligned to 64.
   template <class Pack>
   std::shared_ptr<void> get(uint64_t content, const PackForm& form, size_t bytes, const Pack& pack) {
     if (!content || int64_t(bytes) > most_bytes_) return nullptr;
     bool is_known = false;
-    if (std::shared_ptr<void> found = find(content, form, is_known); found || !is_known || !make_room(int64_t(bytes))) return found;
+    if (std::shared_ptr<void> found = find(content, form, is_known); found || !is_known || !make_room(int64_t(bytes)))
+      return found;
     std::shared_ptr<void> made = memory(bytes);
     if (!made) return nullptr;
     pack(made.get());

@@ -10,15 +10,24 @@
 
 namespace jt::cuda {
 
-// Nothing contracted, nothing flushed to zero, divisions and roots rounded: the CPU's bits. One option -v a flag: NVRTC takes no list.
+// Nothing contracted, nothing flushed to zero, divisions and roots rounded: the CPU's bits. One option -v a flag: NVRTC
+// takes no list.
 static std::vector<std::string> options_for(const NvrtcLibrary& nvrtc) {
-  std::vector<std::string> out = {"--std=c++17", "-w", "-default-device", "-fmad=false", "-ftz=false", "-prec-div=true", "-prec-sqrt=true",
-                                  "--ptxas-options=-v", "--modify-stack-limit=false"};
+  std::vector<std::string> out = {"--std=c++17",
+                                  "-w",
+                                  "-default-device",
+                                  "-fmad=false",
+                                  "-ftz=false",
+                                  "-prec-div=true",
+                                  "-prec-sqrt=true",
+                                  "--ptxas-options=-v",
+                                  "--modify-stack-limit=false"};
   if (nvrtc.version() >= 12040) out.push_back("--minimal");
   return out;
 }
 
-Compiler::Compiler(const NvrtcLibrary& nvrtc, const Settings& settings) : nvrtc_(nvrtc), settings_(settings), options_(options_for(nvrtc)) {
+Compiler::Compiler(const NvrtcLibrary& nvrtc, const Settings& settings)
+    : nvrtc_(nvrtc), settings_(settings), options_(options_for(nvrtc)) {
   if (settings.cache_folder.empty()) return;
   try {
     store_ = std::make_unique<ImageStore>(settings.cache_folder + "/cuda");
@@ -59,7 +68,9 @@ static bool add_thread(std::vector<pthread_t>& threads, void* (*work)(void*), vo
   return is_made;
 }
 
-Compiler::JobRef Compiler::start(std::string text, const Target& target) { return start(std::move(text), target, true); }
+Compiler::JobRef Compiler::start(std::string text, const Target& target) {
+  return start(std::move(text), target, true);
+}
 
 Compiler::JobRef Compiler::start(std::string text, const Target& target, bool reads_disk) {
   auto job = std::make_shared<Job>();
@@ -118,7 +129,10 @@ void Compiler::work() {
 }
 
 void Compiler::do_job(Job& job) {
-  auto now = [] { return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
+  auto now = [] {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  };
   int64_t begin = now();
   try {
     job.image = compile(job);
@@ -137,7 +151,8 @@ void Compiler::do_job(Job& job) {
     if (settings_.dump.empty()) return;
     std::string name = settings_.dump + "/" + ImageStore::file_name(job.key);
     write_file(name + ".cu", job.text), write_file(name + ".log", job.image.log);
-    write_file(name + (job.target.is_ptx ? ".ptx" : ".cubin"), job.target.is_ptx ? job.image.bytes.c_str() : job.image.bytes);
+    write_file(name + (job.target.is_ptx ? ".ptx" : ".cubin"),
+               job.target.is_ptx ? job.image.bytes.c_str() : job.image.bytes);
   } catch (const std::exception&) {  // whoever dumps sees that it is missing
   }
 }
@@ -172,13 +187,16 @@ Image Compiler::compile(const Job& job) {
     if (api.nvrtcGetProgramLog(holder.program, out.log.data()) != kNvrtcSuccess) out.log.clear();
     while (!out.log.empty() && out.log.back() == '\0') out.log.pop_back();
   }
-  if (result == kNvrtcBuiltins) fail(JT_E_COMPILE, "cuda: NVRTC does not take its builtins, ", nvrtc_.builtins.path(), ": ", out.log);
+  if (result == kNvrtcBuiltins)
+    fail(JT_E_COMPILE, "cuda: NVRTC does not take its builtins, ", nvrtc_.builtins.path(), ": ", out.log);
   if (result != kNvrtcSuccess) fail(JT_E_COMPILE, "cuda: NVRTC: result ", result, ": ", out.log);
   auto size = job.target.is_ptx ? api.nvrtcGetPTXSize : api.nvrtcGetCUBINSize;
   auto take = job.target.is_ptx ? api.nvrtcGetPTX : api.nvrtcGetCUBIN;
-  if ((result = size(holder.program, &bytes)) != kNvrtcSuccess || !bytes) fail(JT_E_COMPILE, "cuda: NVRTC gives no image: result ", result);
+  if ((result = size(holder.program, &bytes)) != kNvrtcSuccess || !bytes)
+    fail(JT_E_COMPILE, "cuda: NVRTC gives no image: result ", result);
   out.bytes.resize(bytes);
-  if ((result = take(holder.program, out.bytes.data())) != kNvrtcSuccess) fail(JT_E_COMPILE, "cuda: NVRTC gives no image: result ", result);
+  if ((result = take(holder.program, out.bytes.data())) != kNvrtcSuccess)
+    fail(JT_E_COMPILE, "cuda: NVRTC gives no image: result ", result);
   return out;
 }
 

@@ -1,8 +1,8 @@
 // compiler: CUDA C -> images, by NVRTC on threads of its own, and by way of the disk.
 //
-// NVRTC needs a large stack, and by default lifts the whole process' limit of it: it is told not to, and its threads are made with what
-// it needs. What is asked for at once compiles at once. An image is what the text, the target, NVRTC's build and the options make it;
-// they are its key.
+// NVRTC needs a large stack, and by default lifts the whole process' limit of it: it is told not to, and its threads
+// are made with what it needs. What is asked for at once compiles at once. An image is what the text, the target,
+// NVRTC's build and the options make it; they are its key.
 #pragma once
 #include <condition_variable>
 #include <deque>

@@ -1,7 +1,8 @@
-// cu_api: the functions of the CUDA driver, NVRTC and cuBLAS that are called, as jt declares them: no header of CUDA builds it.
+// cu_api: the functions of the CUDA driver, NVRTC and cuBLAS that are called, as jt declares them: no header of CUDA
+// builds it.
 //
-// X(name, parameters) for each function; a table (CuDriver, Nvrtc) has a pointer of that name for it. The driver's names carry the
-// version of their parameters (_v2), under which every driver since CUDA 11 exports them.
+// X(name, parameters) for each function; a table (CuDriver, Nvrtc) has a pointer of that name for it. The driver's
+// names carry the version of their parameters (_v2), under which every driver since CUDA 11 exports them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,49 +19,50 @@ using CuStream = struct CuStreamOfDriver*;
 using CuEvent = struct CuEventOfDriver*;
 struct CuUuid { char bytes[16]; };
 
-#define JT_CU_REQUIRED(X) \
-  X(cuInit, (unsigned flags)) \
-  X(cuDriverGetVersion, (int* out)) \
-  X(cuGetErrorName, (CuResult error, const char** out)) \
-  X(cuGetErrorString, (CuResult error, const char** out)) \
-  X(cuDeviceGetCount, (int* out)) \
-  X(cuDeviceGet, (CuDevice* out, int ordinal)) \
-  X(cuDeviceGetName, (char* out, int room, CuDevice device)) \
-  X(cuDeviceGetAttribute, (int* out, int attribute, CuDevice device)) \
-  X(cuDeviceTotalMem_v2, (size_t* out, CuDevice device)) \
-  X(cuDevicePrimaryCtxRetain, (CuContext* out, CuDevice device)) \
-  X(cuDevicePrimaryCtxRelease_v2, (CuDevice device)) \
-  X(cuCtxSetCurrent, (CuContext context)) \
-  X(cuCtxGetCurrent, (CuContext* out)) \
-  X(cuCtxSynchronize, (void)) \
-  X(cuMemGetInfo_v2, (size_t* free, size_t* total)) \
-  X(cuMemAlloc_v2, (CuPointer* out, size_t bytes)) \
-  X(cuMemFree_v2, (CuPointer at)) \
-  X(cuMemHostAlloc, (void** out, size_t bytes, unsigned flags)) \
-  X(cuMemFreeHost, (void* at)) \
-  X(cuMemcpyHtoDAsync_v2, (CuPointer to, const void* from, size_t bytes, CuStream stream)) \
-  X(cuMemcpyDtoHAsync_v2, (void* to, CuPointer from, size_t bytes, CuStream stream)) \
-  X(cuMemcpyDtoDAsync_v2, (CuPointer to, CuPointer from, size_t bytes, CuStream stream)) \
-  X(cuMemsetD8Async, (CuPointer to, unsigned char value, size_t count, CuStream stream)) \
-  X(cuMemsetD16Async, (CuPointer to, unsigned short value, size_t count, CuStream stream)) \
-  X(cuMemsetD32Async, (CuPointer to, unsigned value, size_t count, CuStream stream)) \
-  X(cuStreamCreate, (CuStream* out, unsigned flags)) \
-  X(cuStreamDestroy_v2, (CuStream stream)) \
-  X(cuStreamSynchronize, (CuStream stream)) \
-  X(cuStreamQuery, (CuStream stream)) \
-  X(cuStreamWaitEvent, (CuStream stream, CuEvent event, unsigned flags)) \
-  X(cuEventCreate, (CuEvent* out, unsigned flags)) \
-  X(cuEventDestroy_v2, (CuEvent event)) \
-  X(cuEventRecord, (CuEvent event, CuStream stream)) \
-  X(cuEventQuery, (CuEvent event)) \
-  X(cuEventSynchronize, (CuEvent event)) \
-  X(cuModuleLoadDataEx, (CuModule* out, const void* image, unsigned n, int* options, void** values)) \
-  X(cuModuleUnload, (CuModule module)) \
-  X(cuModuleGetFunction, (CuFunction* out, CuModule module, const char* name)) \
-  X(cuFuncGetAttribute, (int* out, int attribute, CuFunction function)) \
-  X(cuFuncSetAttribute, (CuFunction function, int attribute, int value)) \
-  X(cuLaunchKernel, (CuFunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, \
-                     unsigned block_z, unsigned shared_bytes, CuStream stream, void** parameters, void** extra))
+#define JT_CU_REQUIRED(X)                                                                                        \
+  X(cuInit, (unsigned flags))                                                                                    \
+  X(cuDriverGetVersion, (int* out))                                                                              \
+  X(cuGetErrorName, (CuResult error, const char** out))                                                          \
+  X(cuGetErrorString, (CuResult error, const char** out))                                                        \
+  X(cuDeviceGetCount, (int* out))                                                                                \
+  X(cuDeviceGet, (CuDevice * out, int ordinal))                                                                  \
+  X(cuDeviceGetName, (char* out, int room, CuDevice device))                                                     \
+  X(cuDeviceGetAttribute, (int* out, int attribute, CuDevice device))                                            \
+  X(cuDeviceTotalMem_v2, (size_t* out, CuDevice device))                                                         \
+  X(cuDevicePrimaryCtxRetain, (CuContext * out, CuDevice device))                                                \
+  X(cuDevicePrimaryCtxRelease_v2, (CuDevice device))                                                             \
+  X(cuCtxSetCurrent, (CuContext context))                                                                        \
+  X(cuCtxGetCurrent, (CuContext * out))                                                                          \
+  X(cuCtxSynchronize, (void))                                                                                    \
+  X(cuMemGetInfo_v2, (size_t* free, size_t* total))                                                              \
+  X(cuMemAlloc_v2, (CuPointer * out, size_t bytes))                                                              \
+  X(cuMemFree_v2, (CuPointer at))                                                                                \
+  X(cuMemHostAlloc, (void** out, size_t bytes, unsigned flags))                                                  \
+  X(cuMemFreeHost, (void* at))                                                                                   \
+  X(cuMemcpyHtoDAsync_v2, (CuPointer to, const void* from, size_t bytes, CuStream stream))                       \
+  X(cuMemcpyDtoHAsync_v2, (void* to, CuPointer from, size_t bytes, CuStream stream))                             \
+  X(cuMemcpyDtoDAsync_v2, (CuPointer to, CuPointer from, size_t bytes, CuStream stream))                         \
+  X(cuMemsetD8Async, (CuPointer to, unsigned char value, size_t count, CuStream stream))                         \
+  X(cuMemsetD16Async, (CuPointer to, unsigned short value, size_t count, CuStream stream))                       \
+  X(cuMemsetD32Async, (CuPointer to, unsigned value, size_t count, CuStream stream))                             \
+  X(cuStreamCreate, (CuStream * out, unsigned flags))                                                            \
+  X(cuStreamDestroy_v2, (CuStream stream))                                                                       \
+  X(cuStreamSynchronize, (CuStream stream))                                                                      \
+  X(cuStreamQuery, (CuStream stream))                                                                            \
+  X(cuStreamWaitEvent, (CuStream stream, CuEvent event, unsigned flags))                                         \
+  X(cuEventCreate, (CuEvent * out, unsigned flags))                                                              \
+  X(cuEventDestroy_v2, (CuEvent event))                                                                          \
+  X(cuEventRecord, (CuEvent event, CuStream stream))                                                             \
+  X(cuEventQuery, (CuEvent event))                                                                               \
+  X(cuEventSynchronize, (CuEvent event))                                                                         \
+  X(cuModuleLoadDataEx, (CuModule * out, const void* image, unsigned n, int* options, void** values))            \
+  X(cuModuleUnload, (CuModule module))                                                                           \
+  X(cuModuleGetFunction, (CuFunction * out, CuModule module, const char* name))                                  \
+  X(cuFuncGetAttribute, (int* out, int attribute, CuFunction function))                                          \
+  X(cuFuncSetAttribute, (CuFunction function, int attribute, int value))                                         \
+  X(cuLaunchKernel,                                                                                              \
+    (CuFunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, \
+     unsigned block_z, unsigned shared_bytes, CuStream stream, void** parameters, void** extra))
 
 // What is missing is done without.
 #define JT_CU_OPTIONAL(X) \
@@ -105,21 +107,27 @@ enum : unsigned { kCuStreamNonBlocking = 1, kCuEventDefault = 0 };
 
 using NvrtcResult = int;
 using NvrtcProgram = struct NvrtcProgramOfNvrtc*;
-enum : NvrtcResult { kNvrtcSuccess = 0, kNvrtcOutOfMemory = 1, kNvrtcInvalidOption = 5, kNvrtcCompilation = 6, kNvrtcBuiltins = 7 };
+enum : NvrtcResult {
+  kNvrtcSuccess = 0,
+  kNvrtcOutOfMemory = 1,
+  kNvrtcInvalidOption = 5,
+  kNvrtcCompilation = 6,
+  kNvrtcBuiltins = 7
+};
 
-#define JT_NVRTC_REQUIRED(X) \
-  X(nvrtcVersion, (int* major, int* minor)) \
-  X(nvrtcGetNumSupportedArchs, (int* out)) \
-  X(nvrtcGetSupportedArchs, (int* out)) \
-  X(nvrtcCreateProgram, (NvrtcProgram* out, const char* text, const char* name, int headers, const char* const* contents, \
-      const char* const* names)) \
-  X(nvrtcCompileProgram, (NvrtcProgram program, int n, const char* const* options)) \
-  X(nvrtcDestroyProgram, (NvrtcProgram* program)) \
-  X(nvrtcGetProgramLogSize, (NvrtcProgram program, size_t* out)) \
-  X(nvrtcGetProgramLog, (NvrtcProgram program, char* out)) \
-  X(nvrtcGetCUBINSize, (NvrtcProgram program, size_t* out)) \
-  X(nvrtcGetCUBIN, (NvrtcProgram program, char* out)) \
-  X(nvrtcGetPTXSize, (NvrtcProgram program, size_t* out)) \
+#define JT_NVRTC_REQUIRED(X)                                                                  \
+  X(nvrtcVersion, (int* major, int* minor))                                                   \
+  X(nvrtcGetNumSupportedArchs, (int* out))                                                    \
+  X(nvrtcGetSupportedArchs, (int* out))                                                       \
+  X(nvrtcCreateProgram, (NvrtcProgram * out, const char* text, const char* name, int headers, \
+                         const char* const* contents, const char* const* names))              \
+  X(nvrtcCompileProgram, (NvrtcProgram program, int n, const char* const* options))           \
+  X(nvrtcDestroyProgram, (NvrtcProgram * program))                                            \
+  X(nvrtcGetProgramLogSize, (NvrtcProgram program, size_t* out))                              \
+  X(nvrtcGetProgramLog, (NvrtcProgram program, char* out))                                    \
+  X(nvrtcGetCUBINSize, (NvrtcProgram program, size_t* out))                                   \
+  X(nvrtcGetCUBIN, (NvrtcProgram program, char* out))                                         \
+  X(nvrtcGetPTXSize, (NvrtcProgram program, size_t* out))                                     \
   X(nvrtcGetPTX, (NvrtcProgram program, char* out))
 
 struct Nvrtc {

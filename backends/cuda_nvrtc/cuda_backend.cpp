@@ -51,7 +51,8 @@ jt_status on(jt_be_device* d, Body body) {
     body(*of(d).device);
   });
 }
-// Where nothing may fail; a device that is lost has nothing to give back. In a forked child there is nothing of the driver's.
+// Where nothing may fail; a device that is lost has nothing to give back. In a forked child there is nothing of the
+// driver's.
 template <class Body>
 void quietly(jt_be_device* d, Body body) {
   Device::Current current(*of(d).device, std::nothrow);
@@ -77,7 +78,8 @@ void cuda_close(jt_be_device* d) {
   });
   delete &of(d);
 }
-jt_status cuda_describe(const jt_host_api* host, void* user, void (*take)(void* user, const char* text, size_t length)) {
+jt_status cuda_describe(const jt_host_api* host, void* user,
+                        void (*take)(void* user, const char* text, size_t length)) {
   return guarded(host, [&] {
     std::string text = describe(settings_of(*host));
     take(user, text.data(), text.size());
@@ -90,7 +92,8 @@ jt_status cuda_mem_alloc(jt_be_device* d, size_t bytes, void** out) {
   *out = nullptr;
   return on(d, [&](Device& device) {
     CuPointer made = 0;
-    device.check(device.api().cuMemAlloc_v2(&made, std::max<size_t>(bytes, 1)), text("cuMemAlloc of ", bytes, " bytes"));
+    device.check(device.api().cuMemAlloc_v2(&made, std::max<size_t>(bytes, 1)),
+                 text("cuMemAlloc of ", bytes, " bytes"));
     *out = reinterpret_cast<void*>(made);
   });
 }
@@ -98,7 +101,8 @@ void cuda_mem_free(jt_be_device* d, void* p, size_t) {
   if (p) quietly(d, [&](const CuDriver& api) { api.cuMemFree_v2(at(p)); });
 }
 jt_status cuda_mem_info(jt_be_device* d, size_t* out_free, size_t* out_total) {
-  return on(d, [&](Device& device) { device.check(device.api().cuMemGetInfo_v2(out_free, out_total), "cuMemGetInfo"); });
+  return on(d,
+            [&](Device& device) { device.check(device.api().cuMemGetInfo_v2(out_free, out_total), "cuMemGetInfo"); });
 }
 jt_status cuda_stage_alloc(jt_be_device* d, size_t bytes, void** out) {
   constexpr unsigned kPortable = 1;
@@ -135,10 +139,13 @@ void cuda_event_release(jt_be_device* d, jt_be_event* event) {
   if (event) quietly(d, [&](const CuDriver& api) { api.cuEventDestroy_v2(of(event)); });
 }
 jt_status cuda_event_record(jt_be_device* d, jt_be_stream* stream, jt_be_event* event) {
-  return on(d, [&](Device& device) { device.check(device.api().cuEventRecord(of(event), of(stream)), "cuEventRecord"); });
+  return on(d,
+            [&](Device& device) { device.check(device.api().cuEventRecord(of(event), of(stream)), "cuEventRecord"); });
 }
 jt_status cuda_event_wait(jt_be_device* d, jt_be_stream* stream, jt_be_event* event) {
-  return on(d, [&](Device& device) { device.check(device.api().cuStreamWaitEvent(of(stream), of(event), 0), "cuStreamWaitEvent"); });
+  return on(d, [&](Device& device) {
+    device.check(device.api().cuStreamWaitEvent(of(stream), of(event), 0), "cuStreamWaitEvent");
+  });
 }
 jt_status cuda_event_sync(jt_be_device* d, jt_be_event* event) {
   return on(d, [&](Device& device) { device.check(device.api().cuEventSynchronize(of(event)), "cuEventSynchronize"); });
@@ -167,13 +174,17 @@ jt_status in_stream(jt_be_device* d, jt_be_stream* stream, Body body) {
 
 // ---- copies ----
 
-jt_status cuda_copy(jt_be_device* d, jt_be_stream* stream, void* to, const void* from, size_t bytes, jt_be_copy_kind kind) {
+jt_status cuda_copy(jt_be_device* d, jt_be_stream* stream, void* to, const void* from, size_t bytes,
+                    jt_be_copy_kind kind) {
   if (!bytes) return JT_OK;
   return in_stream(d, stream, [&](Device& device, CuStream s) {
     const CuDriver& api = device.api();
-    if (kind == JT_BE_HOST_TO_DEVICE) device.check(api.cuMemcpyHtoDAsync_v2(at(to), from, bytes, s), "cuMemcpyHtoDAsync");
-    else if (kind == JT_BE_DEVICE_TO_HOST) device.check(api.cuMemcpyDtoHAsync_v2(to, at(from), bytes, s), "cuMemcpyDtoHAsync");
-    else if (kind == JT_BE_DEVICE_TO_DEVICE) device.check(api.cuMemcpyDtoDAsync_v2(at(to), at(from), bytes, s), "cuMemcpyDtoDAsync");
+    if (kind == JT_BE_HOST_TO_DEVICE)
+      device.check(api.cuMemcpyHtoDAsync_v2(at(to), from, bytes, s), "cuMemcpyHtoDAsync");
+    else if (kind == JT_BE_DEVICE_TO_HOST)
+      device.check(api.cuMemcpyDtoHAsync_v2(to, at(from), bytes, s), "cuMemcpyDtoHAsync");
+    else if (kind == JT_BE_DEVICE_TO_DEVICE)
+      device.check(api.cuMemcpyDtoDAsync_v2(at(to), at(from), bytes, s), "cuMemcpyDtoDAsync");
     else fail(JT_E_INVALID, "cuda: a copy of kind ", int(kind));
   });
 }
@@ -226,7 +237,8 @@ jt_status cuda_scratch_bytes(jt_be_device* d, jt_be_kernel* kernel, const jt_be_
   *out = 0;
   return on(d, [&](Device&) { *out = size_t(of(kernel).scratch_bytes(*launch)); });
 }
-jt_status cuda_launch_on(jt_be_device* d, jt_be_stream* stream, jt_be_kernel* kernel, const jt_be_launch* launch, void* scratch) {
+jt_status cuda_launch_on(jt_be_device* d, jt_be_stream* stream, jt_be_kernel* kernel, const jt_be_launch* launch,
+                         void* scratch) {
   return in_stream(d, stream, [&](Device&, CuStream s) { of(kernel).launch(*launch, s, at(scratch)); });
 }
 jt_status cuda_launch(jt_be_device* d, jt_be_kernel* kernel, const jt_be_launch* launch, void* scratch) {
@@ -244,7 +256,8 @@ void cuda_kernel_info(jt_be_device* d, jt_be_kernel* kernel, jt_be_kernel_info* 
   inout->tier = of(d).device->target().is_ptx ? "ptx" : "cubin";
   inout->compile_ns = of(kernel).compile_ns(), inout->from_cache = of(kernel).is_from_disk();
 }
-jt_status cuda_kernel_text(jt_be_device* d, jt_be_kernel* kernel, void* user, void (*take)(void* user, const char* text, size_t length)) {
+jt_status cuda_kernel_text(jt_be_device* d, jt_be_kernel* kernel, void* user,
+                           void (*take)(void* user, const char* text, size_t length)) {
   return on(d, [&](Device&) {
     std::string text = of(kernel).text();
     if (!text.empty()) take(user, text.data(), text.size());
@@ -260,7 +273,8 @@ jt_status cuda_supports(jt_be_device*, const jt_be_node* node) {
 
 LibraryOp& of(jt_be_op* op) { return *reinterpret_cast<LibraryOp*>(op); }
 
-jt_status cuda_op_create(jt_be_device* d, const char* name, const int64_t* params, size_t params_len, size_t* workspace, jt_be_op** out) {
+jt_status cuda_op_create(jt_be_device* d, const char* name, const int64_t* params, size_t params_len, size_t* workspace,
+                         jt_be_op** out) {
   *out = nullptr, *workspace = 0;
   return on(d, [&](Device& device) {
     std::unique_ptr<LibraryOp> made = make_library_op(device, name, {params, params_len});
@@ -292,11 +306,13 @@ const jt_backend_api* jt::jt_cuda_backend() {
     t.mem_alloc = cuda_mem_alloc, t.mem_free = cuda_mem_free, t.mem_info = cuda_mem_info;
     t.stage_alloc = cuda_stage_alloc, t.stage_free = cuda_stage_free;
     t.compile = cuda_compile, t.kernel_release = cuda_kernel_release, t.scratch_bytes = cuda_scratch_bytes;
-    t.launch = cuda_launch, t.launch_on = cuda_launch_on, t.kernel_info = cuda_kernel_info, t.kernel_text = cuda_kernel_text;
+    t.launch = cuda_launch, t.launch_on = cuda_launch_on, t.kernel_info = cuda_kernel_info,
+    t.kernel_text = cuda_kernel_text;
     t.kernel_prepare = cuda_kernel_prepare;
     t.supports = cuda_supports;
     t.op_create = cuda_op_create, t.op_release = cuda_op_release, t.op_run = cuda_op_run, t.op_run_on = cuda_op_run_on;
-    t.stream_create = cuda_stream_create, t.stream_release = cuda_stream_release, t.copy = cuda_copy, t.fill = cuda_fill;
+    t.stream_create = cuda_stream_create, t.stream_release = cuda_stream_release, t.copy = cuda_copy,
+    t.fill = cuda_fill;
     t.event_create = cuda_event_create, t.event_release = cuda_event_release, t.event_record = cuda_event_record;
     t.event_wait = cuda_event_wait, t.event_sync = cuda_event_sync, t.event_ns = cuda_event_ns;
     return t;

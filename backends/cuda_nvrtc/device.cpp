@@ -10,7 +10,9 @@ namespace {
 constexpr size_t kLaunchesTold = 64;
 
 // After these every call fails the same way, until the process ends.
-bool ends_the_context(CuResult r) { return (r >= 700 && r <= 719 && r != 708 && r != 712 && r != 713) || r == kCuUnknown; }
+bool ends_the_context(CuResult r) {
+  return (r >= 700 && r <= 719 && r != 708 && r != 712 && r != 713) || r == kCuUnknown;
+}
 
 }  // namespace
 
@@ -19,13 +21,15 @@ static uint32_t counted_forks() {
   return forks_before_us();
 }
 
-Device::Device(const jt_host_api& host) : settings_(settings_of(host)), driver_(find_driver(settings_)), forks_(counted_forks()) {
+Device::Device(const jt_host_api& host)
+    : settings_(settings_of(host)), driver_(find_driver(settings_)), forks_(counted_forks()) {
   if (!driver_) fail(JT_E_UNSUPPORTED, "cuda: ", driver_.why_not);
   nvrtc_ = find_nvrtc(settings_, driver_.version);
   if (!nvrtc_) fail(JT_E_UNSUPPORTED, "cuda: ", nvrtc_.why_not);
   bool knows_index = host.struct_size >= offsetof(jt_host_api, reserved2);
   int index = knows_index ? host.device_index : 0;
-  if (index < 0 || index >= driver_.devices) fail(JT_E_NOT_FOUND, "cuda: there is no device ", index, ", the driver has ", driver_.devices);
+  if (index < 0 || index >= driver_.devices)
+    fail(JT_E_NOT_FOUND, "cuda: there is no device ", index, ", the driver has ", driver_.devices);
   check(api().cuDeviceGet(&device_, index), "cuDeviceGet");
   int major = 0, minor = 0;
   check(api().cuDeviceGetAttribute(&major, kCuCapabilityMajor, device_), "cuDeviceGetAttribute");
@@ -58,12 +62,15 @@ void Device::drop_modules() { modules_.clear(); }
 
 Target Device::target() const { return takes_text_ ? ptx_ : cubin_; }
 void Device::take_text_from_now_on() {
-  if (!ptx_.why_not.empty()) fail(JT_E_UNSUPPORTED, "cuda: the driver takes no cubin for sm_", cubin_.arch, ", and ", ptx_.why_not);
+  if (!ptx_.why_not.empty())
+    fail(JT_E_UNSUPPORTED, "cuda: the driver takes no cubin for sm_", cubin_.arch, ", and ", ptx_.why_not);
   takes_text_ = true;
 }
 
 // 4 KiB until CUDA 12.1, from then on almost 32.
-size_t Device::most_parameter_bytes() const { return driver_.version >= 12010 && nvrtc_.version() >= 12010 ? 32764 : 4096; }
+size_t Device::most_parameter_bytes() const {
+  return driver_.version >= 12010 && nvrtc_.version() >= 12010 ? 32764 : 4096;
+}
 
 void Device::note_launch(std::string_view what) {
   std::lock_guard lock(mutex_);
@@ -73,7 +80,8 @@ void Device::note_launch(std::string_view what) {
 
 std::string Device::last_launches() {
   std::string out;
-  for (auto it = launches_.rbegin(); it != launches_.rend() && it - launches_.rbegin() < 8; ++it) out += (out.empty() ? "" : ", ") + *it;
+  for (auto it = launches_.rbegin(); it != launches_.rend() && it - launches_.rbegin() < 8; ++it)
+    out += (out.empty() ? "" : ", ") + *it;
   return out.empty() ? "none" : out;
 }
 
@@ -90,7 +98,9 @@ void Device::check(CuResult result, const std::string& what) {
 
 Device::Current::Current(Device& device) : device_(device) {
   if (device.is_of_parent())
-    fail(JT_E_FORKED, "cuda: the device was opened before this process was forked, which no driver's device survives; open it in the child");
+    fail(JT_E_FORKED,
+         "cuda: the device was opened before this process was forked, which no driver's device survives; open it in "
+         "the child");
   device.check(device.api().cuCtxGetCurrent(&before_), "cuCtxGetCurrent");
   changes_ = before_ != device.context_;
   if (changes_) device.check(device.api().cuCtxSetCurrent(device.context_), "cuCtxSetCurrent");

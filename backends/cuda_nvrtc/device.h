@@ -32,14 +32,16 @@ class Device {
   Target target() const;
   void take_text_from_now_on();  // the driver takes no cubins
   size_t most_parameter_bytes() const;
-  bool is_of_parent() const { return forks_ != forks_before_us(); }  // the process was forked since: the driver knows nothing here
+  // the process was forked since: the driver knows nothing here
+  bool is_of_parent() const { return forks_ != forks_before_us(); }
   bool waits_for_launches() const { return waits_; }
   int processors() const { return processors_; }
   // Ops of one text share what is compiled of it.
   std::shared_ptr<SharedModule> module_of(const std::string& text);
   void drop_modules();  // before the device goes, while its context is the thread's
 
-  // Throws what a result means: JT_E_NOMEM, JT_E_DEVICE, or JT_E_DEVICE_LOST with the first error and what was launched last.
+  // Throws what a result means: JT_E_NOMEM, JT_E_DEVICE, or JT_E_DEVICE_LOST with the first error and what was launched
+  // last.
   void check(CuResult result, const std::string& what);
   void note_launch(std::string_view what);
 

@@ -67,7 +67,8 @@ std::optional<Image> ImageStore::load(std::string_view key) const {
 
 void ImageStore::save(std::string_view key, const Image& image) {
   Header header = make_header(key, image.log, image.bytes);
-  ByteView parts[] = {{reinterpret_cast<const char*>(&header), sizeof header}, view_of(key), view_of(image.log), view_of(image.bytes)};
+  ByteView parts[] = {
+      {reinterpret_cast<const char*>(&header), sizeof header}, view_of(key), view_of(image.log), view_of(image.bytes)};
   if (saves_++ % kSavesPerSweep == 0) folder_.keep_below(kMostBytes);
   folder_.write(file_name(key), parts);
 }

@@ -1,7 +1,8 @@
 // image_store: what NVRTC made of a text, on the disk: key -> one file in a private folder.
 //
-// A key is all that an image depends on; it is stored in full and compared in full. An entry that is short, long, changed anywhere or of
-// another key is a miss, never an error. Files are replaced as a whole, so readers and writers of many processes need no lock.
+// A key is all that an image depends on; it is stored in full and compared in full. An entry that is short, long,
+// changed anywhere or of another key is a miss, never an error. Files are replaced as a whole, so readers and writers
+// of many processes need no lock.
 #pragma once
 #include <atomic>
 #include <optional>

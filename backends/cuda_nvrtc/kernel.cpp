@@ -10,7 +10,8 @@ static void check_forms(const Program& program) {
   std::vector<int64_t> args(size_t(arg_of_scalar(program, program.scalars)), 0);
   IndexMap none{};
   for (size_t k = 0; k < program.operands.size(); k++)
-    if (program.operands[k].access == Access::mapped) args[size_t(arg_of_operand(int(k))) + 1] = reinterpret_cast<int64_t>(&none);
+    if (program.operands[k].access == Access::mapped)
+      args[size_t(arg_of_operand(int(k))) + 1] = reinterpret_cast<int64_t>(&none);
   for (int64_t inner : {int64_t(1), int64_t(1) << 20}) {
     args[kArgOuter] = 1, args[kArgInner] = inner;
     render_threads(program, shape_for(program, args.data()));
@@ -18,7 +19,9 @@ static void check_forms(const Program& program) {
   }
 }
 
-Kernel::Kernel(Device& device, Program program) : device_(device), program_(std::move(program)) { check_forms(program_); }
+Kernel::Kernel(Device& device, Program program) : device_(device), program_(std::move(program)) {
+  check_forms(program_);
+}
 
 std::shared_ptr<Kernel::Variant> Kernel::variant(const int64_t* args) {
   ThreadShape shape = shape_for(program_, args, device_.settings().is_wide);

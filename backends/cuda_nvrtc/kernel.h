@@ -1,4 +1,5 @@
-// kernel: a block program on a device: a text, an image and a module for each shape of its arguments that was met (thread_plan).
+// kernel: a block program on a device: a text, an image and a module for each shape of its arguments that was met
+// (thread_plan).
 #pragma once
 #include <map>
 #include <memory>

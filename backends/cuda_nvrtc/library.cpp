@@ -32,7 +32,8 @@ Library Library::open(const std::string& path, std::string& why) {
 
 Library Library::already_open(const std::string& name) {
   Library out;
-  if (void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD)) out.handle_ = held(handle), out.name_ = name;
+  if (void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD))
+    out.handle_ = held(handle), out.name_ = name;
   dlerror();
   return out;
 }
@@ -58,7 +59,9 @@ std::string folder_of(std::string_view path) {
 
 std::string why_none(const Attempts& attempts, std::string_view name) {
   constexpr std::string_view kAbsent = "No such file or directory";
-  auto is_there = [&](const Attempt& a) { return a.why != kAbsent && a.why != text("cannot open shared object file: ", kAbsent); };
+  auto is_there = [&](const Attempt& a) {
+    return a.why != kAbsent && a.why != text("cannot open shared object file: ", kAbsent);
+  };
   for (const Attempt& a : attempts)
     if (is_there(a)) return text(a.path, ": ", a.why);
   if (attempts.size() == 1) return text(attempts[0].path, ": ", attempts[0].why);

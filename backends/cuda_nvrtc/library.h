@@ -1,4 +1,5 @@
-// library: names and folders -> dynamic libraries that are open; every path that was tried is remembered with why it is not the one.
+// library: names and folders -> dynamic libraries that are open; every path that was tried is remembered with why it is
+// not the one.
 #pragma once
 #include <memory>
 #include <string>

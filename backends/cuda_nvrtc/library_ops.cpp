@@ -47,9 +47,11 @@ bool offers(std::string_view name, DType dtype) {
 std::unique_ptr<LibraryOp> make_library_op(Device& device, std::string_view name, std::span<const int64_t> params) {
   const Row* row = row_called(name);
   if (!row) fail(JT_E_UNSUPPORTED, "cuda: ", name, " is not offered");
-  if (params.size() != row->params) fail(JT_E_INVALID, "cuda: ", name, ": ", params.size(), " parameters, expected ", row->params);
+  if (params.size() != row->params)
+    fail(JT_E_INVALID, "cuda: ", name, ": ", params.size(), " parameters, expected ", row->params);
   if (!is_dtype(int(params[0]))) fail(JT_E_INVALID, "cuda: ", name, ": ", params[0], " is no dtype");
-  if (!row->takes(DType(params[0]))) fail(JT_E_UNSUPPORTED, "cuda: ", name, " of ", jt::name(DType(params[0])), " is not offered");
+  if (!row->takes(DType(params[0])))
+    fail(JT_E_UNSUPPORTED, "cuda: ", name, " of ", jt::name(DType(params[0])), " is not offered");
   for (int64_t p : params)
     if (p < 0) fail(JT_E_INVALID, "cuda: ", name, ": the parameter ", p, " is negative");
   return row->make(device, name, params);

@@ -11,7 +11,8 @@ namespace jt::cuda {
 namespace {
 
 // Lines of n elements, `inner` apart: element k of line l = o * inner + i lies at (o * n + k) * inner + i.
-constexpr const char* kArguments = R"(FN unsigned jt_quotient(unsigned n, u64 magic) { return (__umulhi(n, (unsigned)magic) + n) >> (unsigned)(magic >> 32); }
+constexpr const char* kArguments =
+    R"(FN unsigned jt_quotient(unsigned n, u64 magic) { return (__umulhi(n, (unsigned)magic) + n) >> (unsigned)(magic >> 32); }
 struct jt_arguments {
   const S *x;
   S *z;
@@ -68,8 +69,8 @@ FN State shuffled(State s, int lane) { s.best = (C)__shfl_sync(~0u, s.best, lane
 FN void put(const jt_arguments &A, i64 at, State s) { A.z[at] = (S)s.best, A.index[at] = s.at; }
 )";
 
-// Runs are merged two by two: an entry finds its place by counting those of the other run that stand before it. Of equal ones those of the
-// first run do, so the order is stable. Up to a tile in shared memory, then in the workspace.
+// Runs are merged two by two: an entry finds its place by counting those of the other run that stand before it. Of
+// equal ones those of the first run do, so the order is stable. Up to a tile in shared memory, then in the workspace.
 constexpr const char* kSort = R"(#define TILE 512
 FN unsigned before(const Entry *run, unsigned length, K key, bool or_equal) {
   unsigned low = 0, high = length;
@@ -129,7 +130,8 @@ constexpr const char* kKeyOfFloat = R"(FN K key_of(S x) {
   return TURN(v.u & sign ? ~v.u : v.u | sign);
 }
 )";
-constexpr const char* kKeyOfInt = "FN K key_of(S x) { return TURN((K)x ^ (IS_SIGNED ? (K)1 << (8 * sizeof(K) - 1) : 0)); }\n";
+constexpr const char* kKeyOfInt =
+    "FN K key_of(S x) { return TURN((K)x ^ (IS_SIGNED ? (K)1 << (8 * sizeof(K) - 1) : 0)); }\n";
 
 constexpr int kTile = 512;
 
@@ -145,7 +147,8 @@ std::string render(std::string_view name, DType t, bool descending) {
     return out + (is_float(t) ? kKeyOfFloat : kKeyOfInt) + kSort;
   }
   if (name == "cummax" || name == "cummin") {
-    out += text("typedef ", file.elements.type_name(ctype_of(t)), " C;\n#define BEATEN ", name == "cummax" ? "<" : ">", "\n");
+    out += text("typedef ", file.elements.type_name(ctype_of(t)), " C;\n#define BEATEN ", name == "cummax" ? "<" : ">",
+                "\n");
     return out + kChoiceState + kScan;
   }
   bool multiplies = name == "cumprod";
@@ -161,7 +164,8 @@ class OfLines final : public LibraryOp {
     int64_t outer = p[1], inner = p[3];
     n_ = p[2], lines_ = outer * inner, entry_bytes_ = size_of(DType(p[0])) == 8 ? 16 : 8;
     constexpr int64_t kMost = int64_t(1) << 30;
-    if (n_ * lines_ > kMost) fail(JT_E_UNSUPPORTED, "cuda: ", name, " of ", n_ * lines_, " elements, more than ", kMost);
+    if (n_ * lines_ > kMost)
+      fail(JT_E_UNSUPPORTED, "cuda: ", name, " of ", n_ * lines_, " elements, more than ", kMost);
     if (!n_ || !lines_) return;
     tiles_ = (n_ + kTile - 1) / kTile;
     module_ = device.module_of(render(name, DType(p[0]), sorts_ && p[4]));

@@ -11,7 +11,8 @@ namespace jt::cuda {
 namespace {
 
 // Images [n,h,w,c]; a thread has an element of the result. Windows of padding alone have the index -1.
-constexpr const char* kArguments = R"(FN unsigned jt_quotient(unsigned n, u64 magic) { return (__umulhi(n, (unsigned)magic) + n) >> (unsigned)(magic >> 32); }
+constexpr const char* kArguments =
+    R"(FN unsigned jt_quotient(unsigned n, u64 magic) { return (__umulhi(n, (unsigned)magic) + n) >> (unsigned)(magic >> 32); }
 struct jt_arguments {
   const void *in, *also_in;
   void *out, *also_out;
@@ -62,8 +63,8 @@ constexpr const char* kAverage = R"(KERNEL(jt_pool) {
 }
 )";
 
-// An element of dx asks the windows that hold it, in order. A winner may lie anywhere in the plane: its window's own offset
-// decides nothing.
+// An element of dx asks the windows that hold it, in order. A winner may lie anywhere in the plane: its window's own
+// offset decides nothing.
 constexpr const char* kGradOpen = R"(KERNEL(jt_pool) {
   OPEN
   const Place p = place_of(A, at, (int)A.h, (int)A.w);
@@ -78,7 +79,8 @@ constexpr const char* kGradOpen = R"(KERNEL(jt_pool) {
     for (int j = x0; j < x1; j++) {
       const i64 from = ((p.image * A.oh + i) * A.ow + j) * A.c + p.channel;
 )";
-constexpr const char* kMaxGrad = R"(      if (((const int *)A.also_in)[from] == p.y * (int)A.w + p.x) sum += ((const T *)A.in)[from];
+constexpr const char* kMaxGrad =
+    R"(      if (((const int *)A.also_in)[from] == p.y * (int)A.w + p.x) sum += ((const T *)A.in)[from];
     }
   ((T *)A.out)[at] = sum;
 }
@@ -111,7 +113,8 @@ class Pool final : public LibraryOp {
     for (int64_t x : {count_, n * c * h * w, n * c * oh * ow})
       if (x > kMost) fail(JT_E_UNSUPPORTED, "cuda: ", name, " of ", x, " elements, more than ", kMost);
     args_ = {0, 0, 0, 0};
-    for (int64_t x : {n, c, h, w, kh, kw, stride_h, stride_w, p[9], p[10], oh, ow, count_}) args_.push_back(uint64_t(x));
+    for (int64_t x : {n, c, h, w, kh, kw, stride_h, stride_w, p[9], p[10], oh, ow, count_})
+      args_.push_back(uint64_t(x));
     for (int64_t x : {c, width, height * width, w}) args_.push_back(magic_divisor(x));
     if (count_) module_ = device.module_of(render_pool(name, DType(p[0])));
   }

@@ -8,7 +8,8 @@ namespace jt::cuda {
 
 namespace {
 
-constexpr const char* kHead = R"(FN unsigned jt_quotient(unsigned n, u64 magic) { return (__umulhi(n, (unsigned)magic) + n) >> (unsigned)(magic >> 32); }
+constexpr const char* kHead =
+    R"(FN unsigned jt_quotient(unsigned n, u64 magic) { return (__umulhi(n, (unsigned)magic) + n) >> (unsigned)(magic >> 32); }
 struct jt_arguments {
   const S *a, *b;
   S *c;
@@ -42,7 +43,8 @@ FN i64 place_c(const jt_arguments &A, int batch, unsigned m, unsigned n) { retur
 )";
 
 // Images [n,h,w,c], weights [o,c/groups,kh,kw]; a batch is a group.
-constexpr const char* kConvArguments = R"(  i64 h, w, channels, oh, ow, o, kh, kw, stride_h, stride_w, top, left, dilation_h, dilation_w, group_channels, group_o;
+constexpr const char* kConvArguments =
+    R"(  i64 h, w, channels, oh, ow, o, kh, kw, stride_h, stride_w, top, left, dilation_h, dilation_w, group_channels, group_o;
   u64 div_plane, div_row, div_inner, div_kw, div_stride_h, div_stride_w;
 };
 )";
@@ -161,7 +163,11 @@ std::string render_product(const ProductText& t) {
   std::string out = file.head();
   out += text("typedef ", file.memory_type(t.dtype), " S;\ntypedef ", sum, " T;\n#define LOAD(x) (T)(", load,
       ")\n#define STORE(x) ", store, "\n");
-  out += text("#define ADD_PRODUCT(s, x, y) ", c == CType::f32 ? "fmaf(x, y, s)" : c == CType::f64 ? "fma(x, y, s)" : "s + x * y", "\n");
+  out += text("#define ADD_PRODUCT(s, x, y) ",
+              c == CType::f32   ? "fmaf(x, y, s)"
+              : c == CType::f64 ? "fma(x, y, s)"
+                                : "s + x * y",
+              "\n");
   out += text("#define BM ", t.tile.m, "\n#define BN ", t.tile.n, "\n#define TM ", t.tile.rows, "\n#define TN ",
       t.tile.columns, "\n#define THREADS ",
               t.tile.threads(), "\n#define A_ALONG_M ", int(t.a_along_m), "\n#define B_ALONG_N ", int(t.b_along_n),

@@ -14,7 +14,8 @@ constexpr int64_t kMostIndex = int64_t(1) << 30;  // of m, n and k: texts count 
 
 // The largest tile of which there are enough to fill the device; else the smallest. Doubles take twice the registers.
 Tile tile_for(int64_t m, int64_t n, int64_t batches, DType dtype, bool by_warp, int processors) {
-  constexpr Tile kTiles[] = {{128, 128, 64, 32, true}, {64, 64, 32, 32, true}, {128, 128, 8, 8}, {64, 64, 4, 4}, {32, 32, 2, 2}};
+  constexpr Tile kTiles[] = {
+      {128, 128, 64, 32, true}, {64, 64, 32, 32, true}, {128, 128, 8, 8}, {64, 64, 4, 4}, {32, 32, 2, 2}};
   for (const Tile& t : kTiles) {
     if (t.by_warp != by_warp || (t.rows == 8 && size_of(dtype) == 8)) continue;
     int64_t blocks = (m + t.m - 1) / t.m * ((n + t.n - 1) / t.n) * batches;
@@ -30,7 +31,8 @@ class Product final : public LibraryOp {
     if (kind == ProductKind::matmul) read_matmul(p);
     else read_conv(p);
     for (int64_t extent : {m_, n_, k_})
-      if (extent > kMostIndex) fail(JT_E_UNSUPPORTED, "cuda: a product with an extent of ", extent, ", more than ", kMostIndex);
+      if (extent > kMostIndex)
+        fail(JT_E_UNSUPPORTED, "cuda: a product with an extent of ", extent, ", more than ", kMostIndex);
     if (!m_ || !n_ || !batches_) return;
     choose_tile();
     module_ = device.module_of(render_product({kind_, dtype_, tile_, a_along_m_, b_along_n_}));
@@ -75,22 +77,37 @@ class Product final : public LibraryOp {
     else if (is_grad_w) m_ = group_o, n_ = taps * group_c, k_ = n * oh * ow;
     else m_ = n * oh * ow, n_ = group_o, k_ = taps * group_c;
     a_along_m_ = b_along_n_ = is_grad_w;
-    const std::pair<ProductArg, int64_t> facts[] = {
-        {kArgH, h}, {kArgW, w}, {kArgChannels, c}, {kArgOh, oh}, {kArgOw, ow}, {kArgO, o}, {kArgKh, kh}, {kArgKw, kw},
-        {kArgStrideH, stride_h}, {kArgStrideW, stride_w}, {kArgTop, p[10]}, {kArgLeft, p[11]}, {kArgDilationH, dilation_h},
-        {kArgDilationW, dilation_w}, {kArgGroupChannels, group_c}, {kArgGroupO, group_o}};
+    const std::pair<ProductArg, int64_t> facts[] = {{kArgH, h},
+                                                    {kArgW, w},
+                                                    {kArgChannels, c},
+                                                    {kArgOh, oh},
+                                                    {kArgOw, ow},
+                                                    {kArgO, o},
+                                                    {kArgKh, kh},
+                                                    {kArgKw, kw},
+                                                    {kArgStrideH, stride_h},
+                                                    {kArgStrideW, stride_w},
+                                                    {kArgTop, p[10]},
+                                                    {kArgLeft, p[11]},
+                                                    {kArgDilationH, dilation_h},
+                                                    {kArgDilationW, dilation_w},
+                                                    {kArgGroupChannels, group_c},
+                                                    {kArgGroupO, group_o}};
     for (auto [arg, value] : facts) {
-      if (value > kMostIndex) fail(JT_E_UNSUPPORTED, "cuda: a convolution with an extent of ", value, ", more than ", kMostIndex);
+      if (value > kMostIndex)
+        fail(JT_E_UNSUPPORTED, "cuda: a convolution with an extent of ", value, ", more than ", kMostIndex);
       set(arg, value);
     }
-    args_[kArgDivPlane] = magic_divisor(is_grad_x ? h * w : oh * ow), args_[kArgDivRow] = magic_divisor(is_grad_x ? w : ow);
+    args_[kArgDivPlane] = magic_divisor(is_grad_x ? h * w : oh * ow),
+    args_[kArgDivRow] = magic_divisor(is_grad_x ? w : ow);
     args_[kArgDivInner] = magic_divisor(is_grad_x ? group_o : group_c), args_[kArgDivKw] = magic_divisor(kw);
     args_[kArgDivStrideH] = magic_divisor(stride_h), args_[kArgDivStrideW] = magic_divisor(stride_w);
   }
 
   void choose_tile() {
     constexpr int kFirstArch = 80;  // with products of halves by warps
-    bool by_warp = kind_ == ProductKind::matmul && (dtype_ == JT_F16 || dtype_ == JT_BF16) && device_.target().arch >= kFirstArch;
+    bool by_warp =
+        kind_ == ProductKind::matmul && (dtype_ == JT_F16 || dtype_ == JT_BF16) && device_.target().arch >= kFirstArch;
     tile_ = tile_for(m_, n_, batches_, dtype_, by_warp, device_.processors());
     int64_t tiles_m = (m_ + tile_.m - 1) / tile_.m, tiles_n = (n_ + tile_.n - 1) / tile_.n;
     tiles_ = tiles_m * tiles_n;

@@ -4,9 +4,9 @@ namespace jt::cuda {
 
 namespace {
 
-// Thread t loads its share of both tiles: along k, k = t % 8 of rows t / 8, ..; along m, m = t % BM of depths t / BM, ... What
-// is loaded for the
-// next step is on its way while this one is computed. Rows of a tile are padded so that what is stored across them meets no bank twice.
+// Thread t loads its share of both tiles: along k, k = t % 8 of rows t / 8, ..; along m, m = t % BM of depths t / BM,
+// ... What is loaded for the next step is on its way while this one is computed. Rows of a tile are padded so that what
+// is stored across them meets no bank twice.
 constexpr const char* kTile = R"(#define BK 8
 #define LOADS_A (BM * BK / THREADS)
 #define LOADS_B (BN * BK / THREADS)
@@ -110,9 +110,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) jt_product(const struct jt
 
 )";
 
-// Halves, by warps. Tiles lie in chunks of 8 elements, along k or across it as they came, in an order in which neither storing a
-// row of them nor
-// loading eight below each other meets a bank twice.
+// Halves, by warps. Tiles lie in chunks of 8 elements, along k or across it as they came, in an order in which neither
+// storing a row of them nor loading eight below each other meets a bank twice.
 constexpr const char* kWarpTile = R"(#define BK 32
 #define CHUNKS_A (BM * BK / 8 / THREADS)
 #define CHUNKS_B (BN * BK / 8 / THREADS)
@@ -256,7 +255,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) jt_product(const struct
 }
 )";
 
-constexpr const char* kAddSplits = R"(extern "C" __global__ void __launch_bounds__(256) jt_add_splits(const struct jt_arguments A) {
+constexpr const char* kAddSplits =
+    R"(extern "C" __global__ void __launch_bounds__(256) jt_add_splits(const struct jt_arguments A) {
   const i64 at = (i64)blockIdx.x * 256 + threadIdx.x, size = A.M * A.N;
   const i64 batch = at / size, place = at - batch * size;
   const T *p = A.partial + batch * A.splits * size + place;

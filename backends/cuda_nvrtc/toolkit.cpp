@@ -28,7 +28,7 @@ Settings settings_of(const jt_host_api& host) {
 
 std::string version_text(int version) { return text(version / 1000, ".", version % 1000 / 10); }
 
-// ---- driver ----------------------------------------------------------------------------------------------------------
+// ---- driver ---------------------------------------------------------------------------------------------------------
 
 std::string DriverLibrary::error(CuResult result) const {
   const char *name = nullptr, *meaning = nullptr;
@@ -61,7 +61,8 @@ static std::string start(DriverLibrary& d) {
   if (result != kCuSuccess) return "cuInit: " + d.error(result);
   if ((result = d.api.cuDriverGetVersion(&d.version)) != kCuSuccess) return "cuDriverGetVersion: " + d.error(result);
   if (d.version < kOldestDriver)
-    return text("the driver is too old: it serves CUDA ", version_text(d.version), ", needed is ", version_text(kOldestDriver));
+    return text("the driver is too old: it serves CUDA ", version_text(d.version), ", needed is ",
+                version_text(kOldestDriver));
   if ((result = d.api.cuDeviceGetCount(&d.devices)) != kCuSuccess) return "cuDeviceGetCount: " + d.error(result);
   return d.devices ? "" : "the driver has no device";
 }
@@ -85,7 +86,8 @@ DriverLibrary find_driver(const Settings& settings) {
     return why.empty();
   };
   if (settings.driver.empty())
-    if (Library here = Library::already_open(kName); here && serves(here, text(here.path(), " of the process"), "")) return out;
+    if (Library here = Library::already_open(kName); here && serves(here, text(here.path(), " of the process"), ""))
+      return out;
   for (const std::string& path : paths) {
     std::string why;
     Library library = Library::open(path, why);
@@ -97,12 +99,13 @@ DriverLibrary find_driver(const Settings& settings) {
   return out;
 }
 
-// ---- NVRTC -----------------------------------------------------------------------------------------------------------
+// ---- NVRTC ----------------------------------------------------------------------------------------------------------
 
 // Where libjt.so, or the program that it is part of, lies.
 static std::string own_folder() {
   Dl_info info{};
-  return dladdr(reinterpret_cast<void*>(&own_folder), &info) && info.dli_fname ? folder_of(info.dli_fname) : std::string();
+  return dladdr(reinterpret_cast<void*>(&own_folder), &info) && info.dli_fname ? folder_of(info.dli_fname)
+                                                                               : std::string();
 }
 
 static std::vector<std::string> toolkit_folders(const Settings& settings) {
@@ -111,7 +114,8 @@ static std::vector<std::string> toolkit_folders(const Settings& settings) {
   for (const char* home : {"/usr/local/cuda", "/usr/local/cuda-13", "/usr/local/cuda-12",
       "/usr/local/cuda-11"}) out.push_back(text(home, "/lib64"));
   std::string own = own_folder();
-  for (const char* package : {"nvidia/cu13/lib", "nvidia/cuda_nvrtc/lib", "nvidia/cublas/lib"}) out.push_back(text(own, "/../", package));
+  for (const char* package : {"nvidia/cu13/lib", "nvidia/cuda_nvrtc/lib", "nvidia/cublas/lib"})
+    out.push_back(text(own, "/../", package));
   return out;
 }
 
@@ -140,7 +144,8 @@ static std::string start(NvrtcLibrary& n, int driver_version) {
   if (!missing.empty()) return text("it lacks ", missing, ": no NVRTC, or one older than CUDA 11.2");
   if (n.api.nvrtcVersion(&n.major, &n.minor) != kNvrtcSuccess) return "nvrtcVersion fails";
   if (driver_version && n.major > driver_version / 1000)
-    return text("version ", n.major, ".", n.minor, " is newer than the driver, which serves CUDA ", version_text(driver_version));
+    return text("version ", n.major, ".", n.minor, " is newer than the driver, which serves CUDA ",
+                version_text(driver_version));
   int count = 0;
   if (n.api.nvrtcGetNumSupportedArchs(&count) != kNvrtcSuccess || count <= 0) return "nvrtcGetNumSupportedArchs fails";
   n.archs.resize(size_t(count));
@@ -166,7 +171,9 @@ NvrtcLibrary find_nvrtc(const Settings& settings, int driver_version) {
     one.library = std::move(library);
     if (one.library) why = start(one, driver_version);
     out.attempts.push_back({name, why});
-    if (why.empty()) one.attempts = std::move(out.attempts), one.build = build_of(one), one.library.keep_forever(), out = std::move(one);
+    if (why.empty())
+      one.attempts = std::move(out.attempts), one.build = build_of(one), one.library.keep_forever(),
+      out = std::move(one);
     return why.empty();
   };
   constexpr const char* kVersions[] = {"13", "12", "11.2"};
@@ -177,7 +184,8 @@ NvrtcLibrary find_nvrtc(const Settings& settings, int driver_version) {
       continue;
     }
     if (settings.library_folder.empty())
-      if (Library here = Library::already_open(name); here && serves(here, text(here.path(), " of the process"), "")) return out;
+      if (Library here = Library::already_open(name); here && serves(here, text(here.path(), " of the process"), ""))
+        return out;
     for (const std::string& path : places(settings, name)) {
       std::string why;
       Library library = Library::open(path, why);
@@ -188,7 +196,7 @@ NvrtcLibrary find_nvrtc(const Settings& settings, int driver_version) {
   return out;
 }
 
-// ---- cuBLAS ----------------------------------------------------------------------------------------------------------
+// ---- cuBLAS ---------------------------------------------------------------------------------------------------------
 
 // `cannot read 'x': No such file or directory`: the path is told beside it.
 static std::string reason_of(const std::exception& e) {
@@ -217,7 +225,7 @@ CublasPath find_cublas(const Settings& settings, const NvrtcLibrary& nvrtc) {
   return out;
 }
 
-// ---- target ----------------------------------------------------------------------------------------------------------
+// ---- target ---------------------------------------------------------------------------------------------------------
 
 std::string Target::option() const { return text("-arch=", is_ptx ? "compute_" : "sm_", arch); }
 
@@ -227,8 +235,9 @@ Target choose_target(const NvrtcLibrary& nvrtc, int driver_version, int capabili
   for (int arch : nvrtc.archs)
     if (arch <= capability) out.arch = arch;
   if (!out.arch) {
-    out.why_not = text("NVRTC ", nvrtc.major, ".", nvrtc.minor, " compiles for sm_", nvrtc.archs.empty() ? 0 : nvrtc.archs.front(),
-                       " and newer, the device is ", device, ": an older NVRTC serves it");
+    out.why_not = text("NVRTC ", nvrtc.major, ".", nvrtc.minor, " compiles for sm_",
+                       nvrtc.archs.empty() ? 0 : nvrtc.archs.front(), " and newer, the device is ", device,
+                       ": an older NVRTC serves it");
     return out;
   }
   // Code of an older chip runs on newer ones of its generation; text of it on all.
@@ -242,11 +251,12 @@ Target choose_target(const NvrtcLibrary& nvrtc, int driver_version, int capabili
   return out;
 }
 
-// ---- for people ------------------------------------------------------------------------------------------------------
+// ---- for people -----------------------------------------------------------------------------------------------------
 
 static std::string lines_of(const char* what, const Attempts& attempts) {
   std::string out;
-  for (const Attempt& a : attempts) out += text("  ", what, " tried: ", a.path, a.why.empty() ? ": taken" : ": " + a.why, "\n");
+  for (const Attempt& a : attempts)
+    out += text("  ", what, " tried: ", a.path, a.why.empty() ? ": taken" : ": " + a.why, "\n");
   return out;
 }
 
@@ -259,9 +269,11 @@ static std::string devices_of(const DriverLibrary& d, const NvrtcLibrary& nvrtc,
     size_t bytes = 0;
     if (d.api.cuDeviceGet(&device, i) != kCuSuccess) continue;
     d.api.cuDeviceGetName(name, sizeof name, device);
-    d.api.cuDeviceGetAttribute(&major, kCuCapabilityMajor, device), d.api.cuDeviceGetAttribute(&minor, kCuCapabilityMinor, device);
+    d.api.cuDeviceGetAttribute(&major, kCuCapabilityMajor, device),
+        d.api.cuDeviceGetAttribute(&minor, kCuCapabilityMinor, device);
     d.api.cuDeviceGetAttribute(&processors, kCuMultiprocessors, device), d.api.cuDeviceTotalMem_v2(&bytes, device);
-    out += text("  cuda:", i, ": ", name, ", sm_", major * 10 + minor, ", ", processors, " multiprocessors, ", bytes >> 20, " MiB");
+    out += text("  cuda:", i, ": ", name, ", sm_", major * 10 + minor, ", ", processors, " multiprocessors, ",
+                bytes >> 20, " MiB");
     if (nvrtc) {
       Target target = choose_target(nvrtc, d.version, major * 10 + minor, settings.image);
       out += target.why_not.empty() ? text(", kernels as ", target.is_ptx ? "PTX for compute_" : "cubin for sm_",

@@ -1,7 +1,7 @@
 // toolkit: what a machine has of CUDA -> tables of functions, or a reason that names what is missing.
 //
-// Everything is opened when it is needed, by name; libjt.so is the same file with and without CUDA. What a setting names is taken or
-// nothing is; else the places below are tried in order.
+// Everything is opened when it is needed, by name; libjt.so is the same file with and without CUDA. What a setting
+// names is taken or nothing is; else the places below are tried in order.
 //   driver  of the process, libcuda.so.1 of the system, the folders where containers and WSL keep it
 //   NVRTC   of the process, libnvrtc.so.N of the system, CUDA_HOME, CUDA_PATH, /usr/local/cuda*, Python packages beside libjt.so;
 //           none newer than the driver. Its builtins are opened first by their path: NVRTC asks for them by name alone.

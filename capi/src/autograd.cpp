@@ -21,7 +21,8 @@ extern "C" jt_status jt_grad(jt_context* ctx, jt_tensor* y, jt_tensor* const* in
   for (size_t i = 0; outputs && i < outputs_len; i++) outputs[i] = nullptr;
   return guarded("jt_grad", ctx, [&](Context& c) {
     if (flags & ~kGradFlags) fail(JT_E_INVALID, "flags has unknown bits: ", flags);
-    if (outputs_len != inputs_len) fail(JT_E_INVALID, "there are ", inputs_len, " inputs, but ", outputs_len, " outputs");
+    if (outputs_len != inputs_len)
+      fail(JT_E_INVALID, "there are ", inputs_len, " inputs, but ", outputs_len, " outputs");
     if (inputs_len) require(inputs, "inputs"), require(outputs, "outputs");
     Recycling recycling(c.lists());
     List<Cell*> cells(inputs_len);

@@ -23,4 +23,6 @@ extern "C" const char* jt_status_name(jt_status status) {
 
 extern "C" const char* jt_dtype_name(jt_dtype dtype) { return jt::is_dtype(int(dtype)) ? jt::name(dtype) : "?"; }
 extern "C" size_t jt_dtype_size(jt_dtype dtype) { return jt::is_dtype(int(dtype)) ? jt::size_of(dtype) : 0; }
-extern "C" const char* jt_version(void) { return JT_VERSION_TEXT(JT_VERSION_MAJOR, JT_VERSION_MINOR, JT_VERSION_PATCH); }
+extern "C" const char* jt_version(void) {
+  return JT_VERSION_TEXT(JT_VERSION_MAJOR, JT_VERSION_MINOR, JT_VERSION_PATCH);
+}

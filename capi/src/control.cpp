@@ -27,7 +27,8 @@ struct Handles {
 
 class HostBody {
  public:
-  HostBody(Context& context, const char* who, BodyFunctionOfHost function, void* user) : context_(context), who_(who), function_(function), user_(user) {}
+  HostBody(Context& context, const char* who, BodyFunctionOfHost function, void* user)
+      : context_(context), who_(who), function_(function), user_(user) {}
 
   // The values that it leaves; `go_on`, unless null, is what it says of another round.
   std::vector<Value> operator()(const Value* index, std::span<const Value> inputs, size_t outputs, Value* go_on) const {
@@ -36,8 +37,16 @@ class HostBody {
     for (const Value& v : inputs) in.all.push_back(wrap(context_.cell(v)));
     if (index) in.all.push_back(wrap(context_.cell(*index)));
     char message[kMessageRoom] = "";
-    jt_body_call call = {sizeof call, reinterpret_cast<jt_context*>(&context_), index ? in.all.back() : nullptr, in.all.data(), inputs.size(),
-                         out.all.data(), outputs, nullptr, message, sizeof message};
+    jt_body_call call = {sizeof call,
+                         reinterpret_cast<jt_context*>(&context_),
+                         index ? in.all.back() : nullptr,
+                         in.all.data(),
+                         inputs.size(),
+                         out.all.data(),
+                         outputs,
+                         nullptr,
+                         message,
+                         sizeof message};
     jt_status status = function_(user_, &call);
     message[sizeof message - 1] = 0;
     out.all[outputs] = call.go_on;
@@ -95,15 +104,18 @@ std::vector<Value> values_of(Context& c, jt_tensor* const* inputs, size_t inputs
 }
 
 // What both kinds of loops share.
-std::vector<Value> loop(Context& c, const char* who, LoopRecipe recipe, const HostBody& body, std::span<const Value> inputs, size_t outputs_len) {
-  if (outputs_len < inputs.size()) fail(JT_E_INVALID, who, ": ", inputs.size(), " inputs are carried, but outputs_len is ", outputs_len);
+std::vector<Value> loop(Context& c, const char* who, LoopRecipe recipe, const HostBody& body,
+                        std::span<const Value> inputs, size_t outputs_len) {
+  if (outputs_len < inputs.size())
+    fail(JT_E_INVALID, who, ": ", inputs.size(), " inputs are carried, but outputs_len is ", outputs_len);
   if (recipe.most < 0) recipe.most = -1;
   std::vector<Ref> initial(inputs.begin(), inputs.end());
   recipe.initial = initial;
   recipe.body = [&](const Value& i, std::span<const Value> carried) {
     LoopBody out;
     std::vector<Value> all = body(&i, carried, outputs_len, &out.goes_on);
-    if (all.size() < carried.size()) fail(JT_E_INVALID, who, ": ", carried.size(), " values are carried, a round left ", all.size());
+    if (all.size() < carried.size())
+      fail(JT_E_INVALID, who, ": ", carried.size(), " values are carried, a round left ", all.size());
     out.next.assign(all.begin(), all.begin() + long(carried.size()));
     out.stacked.assign(all.begin() + long(carried.size()), all.end());
     return out;
@@ -113,8 +125,9 @@ std::vector<Value> loop(Context& c, const char* who, LoopRecipe recipe, const Ho
 
 }  // namespace
 
-extern "C" jt_status jt_cond(jt_context* ctx, jt_tensor* condition, BodyFunctionOfHost then_body, BodyFunctionOfHost else_body, void* user,
-                             jt_tensor* const* inputs, size_t inputs_len, jt_tensor** outputs, size_t outputs_len) {
+extern "C" jt_status jt_cond(jt_context* ctx, jt_tensor* condition, BodyFunctionOfHost then_body,
+                             BodyFunctionOfHost else_body, void* user, jt_tensor* const* inputs, size_t inputs_len,
+                             jt_tensor** outputs, size_t outputs_len) {
   return making("jt_cond", ctx, outputs, outputs_len, [&](Context& c) {
     if (!then_body || !else_body) fail(JT_E_INVALID, then_body ? "else_body" : "then_body", " is NULL");
     Value by = operand(c, "condition", condition);
@@ -127,8 +140,9 @@ extern "C" jt_status jt_cond(jt_context* ctx, jt_tensor* condition, BodyFunction
   });
 }
 
-extern "C" jt_status jt_while_loop(jt_context* ctx, BodyFunctionOfHost condition, BodyFunctionOfHost body, void* user, int64_t most_rounds,
-                                   jt_tensor* const* inputs, size_t inputs_len, jt_tensor** outputs, size_t outputs_len) {
+extern "C" jt_status jt_while_loop(jt_context* ctx, BodyFunctionOfHost condition, BodyFunctionOfHost body, void* user,
+                                   int64_t most_rounds, jt_tensor* const* inputs, size_t inputs_len,
+                                   jt_tensor** outputs, size_t outputs_len) {
   return making("jt_while_loop", ctx, outputs, outputs_len, [&](Context& c) {
     if (!condition || !body) fail(JT_E_INVALID, condition ? "body" : "condition", " is NULL");
     std::vector<Value> in = values_of(c, inputs, inputs_len);
@@ -144,8 +158,9 @@ extern "C" jt_status jt_while_loop(jt_context* ctx, BodyFunctionOfHost condition
   });
 }
 
-extern "C" jt_status jt_for_loop(jt_context* ctx, jt_tensor* rounds, int64_t most_rounds, BodyFunctionOfHost body, void* user,
-                                 jt_tensor* const* inputs, size_t inputs_len, jt_tensor** outputs, size_t outputs_len) {
+extern "C" jt_status jt_for_loop(jt_context* ctx, jt_tensor* rounds, int64_t most_rounds, BodyFunctionOfHost body,
+                                 void* user, jt_tensor* const* inputs, size_t inputs_len, jt_tensor** outputs,
+                                 size_t outputs_len) {
   return making("jt_for_loop", ctx, outputs, outputs_len, [&](Context& c) {
     if (!body) fail(JT_E_INVALID, "body is NULL");
     if (!rounds && most_rounds < 0) fail(JT_E_INVALID, "rounds is NULL, but most_rounds is ", most_rounds);

@@ -63,8 +63,12 @@ class HostOp : public CustomOp {
     List<jt_tensor*> found(inputs.size(), nullptr);
     List<Handle> taken(inputs.size());  // now: nothing may fail between the call and taking what it gives
     char message[kMessageRoom] = "";
-    jt_custom_grad call = {sizeof call, reinterpret_cast<jt_context*>(&context_), inputs.data(), asked.data(), inputs.size(),
-                           outputs.data(), grads.data(), outputs.size(), found.data(), message, sizeof message};
+    jt_custom_grad call = {sizeof call,   reinterpret_cast<jt_context*>(&context_),
+                           inputs.data(), asked.data(),
+                           inputs.size(), outputs.data(),
+                           grads.data(),  outputs.size(),
+                           found.data(),  message,
+                           sizeof message};
     jt_status status = backward_(user_, &call);
     message[sizeof message - 1] = 0;
     for (size_t i = 0; i < found.size(); i++) taken[i].cell = unwrap(found[i]);
@@ -80,8 +84,8 @@ class HostOp : public CustomOp {
   Value checked(size_t i, const Cell* cell, const Type& type) {
     Ref value = context_.operand("grad", cell);
     if (value.dtype() != type.dtype || !same_extents(value.shape(), type.shape))
-      fail(value.dtype() != type.dtype ? JT_E_DTYPE : JT_E_SHAPE, "grad: ", name(), ": the gradient of input ", i, " is ",
-           value.type(), ", the input ", type);
+      fail(value.dtype() != type.dtype ? JT_E_DTYPE : JT_E_SHAPE, "grad: ", name(), ": the gradient of input ", i,
+           " is ", value.type(), ", the input ", type);
     return value;
   }
 
@@ -110,7 +114,8 @@ struct Call {
        size_t declared) {
     if (in_len) require(in, "inputs");
     require(outputs, "outputs");
-    if (outputs_len != declared) fail(JT_E_INVALID, who, ": has ", declared, " outputs, but outputs_len is ", outputs_len);
+    if (outputs_len != declared)
+      fail(JT_E_INVALID, who, ": has ", declared, " outputs, but outputs_len is ", outputs_len);
     for (size_t i = 0; i < in_len; i++) inputs.push_back(operand(c, "inputs", in[i]));
   }
 };
@@ -167,7 +172,8 @@ extern "C" jt_status jt_code(jt_context* ctx, const jt_code_desc* desc, jt_tenso
       fail(JT_E_INVALID, name, ": there are ", inputs_len, " inputs, but ", d.grad_sources_len, " gradients");
     if (d.grad_sources_len) require(d.grad_sources, "desc->grad_sources");
     List<std::string_view> grad_sources, data_names;
-    for (size_t i = 0; i < d.grad_sources_len; i++) grad_sources.emplace_back(d.grad_sources[i] ? d.grad_sources[i] : "");
+    for (size_t i = 0; i < d.grad_sources_len; i++)
+      grad_sources.emplace_back(d.grad_sources[i] ? d.grad_sources[i] : "");
     if (d.data_len) require(d.data_names, "desc->data_names"), require(d.data_values, "desc->data_values");
     for (size_t i = 0; i < d.data_len; i++) {
       require(d.data_names[i], "desc->data_names[i]");

@@ -5,8 +5,8 @@
 using namespace jt;
 using namespace jt::capi;
 
-extern "C" jt_status jt_graph_print(jt_context* ctx, jt_tensor* const* inputs, size_t inputs_len, jt_stage stage, char* dst,
-                                    size_t dst_len, size_t* out_len) {
+extern "C" jt_status jt_graph_print(jt_context* ctx, jt_tensor* const* inputs, size_t inputs_len, jt_stage stage,
+                                    char* dst, size_t dst_len, size_t* out_len) {
   return guarded("jt_graph_print", ctx, [&](Context& c) {
     if (inputs_len) require(inputs, "inputs");
     if (Dump::kStages.find(char(stage)) == std::string_view::npos) {
@@ -27,6 +27,7 @@ extern "C" jt_status jt_context_set_dump(jt_context* ctx, const char* stages, si
       if (Dump::kStages.find(letter) == std::string_view::npos)
         fail(JT_E_INVALID, "stages has '", letter, "', which is none of g, s, f, m, l, c, k, v, p");
     if (letters.empty()) return c.set_dump({}, nullptr);
-    c.set_dump(letters, [fn, user](char stage, std::string_view text) { fn(user, jt_stage(stage), text.data(), text.size()); });
+    c.set_dump(letters,
+               [fn, user](char stage, std::string_view text) { fn(user, jt_stage(stage), text.data(), text.size()); });
   });
 }

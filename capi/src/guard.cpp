@@ -71,7 +71,8 @@ Type checked_type(jt_dtype dtype, const int64_t* dims, size_t dims_len) {
   for (int64_t extent : type.shape.extents()) {
     if (extent < 0) fail(JT_E_SHAPE, "shape ", type.shape, " has the negative extent ", extent);
     // Extents of 0 are left out: the others must be addressable by themselves.
-    if (extent && __builtin_mul_overflow(bytes, extent, &bytes)) fail(JT_E_SHAPE, "shape ", type.shape, " has too many elements");
+    if (extent && __builtin_mul_overflow(bytes, extent, &bytes))
+      fail(JT_E_SHAPE, "shape ", type.shape, " has too many elements");
   }
   return type;
 }
@@ -90,7 +91,8 @@ using namespace jt::capi;
 
 extern "C" void jt_last_error(jt_error_info* inout) {
   if (!inout || inout->struct_size < sizeof inout->struct_size) return;
-  jt_error_info all{inout->struct_size, slot.code, slot.native, slot.function ? slot.function : "", slot.message, slot.message_len};
+  jt_error_info all{inout->struct_size, slot.code,       slot.native, slot.function ? slot.function : "",
+                    slot.message,       slot.message_len};
   std::memcpy(static_cast<void*>(inout), &all, std::min<size_t>(sizeof all, inout->struct_size));
 }
 

@@ -16,7 +16,8 @@ Value jt::capi::stored_value(Context& c, const OpenTensorFile& file, const OpenT
   return value;
 }
 
-void jt::capi::write_checkpoint(Context& c, std::string_view path, std::span<const std::string> names, std::span<const Ref> values) {
+void jt::capi::write_checkpoint(Context& c, std::string_view path, std::span<const std::string> names,
+                                std::span<const Ref> values) {
   if (!values.empty()) c.eval(values);
   std::vector<NamedTensor> tensors(values.size());
   for (size_t i = 0; i < values.size(); i++) {
@@ -56,8 +57,8 @@ extern "C" const char* jt_checkpoint_name(const jt_checkpoint* checkpoint, size_
   return i < jt_checkpoint_count(checkpoint) ? checkpoint->file.tensors()[i].name.c_str() : nullptr;
 }
 
-extern "C" jt_status jt_checkpoint_load(jt_context* ctx, const jt_checkpoint* checkpoint, const char* name, size_t name_len,
-                                        jt_tensor** out) {
+extern "C" jt_status jt_checkpoint_load(jt_context* ctx, const jt_checkpoint* checkpoint, const char* name,
+                                        size_t name_len, jt_tensor** out) {
   if (out) *out = nullptr;
   return guarded("jt_checkpoint_load", ctx, [&](Context& c) {
     require(checkpoint, "checkpoint"), require(name, "name"), require(out, "out");

@@ -20,8 +20,8 @@ static Module& own_module(Context& c, const char* what, jt_module* module) {
   return *unwrap(module);
 }
 
-extern "C" jt_status jt_module_create(jt_context* ctx, const char* kind, size_t kind_len, const jt_attr* attrs, size_t attrs_len,
-                                      jt_module** out) {
+extern "C" jt_status jt_module_create(jt_context* ctx, const char* kind, size_t kind_len, const jt_attr* attrs,
+                                      size_t attrs_len, jt_module** out) {
   if (out) *out = nullptr;
   return guarded("jt_module_create", ctx, [&](Context& c) {
     require(out, "out"), require(kind, "kind");
@@ -58,7 +58,8 @@ extern "C" jt_status jt_module_forward(jt_context* ctx, jt_module* module, jt_te
     c.flush_if_large();
     ModulePass pass(c);
     List<Value> results = pass.run(m, values);
-    if (outputs_len > results.size()) fail(JT_E_INVALID, m.kind(), ": gives ", results.size(), " results, not ", outputs_len);
+    if (outputs_len > results.size())
+      fail(JT_E_INVALID, m.kind(), ": gives ", results.size(), " results, not ", outputs_len);
     try {
       for (size_t i = 0; i < outputs_len; i++) outputs[i] = capi::wrap(c.cell(results[i]));
     } catch (...) {
@@ -69,7 +70,7 @@ extern "C" jt_status jt_module_forward(jt_context* ctx, jt_module* module, jt_te
   });
 }
 
-// ---- the tree --------------------------------------------------------------------------------------------------------
+// ---- the tree -------------------------------------------------------------------------------------------------------
 
 extern "C" jt_status jt_module_set_training(jt_context* ctx, jt_module* module, jt_bool training) {
   return guarded("jt_module_set_training", ctx, [&](Context& c) {
@@ -79,19 +80,23 @@ extern "C" jt_status jt_module_set_training(jt_context* ctx, jt_module* module, 
 }
 extern "C" jt_bool jt_module_is_training(const jt_module* module) { return module && unwrap(module)->training; }
 
-extern "C" jt_status jt_module_add_child(jt_context* ctx, jt_module* module, const char* name, size_t name_len, jt_module* child) {
+extern "C" jt_status jt_module_add_child(jt_context* ctx, jt_module* module, const char* name, size_t name_len,
+                                         jt_module* child) {
   return guarded("jt_module_add_child", ctx, [&](Context& c) {
     Module &m = own_module(c, "module", module), &added = own_module(c, "child", child);
     require(name, "name");
     m.add_child(str("name", name, name_len), added);
   });
 }
-extern "C" size_t jt_module_child_count(const jt_module* module) { return module ? unwrap(module)->children().size() : 0; }
+extern "C" size_t jt_module_child_count(const jt_module* module) {
+  return module ? unwrap(module)->children().size() : 0;
+}
 extern "C" const char* jt_module_child_name(const jt_module* module, size_t i) {
   return i < jt_module_child_count(module) ? unwrap(module)->children()[i].name.c_str() : nullptr;
 }
 
-extern "C" jt_status jt_module_child(jt_context* ctx, jt_module* module, const char* name, size_t name_len, jt_module** out) {
+extern "C" jt_status jt_module_child(jt_context* ctx, jt_module* module, const char* name, size_t name_len,
+                                     jt_module** out) {
   if (out) *out = nullptr;
   return guarded("jt_module_child", ctx, [&](Context& c) {
     require(out, "out"), require(name, "name");
@@ -101,17 +106,18 @@ extern "C" jt_status jt_module_child(jt_context* ctx, jt_module* module, const c
   });
 }
 
-// ---- tensors ---------------------------------------------------------------------------------------------------------
+// ---- tensors --------------------------------------------------------------------------------------------------------
 
-static_assert(Module::parameters_part == uint32_t(JT_MODULE_PARAMETERS) && Module::buffers_part == uint32_t(JT_MODULE_BUFFERS) &&
-              Module::state_part == uint32_t(JT_MODULE_STATE));
+static_assert(Module::parameters_part == uint32_t(JT_MODULE_PARAMETERS) &&
+              Module::buffers_part == uint32_t(JT_MODULE_BUFFERS) && Module::state_part == uint32_t(JT_MODULE_STATE));
 
 extern "C" jt_status jt_module_list(jt_context* ctx, jt_module* module, uint32_t parts, size_t* out_len) {
   if (out_len) *out_len = 0;
   return guarded("jt_module_list", ctx, [&](Context& c) {
     Module& m = own_module(c, "module", module);
     require(out_len, "out_len");
-    if (!parts || parts & ~uint32_t(JT_MODULE_STATE)) fail(JT_E_INVALID, "parts ", parts, " is no sum of jt_module_part");
+    if (!parts || parts & ~uint32_t(JT_MODULE_STATE))
+      fail(JT_E_INVALID, "parts ", parts, " is no sum of jt_module_part");
     *out_len = m.list(parts);
   });
 }
@@ -119,7 +125,8 @@ extern "C" const char* jt_module_listed_name(const jt_module* module, size_t i) 
   return module && i < unwrap(module)->listed.size() ? unwrap(module)->listed[i].c_str() : nullptr;
 }
 
-extern "C" jt_status jt_module_parameters(jt_context* ctx, jt_module* module, jt_tensor** outputs, size_t outputs_len, size_t* out_len) {
+extern "C" jt_status jt_module_parameters(jt_context* ctx, jt_module* module, jt_tensor** outputs, size_t outputs_len,
+                                          size_t* out_len) {
   for (size_t i = 0; outputs && i < outputs_len; i++) outputs[i] = nullptr;
   if (out_len) *out_len = 0;
   return guarded("jt_module_parameters", ctx, [&](Context& c) {
@@ -128,7 +135,8 @@ extern "C" jt_status jt_module_parameters(jt_context* ctx, jt_module* module, jt
     if (!outputs && !out_len) fail(JT_E_INVALID, "outputs and out_len are NULL");
     if (out_len) *out_len = cells.size();
     if (!outputs) return;
-    if (outputs_len < cells.size()) fail(JT_E_INVALID, "outputs has room for ", outputs_len, " parameters, there are ", cells.size());
+    if (outputs_len < cells.size())
+      fail(JT_E_INVALID, "outputs has room for ", outputs_len, " parameters, there are ", cells.size());
     for (size_t i = 0; i < cells.size(); i++) retain(cells[i]), outputs[i] = capi::wrap(cells[i]);
   });
 }
@@ -143,7 +151,8 @@ static std::pair<Module*, std::string_view> place_of(Context& c, jt_module* modu
   return {&m.at(path.substr(0, dot)), path.substr(dot + 1)};
 }
 
-extern "C" jt_status jt_module_get(jt_context* ctx, jt_module* module, const char* name, size_t name_len, jt_tensor** out) {
+extern "C" jt_status jt_module_get(jt_context* ctx, jt_module* module, const char* name, size_t name_len,
+                                   jt_tensor** out) {
   if (out) *out = nullptr;
   return guarded("jt_module_get", ctx, [&](Context& c) {
     require(out, "out");
@@ -155,14 +164,15 @@ extern "C" jt_status jt_module_get(jt_context* ctx, jt_module* module, const cha
   });
 }
 
-extern "C" jt_status jt_module_set(jt_context* ctx, jt_module* module, const char* name, size_t name_len, jt_tensor* tensor) {
+extern "C" jt_status jt_module_set(jt_context* ctx, jt_module* module, const char* name, size_t name_len,
+                                   jt_tensor* tensor) {
   return guarded("jt_module_set", ctx, [&](Context& c) {
     auto [at, last] = place_of(c, module, name, name_len);
     at->set_tensor(last, tensor ? &own_cell(c, "tensor", tensor) : nullptr);
   });
 }
 
-// ---- checkpoints -----------------------------------------------------------------------------------------------------
+// ---- checkpoints ----------------------------------------------------------------------------------------------------
 
 namespace {
 struct Named {
@@ -172,7 +182,8 @@ struct Named {
 std::vector<Named> state_of(const Module& module) {
   std::vector<Named> out;
   std::string path;
-  module.each_tensor(Module::state_part, path, [&](const std::string& name, Cell* cell) { out.push_back({name, cell}); });
+  module.each_tensor(Module::state_part, path,
+                     [&](const std::string& name, Cell* cell) { out.push_back({name, cell}); });
   return out;
 }
 }  // namespace
@@ -188,7 +199,8 @@ extern "C" jt_status jt_module_save(jt_context* ctx, jt_module* module, const ch
   });
 }
 
-extern "C" jt_status jt_module_load(jt_context* ctx, jt_module* module, const char* path, size_t path_len, uint32_t flags) {
+extern "C" jt_status jt_module_load(jt_context* ctx, jt_module* module, const char* path, size_t path_len,
+                                    uint32_t flags) {
   return guarded("jt_module_load", ctx, [&](Context& c) {
     std::vector<Named> all = state_of(own_module(c, "module", module));
     require(path, "path");
@@ -198,7 +210,8 @@ extern "C" jt_status jt_module_load(jt_context* ctx, jt_module* module, const ch
     std::set<std::string_view> known;
     for (const Named& n : all) known.insert(n.name);
     for (const OpenTensorFile::Entry& t : file.tensors())
-      if (!is_partial && !known.count(t.name)) fail(JT_E_NOT_FOUND, "the module has no tensor called '", t.name, "', the file has");
+      if (!is_partial && !known.count(t.name))
+        fail(JT_E_NOT_FOUND, "the module has no tensor called '", t.name, "', the file has");
     GradMode off(c.recorder(), false);
     std::vector<std::pair<Cell*, Value>> values;
     for (const Named& n : all) {
@@ -215,7 +228,7 @@ extern "C" jt_status jt_module_load(jt_context* ctx, jt_module* module, const ch
   });
 }
 
-// ---- the table -------------------------------------------------------------------------------------------------------
+// ---- the table ------------------------------------------------------------------------------------------------------
 
 extern "C" size_t jt_layer_count(void) { return layer_rows().size(); }
 extern "C" const char* jt_layer_name(size_t i) { return i < jt_layer_count() ? layer_rows()[i].name : nullptr; }

@@ -9,8 +9,9 @@ static constexpr int kFirstCallable = kFirstElement;
 static bool is_callable(size_t i) { return i < size_t(kOps - kFirstCallable); }
 static const OpDef& callable(size_t i) { return def(Op(kFirstCallable + int(i))); }
 
-extern "C" jt_status jt_op_call(jt_context* ctx, const char* op, size_t op_len, jt_tensor* const* inputs, size_t inputs_len,
-                                const jt_attr* attrs, size_t attrs_len, jt_tensor** outputs, size_t outputs_len) {
+extern "C" jt_status jt_op_call(jt_context* ctx, const char* op, size_t op_len, jt_tensor* const* inputs,
+                                size_t inputs_len, const jt_attr* attrs, size_t attrs_len, jt_tensor** outputs,
+                                size_t outputs_len) {
   for (size_t i = 0; outputs && i < outputs_len; i++) outputs[i] = nullptr;
   return guarded("jt_op_call", ctx, [&](Context& c) {
     std::string_view wanted = str("op", op, op_len);
@@ -24,5 +25,7 @@ extern "C" jt_status jt_op_call(jt_context* ctx, const char* op, size_t op_len, 
 
 extern "C" size_t jt_op_count(void) { return size_t(kOps - kFirstCallable); }
 extern "C" const char* jt_op_name(size_t i) { return is_callable(i) ? callable(i).name : nullptr; }
-extern "C" const char* jt_op_signature(size_t i) { return is_callable(i) ? kSignatureTexts[kFirstCallable + int(i)].data() : nullptr; }
+extern "C" const char* jt_op_signature(size_t i) {
+  return is_callable(i) ? kSignatureTexts[kFirstCallable + int(i)].data() : nullptr;
+}
 extern "C" const char* jt_op_doc(size_t i) { return is_callable(i) ? callable(i).doc : nullptr; }

@@ -12,7 +12,9 @@ static void check_operands(Op op, std::span<jt_tensor* const> inputs) {
   size_t most = s.operands.size(), least = most - s.variadic;
   while (!s.variadic && least && s.optional[least - 1]) least--;  // optional ones at the end may be left out
   bool fits = inputs.size() >= least && (s.variadic || inputs.size() <= most);
-  if (!fits) fail(JT_E_INVALID, name(op), ": takes ", s.operands.size(), s.variadic ? " or more" : "", " operands, not ", inputs.size());
+  if (!fits)
+    fail(JT_E_INVALID, name(op), ": takes ", s.operands.size(), s.variadic ? " or more" : "", " operands, not ",
+         inputs.size());
   for (size_t i = 0; i < inputs.size(); i++) {
     size_t at = std::min(i, s.operands.size() - 1);
     if (!inputs[i] && !s.optional[at]) fail(JT_E_INVALID, name(op), ": operand ", s.operands[at], " is NULL");

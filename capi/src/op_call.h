@@ -53,7 +53,8 @@ inline Inputs tensors(jt_tensor* const* inputs, size_t inputs_len) { return Inpu
 inline void no_attrs(Attrs&) {}
 
 template <class AddAttrs>
-jt_status op_function(const char* function, jt_context* ctx, Op op, Inputs inputs, const Outs& outs, AddAttrs&& add_attrs) noexcept {
+jt_status op_function(const char* function, jt_context* ctx, Op op, Inputs inputs, const Outs& outs,
+                      AddAttrs&& add_attrs) noexcept {
   outs.clear();
   return guarded(function, ctx, [&](Context& c) {
     Attrs attrs;

@@ -92,8 +92,10 @@ static void read_steps(Context& c, jt_optimizer& o) {
   o.step_written = o.step->value.ref().node->sequence;
 }
 
-static void add_group(Context& c, jt_optimizer& o, std::string_view kind, std::span<const jt_attr> attrs, std::span<jt_tensor* const> params) {
-  auto made = std::make_unique<jt_optimizer::Group>(jt_optimizer::Group{Optimizer(kind, attrs), {}, {}, std::vector<int64_t>(params.size())});
+static void add_group(Context& c, jt_optimizer& o, std::string_view kind, std::span<const jt_attr> attrs,
+                      std::span<jt_tensor* const> params) {
+  auto made = std::make_unique<jt_optimizer::Group>(
+      jt_optimizer::Group{Optimizer(kind, attrs), {}, {}, std::vector<int64_t>(params.size())});
   struct Given {  // until the optimiser has it
     jt_optimizer::Group& group;
     bool is_kept = false;
@@ -107,9 +109,11 @@ static void add_group(Context& c, jt_optimizer& o, std::string_view kind, std::s
   GradMode off(c.recorder(), false);
   for (size_t i = 0; i < params.size(); i++) {
     Cell& cell = own_cell(c, "params", params[i]);
-    if (!is_float(cell.type.dtype)) fail(JT_E_DTYPE, "param ", i, " is ", cell.type.dtype, ", not a floating-point dtype");
+    if (!is_float(cell.type.dtype))
+      fail(JT_E_DTYPE, "param ", i, " is ", cell.type.dtype, ", not a floating-point dtype");
     bool is_known = std::find(made->params.begin(), made->params.end(), &cell) != made->params.end();
-    for (auto& group : o.groups) is_known |= std::find(group->params.begin(), group->params.end(), &cell) != group->params.end();
+    for (auto& group : o.groups)
+      is_known |= std::find(group->params.begin(), group->params.end(), &cell) != group->params.end();
     if (is_known) fail(JT_E_INVALID, "param ", i, " is named twice");
     retain(&cell);
     take(made->params, &cell);
@@ -130,7 +134,8 @@ static void add_group(Context& c, jt_optimizer& o, std::string_view kind, std::s
 }
 
 extern "C" jt_status jt_optimizer_create(jt_context* ctx, const char* kind, size_t kind_len, const jt_attr* attrs,
-                                         size_t attrs_len, jt_tensor* const* params, size_t params_len, jt_optimizer** out) {
+                                         size_t attrs_len, jt_tensor* const* params, size_t params_len,
+                                         jt_optimizer** out) {
   if (out) *out = nullptr;
   return guarded("jt_optimizer_create", ctx, [&](Context& c) {
     require(out, "out"), require(kind, "kind"), require(params, "params");
@@ -153,8 +158,8 @@ static jt_optimizer& own_optimizer(Context& c, jt_optimizer* optimizer) {
   return *optimizer;
 }
 
-extern "C" jt_status jt_optimizer_add_group(jt_context* ctx, jt_optimizer* optimizer, const jt_attr* attrs, size_t attrs_len,
-                                            jt_tensor* const* params, size_t params_len) {
+extern "C" jt_status jt_optimizer_add_group(jt_context* ctx, jt_optimizer* optimizer, const jt_attr* attrs,
+                                            size_t attrs_len, jt_tensor* const* params, size_t params_len) {
   return guarded("jt_optimizer_add_group", ctx, [&](Context& c) {
     jt_optimizer& o = own_optimizer(c, optimizer);
     require(params, "params");
@@ -163,9 +168,10 @@ extern "C" jt_status jt_optimizer_add_group(jt_context* ctx, jt_optimizer* optim
   });
 }
 
-// Has the states that the fields now ask for: those that were there keep their values, others begin with zeros. A rule that
-// had none begins to count.
-static void change_states(Context& c, jt_optimizer& o, jt_optimizer::Group& group, const std::vector<std::string>& before) {
+// Has the states that the fields now ask for: those that were there keep their values, others begin with zeros. A rule
+// that had none begins to count.
+static void change_states(Context& c, jt_optimizer& o, jt_optimizer::Group& group,
+                          const std::vector<std::string>& before) {
   const std::vector<std::string>& names = group.rule.state_names();
   std::vector<std::vector<Cell*>> next(group.params.size());
   read_steps(c, o);
@@ -189,8 +195,8 @@ static void set_field(Context& c, jt_optimizer& o, jt_optimizer::Group& group, s
   if (group.rule.set(name, value)) change_states(c, o, group, before);
 }
 
-extern "C" jt_status jt_optimizer_set_field(jt_context* ctx, jt_optimizer* optimizer, size_t group, const char* name, size_t name_len,
-                                            double value) {
+extern "C" jt_status jt_optimizer_set_field(jt_context* ctx, jt_optimizer* optimizer, size_t group, const char* name,
+                                            size_t name_len, double value) {
   return guarded("jt_optimizer_set_field", ctx, [&](Context& c) {
     jt_optimizer& o = own_optimizer(c, optimizer);
     require(name, "name");
@@ -200,7 +206,8 @@ extern "C" jt_status jt_optimizer_set_field(jt_context* ctx, jt_optimizer* optim
 }
 
 // Records the values after one step. If it throws, no step was taken.
-static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::span<const Value> grads, List<int64_t>& steps) {
+static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::span<const Value> grads,
+                                             List<int64_t>& steps) {
   read_steps(c, o);
   steps = all_steps(o);
   auto scalar = [&](double value) { return c.data({JT_F64, {}}, &value); };
@@ -227,7 +234,8 @@ static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::s
   return out;
 }
 
-// Gradients are gone when the plan is made: it may overwrite what only they read. `undo` is called if no step was taken.
+// Gradients are gone when the plan is made: it may overwrite what only they read. `undo` is called if no step was
+// taken.
 template <class Gradients>
 static void take_step(Context& c, jt_optimizer& o, const Gradients& gradients_of, std::span<const Ref> with,
                       const std::function<void()>& undo) {
@@ -298,10 +306,12 @@ extern "C" jt_status jt_optimizer_step_retain_graph(jt_context* ctx, jt_optimize
   });
 }
 
-extern "C" jt_status jt_optimizer_step_grads(jt_context* ctx, jt_optimizer* optimizer, jt_tensor* const* grads, size_t grads_len) {
+extern "C" jt_status jt_optimizer_step_grads(jt_context* ctx, jt_optimizer* optimizer, jt_tensor* const* grads,
+                                             size_t grads_len) {
   return guarded("jt_optimizer_step_grads", ctx, [&](Context& c) {
     jt_optimizer& o = own_optimizer(c, optimizer);
-    if (grads_len != o.param_count()) fail(JT_E_INVALID, "there are ", o.param_count(), " params, but ", grads_len, " gradients");
+    if (grads_len != o.param_count())
+      fail(JT_E_INVALID, "there are ", o.param_count(), " params, but ", grads_len, " gradients");
     if (grads_len) require(grads, "grads");
     Recycling recycling(c.lists());
     auto gradients_of = [&] {
@@ -333,8 +343,11 @@ extern "C" jt_status jt_optimizer_get_lr(jt_context* ctx, jt_optimizer* optimize
   });
 }
 
-extern "C" size_t jt_optimizer_state_count(jt_optimizer* optimizer) { return optimizer ? optimizer->state_names.size() : 0; }
-extern "C" jt_status jt_optimizer_state(jt_context* ctx, jt_optimizer* optimizer, size_t i, const char** out_name, jt_tensor** out) {
+extern "C" size_t jt_optimizer_state_count(jt_optimizer* optimizer) {
+  return optimizer ? optimizer->state_names.size() : 0;
+}
+extern "C" jt_status jt_optimizer_state(jt_context* ctx, jt_optimizer* optimizer, size_t i, const char** out_name,
+                                        jt_tensor** out) {
   if (out) *out = nullptr;
   return guarded("jt_optimizer_state", ctx, [&](Context& c) {
     jt_optimizer& o = own_optimizer(c, optimizer);
@@ -352,8 +365,8 @@ extern "C" jt_status jt_optimizer_state(jt_context* ctx, jt_optimizer* optimizer
   });
 }
 
-extern "C" jt_status jt_init(jt_context* ctx, const char* kind, size_t kind_len, const int64_t* dims, size_t dims_len, jt_dtype dtype,
-                             jt_tensor** out) {
+extern "C" jt_status jt_init(jt_context* ctx, const char* kind, size_t kind_len, const int64_t* dims, size_t dims_len,
+                             jt_dtype dtype, jt_tensor** out) {
   if (out) *out = nullptr;
   return guarded("jt_init", ctx, [&](Context& c) {
     require(out, "out"), require(kind, "kind");

@@ -22,14 +22,18 @@ static std::vector<const CompiledKernel*> kernels_of(Runtime& rt) {
 
 std::string capi::stats_table(Runtime& rt) {
   RuntimeStats::Sums s = rt.stats.sums();
-  std::string out = text("evals ", s.evals, ", plans made ", s.plans_made, ", reused ", s.plans_reused, ", sized again ", s.sizings_made, ", launches ",
-                         s.launches, ", library calls ", s.library_calls, "\n    launches      time ms  compile us  tier  kernel\n");
-  auto padded = [&](std::string s, size_t width) { out += std::string(width > s.size() ? width - s.size() : 0, ' ') + s; };
+  std::string out = text("evals ", s.evals, ", plans made ", s.plans_made, ", reused ", s.plans_reused,
+                         ", sized again ", s.sizings_made, ", launches ", s.launches, ", library calls ",
+                         s.library_calls, "\n    launches      time ms  compile us  tier  kernel\n");
+  auto padded = [&](std::string s, size_t width) {
+    out += std::string(width > s.size() ? width - s.size() : 0, ' ') + s;
+  };
   std::vector<const CompiledKernel*> all = kernels_of(rt);
   std::stable_sort(all.begin(), all.end(), [](auto* a, auto* b) { return a->time_ns > b->time_ns; });
   for (const CompiledKernel* k : all) {
     jt_be_kernel_info info = info_of(*k);
-    padded(text(k->launches.load()), 12), padded(text(k->time_ns / 1000 / 1000.0), 13), padded(text(info.compile_ns / 1000), 12);
+    padded(text(k->launches.load()), 12), padded(text(k->time_ns / 1000 / 1000.0), 13),
+        padded(text(info.compile_ns / 1000), 12);
     out += text("  ", info.tier ? info.tier : "?", "   ", k->name, "\n");
   }
   return out;
@@ -102,7 +106,8 @@ extern "C" jt_status jt_stats_print(jt_runtime* rt, char* dst, size_t dst_len, s
 extern "C" jt_status jt_trace_start(jt_runtime* rt, const char* path, size_t path_len) {
   return guarded("jt_trace_start", [&] {
     require(rt, "rt"), require(path, "path");
-    if (!rt->shared->trace.start(std::string(str("path", path, path_len)))) fail(JT_E_INVALID, "a trace is being collected already");
+    if (!rt->shared->trace.start(std::string(str("path", path, path_len))))
+      fail(JT_E_INVALID, "a trace is being collected already");
   });
 }
 extern "C" jt_status jt_trace_stop(jt_runtime* rt) {

@@ -55,7 +55,8 @@ static Number load(const void* data, Number kind) {
 template <class Number>
 static Number item(Context& c, jt_tensor* tensor) {
   Value value = operand(c, "tensor", tensor);
-  if (value.type().count() != 1) fail(JT_E_SHAPE, "shape ", value.shape(), " has ", value.type().count(), " elements, not one");
+  if (value.type().count() != 1)
+    fail(JT_E_SHAPE, "shape ", value.shape(), " has ", value.type().count(), " elements, not one");
   if (value.dtype() == JT_F16 || value.dtype() == JT_BF16) value = ops::cast(value, JT_F32);
   const void* data = host_bytes(c.read(value));
   switch (value.dtype()) {
@@ -117,7 +118,8 @@ extern "C" jt_status jt_tensor_map(jt_context* ctx, jt_tensor* tensor, jt_mappin
   return guarded("jt_tensor_map", ctx, [&](Context& c) {
     check_mapping(inout);
     const Cell* cell = unwrap(tensor);
-    if (cell && cell->context == &c && cell->written && cell->is_exported) return map(c, inout, cell->written, cell->type, false);
+    if (cell && cell->context == &c && cell->written && cell->is_exported)
+      return map(c, inout, cell->written, cell->type, false);
     Ref value = operand(c, "tensor", tensor);
     map(c, inout, c.read(value), value.type(), false);
   });

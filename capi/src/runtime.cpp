@@ -44,7 +44,8 @@ void host_log(void* user, int32_t level, const char* domain, const char* message
 int64_t integer(const char* variable, std::string_view text) {
   int64_t value = 0;
   auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (wrong != std::errc() || end != text.data() + text.size()) fail(JT_E_INVALID, variable, ": `", text, "` is no integer");
+  if (wrong != std::errc() || end != text.data() + text.size())
+    fail(JT_E_INVALID, variable, ": `", text, "` is no integer");
   return value;
 }
 
@@ -91,7 +92,8 @@ RuntimeOptions::Backend backend_called(std::string_view wanted) {
     if (wanted.empty() || wanted == backend->name) return {backend, nullptr, 0};
     known += text(known.empty() ? "" : ", ", backend->name);
   }
-  fail(JT_E_NOT_FOUND, "no backend is called '", wanted, "'; built in: ", known, "; a library is named by a path with a slash");
+  fail(JT_E_NOT_FOUND, "no backend is called '", wanted, "'; built in: ", known,
+       "; a library is named by a path with a slash");
 }
 
 // The same, with the number of one of its devices behind it: `cpu`, `/lib/far.so:1`.
@@ -118,7 +120,8 @@ void choose_devices(RuntimeOptions& o, const jt_runtime_desc& d) {
   }
   if (names.size() > kMaxDevices) fail(JT_E_INVALID, names.size(), " devices are more than ", kMaxDevices);
   for (std::string_view name : names) o.devices.push_back(device_called(name));
-  if (names.empty()) o.devices.push_back(backend_called(d.backend ? str("backend", d.backend, d.backend_len) : std::string_view()));
+  if (names.empty())
+    o.devices.push_back(backend_called(d.backend ? str("backend", d.backend, d.backend_len) : std::string_view()));
 }
 
 // Where every device may refuse an op there is one more behind them that does not.
@@ -132,7 +135,8 @@ void add_fallback(RuntimeOptions& o) {
 // What is kept for speed beside the values is a small part of what they may take.
 void limit_packs(RuntimeOptions& o) {
   int64_t most = o.memory_limit / 8;
-  if (o.memory_limit && integer("JT_CPU_PACK_BYTES", o.flags.cpu_pack_bytes) > most) o.flags.cpu_pack_bytes = std::to_string(most);
+  if (o.memory_limit && integer("JT_CPU_PACK_BYTES", o.flags.cpu_pack_bytes) > most)
+    o.flags.cpu_pack_bytes = std::to_string(most);
 }
 
 RuntimeOptions options_of(jt_runtime& rt) {
@@ -180,7 +184,8 @@ extern "C" jt_status jt_runtime_create(const jt_runtime_desc* desc, jt_runtime**
     const jt_runtime_desc& d = rt->desc;
     if (d.flags & ~kRuntimeFlags) fail(JT_E_INVALID, "flags has unknown bits: ", d.flags);
     if (!d.alloc != !d.free) fail(JT_E_INVALID, "alloc and free must both be given, or neither");
-    if (d.threads < -1 || d.threads > kMaxThreads) fail(JT_E_INVALID, "threads is ", d.threads, ", not in -1..", kMaxThreads);
+    if (d.threads < -1 || d.threads > kMaxThreads)
+      fail(JT_E_INVALID, "threads is ", d.threads, ", not in -1..", kMaxThreads);
     if (d.memory_limit < -1) fail(JT_E_INVALID, "memory_limit is ", d.memory_limit, ", less than -1");
     rt->shared = std::make_shared<Runtime>(options_of(*rt));
     *out = rt.release();
@@ -229,7 +234,8 @@ extern "C" jt_status jt_runtime_trim(jt_runtime* rt) {
 }
 
 extern "C" int32_t jt_runtime_device_count(jt_runtime* rt) { return rt ? int32_t(rt->shared->devices.size()) : 0; }
-extern "C" jt_status jt_runtime_device_name(jt_runtime* rt, int32_t device, char* dst, size_t dst_len, size_t* out_len) {
+extern "C" jt_status jt_runtime_device_name(jt_runtime* rt, int32_t device, char* dst, size_t dst_len,
+                                            size_t* out_len) {
   return guarded("jt_runtime_device_name", [&] {
     require(rt, "rt");
     rt->shared->check_device(device);
@@ -253,7 +259,8 @@ extern "C" jt_status jt_runtime_describe(jt_runtime* rt, char* dst, size_t dst_l
       out += "\n";
     }
     Flags flags = rt ? rt->shared->flags : flags_from_environment();
-    for (const jt_backend_api* backend : builtin_backends()) out += text("backend ", backend->name, "\n", description_of(*backend, flags));
+    for (const jt_backend_api* backend : builtin_backends())
+      out += text("backend ", backend->name, "\n", description_of(*backend, flags));
     give_text(out, dst, dst_len, out_len);
   });
 }

@@ -31,7 +31,9 @@ extern "C" int64_t jt_tensor_dim(const jt_tensor* tensor, int32_t axis) {
   if (axis < 0) axis += shape.rank;
   return axis >= 0 && axis < shape.rank ? shape[axis].word() : -1;
 }
-extern "C" int64_t jt_tensor_count(const jt_tensor* tensor) { return tensor ? unwrap(tensor)->type.count().word() : -1; }
+extern "C" int64_t jt_tensor_count(const jt_tensor* tensor) {
+  return tensor ? unwrap(tensor)->type.count().word() : -1;
+}
 extern "C" jt_dtype jt_tensor_dtype(const jt_tensor* tensor) {
   return tensor ? unwrap(tensor)->type.dtype : JT_DTYPE_FORCE32;
 }
@@ -47,8 +49,8 @@ constexpr int64_t kLargestDim = int64_t(1) << 40;
 extern "C" jt_status jt_tensor_mark_dynamic(jt_context* ctx, jt_tensor* tensor, int32_t axis) {
   return guarded("jt_tensor_mark_dynamic", ctx, [&](Context& c) { name_dim(c, tensor, axis, "", 0, kLargestDim); });
 }
-extern "C" jt_status jt_tensor_name_dim(jt_context* ctx, jt_tensor* tensor, int32_t axis, const char* name, size_t name_len, int64_t lo,
-                                        int64_t hi) {
+extern "C" jt_status jt_tensor_name_dim(jt_context* ctx, jt_tensor* tensor, int32_t axis, const char* name,
+                                        size_t name_len, int64_t lo, int64_t hi) {
   return guarded("jt_tensor_name_dim", ctx, [&](Context& c) {
     require(name, "name");
     std::string_view known = str("name", name, name_len);
@@ -63,7 +65,8 @@ extern "C" jt_status jt_tensor_get_dims(const jt_tensor* tensor, int64_t* dims, 
     auto extents = unwrap(tensor)->type.shape.extents();
     if (out_len) *out_len = extents.size();
     if (!dims) return;
-    if (dims_len < extents.size()) fail(JT_E_INVALID, "dims has room for ", dims_len, " extents, there are ", extents.size());
+    if (dims_len < extents.size())
+      fail(JT_E_INVALID, "dims has room for ", dims_len, " extents, there are ", extents.size());
     std::copy(extents.begin(), extents.end(), dims);
   });
 }
@@ -103,7 +106,8 @@ extern "C" jt_status jt_tensor_borrow(jt_context* ctx, const jt_borrow_desc* des
     jt_borrow_desc d = sized("desc", desc);
     Type type = checked_type(d.dtype, d.dims, d.dims_len);
     check_bytes(type, d.data, d.data_len);
-    if (reinterpret_cast<uintptr_t>(d.data) % size_of(type.dtype)) fail(JT_E_INVALID, "data is not aligned for ", type.dtype);
+    if (reinterpret_cast<uintptr_t>(d.data) % size_of(type.dtype))
+      fail(JT_E_INVALID, "data is not aligned for ", type.dtype);
     *out = wrap(c.borrow(type, d.data, d.release, d.release_user));
   });
 }
@@ -141,7 +145,8 @@ static Value random(Context& c, Op op, jt_dtype dtype, const int64_t* dims, size
   c.check_may_draw();
   Context::RandomState state = c.random();
   // The body itself, not the row: then the counter is an argument of the plan, and the next call needs no new one.
-  Attrs attrs = Attrs().add_ints(type.shape.extents()).add(state.seed).add(state.stream).add(state.counter).add(type.dtype);
+  Attrs attrs =
+      Attrs().add_ints(type.shape.extents()).add(state.seed).add(state.stream).add(state.counter).add(type.dtype);
   Type result = type;
   infer(op, {}, attrs, {&result, 1});
   Value made = (op == Op::uniform ? uniform_body : normal_body)(c.recorder(), {}, attrs, result);
@@ -155,7 +160,8 @@ extern "C" jt_status jt_random_uniform(jt_context* ctx, const int64_t* dims, siz
   });
 }
 
-// The upper half of the product of 64 random bits and how many integers there are: each comes as often as 64 bits can tell.
+// The upper half of the product of 64 random bits and how many integers there are: each comes as often as 64 bits can
+// tell.
 static Value random_below(const Value& upper, const Value& lower, uint64_t n) {
   using namespace ops;
   Recorder& r = *upper.ref().node->owner;
@@ -172,7 +178,8 @@ static Value random_word(Context& c, const Type& type, int64_t more) {
   Attrs attrs = Attrs().add_ints(type.shape.extents()).add(state.seed).add(state.stream ^ more).add(state.counter);
   return ops::cast(c.recorder().build(Op::random_bits, {}, attrs), JT_U64);
 }
-// What would be wrapped, or infinite, in the dtype comes more often than it should, or is no integer from low to below high.
+// What would be wrapped, or infinite, in the dtype comes more often than it should, or is no integer from low to below
+// high.
 static void check_range(DType t, int64_t low, int64_t high) {
   auto fits = [t](int64_t v) {
     if (t == JT_BOOL) return v == 0 || v == 1;
@@ -184,8 +191,8 @@ static void check_range(DType t, int64_t low, int64_t high) {
   if (!fits(low)) fail(JT_E_DTYPE, "low ", low, " is not a value of ", t);
   if (!fits(high - 1)) fail(JT_E_DTYPE, "high - 1, ", high - 1, ", is not a value of ", t);
 }
-extern "C" jt_status jt_random_integers(jt_context* ctx, const int64_t* dims, size_t dims_len, int64_t low, int64_t high,
-                                        jt_dtype dtype, jt_tensor** out) {
+extern "C" jt_status jt_random_integers(jt_context* ctx, const int64_t* dims, size_t dims_len, int64_t low,
+                                        int64_t high, jt_dtype dtype, jt_tensor** out) {
   return making("jt_random_integers", ctx, out, [&](Context& c) {
     Type type = checked_type(dtype, dims, dims_len);
     if (low >= high) fail(JT_E_INVALID, "there are no integers from ", low, " to below ", high);
@@ -198,8 +205,8 @@ extern "C" jt_status jt_random_integers(jt_context* ctx, const int64_t* dims, si
     return out;
   });
 }
-extern "C" jt_status jt_random_normal(jt_context* ctx, const int64_t* dims, size_t dims_len, double mean, double deviation,
-                                      jt_dtype dtype, jt_tensor** out) {
+extern "C" jt_status jt_random_normal(jt_context* ctx, const int64_t* dims, size_t dims_len, double mean,
+                                      double deviation, jt_dtype dtype, jt_tensor** out) {
   return making("jt_random_normal", ctx, out, [&](Context& c) {
     Value standard = random(c, Op::normal, dtype, dims, dims_len);
     return mean == 0 && deviation == 1 ? standard : ops::add(ops::mul(standard, deviation), mean);

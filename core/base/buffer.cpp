@@ -23,8 +23,8 @@ namespace jt {
 #endif
 
 #ifndef JT_ASAN
-// Large blocks in large pages: code that passes over many megabytes, or steps over rows, waits for the translation of addresses
-// otherwise. What the system cannot give so, it leaves in small ones.
+// Large blocks in large pages: code that passes over many megabytes, or steps over rows, waits for the translation of
+// addresses otherwise. What the system cannot give so, it leaves in small ones.
 constexpr size_t kLargePage = size_t(1) << 21, kManyPages = 2 * kLargePage;
 static void* large_pages([[maybe_unused]] void* block, [[maybe_unused]] size_t bytes) {
 #if defined(MADV_HUGEPAGE)
@@ -36,15 +36,18 @@ static void* large_pages([[maybe_unused]] void* block, [[maybe_unused]] size_t b
 
 Allocator default_allocator() {
 #ifdef JT_ASAN  // which does not see what lies in mimalloc's pages
-  return {[](void*, size_t bytes, size_t align) { return std::aligned_alloc(align, (bytes + align - 1) / align * align); },
-          [](void*, void* p, size_t, size_t) { std::free(p); }, nullptr};
+  return {
+      [](void*, size_t bytes, size_t align) { return std::aligned_alloc(align, (bytes + align - 1) / align * align); },
+      [](void*, void* p, size_t, size_t) { std::free(p); }, nullptr};
 #else
-  return {[](void*, size_t bytes, size_t align) { return large_pages(mi_malloc_aligned(bytes, bytes < kManyPages ? align : kLargePage), bytes); },
+  return {[](void*, size_t bytes, size_t align) {
+            return large_pages(mi_malloc_aligned(bytes, bytes < kManyPages ? align : kLargePage), bytes);
+          },
           [](void*, void* p, size_t bytes, size_t align) { mi_free_size_aligned(p, bytes, align); }, nullptr};
 #endif
 }
 
-// ---- asynchronous writers, and copies -----------------------------------------------------------------------------------------
+// ---- asynchronous writers, and copies -------------------------------------------------------------------------------
 
 void Fence::wait_quietly() noexcept {
   try {
@@ -278,8 +281,8 @@ uint64_t next_content() {
   return buffer;
 }
 
-// What has not run yet may still read or write it: the stream goes behind that, or the host waits. All stays noted, as the buffer may come
-// back before it was used.
+// What has not run yet may still read or write it: the stream goes behind that, or the host waits. All stays noted, as
+// the buffer may come back before it was used.
 void BufferPool::make_ready(Buffer* buffer, Stream* stream) const {
   std::vector<FenceRef> before;
   {
@@ -304,7 +307,8 @@ Buffer* BufferPool::allocate(size_t bytes, const BufferUse& use, Stream* stream)
 Buffer* BufferPool::prepared(Buffer* buffer, Stream* stream) const {
   try {
     make_ready(buffer, stream);
-    if (poison_freed && stream && !memory_->is_host) stream->poison_bytes(buffer->address, bytes_of(buffer->size_class));
+    if (poison_freed && stream && !memory_->is_host)
+      stream->poison_bytes(buffer->address, bytes_of(buffer->size_class));
   } catch (...) {
     release(buffer);
     throw;
@@ -346,7 +350,8 @@ void BufferPool::give_back(Buffer* buffer) {
 }
 
 void release(Buffer* buffer) {
-  bool is_last = buffer->refs.load(std::memory_order_acquire) == 1 || buffer->refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  bool is_last =
+      buffer->refs.load(std::memory_order_acquire) == 1 || buffer->refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
   if (!is_last) return;
   if (buffer->pool) return buffer->pool->give_back(buffer);
   drop_copies(buffer);

@@ -57,8 +57,9 @@ struct Buffer {
 // Whether the host may read its bytes where they lie, now. What lies elsewhere is tracked from the beginning.
 inline bool is_plain(const Buffer* buffer) { return !buffer->tracking.load(std::memory_order_acquire); }
 const void* late_host_bytes(Buffer* buffer);
-// The elements, for the host to read: the one way there. It waits for what writes them, and copies them to the host's memory if they
-// lie elsewhere; throws what went wrong. Valid as long as the buffer is held and nothing is launched that writes it.
+// The elements, for the host to read: the one way there. It waits for what writes them, and copies them to the host's
+// memory if they lie elsewhere; throws what went wrong. Valid as long as the buffer is held and nothing is launched
+// that writes it.
 inline const void* host_bytes(Buffer* buffer) { return is_plain(buffer) ? buffer->address : late_host_bytes(buffer); }
 // A counted buffer of the host's memory that has these bytes, the buffer itself if it lies there.
 Buffer* host_buffer(Buffer* buffer);
@@ -75,7 +76,8 @@ void note_write(Buffer* buffer, const FenceRef& fence);            // its bytes 
 void set_written(Buffer* buffer, const FenceRef& fence) noexcept;  // the same, where a use has been noted
 // A counted copy of the buffer's bytes in that memory; null if none is known.
 Buffer* copy_in(Buffer* buffer, const Memory* memory);
-// Takes over one count of `copy`, which is known from now on if the bytes have a number; gives, counted, it or the one that was known.
+// Takes over one count of `copy`, which is known from now on if the bytes have a number; gives, counted, it or the one
+// that was known.
 Buffer* share_copy(Buffer* buffer, Buffer* copy);
 void drop_late_copies(Buffer* buffer);
 // Its copies have other bytes than it from now on, or nobody to read them.
@@ -108,8 +110,9 @@ class BufferPool {
   explicit BufferPool(std::unique_ptr<Memory> memory) : memory_(std::move(memory)) {}
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
-  // At least one byte, for the host or for what `stream` runs from now on. Memory that is cached goes back to the system before a
-  // request fails. Throws JT_E_NOMEM, which says what needed how much, and what the largest live buffers are.
+  // At least one byte, for the host or for what `stream` runs from now on. Memory that is cached goes back to the
+  // system before a request fails. Throws JT_E_NOMEM, which says what needed how much, and what the largest live
+  // buffers are.
   Buffer* allocate(size_t bytes, const BufferUse& use = {}, Stream* stream = nullptr);
   const Memory* memory() const { return memory_.get(); }
   Buffer* borrow(void* address, size_t bytes);  // memory of the host's; its owner may set `release`

@@ -1,10 +1,10 @@
 // dim: an extent, or another number that follows from extents: a plain integer, or an expression over symbols.
 //
-// Plain everywhere but inside the making of a plan that is to hold for many extents. There a Dim may name an expression of
-// the DimTable that is in use on this thread, and knows what it is worth now. Nothing about it can be baked in unseen:
-// arithmetic makes expressions; a comparison is answered by what is worth now and, unless it holds whatever the symbols are,
-// recorded as a guard; the conversion to an integer *pins* it: records that it must be worth this. A plan holds where its
-// guards do, so code that knows nothing of symbols makes it narrow, never wrong.
+// Plain everywhere but inside the making of a plan that is to hold for many extents. There a Dim may name an expression
+// of the DimTable that is in use on this thread, and knows what it is worth now. Nothing about it can be baked in
+// unseen: arithmetic makes expressions; a comparison is answered by what is worth now and, unless it holds whatever the
+// symbols are, recorded as a guard; the conversion to an integer *pins* it: records that it must be worth this. A plan
+// holds where its guards do, so code that knows nothing of symbols makes it narrow, never wrong.
 //
 // same(a, b) asks for more than ==: equal whatever the symbols are. It records nothing: for decisions whose "no" is
 // always right, such as what may be fused.
@@ -40,7 +40,8 @@ class Dim {
   constexpr Dim(N n) : word_(int64_t(n)) {}
   static constexpr Dim of_entry(uint32_t entry) { return Dim(int64_t(kTag << 32 | entry)); }
 
-  // Expressions are words that no extent and hardly any other number is; a graph that has one of these is planned plainly.
+  // Expressions are words that no extent and hardly any other number is; a graph that has one of these is planned
+  // plainly.
   constexpr bool is_symbolic() const { return uint64_t(word_) >> 32 == kTag; }
   constexpr int64_t word() const { return word_; }
   constexpr uint32_t entry() const { return uint32_t(word_); }
@@ -52,11 +53,21 @@ class Dim {
   template <std::same_as<bool> B>
   explicit operator B() const { return !(*this == Dim(0)); }
 
-  friend Dim operator+(Dim a, Dim b) { return is_plain(a, b) ? Dim(a.word_ + b.word_) : dims::compute(dims::Arithmetic::add, a, b); }
-  friend Dim operator-(Dim a, Dim b) { return is_plain(a, b) ? Dim(a.word_ - b.word_) : dims::compute(dims::Arithmetic::sub, a, b); }
-  friend Dim operator*(Dim a, Dim b) { return is_plain(a, b) ? Dim(a.word_ * b.word_) : dims::compute(dims::Arithmetic::mul, a, b); }
-  friend Dim operator/(Dim a, Dim b) { return is_plain(a, b) ? Dim(a.word_ / b.word_) : dims::compute(dims::Arithmetic::div, a, b); }
-  friend Dim operator%(Dim a, Dim b) { return is_plain(a, b) ? Dim(a.word_ % b.word_) : dims::compute(dims::Arithmetic::mod, a, b); }
+  friend Dim operator+(Dim a, Dim b) {
+    return is_plain(a, b) ? Dim(a.word_ + b.word_) : dims::compute(dims::Arithmetic::add, a, b);
+  }
+  friend Dim operator-(Dim a, Dim b) {
+    return is_plain(a, b) ? Dim(a.word_ - b.word_) : dims::compute(dims::Arithmetic::sub, a, b);
+  }
+  friend Dim operator*(Dim a, Dim b) {
+    return is_plain(a, b) ? Dim(a.word_ * b.word_) : dims::compute(dims::Arithmetic::mul, a, b);
+  }
+  friend Dim operator/(Dim a, Dim b) {
+    return is_plain(a, b) ? Dim(a.word_ / b.word_) : dims::compute(dims::Arithmetic::div, a, b);
+  }
+  friend Dim operator%(Dim a, Dim b) {
+    return is_plain(a, b) ? Dim(a.word_ % b.word_) : dims::compute(dims::Arithmetic::mod, a, b);
+  }
   Dim operator-() const { return Dim(0) - *this; }
   Dim& operator+=(Dim b) { return *this = *this + b; }
   Dim& operator-=(Dim b) { return *this = *this - b; }
@@ -68,7 +79,9 @@ class Dim {
     if (is_plain(a, b)) [[likely]] return false;
     return dims::compare(dims::Relation::equal, a, b);
   }
-  friend bool operator<(Dim a, Dim b) { return is_plain(a, b) ? a.word_ < b.word_ : dims::compare(dims::Relation::less, a, b); }
+  friend bool operator<(Dim a, Dim b) {
+    return is_plain(a, b) ? a.word_ < b.word_ : dims::compare(dims::Relation::less, a, b);
+  }
   friend bool operator>(Dim a, Dim b) { return b < a; }
   friend bool operator<=(Dim a, Dim b) { return !(b < a); }
   friend bool operator>=(Dim a, Dim b) { return !(a < b); }
@@ -93,8 +106,12 @@ class Dim {
     if (a.word_ == b.word_) return true;
     return !is_plain(a, b) && dims::surely_equal(a, b);
   }
-  friend Dim least(Dim a, Dim b) { return is_plain(a, b) ? (b.word_ < a.word_ ? b : a) : dims::compute(dims::Arithmetic::least, a, b); }
-  friend Dim most(Dim a, Dim b) { return is_plain(a, b) ? (a.word_ < b.word_ ? b : a) : dims::compute(dims::Arithmetic::most, a, b); }
+  friend Dim least(Dim a, Dim b) {
+    return is_plain(a, b) ? (b.word_ < a.word_ ? b : a) : dims::compute(dims::Arithmetic::least, a, b);
+  }
+  friend Dim most(Dim a, Dim b) {
+    return is_plain(a, b) ? (a.word_ < b.word_ ? b : a) : dims::compute(dims::Arithmetic::most, a, b);
+  }
 
  private:
   static constexpr uint64_t kTag = 0x2d1a'5eed;
@@ -110,7 +127,8 @@ class DimList {
   DimList(const Dim* first, size_t n) : all_(first, n) {}
   DimList(const int64_t* first, size_t n) : all_(reinterpret_cast<const Dim*>(first), n) {}
   template <class Range>
-    requires std::convertible_to<const Range&, std::span<const Dim>> || std::convertible_to<const Range&, std::span<const int64_t>>
+    requires std::convertible_to<const Range&, std::span<const Dim>> ||
+             std::convertible_to<const Range&, std::span<const int64_t>>
   DimList(const Range& range) : DimList(std::data(range), std::size(range)) {}
   operator std::span<const Dim>() const { return all_; }
 

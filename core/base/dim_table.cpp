@@ -45,7 +45,7 @@ bool dims::computed(Arithmetic op, int64_t a, int64_t b, int64_t* out) {
   return false;
 }
 
-// ---- sums ------------------------------------------------------------------------------------------------------------
+// ---- sums -----------------------------------------------------------------------------------------------------------
 
 DimTable::Sum DimTable::sum_of(Dim d) const {
   if (!knows(d)) return d.word() ? Sum{{d.word(), {}}} : Sum{};
@@ -108,7 +108,7 @@ bool DimTable::divides(const Sum& a, const Sum& b, Sum* quotient) const {
   return true;
 }
 
-// ---- entries ---------------------------------------------------------------------------------------------------------
+// ---- entries --------------------------------------------------------------------------------------------------------
 
 Dim DimTable::add(Entry entry) {
   entries_.push_back(std::move(entry));
@@ -118,7 +118,8 @@ Dim DimTable::add(Entry entry) {
 Dim DimTable::symbol(std::span<const int64_t> worth, DimSymbol about) {
   if (about.name.empty()) about.name = text("s", symbols_.size());
   bool is_known = worth.size() == bindings_;
-  Dim made = add({Kind::symbol, Dim(symbols_.size()), 0, {}, {about.lo, about.hi}, {worth.begin(), worth.end()}, is_known});
+  Dim made =
+      add({Kind::symbol, Dim(symbols_.size()), 0, {}, {about.lo, about.hi}, {worth.begin(), worth.end()}, is_known});
   symbols_.push_back(std::move(about));
   entry_of_symbol_.push_back(made.entry());
   offer(made);
@@ -156,7 +157,8 @@ Dim DimTable::named(Kind kind, Dim a, Dim b) {
   Bounds x = bounds_of(a), y = bounds_of(b), bounds{-kNone, kNone};
   if (kind == Kind::least) bounds = {std::min(x.lo, y.lo), std::min(x.hi, y.hi)};
   if (kind == Kind::most) bounds = {std::max(x.lo, y.lo), std::max(x.hi, y.hi)};
-  if (kind == Kind::div && x.lo >= 0 && y.lo >= 1) bounds = {x.lo == kNone ? x.lo : x.lo / y.hi, x.hi == kNone ? kNone : x.hi / y.lo};
+  if (kind == Kind::div && x.lo >= 0 && y.lo >= 1)
+    bounds = {x.lo == kNone ? x.lo : x.lo / y.hi, x.hi == kNone ? kNone : x.hi / y.lo};
   if (kind == Kind::mod && x.lo >= 0 && y.lo >= 1) bounds = {0, std::min(x.hi, y.hi - 1)};
   Entry e{kind, a, b, {}, bounds, {}, true};
   for (size_t k = 0; k < bindings_ && e.is_known_everywhere; k++) {
@@ -188,7 +190,8 @@ void DimTable::assume_positive(Dim d) {
   int64_t shift = 0;
   uint32_t of = UINT32_MAX;
   for (const Term& t : sum_of(d)) {
-    bool is_alone = t.factor == 1 && t.atoms.size() == 1 && of == UINT32_MAX && entries_[t.atoms[0]].kind == Kind::symbol;
+    bool is_alone =
+        t.factor == 1 && t.atoms.size() == 1 && of == UINT32_MAX && entries_[t.atoms[0]].kind == Kind::symbol;
     if (t.atoms.empty()) shift = t.factor;
     else if (is_alone) of = t.atoms[0];
     else return;
@@ -276,7 +279,7 @@ Dim DimTable::compute(Arithmetic op, Dim a, Dim b) {
   return 0;
 }
 
-// ---- guards ----------------------------------------------------------------------------------------------------------
+// ---- guards ---------------------------------------------------------------------------------------------------------
 
 bool DimTable::surely_equal(Dim a, Dim b) const {
   if (a.word() == b.word()) return true;
@@ -314,7 +317,7 @@ int64_t DimTable::pin(Dim d) {
   return v;
 }
 
-// ---- text ------------------------------------------------------------------------------------------------------------
+// ---- text -----------------------------------------------------------------------------------------------------------
 
 std::string DimTable::formula(Dim d) const {
   if (!knows(d)) return text(d.word());
@@ -338,7 +341,8 @@ std::string DimTable::formula(Dim d) const {
     if (t.factor < 0) out += '-';
     else if (!out.empty()) out += '+';
     if (is_shown) append(out, t.factor < 0 ? -t.factor : t.factor);
-    for (size_t k = 0; k < t.atoms.size(); k++) append(out, text(k || is_shown ? "*" : "", formula(Dim::of_entry(t.atoms[k]))));
+    for (size_t k = 0; k < t.atoms.size(); k++)
+      append(out, text(k || is_shown ? "*" : "", formula(Dim::of_entry(t.atoms[k]))));
   }
   return out;
 }
@@ -346,11 +350,12 @@ std::string DimTable::formula(Dim d) const {
 std::string DimTable::guards_text() const {
   static constexpr const char* kKinds[] = {"=", "!=", "<", ">="};
   std::string out;
-  for (const DimGuard& g : guards_) append(out, text(out.empty() ? "" : ", ", formula(g.a), kKinds[g.kind], formula(g.b)));
+  for (const DimGuard& g : guards_)
+    append(out, text(out.empty() ? "" : ", ", formula(g.a), kKinds[g.kind], formula(g.b)));
   return out;
 }
 
-// ---- what code sees --------------------------------------------------------------------------------------------------
+// ---- what code sees -------------------------------------------------------------------------------------------------
 
 namespace dims {
 
@@ -360,7 +365,9 @@ static int64_t raw(Arithmetic op, int64_t a, int64_t b) {
   if (!computed(op, a, b, &v)) too_large();
   return v;
 }
-Dim compute(Arithmetic op, Dim a, Dim b) { return table_in_use ? table_in_use->compute(op, a, b) : Dim(raw(op, a.word(), b.word())); }
+Dim compute(Arithmetic op, Dim a, Dim b) {
+  return table_in_use ? table_in_use->compute(op, a, b) : Dim(raw(op, a.word(), b.word()));
+}
 bool compare(Relation r, Dim a, Dim b) {
   if (table_in_use) return table_in_use->compare(r, a, b);
   return r == Relation::equal ? a.word() == b.word() : a.word() < b.word();

@@ -1,9 +1,9 @@
-// dim_table: the expressions that Dims name while a plan is made for many extents, and the guards of that plan; and both,
-// packed, as the plan keeps them.
+// dim_table: the expressions that Dims name while a plan is made for many extents, and the guards of that plan; and
+// both, packed, as the plan keeps them.
 //
-// An expression is a sum of products of symbols and of quotients, remainders, least and most of such sums, in a normal form:
-// equal sums are one entry, so most questions are answered by comparing words. Every entry knows what it is worth now, and
-// was in the other bindings that the plan is made from; and bounds that hold always.
+// An expression is a sum of products of symbols and of quotients, remainders, least and most of such sums, in a normal
+// form: equal sums are one entry, so most questions are answered by comparing words. Every entry knows what it is worth
+// now, and was in the other bindings that the plan is made from; and bounds that hold always.
 #pragma once
 #include <map>
 #include <set>
@@ -31,7 +31,9 @@ struct DimGuard {
   auto operator<=>(const DimGuard& o) const {
     return std::tuple(kind, a.word(), b.word()) <=> std::tuple(o.kind, o.a.word(), o.b.word());
   }
-  bool holds(int64_t x, int64_t y) const { return kind == equal ? x == y : kind == differ ? x != y : kind == less ? x < y : x >= y; }
+  bool holds(int64_t x, int64_t y) const {
+    return kind == equal ? x == y : kind == differ ? x != y : kind == less ? x < y : x >= y;
+  }
 };
 
 class DimTable {
@@ -41,8 +43,8 @@ class DimTable {
   DimTable(const DimTable&) = delete;
 
   Dim symbol(std::span<const int64_t> worth, DimSymbol about = {});
-  // A Dim of this worth in all bindings: one that `offer` was given, a multiple of a symbol or of two, or one offered and a
-  // number; plain where the worth is always the same, and where there is none.
+  // A Dim of this worth in all bindings: one that `offer` was given, a multiple of a symbol or of two, or one offered
+  // and a number; plain where the worth is always the same, and where there is none.
   Dim find(std::span<const int64_t> worth);
   // One offered of this worth, else the number of now.
   Dim offered(std::vector<int64_t> worth) const;

@@ -1,7 +1,8 @@
 // fence: how far an asynchronous device is, as buffers need to know it.
 //
-// A device with streams returns from a launch before it ran. What was given to a stream up to a fence has run once the fence
-// is waited for; and what failed on the way is told there: the error hangs on the fence, for everyone who waits for it.
+// A device with streams returns from a launch before it ran. What was given to a stream up to a fence has run once the
+// fence is waited for; and what failed on the way is told there: the error hangs on the fence, for everyone who waits
+// for it.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -37,7 +38,8 @@ class Stream {
   virtual void poison_bytes(void* address, size_t bytes) = 0; // with NaNs, in order
 };
 
-// What is known of a buffer beside its bytes: which fences its readers and writers wait for, and where copies of it lie.
+// What is known of a buffer beside its bytes: which fences its readers and writers wait for, and where copies of it
+// lie.
 struct Tracking {
   struct Copy {
     Buffer* buffer;              // counted

@@ -104,8 +104,8 @@ class PrivateFolder {
   void remove(const std::string& name) const;
   // The regular files, in no order; what vanishes meanwhile is left out.
   std::vector<Entry> entries() const;
-  // Where the files have more bytes than `most`, the oldest go until half of that is left; so do temporary ones that killed
-  // writers left, with the files of their time.
+  // Where the files have more bytes than `most`, the oldest go until half of that is left; so do temporary ones that
+  // killed writers left, with the files of their time.
   void keep_below(uint64_t most) const;
 
   const std::string& path() const { return path_; }

@@ -1,5 +1,5 @@
-// file_limit: a write beyond RLIMIT_FSIZE is an error like a full disk: the signal that would end the process is held back
-// from this thread while it writes, and taken away if it came. No handler is set.
+// file_limit: a write beyond RLIMIT_FSIZE is an error like a full disk: the signal that would end the process is held
+// back from this thread while it writes, and taken away if it came. No handler is set.
 #pragma once
 #include <signal.h>
 #include <time.h>

@@ -1,8 +1,9 @@
 // fork: what a forked child finds of what other threads of its parent were doing.
 //
-// A child has one thread, the one that forked. What other threads change in a moment (lists, counts) every fork waits for and
-// holds until it is done, so that the child finds it free and whole. What they hold for long, as a lock over a compile, no fork can wait for:
-// the child takes that over (fork_lock.h). So the list of what is held, and three handlers of pthread_atfork, are the process's.
+// A child has one thread, the one that forked. What other threads change in a moment (lists, counts) every fork waits
+// for and holds until it is done, so that the child finds it free and whole. What they hold for long, as a lock over a
+// compile, no fork can wait for: the child takes that over (fork_lock.h). So the list of what is held, and three
+// handlers of pthread_atfork, are the process's.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -24,7 +25,8 @@ enum class Hold {
   never,  // and will stay: it is his own in the parent, and nobody's in the child
 };
 
-// The last member of what is held, so that it is told of when the others are there. Functions are called by the thread that forks.
+// The last member of what is held, so that it is told of when the others are there. Functions are called by the thread
+// that forks.
 class HeldOverFork {
  public:
   using TryHold = Hold (*)(void* what);
@@ -52,7 +54,8 @@ class ForkMutex {
 
  private:
   std::mutex mutex_;
-  HeldOverFork held_{&mutex_, [](void* mutex) { return static_cast<std::mutex*>(mutex)->try_lock() ? Hold::held : Hold::later; },
+  HeldOverFork held_{&mutex_,
+                     [](void* mutex) { return static_cast<std::mutex*>(mutex)->try_lock() ? Hold::held : Hold::later; },
                      [](void* mutex) { static_cast<std::mutex*>(mutex)->unlock(); }};
 };
 

@@ -1,8 +1,10 @@
 /* fork_lock: a lock that a forked child takes over where the thread that held it stayed behind in the parent.
  *
- * The word says which process holds it, so a child sees that nobody will ever give it back; a mutex would make it wait for
- * ever. Nothing has to be registered with the process for that. Who takes it over finds what it guards as the other thread
- * left it. For what is held long, as over a compile: each call asks the system for the process. In C, for libjt_tcc.so too. */
+ * The word says which process holds it, so a child sees that nobody will ever give it back; a mutex would make it wait
+ * for ever. Nothing has to be registered with the process for that. Who takes it over finds what it guards as the other
+ * thread
+ * left it. For what is held long, as over a compile: each call asks the system for the process. In C, for libjt_tcc.so
+ * too. */
 #ifndef JT_FORK_LOCK_H
 #define JT_FORK_LOCK_H
 
@@ -35,7 +37,8 @@ static inline int jt_fork_lock_take(jt_fork_lock* lock) {
 
 static inline void jt_fork_lock_give(jt_fork_lock* lock) {
   __atomic_store_n(&lock->holder, 0, __ATOMIC_SEQ_CST);
-  if (__atomic_load_n(&lock->waiters, __ATOMIC_SEQ_CST)) syscall(SYS_futex, &lock->holder, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+  if (__atomic_load_n(&lock->waiters, __ATOMIC_SEQ_CST))
+    syscall(SYS_futex, &lock->holder, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 #ifdef __cplusplus

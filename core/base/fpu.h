@@ -1,9 +1,10 @@
-// fpu: the rounding mode that results are defined in, for the time of a call; the host's is put back, and so is what the host
-// knows of exceptions that have happened.
+// fpu: the rounding mode that results are defined in, for the time of a call; the host's is put back, and so is what
+// the host knows of exceptions that have happened.
 //
-// A host may have set another mode (round down, flush denormals to zero, trap divisions by zero); threads of a host may differ
-// from each other. What jt computes is the same everywhere: nearest even, denormals kept, no traps; and no flag tells of it
-// afterwards. On x86-64 that is two units: SSE, and the x87 that long double runs on (numbers are read and written with it).
+// A host may have set another mode (round down, flush denormals to zero, trap divisions by zero); threads of a host may
+// differ from each other. What jt computes is the same everywhere: nearest even, denormals kept, no traps; and no flag
+// tells of it afterwards. On x86-64 that is two units: SSE, and the x87 that long double runs on (numbers are read and
+// written with it).
 #pragma once
 #include <cstdint>
 #if defined(__x86_64__)

@@ -1,5 +1,6 @@
-// futex: a word that threads sleep on. It keeps nothing of who sleeps, so that a forked child finds no trace of the threads that stayed in
-// its parent; a std::condition_variable counts them, and its destructor would wait for them for ever.
+// futex: a word that threads sleep on. It keeps nothing of who sleeps, so that a forked child finds no trace of the
+// threads that stayed in its parent; a std::condition_variable counts them, and its destructor would wait for them for
+// ever.
 #pragma once
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -12,7 +13,8 @@
 
 namespace jt {
 
-// Returns when woken, or at once where the word is another already, or after so long (-1: never for that), or for no reason.
+// Returns when woken, or at once where the word is another already, or after so long (-1: never for that), or for no
+// reason.
 inline void sleep_while(std::atomic<uint32_t>& word, uint32_t value, int milliseconds = -1) {
   timespec most{milliseconds / 1000, milliseconds % 1000 * 1000000L};
   ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, milliseconds < 0 ? nullptr : &most, nullptr, 0);

@@ -33,7 +33,9 @@ class HostMemory final : public Memory {
  public:
   explicit HostMemory(const Allocator& allocator) : Memory(true, "host"), allocator_(allocator) {}
   void* take(size_t bytes, size_t align) override { return allocator_.alloc(allocator_.user, bytes, align); }
-  void give(void* address, size_t bytes, size_t align) noexcept override { allocator_.free(allocator_.user, address, bytes, align); }
+  void give(void* address, size_t bytes, size_t align) noexcept override {
+    allocator_.free(allocator_.user, address, bytes, align);
+  }
   Buffer* fetch(Buffer& buffer) override;
 
  private:

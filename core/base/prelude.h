@@ -1,4 +1,5 @@
-// prelude: prelude.def as C++, one namespace per compute type, so that an expression of ops.def means there what it says.
+// prelude: prelude.def as C++, one namespace per compute type, so that an expression of ops.def means there what it
+// says.
 //
 // Everything is static and inlined: a file compiled for one ISA level never lends its code to another.
 #pragma once

@@ -145,7 +145,8 @@ std::string await(const Command& command, pid_t child, Stop& stop, const Process
     if (ended < 0) return "";
     if (ended == child) {
       if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
-      return WIFEXITED(status) ? text("ended with status ", WEXITSTATUS(status)) : text("was killed by signal ", WTERMSIG(status));
+      return WIFEXITED(status) ? text("ended with status ", WEXITSTATUS(status))
+                               : text("was killed by signal ", WTERMSIG(status));
     }
     if (stop.wait(1)) why = "is no longer wanted";
     else if (Clock::now() > end) why = text("took longer than ", command.timeout_ms, " ms");
@@ -166,7 +167,8 @@ Outcome run_command(const Command& command, std::string_view input, Stop& stop, 
     return std::move(outcome);
   };
   MemoryFile in("jt source", system), said("jt messages", system), result("jt object", system);
-  if (in.descriptor() < 0 || said.descriptor() < 0 || result.descriptor() < 0) return because("no file in memory for", errno);
+  if (in.descriptor() < 0 || said.descriptor() < 0 || result.descriptor() < 0)
+    return because("no file in memory for", errno);
   if (!in.put(input)) return because("cannot write the input of", errno);
   pid_t child = 0;
   if (int error = start(command, in, said, result, system, &child)) return because("cannot start", error);

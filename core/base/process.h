@@ -1,8 +1,8 @@
 // process: another program as a function from bytes to bytes: what it reads and what it writes are files in memory.
 //
-// No shell, no temporary file, no fork of this process's memory: the program is started by posix_spawn with an argument list,
-// in a process group of its own, which is killed and reaped when it takes too long or is no longer wanted. Every system
-// call goes through a ProcessSystem, a table that a test replaces to make each call fail in turn.
+// No shell, no temporary file, no fork of this process's memory: the program is started by posix_spawn with an argument
+// list, in a process group of its own, which is killed and reaped when it takes too long or is no longer wanted. Every
+// system call goes through a ProcessSystem, a table that a test replaces to make each call fail in turn.
 #pragma once
 #include <spawn.h>
 #include <sys/types.h>
@@ -21,8 +21,8 @@ struct ProcessSystem {
   off_t (*seek)(int fd, off_t offset, int whence);
   int (*close)(int fd);
   // An error number, as posix_spawn.
-  int (*spawn)(pid_t* child, const char* path, const posix_spawn_file_actions_t* files, const posix_spawnattr_t* attributes,
-               char* const* arguments, char* const* environment);
+  int (*spawn)(pid_t* child, const char* path, const posix_spawn_file_actions_t* files,
+               const posix_spawnattr_t* attributes, char* const* arguments, char* const* environment);
   pid_t (*wait)(pid_t child, int* status, int options);
   int (*kill)(pid_t process, int signal);
   void (*lower_priority)(pid_t process);
@@ -49,7 +49,8 @@ struct Command {
   int timeout_ms = 60000;
   bool is_background = false;            // gives way to whatever else wants the processor
 };
-// Where a command finds a file to write its result to. Its standard input is the input, its standard output and error together are `said`.
+// Where a command finds a file to write its result to. Its standard input is the input, its standard output and error
+// together are `said`.
 constexpr const char* kResultPath = "/proc/self/fd/3";
 
 struct Outcome {
@@ -61,6 +62,7 @@ struct Outcome {
 };
 
 // Blocks; leaves no process behind. Throws std::bad_alloc only.
-Outcome run_command(const Command& command, std::string_view input, Stop& stop, const ProcessSystem& system = kProcessSystem);
+Outcome run_command(const Command& command, std::string_view input, Stop& stop,
+                    const ProcessSystem& system = kProcessSystem);
 
 }  // namespace jt

@@ -77,7 +77,8 @@ std::string to_text(const Program& program) {
                          program.scratch_bytes, "\n");
   for (size_t k = 0; k < program.operands.size(); k++) {
     const Operand& o = program.operands[k];
-    out += text("@", k, " ", name(o.dtype), " ", name(o.access), " ", name(o.level), o.is_output ? " output" : "", "\n");
+    out +=
+        text("@", k, " ", name(o.dtype), " ", name(o.access), " ", name(o.level), o.is_output ? " output" : "", "\n");
   }
   for (size_t k = 0; k < program.registers.size(); k++) {
     const Register& r = program.registers[k];

@@ -54,7 +54,8 @@ const char* name(Reduction r);
 enum class Combine : uint8_t { set, add, mul, max, min };
 const char* name(Combine c);
 
-// Numbers that change nothing: what lanes begin with, what a reduction of no elements gives, what a combining store begins from.
+// Numbers that change nothing: what lanes begin with, what a reduction of no elements gives, what a combining store
+// begins from.
 enum class Neutral : uint8_t {
   zero,
   minus_zero,  // of integers 0
@@ -107,7 +108,8 @@ enum class Code : uint8_t {
   index,    // dst (i64) <- offsets that operand's map gives at this block; nothing is read
   gather,   // dst <- operand[a], a: i64 offsets; outside 0..count-1: register b (uniform), or 0 if b < 0
   scatter,  // operand[a] <- combine `sub` with b; a: i64 offsets, those outside 0..count-1 are dropped
-  random,   // dst (i64, 32 random bits) <- Philox4x32-10, word 0, of counter (a: element index, c: i64 counter) and key b: u64
+  // dst (i64, 32 random bits) <- Philox4x32-10, word 0, of counter (a: element index, c: i64 counter) and key b: u64
+  random,
   reduce,   // dst (outer) <- reduction `sub` over the inner space of a, in `type`
 };
 
@@ -133,7 +135,8 @@ const char* name(Access a);
 struct Operand {
   DType dtype;
   Access access;
-  Level level;  // space under which it is loaded or stored: uniform (its first element), outer, or inner (outer x inner)
+  // space under which it is loaded or stored: uniform (its first element), outer, or inner (outer x inner)
+  Level level;
   bool is_output = false;
 };
 

@@ -40,7 +40,8 @@ class ProgramReader {
  private:
   [[noreturn]] void bad(std::string_view what, std::string_view word = {}) const {
     std::string shown(word.substr(0, 40));
-    fail(JT_E_INVALID, "program: line ", line_number_, ": ", what, word.empty() ? "" : " `", shown, word.empty() ? "" : "`");
+    fail(JT_E_INVALID, "program: line ", line_number_, ": ", what, word.empty() ? "" : " `", shown,
+         word.empty() ? "" : "`");
   }
   void demand(bool claim, std::string_view what) const {
     if (!claim) bad(what);
@@ -243,7 +244,8 @@ class ProgramReader {
     if (i.dst < 0) return;
     const Register& r = program_.registers[size_t(i.dst)];
     uint64_t elements = r.level == Level::uniform ? 1 : kBlock;
-    demand(r.offset + elements * uint64_t(size_of(r.type)) <= program_.scratch_bytes, "a register outside the scratch memory");
+    demand(r.offset + elements * uint64_t(size_of(r.type)) <= program_.scratch_bytes,
+           "a register outside the scratch memory");
     Level stage = program_.stages.back().level;
     bool folds = i.code == Code::reduce;
     demand(!folds || stage == Level::inner, "a reduction outside an inner stage");
@@ -284,7 +286,8 @@ class ProgramReader {
         return is(i.dst, i.type) && i.type == stored && is(i.a, CType::i64) && is(i.b, stored) && is_uniform(i.b);
       case Code::scatter: return i.type == stored && is(i.a, CType::i64) && is(i.b, stored);
       case Code::random:
-        return i.type == CType::i64 && is(i.dst, CType::i64) && is(i.a, CType::i64) && is(i.b, CType::u64) && is(i.c, CType::i64);
+        return i.type == CType::i64 && is(i.dst, CType::i64) && is(i.a, CType::i64) && is(i.b, CType::u64) &&
+               is(i.c, CType::i64);
       case Code::reduce: return reduction_fits(i);
     }
     return false;

@@ -1,7 +1,7 @@
 // recycler: memory of lists that live as long as a call, kept for the next one.
 //
-// Within a `Recycling` scope every List takes its memory from the scope's recycler and gives it back there, so that a loop
-// in its steady state takes nothing from the heap. Blocks are powers of two; large ones are not kept.
+// Within a `Recycling` scope every List takes its memory from the scope's recycler and gives it back there, so that a
+// loop in its steady state takes nothing from the heap. Blocks are powers of two; large ones are not kept.
 #pragma once
 #include <bit>
 #include <cstddef>
@@ -74,7 +74,9 @@ struct Recycled {
     if (n > size_t(-1) / sizeof(T)) throw std::bad_alloc();
     return static_cast<T*>(from ? from->take(n * sizeof(T)) : ::operator new(n * sizeof(T)));
   }
-  void deallocate(T* memory, size_t n) noexcept { from ? from->give(memory, n * sizeof(T)) : ::operator delete(memory); }
+  void deallocate(T* memory, size_t n) noexcept {
+    from ? from->give(memory, n * sizeof(T)) : ::operator delete(memory);
+  }
   template <class U>
   bool operator==(const Recycled<U>& o) const { return from == o.from; }
 };

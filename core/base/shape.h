@@ -3,8 +3,8 @@
 // A unit axis is one by construction (keepdims, a literal 1 in a reshape), not because the data happen to have extent 1
 // there: it may be expanded, and it is part of a graph's structure. So batch 1 has the structure of batch 8.
 //
-// Two questions about equality (dim.h): same_extents is answered by what extents are worth now, and recorded; == is what
-// holds whatever they are, and for shapes of plain numbers they are one.
+// Two questions about equality (dim.h): same_extents is answered by what extents are worth now, and recorded; == is
+// what holds whatever they are, and for shapes of plain numbers they are one.
 #pragma once
 #include <cstdint>
 #include <initializer_list>

@@ -1,7 +1,8 @@
 // status: how a failure travels inside the library: an exception that carries the public code and the text.
 //
-// Text begins with who (the op or function), then the fact, then both values: `concat: axis 1 differs: [4,3] and [4,5]`.
-// The C API's guard turns it into a jt_status and the calling thread's error slot; nothing else catches it for good.
+// Text begins with who (the op or function), then the fact, then both values: `concat: axis 1 differs: [4,3] and
+// [4,5]`. The C API's guard turns it into a jt_status and the calling thread's error slot; nothing else catches it for
+// good.
 #pragma once
 #include <jt/jt_base.h>
 

@@ -1,7 +1,7 @@
 // text: joins values into one string: text("shape ", shape, " has ", n, " axes").
 //
-// A type joins in by an overload of append(Out&, const T&), Out being a std::string or a ShortText, which takes nothing from the
-// heap; one that only knows std::string may do so. Numbers are written without the host's locale.
+// A type joins in by an overload of append(Out&, const T&), Out being a std::string or a ShortText, which takes nothing
+// from the heap; one that only knows std::string may do so. Numbers are written without the host's locale.
 #pragma once
 #include <jt/jt_base.h>
 

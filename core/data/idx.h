@@ -1,8 +1,8 @@
 // idx: a file of the MNIST family -> one array. Two zero bytes, a dtype code, the rank, the extents, the
 // values (big-endian).
 //
-// Plain or gzip, told apart by the first bytes, not by the name. The file is read piece by piece, its values to where the
-// caller makes room for them; that grows with what the file can hold, never with what its header claims.
+// Plain or gzip, told apart by the first bytes, not by the name. The file is read piece by piece, its values to where
+// the caller makes room for them; that grows with what the file can hold, never with what its header claims.
 #pragma once
 #include <functional>
 #include <string>

@@ -8,7 +8,8 @@ using namespace ops;
 
 void slice_at_grad(GradStep& s) {
   Ref x = s.node->inputs()[0], start = s.node->inputs()[1];
-  s.dx[0] = call(Op::update_at, {zeros_like(x), s.dz[0], start}, Attrs().add(s.node->integer(attr(Op::slice_at, "axis"))));
+  s.dx[0] =
+      call(Op::update_at, {zeros_like(x), s.dz[0], start}, Attrs().add(s.node->integer(attr(Op::slice_at, "axis"))));
 }
 
 void update_at_grad(GradStep& s) {

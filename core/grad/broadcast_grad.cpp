@@ -1,4 +1,5 @@
-// broadcast_grad: gradients of composite rows whose operands broadcast: computed in the shape of the result, and summed.
+// broadcast_grad: gradients of composite rows whose operands broadcast: computed in the shape of the result, and
+// summed.
 #include "core/grad/gradients.h"
 #include "core/ir/body.h"
 #include "core/ir/build.h"

@@ -200,7 +200,8 @@ class ReverseWalk {
     }
     List<Seed> seeds;
     for (size_t i = 0; i < body.size(); i++) seeds.push_back({body[i], s.dz[i]});
-    List<Value> found = gradients_since(recorder_, seeds, asked, s.node->ins(), s.node->sequence, options_.create_graph);
+    List<Value> found =
+        gradients_since(recorder_, seeds, asked, s.node->ins(), s.node->sequence, options_.create_graph);
     for (size_t i = 0, k = 0; i < s.needs.size(); i++) {
       if (!s.needs[i]) continue;
       bool counted = std::find(asked.begin(), asked.begin() + long(k), asked[k]) != asked.begin() + long(k);
@@ -231,8 +232,8 @@ Value seed(Ref y, Ref dy) {
 
 }  // namespace
 
-List<Value> gradients_since(Recorder& recorder, std::span<const GradSeed> seeds, std::span<const Ref> wrt, std::span<const Ref> operands,
-                            uint64_t floor, bool create_graph) {
+List<Value> gradients_since(Recorder& recorder, std::span<const GradSeed> seeds, std::span<const Ref> wrt,
+                            std::span<const Ref> operands, uint64_t floor, bool create_graph) {
   SavedMarks saved(operands);
   GradOptions options;
   options.create_graph = create_graph;

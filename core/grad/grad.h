@@ -1,9 +1,9 @@
 // grad: reverse mode: from a value and the values it depends on to the gradient of one with respect to the others.
 //
 // It builds nodes and nothing else, so it works on lazy graphs, on blocks and on graphs it made itself (second order).
-// It knows no op by name: what an op's gradient is stands in ops.def and core/grad/gradients.cpp. A composite row without
-// a gradient is opened: its body is recorded again on the same inputs and differentiated; simplify merges the forward
-// parts that are then there twice.
+// It knows no op by name: what an op's gradient is stands in ops.def and core/grad/gradients.cpp. A composite row
+// without a gradient is opened: its body is recorded again on the same inputs and differentiated; simplify merges the
+// forward parts that are then there twice.
 #pragma once
 #include <span>
 
@@ -40,10 +40,10 @@ List<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wr
 
 // A value that a body gave, and the gradient that comes to it; dy empty: none.
 struct GradSeed { Ref y; Value dy; };
-// The same for several values at once, through what was recorded after `floor` only; what lies before is as it was, and nothing of it
-// is walked through. `operands`: values before it that what was recorded reads.
-List<Value> gradients_since(Recorder& recorder, std::span<const GradSeed> seeds, std::span<const Ref> wrt, std::span<const Ref> operands,
-                            uint64_t floor, bool create_graph);
+// The same for several values at once, through what was recorded after `floor` only; what lies before is as it was, and
+// nothing of it is walked through. `operands`: values before it that what was recorded reads.
+List<Value> gradients_since(Recorder& recorder, std::span<const GradSeed> seeds, std::span<const Ref> wrt,
+                            std::span<const Ref> operands, uint64_t floor, bool create_graph);
 
 // Takes back what `consume` marked behind y, where it has not run yet: the values it would have freed are still there.
 void unconsume(Recorder& recorder, Ref y);

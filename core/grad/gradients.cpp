@@ -16,7 +16,7 @@ namespace jt {
 
 using namespace ops;
 
-// ---- element rows ----------------------------------------------------------------------------------------------------
+// ---- element rows ---------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -52,7 +52,7 @@ Value or_inf(const Value& v) { return where(equal(v, 0), std::numeric_limits<dou
   }
 #include "core/ir/ops.def"
 
-// ---- reduce rows -----------------------------------------------------------------------------------------------------
+// ---- reduce rows ----------------------------------------------------------------------------------------------------
 
 std::span<const Dim> reduced_axes(const Node* node) { return node->ints(signature(node->op).attr_at("axes")); }
 
@@ -116,7 +116,7 @@ Value times_other_factors(const Node* node, const Value& dz) {
   }
 #include "core/ir/ops.def"
 
-// ---- movement --------------------------------------------------------------------------------------------------------
+// ---- movement -------------------------------------------------------------------------------------------------------
 
 const Shape& shape_of(const GradStep& s, int operand) { return s.node->inputs()[operand].shape(); }
 
@@ -191,10 +191,11 @@ void windows_grad(GradStep& s) {
     else put("i", i, "*", stride[i - lead], "+i", i + n, "*", dilation[i - lead]);
   }
   JT_CHECK(!index.is_cut());
-  s.dx[0] = call(Op::reindex_reduce, {s.dz[0]}, Attrs().add_ints(x.extents()).add_string(index.view()).add_string("add"));
+  s.dx[0] =
+      call(Op::reindex_reduce, {s.dz[0]}, Attrs().add_ints(x.extents()).add_string(index.view()).add_string("add"));
 }
 
-// ---- index -----------------------------------------------------------------------------------------------------------
+// ---- index ----------------------------------------------------------------------------------------------------------
 
 void concat_grad(GradStep& s) {
   int axis = int(s.node->integer(0));
@@ -240,7 +241,7 @@ void gather_grad(GradStep& s) {
   s.dx[0] = by.scatter(zeros_like(s.node->inputs()[0]), s.dz[0], "add");
 }
 
-// ---- rows along an axis ----------------------------------------------------------------------------------------------
+// ---- rows along an axis ---------------------------------------------------------------------------------------------
 
 // Each element of z is the one of x that its index names.
 void by_index_grad(GradStep& s) {
@@ -259,8 +260,8 @@ Value sums_from(const Value& x, int64_t axis) {
 
 void cumsum_grad(GradStep& s) { s.dx[0] = sums_from(s.dz[0], s.node->integer(0)); }
 
-// dx[i] = the sum over j >= i of dz[j] * z[j] / x[i]. Behind the first zero all products are 0; at it, they are those of the
-// row with a 1 in its place.
+// dx[i] = the sum over j >= i of dz[j] * z[j] / x[i]. Behind the first zero all products are 0; at it, they are those
+// of the row with a 1 in its place.
 void cumprod_grad(GradStep& s) {
   int64_t axis = s.node->integer(0);
   const Value x = s.node->inputs()[0], z = Ref{s.node, 0}, dz = s.dz[0];
@@ -382,7 +383,7 @@ void embedding_grad(GradStep& s) {
   s.dx[1] = call(Op::scatter_add, {zeros_like(weight), index, rows}, Attrs().add(0));
 }
 
-// ---- softmax: by their results, so that nothing is differentiated through the maximum -------------------------------------
+// ---- softmax: by their results, so that nothing is differentiated through the maximum -------------------------------
 
 void softmax_grad(GradStep& s) {
   DType dtype = s.dz[0].dtype();
@@ -412,7 +413,8 @@ Value with_class_axis(const Value& rows) {
   return reshape(rows, out);
 }
 
-// Whether only x of a row `x label weight?` is asked for, and labels are numbers of classes; else the body is differentiated.
+// Whether only x of a row `x label weight?` is asked for, and labels are numbers of classes; else the body is
+// differentiated.
 bool is_of_x_alone(const GradStep& s) {
   bool others = std::any_of(s.needs.begin() + 1, s.needs.end(), [](char needed) { return needed; });
   return s.needs[0] && !others && !is_float(s.node->inputs()[1].dtype());
@@ -431,7 +433,8 @@ struct Labelled {
     ignored = equal(label, s.node->owner->constant_int(JT_I64, ignore_index));
     label = where(ignored, 0, label);
     share = cast(logical_not(ignored), computed);
-    if (in.size() > 2) weight = cast(in[2], computed), share = where(ignored, 0, call(Op::take, {weight, label}, Attrs().add(0)));
+    if (in.size() > 2)
+      weight = cast(in[2], computed), share = where(ignored, 0, call(Op::take, {weight, label}, Attrs().add(0)));
     slope = cast(s.dz[0], computed);
     if (how == "none") slope = reshape(slope, label.shape());
     if (how == "mean") slope = slope / or_inf(sum(share));
@@ -469,7 +472,8 @@ void cross_entropy_grad(GradStep& s) {
 }
 
 // Where a logarithm is cut off, its slope is large but finite, as in PyTorch.
-// As one formula: through the product of x and its factor, dz * x would overflow before the factor's slope of 0 meets it.
+// As one formula: through the product of x and its factor, dz * x would overflow before the factor's slope of 0 meets
+// it.
 void silu_grad(GradStep& s) {
   DType dtype = s.dz[0].dtype();
   Value x = cast(s.node->inputs()[0], wide(dtype)), share = sigmoid(x);
@@ -497,7 +501,7 @@ void bce_grad(GradStep& s) {
   if (s.needs[1]) s.dx[1] = cast(dz * (maximum(log1p(-x), -100) - maximum(log(x), -100)), dtype);
 }
 
-// ---- statistics: where all is equal, and at the origin, the slope is taken to be 0 ----------------------------------------
+// ---- statistics: where all is equal, and at the origin, the slope is taken to be 0 ----------------------------------
 
 // What the node gives, before it was rounded to a half.
 Value unrounded(const Node* node, const Value& x) {
@@ -535,7 +539,7 @@ void norm_grad(GradStep& s) {
   s.dx[0] = cast(slope(), dtype);
 }
 
-// ---- library ---------------------------------------------------------------------------------------------------------
+// ---- library --------------------------------------------------------------------------------------------------------
 
 Value matrix_transpose(Ref x) {
   Dim axes[kMaxRank];
@@ -555,8 +559,9 @@ struct Convolution {
   std::span<const Dim> stride, padding, dilation;
   Dim groups, channels_last;
   explicit Convolution(const Node* n)
-      : stride(n->ints(attr_at(n, "stride"))), padding(n->ints(attr_at(n, "padding"))), dilation(n->ints(attr_at(n, "dilation"))),
-        groups(n->integer(attr_at(n, "groups"))), channels_last(n->integer(attr_at(n, "channels_last"))) {}
+      : stride(n->ints(attr_at(n, "stride"))), padding(n->ints(attr_at(n, "padding"))),
+        dilation(n->ints(attr_at(n, "dilation"))), groups(n->integer(attr_at(n, "groups"))),
+        channels_last(n->integer(attr_at(n, "channels_last"))) {}
   Attrs with(Attrs attrs) const {
     return attrs.add_ints(stride).add_ints(padding).add_ints(dilation).add(groups).add(channels_last);
   }
@@ -592,7 +597,8 @@ void conv2d_grad_w_grad(GradStep& s) {
 
 // Attributes size, stride, padding, channels_last, which all pooling rows end with.
 Attrs pool_attrs(const Node* n, Attrs attrs = {}) {
-  for (std::string_view name : {"size", "stride", "padding", "channels_last"}) attrs.add_ints(n->ints(attr_at(n, name)));
+  for (std::string_view name : {"size", "stride", "padding", "channels_last"})
+    attrs.add_ints(n->ints(attr_at(n, name)));
   return attrs;
 }
 
@@ -621,7 +627,7 @@ void avg_pool2d_grad_grad(GradStep& s) { s.dx[0] = call(Op::avg_pool2d, {s.dz[0]
 
 void custom_rule(GradStep& s) { s.node->custom->backward(s.node, s.dz, s.needs, s.dx); }
 
-// ---- the table -------------------------------------------------------------------------------------------------------
+// ---- the table ------------------------------------------------------------------------------------------------------
 
 void zero(GradStep&) {}
 constexpr GradRule none = nullptr;

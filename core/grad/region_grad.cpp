@@ -1,5 +1,6 @@
-// region_grad: a branch becomes a branch of the gradients of its sides; a loop becomes one that goes through its rounds backwards, with what each
-// of them began with at hand as rows. Its carried values are the gradients of the loop's own, and sums over the rounds for what is captured.
+// region_grad: a branch becomes a branch of the gradients of its sides; a loop becomes one that goes through its rounds
+// backwards, with what each of them began with at hand as rows. Its carried values are the gradients of the loop's own,
+// and sums over the rounds for what is captured.
 #include <algorithm>
 #include <utility>
 
@@ -15,7 +16,8 @@ using namespace ops;
 namespace {
 
 // The gradients of `wrt`, of which some are among `args`, through a block on these args; empty where nothing comes.
-List<Value> through(GradStep& s, const Block& block, std::span<const Ref> args, std::span<const Value> dz, std::span<const Ref> wrt) {
+List<Value> through(GradStep& s, const Block& block, std::span<const Ref> args, std::span<const Value> dz,
+                    std::span<const Ref> wrt) {
   Recorder& recorder = *s.node->owner;
   uint64_t floor = recorder.recorded();
   std::vector<Value> results;
@@ -32,7 +34,8 @@ List<Value> through(GradStep& s, const Block& block, std::span<const Ref> args, 
 // Indices that are right by construction are not looked at.
 class Unchecked {
  public:
-  explicit Unchecked(Recorder& recorder) : recorder_(recorder), before_(std::exchange(recorder.checks_indices, false)) {}
+  explicit Unchecked(Recorder& recorder)
+      : recorder_(recorder), before_(std::exchange(recorder.checks_indices, false)) {}
   ~Unchecked() { recorder_.checks_indices = before_; }
   Unchecked(const Unchecked&) = delete;
 
@@ -65,11 +68,13 @@ Value added(const Value& sum, Ref more) {
 
 class LoopGradient {
  public:
-  explicit LoopGradient(GradStep& s) : s_(s), loop_(s.node), l_(loop_), block_(loop_->region->blocks()[0]), recorder_(*loop_->owner) {}
+  explicit LoopGradient(GradStep& s)
+      : s_(s), loop_(s.node), l_(loop_), block_(loop_->region->blocks()[0]), recorder_(*loop_->owner) {}
 
   void run() {
     if (l_.most < 0)
-      fail(JT_E_UNSUPPORTED, "grad: loop: its rounds have no bound, so what they begin with was not kept: give it a bound");
+      fail(JT_E_UNSUPPORTED,
+           "grad: loop: its rounds have no bound, so what they begin with was not kept: give it a bound");
     for (int k = 0; k < l_.carried; k++)
       if (is_float(in(k).dtype())) carried_.push_back(k);
     for (int c = l_.carried; c < l_.carried + l_.captured; c++)
@@ -105,7 +110,8 @@ class LoopGradient {
   // The rows of what rounds began with; empty: no gradient reads it.
   Ref rows_of(int k) const {
     for (int j = 0; j < l_.stacked; j++)
-      if (block_.results[size_t(1 + l_.carried + j)].ref() == block_.params[size_t(1 + k)].ref()) return {loop_, uint32_t(l_.carried + j)};
+      if (block_.results[size_t(1 + l_.carried + j)].ref() == block_.params[size_t(1 + k)].ref())
+        return {loop_, uint32_t(l_.carried + j)};
     return {};
   }
 

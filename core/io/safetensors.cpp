@@ -216,7 +216,8 @@ TensorFile parse_safetensors(Bytes storage, const std::string& origin) {
 static void read_whole(const FileReader& file, uint64_t at, char* to, size_t size) {
   size_t got = file.read(at, to, size);
   if (got < size)
-    fail(JT_E_IO, "safetensors: '", file.path(), "' ends after ", at + got, " bytes; it held ", file.size(), " when it was opened");
+    fail(JT_E_IO, "safetensors: '", file.path(), "' ends after ", at + got, " bytes; it held ", file.size(),
+         " when it was opened");
 }
 
 OpenTensorFile::OpenTensorFile(const std::string& path, const FileSystem& fs) : file_(path, fs) {
@@ -228,7 +229,8 @@ OpenTensorFile::OpenTensorFile(const std::string& path, const FileSystem& fs) : 
   read_whole(file_, 8, json.data.get(), header_size);
   FileHeader header = read_header({json.data.get(), header_size}, file_.size() - values, path);
   for (TensorEntry& e : header.entries)
-    tensors_.push_back({std::move(e.tensor.name), e.tensor.dtype, std::move(e.tensor.dims), values + e.begin, values + e.end});
+    tensors_.push_back(
+        {std::move(e.tensor.name), e.tensor.dtype, std::move(e.tensor.dims), values + e.begin, values + e.end});
 }
 
 const OpenTensorFile::Entry* OpenTensorFile::find(std::string_view name) const {

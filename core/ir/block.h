@@ -6,9 +6,10 @@
 // Numbers that vary between two runs of the same structure are not baked in. A constant node's `origin` is the id of a
 // Scalar: one written in the program, or folded from other scalars by an op; a later run of the same plan computes the
 // folds again. A constant that a body or pass made has origin -1: it is part of the structure; or kCount: it counts
-// elements, so it varies with the extents and steers no rule. A slice's or update's `origin` is the id of the first of its starts in `wheres` (one per axis, -1: its
-// starts are structure). A pass that makes a node from such a node with the same constant or the same starts passes the
-// origin on; no pass may compute with these numbers in any other way than by a Fold or by ScalarClass.
+// elements, so it varies with the extents and steers no rule. A slice's or update's `origin` is the id of the first of
+// its starts in `wheres` (one per axis, -1: its starts are structure). A pass that makes a node from such a node with
+// the same constant or the same starts passes the origin on; no pass may compute with these numbers in any other way
+// than by a Fold or by ScalarClass.
 #pragma once
 #include <memory>
 #include <string>
@@ -29,7 +30,8 @@ struct Scalar {
   int32_t from[3] = {-1, -1, -1};
 };
 
-// A result that tells of an index: 0 where every element is inside 0..size-1 (or -size..size-1), else an element that is not.
+// A result that tells of an index: 0 where every element is inside 0..size-1 (or -size..size-1), else an element that
+// is not.
 struct Guard {
   std::string who;
   Dim size = 0;
@@ -50,7 +52,8 @@ struct Block {
   Block(Block&&) = default;
   Block& operator=(Block&& o) noexcept {  // the old values go before their recorder
     std::swap(recorder, o.recorder), std::swap(params, o.params), std::swap(nodes, o.nodes);
-    std::swap(results, o.results), std::swap(guards, o.guards), std::swap(scalars, o.scalars), std::swap(wheres, o.wheres);
+    std::swap(results, o.results), std::swap(guards, o.guards), std::swap(scalars, o.scalars),
+        std::swap(wheres, o.wheres);
     return *this;
   }
 };

@@ -33,7 +33,7 @@ JT_BODY(mean) {
   return cast(sum(x, attrs.ints(0), attrs.integer(1)) / count(r, x.dtype(), n), result.dtype);
 }
 
-// ---- along an axis -----------------------------------------------------------------------------------------------------
+// ---- along an axis --------------------------------------------------------------------------------------------------
 
 
 Value part_of(Ref x, int axis, int64_t from, int64_t to) {
@@ -71,17 +71,17 @@ JT_BODIES(split) {
   }
 }
 
-// ---- volumes -----------------------------------------------------------------------------------------------------------
+// ---- volumes --------------------------------------------------------------------------------------------------------
 
-// A convolution of volumes is one of images: an image for each depth of the result, whose channels are those of the slices
-// under the window, [N * OD, C * KD, H, W].
+// A convolution of volumes is one of images: an image for each depth of the result, whose channels are those of the
+// slices under the window, [N * OD, C * KD, H, W].
 struct VolumeConv {
   std::span<const Dim> stride, padding, dilation;
   Dim groups, channels, kd, depth, out_depth;
   Shape x;  // [N,C,D,H,W]
   VolumeConv(const Attrs& attrs, int first, const Shape& volume, const Shape& w)
-      : stride(attrs.ints(first)), padding(attrs.ints(first + 1)), dilation(attrs.ints(first + 2)), groups(attrs.integer(first + 3)),
-        channels(volume[1]), kd(w[2]), depth(volume[2] + padding[0] + padding[3]),
+      : stride(attrs.ints(first)), padding(attrs.ints(first + 1)), dilation(attrs.ints(first + 2)),
+        groups(attrs.integer(first + 3)), channels(volume[1]), kd(w[2]), depth(volume[2] + padding[0] + padding[3]),
         out_depth((depth - dilation[0] * (kd - 1) - 1) / stride[0] + 1), x(volume) {}
 
   Dim reach() const { return (out_depth - 1) * stride[0] + 1; }  // of the slices that one tap meets
@@ -146,7 +146,8 @@ JT_BODY(conv3d_grad_x) {
   Dim order[] = {0, 2, 1, 3, 4};
   DType computed = wide(result.dtype);  // the slices' parts are added before they are rounded
   Value dz = reshape(transpose(cast(in[0], computed), order), Shape{s[0] * s[2], s[1], s[3], s[4]});
-  Value images = call(Op::conv2d_grad_x, {dz, VolumeConv::image_weights(cast(in[1], computed))}, v.image_attrs(Attrs().add_ints(v.images().extents())));
+  Value images = call(Op::conv2d_grad_x, {dz, VolumeConv::image_weights(cast(in[1], computed))},
+                      v.image_attrs(Attrs().add_ints(v.images().extents())));
   return cast(v.from_images(images), result.dtype);
 }
 
@@ -158,7 +159,8 @@ static Value pooled(Op op, Ref x, const Attrs& attrs, const Shape& out) {
   Value z = call(op, {reshape(x, Shape{s[0], s[1] * s[2], s[3], s[4]})},
                  Attrs().add_ints(size.subspan(1)).add_ints(stride.subspan(1)).add_ints(around));
   Dim tall[] = {size[0], 1}, steps[] = {stride[0], 1}, ends[] = {pad[0], 0, pad[3], 0};
-  z = call(op, {reshape(z, Shape{s[0], s[1], s[2], out[3] * out[4]})}, Attrs().add_ints(tall).add_ints(steps).add_ints(ends));
+  z = call(op, {reshape(z, Shape{s[0], s[1], s[2], out[3] * out[4]})},
+           Attrs().add_ints(tall).add_ints(steps).add_ints(ends));
   return reshape(z, out);
 }
 JT_BODY(max_pool3d) {
@@ -190,7 +192,7 @@ JT_BODY(log_softmax) {
   return cast(c - log(sum(exp(c), {&axis, 1}, true)), result.dtype);
 }
 
-// ---- losses ----------------------------------------------------------------------------------------------------------
+// ---- losses ---------------------------------------------------------------------------------------------------------
 
 // What is left of the losses of each element, which are computed wide and rounded once.
 static Value reduced(const Value& each, std::string_view how, const Type& result) {
@@ -242,7 +244,8 @@ struct Labelled {
 };
 
 // Labels that are probabilities [N,C,..]; the mean is over the rows.
-static Value cross_entropy_of_probabilities(Recorder& r, std::span<const Ref> in, double smoothing, std::string_view how, const Type& result) {
+static Value cross_entropy_of_probabilities(Recorder& r, std::span<const Ref> in, double smoothing,
+                                            std::string_view how, const Type& result) {
   DType computed = wide(result.dtype);
   Value x = cast(in[0], computed), y = cast(in[1], computed);
   Dim axis = x.shape().rank > 1, classes = x.shape()[int(axis)];
@@ -349,7 +352,9 @@ JT_BODY(selu) {
 }
 
 // NaN stays NaN: it is neither <= low nor >= high.
-static Value limited(const Value& x, double low, double high) { return where(x <= low, low, where(x >= high, high, x)); }
+static Value limited(const Value& x, double low, double high) {
+  return where(x <= low, low, where(x >= high, high, x));
+}
 
 JT_BODY(hardtanh) {
   JT_UNUSED;
@@ -396,7 +401,8 @@ JT_BODY(prelu) {
 JT_BODY(dropout) {
   JT_UNUSED;
   double p = attrs.real(0);
-  Attrs place = Attrs().add_ints(result.shape.extents()).add(attrs.integer(1)).add(attrs.integer(2)).add(attrs.integer(3));
+  Attrs place =
+      Attrs().add_ints(result.shape.extents()).add(attrs.integer(1)).add(attrs.integer(2)).add(attrs.integer(3));
   Value bits = r.build(Op::random_bits, {}, place), x = cast(in[0], wide(result.dtype));
   Value dropped = less(bits, r.constant_int(JT_I64, int64_t(p * 0x1p32)));
   return cast(where(dropped, 0, x * (p < 1 ? 1 / (1 - p) : 0)), result.dtype);
@@ -417,10 +423,11 @@ JT_BODY(one_hot) {
   JT_UNUSED;
   Shape column = in[0].shape();
   column.push(1);
-  return cast(equal(iota(r, result.shape, column.rank - 1, JT_I64), reshape(cast(in[0], JT_I64), column)), result.dtype);
+  return cast(equal(iota(r, result.shape, column.rank - 1, JT_I64), reshape(cast(in[0], JT_I64), column)),
+              result.dtype);
 }
 
-// ---- normalisation: sums as mean's, so that a reduction and what follows it are one kernel ---------------------------
+// ---- normalisation: sums as mean's, so that a reduction and what follows it are one kernel --------------------------
 
 static Value mean_over(const Value& x, std::span<const Dim> axes, bool keepdims) {
   return call(Op::mean, {x}, Attrs().add_ints(axes).add(keepdims));
@@ -529,11 +536,12 @@ JT_BODY(group_norm) {
 JT_BODY(batch_norm) {
   JT_UNUSED;
   Value x = cast(in[0], wide(result.dtype));
-  Value mean = along_channels(cast(in[1], x.dtype()), x.shape()), var = along_channels(cast(in[2], x.dtype()), x.shape());
+  Value mean = along_channels(cast(in[1], x.dtype()), x.shape()),
+        var = along_channels(cast(in[2], x.dtype()), x.shape());
   return cast(scaled((x - mean) * rsqrt(var + attrs.real(0)), in, 3, mean.shape()), result.dtype);
 }
 
-// ---- losses of pairs -------------------------------------------------------------------------------------------------
+// ---- losses of pairs ------------------------------------------------------------------------------------------------
 
 // in[i], where it is there, beside each element.
 static Value weighted(const Value& each, std::span<const Ref> in, size_t i) {
@@ -556,11 +564,13 @@ JT_BODY(bce_with_logits) {
   return reduced(weighted(each, in, 2), attrs.string(0), result);
 }
 
-// The square is of near ones alone: of infinity its slope times 0 is NaN. NaN is no far one, and stays NaN in the gradient.
+// The square is of near ones alone: of infinity its slope times 0 is NaN. NaN is no far one, and stays NaN in the
+// gradient.
 JT_BODY(smooth_l1) {
   JT_UNUSED;
   double beta = attrs.real(0);
-  Value apart = cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)), distance = abs(apart), is_far = distance >= beta;
+  Value apart = cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)), distance = abs(apart),
+        is_far = distance >= beta;
   if (beta) distance = where(is_far, distance - 0.5 * beta, square(where(is_far, 0, apart)) * (0.5 / beta));
   return reduced(distance, attrs.string(1), result);
 }
@@ -568,7 +578,8 @@ JT_BODY(smooth_l1) {
 JT_BODY(huber) {
   JT_UNUSED;
   double delta = attrs.real(0);
-  Value apart = cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)), distance = abs(apart), is_far = distance >= delta;
+  Value apart = cast(in[0], wide(result.dtype)) - cast(in[1], wide(result.dtype)), distance = abs(apart),
+        is_far = distance >= delta;
   Value each = where(is_far, (distance - 0.5 * delta) * delta, square(where(is_far, 0, apart)) * 0.5);
   return reduced(each, attrs.string(1), result);
 }
@@ -586,8 +597,8 @@ static Value random_word(Recorder& r, const Attrs& attrs, Dim stream) {
   of.add_ints(attrs.ints(0)).add(attrs.integer(1)).add(stream).add(attrs.integer(3));
   return r.build(Op::random_bits, {}, of);
 }
-// As many random bits as the dtype has, so that nothing is rounded: none of them is 1. The lower bits of f64 come from a
-// stream 2^62 further, which no caller uses.
+// As many random bits as the dtype has, so that nothing is rounded: none of them is 1. The lower bits of f64 come from
+// a stream 2^62 further, which no caller uses.
 static Value random_unit(Recorder& r, const Attrs& attrs, const Type& result, Dim stream) {
   Value bits = random_word(r, attrs, stream);
   auto upper = [&](const Value& word, int n) { return shift_right(word, r.constant_int(JT_I64, 32 - n)); };

@@ -9,7 +9,8 @@
 namespace jt {
 
 IndexUse infer(Op op, std::span<const Ref> inputs, Attrs& attrs, std::span<Type> results) {
-  if (results.empty()) fail(JT_E_INVALID, name(op), ": ", signature(op).attrs[size_t(signature(op).results_by)].name, " is empty");
+  if (results.empty())
+    fail(JT_E_INVALID, name(op), ": ", signature(op).attrs[size_t(signature(op).results_by)].name, " is empty");
   TypeRule rule{def(op), inputs, attrs, results};
   def(op).type(rule);
   for (const Type& result : results) check_count(name(op), result.shape);
@@ -56,8 +57,8 @@ static const Shape* common_shape(std::span<const Ref> inputs) {
   return shape;
 }
 
-// Truth values in rows of numbers, as NumPy and PyTorch have them: a sum is true where either is, a product where both are;
-// a square is counted with.
+// Truth values in rows of numbers, as NumPy and PyTorch have them: a sum is true where either is, a product where both
+// are; a square is counted with.
 static bool build_of_bools(Recorder& r, Op op, std::span<const Ref> inputs, Attrs& attrs, Value& out) {
   if (!takes_bools(op)) return false;
   for (Ref in : inputs)
@@ -72,7 +73,9 @@ static bool build_of_bools(Recorder& r, Op op, std::span<const Ref> inputs, Attr
 static Value build_element(Recorder& r, Op op, std::span<const Ref> inputs, Attrs& attrs) {
   const OpDef& row = def(op);
   Value of_bools;
-  if (row.operands == Operands::NUMBER && inputs[0].dtype() == JT_BOOL && build_of_bools(r, op, inputs, attrs, of_bools)) return of_bools;
+  if (row.operands == Operands::NUMBER && inputs[0].dtype() == JT_BOOL &&
+      build_of_bools(r, op, inputs, attrs, of_bools))
+    return of_bools;
   size_t first = row.operands == Operands::CHOICE;
   DType dtype = inputs[first].dtype();
   const Shape* common = first ? nullptr : common_shape(inputs);
@@ -205,7 +208,7 @@ Value Recorder::build(Op op, std::span<const Ref> inputs, Attrs&& attrs) {
   }
 }
 
-// ---- attributes by name ----------------------------------------------------------------------------------------------
+// ---- attributes by name ---------------------------------------------------------------------------------------------
 
 static void add_default(Attrs& out, const AttrDef& a) {
   switch (a.type) {
@@ -259,7 +262,7 @@ Attrs make_attrs(Op op, std::span<const jt_attr> given) {
   return out;
 }
 
-// ---- functions -------------------------------------------------------------------------------------------------------
+// ---- functions ------------------------------------------------------------------------------------------------------
 
 namespace ops {
 

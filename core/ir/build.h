@@ -37,7 +37,8 @@ Value expand(Ref x, const Shape& shape);
 Value slice(Ref x, DimList starts, DimList stops, DimList steps = {});
 Value matmul(Ref x, Ref y);
 Value iota(Recorder& recorder, const Shape& shape, int axis, DType dtype);
-Value count(Recorder& recorder, DType dtype, Dim n);  // how many there are of something: another number is the same structure
+// how many there are of something: another number is the same structure
+Value count(Recorder& recorder, DType dtype, Dim n);
 Value fill(Ref like, double value);            // a constant of exactly like's type
 Value zeros_like(Ref like);
 constexpr int64_t kMoreBits = int64_t(1) << 62;  // of a stream of random bits: the one for those beyond the first 32

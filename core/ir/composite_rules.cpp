@@ -16,14 +16,16 @@ void norm_type(TypeRule& r) {
   if (!(p < 0)) return;
   const Shape& x = r.inputs[0].shape();
   for (int64_t axis : r.attrs.ints(r.at("axes")))
-    if (!x[int(axis)]) fail(JT_E_SHAPE, "norm: no elements to choose from along axis ", axis, " of shape ", x, " for p ", p);
+    if (!x[int(axis)])
+      fail(JT_E_SHAPE, "norm: no elements to choose from along axis ", axis, " of shape ", x, " for p ", p);
 }
 void float_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();
-  if (r.attrs.count()) r.attrs.ints(0)[0] = is_only_axis(x, r.attrs.integer(0)) ? 0 : normal_axis(r.op.name, r.attrs.integer(0), x.rank);
+  if (r.attrs.count())
+    r.attrs.ints(0)[0] = is_only_axis(x, r.attrs.integer(0)) ? 0 : normal_axis(r.op.name, r.attrs.integer(0), x.rank);
   r.results[0] = {as_float(r.inputs[0].dtype()), x};
 }
-// ---- losses ----------------------------------------------------------------------------------------------------------
+// ---- losses ---------------------------------------------------------------------------------------------------------
 
 // The words that `reduction` may be, and the shape that is left.
 static Shape left_by_reduction(const TypeRule& r, const Shape& each, std::initializer_list<std::string_view> words) {
@@ -51,14 +53,16 @@ static void check_class_weights(const TypeRule& r) {
   check_float(r, 2);
   const Shape& weight = r.inputs[2].shape();
   int64_t classes = x[x.rank > 1];
-  if (weight.rank != 1 || weight[0] != classes) fail(JT_E_SHAPE, r.op.name, ": weight has shape ", weight, ", x ", x, " needs [", classes, "]");
+  if (weight.rank != 1 || weight[0] != classes)
+    fail(JT_E_SHAPE, r.op.name, ": weight has shape ", weight, ", x ", x, " needs [", classes, "]");
 }
 static void labelled_type(TypeRule& r) {
   check_float(r, 0), check_integer(r, 1);
   Shape rows = without_classes(r);
   check_class_weights(r);
   if (!same_extents(r.inputs[1].shape(), rows))
-    fail(JT_E_SHAPE, r.op.name, ": label has shape ", r.inputs[1].shape(), ", x ", r.inputs[0].shape(), " needs ", rows);
+    fail(JT_E_SHAPE, r.op.name, ": label has shape ", r.inputs[1].shape(), ", x ", r.inputs[0].shape(), " needs ",
+         rows);
   r.results[0] = {r.inputs[0].dtype(), left_by_reduction(r, rows, {"mean", "sum", "none"})};
   const Shape& x = r.inputs[0].shape();
   r.index = {1, x[x.rank > 1], false, r.attrs.integer(r.at("ignore_index"))};
@@ -66,7 +70,8 @@ static void labelled_type(TypeRule& r) {
 void nll_type(TypeRule& r) { labelled_type(r); }
 void cross_entropy_type(TypeRule& r) {
   double smoothing = r.attrs.real(r.at("label_smoothing"));
-  if (!(smoothing >= 0 && smoothing <= 1)) fail(JT_E_INVALID, "cross_entropy: label_smoothing ", smoothing, " is not in 0..1");
+  if (!(smoothing >= 0 && smoothing <= 1))
+    fail(JT_E_INVALID, "cross_entropy: label_smoothing ", smoothing, " is not in 0..1");
   if (!is_float(r.inputs[1].dtype())) return labelled_type(r);
   check_float(r, 0);
   Shape rows = without_classes(r);
@@ -85,8 +90,10 @@ void pair_loss_type(TypeRule& r) {
   check_pair(r);
   const Shape& x = r.inputs[0].shape();
   bool by_batch = std::string_view(r.op.name) == "kl_div";
-  Shape out = by_batch ? left_by_reduction(r, x, {"mean", "sum", "none", "batchmean"}) : left_by_reduction(r, x, {"mean", "sum", "none"});
-  if (by_batch && !x.rank && r.attrs.string(r.at("reduction")) == "batchmean") fail(JT_E_SHAPE, "kl_div: batchmean needs 1 axis or more, the shape of x is []");
+  Shape out = by_batch ? left_by_reduction(r, x, {"mean", "sum", "none", "batchmean"})
+                       : left_by_reduction(r, x, {"mean", "sum", "none"});
+  if (by_batch && !x.rank && r.attrs.string(r.at("reduction")) == "batchmean")
+    fail(JT_E_SHAPE, "kl_div: batchmean needs 1 axis or more, the shape of x is []");
   r.results[0] = {r.inputs[0].dtype(), out};
 }
 void bce_type(TypeRule& r) {
@@ -96,7 +103,8 @@ void bce_type(TypeRule& r) {
     check_float(r, int(i));
     const Shape& weight = r.inputs[i].shape();
     if (!same_extents(broadcast(r.op.name, x, weight), x))
-      fail(JT_E_SHAPE, r.op.name, ": ", signature(op_of(r.op)).operands[i], " of shape ", weight, " does not fit into x ", x);
+      fail(JT_E_SHAPE, r.op.name, ": ", signature(op_of(r.op)).operands[i], " of shape ", weight,
+           " does not fit into x ", x);
   }
   r.results[0] = {r.inputs[0].dtype(), left_by_reduction(r, x, {"mean", "sum", "none"})};
 }
@@ -177,7 +185,8 @@ void group_norm_type(TypeRule& r) {
   check_float(r, 0), check_least_rank(r, 0, 2), check_epsilon(r, 1);
   int64_t groups = r.attrs.integer(0);
   if (x.rank == kMaxRank) fail(JT_E_SHAPE, "group_norm: shape ", x, " leaves no axis for the groups");
-  if (groups < 1 || x[1] % groups) fail(JT_E_SHAPE, "group_norm: ", groups, " groups do not divide ", x[1], " channels");
+  if (groups < 1 || x[1] % groups)
+    fail(JT_E_SHAPE, "group_norm: ", groups, " groups do not divide ", x[1], " channels");
   check_factors(r, 1, Shape{x[1]});
   r.results[0] = r.inputs[0].type();
 }

@@ -50,7 +50,8 @@ class CustomOp {
   }
 
  protected:
-  CustomOp(Recycler& home, std::string_view name) : home_(home), name_(name.begin(), name.end(), Recycled<char>(home)) {}
+  CustomOp(Recycler& home, std::string_view name)
+      : home_(home), name_(name.begin(), name.end(), Recycled<char>(home)) {}
   virtual ~CustomOp() = default;
 
  private:

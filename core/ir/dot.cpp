@@ -60,7 +60,8 @@ class Drawing {
   void draw_blocks(const Node* node, int64_t number) {
     const auto& blocks = node->region->blocks();
     for (size_t b = 0; b < blocks.size(); b++) {
-      put("  subgraph cluster_", number, "_", b, " {\n  label=\"", name(node->op), blocks.size() > 1 ? (b ? " else" : " then") : "", "\";\n");
+      put("  subgraph cluster_", number, "_", b, " {\n  label=\"", name(node->op),
+          blocks.size() > 1 ? (b ? " else" : " then") : "", "\";\n");
       draw(blocks[b]);
       put("  }\n");
     }

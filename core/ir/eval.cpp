@@ -18,7 +18,7 @@ namespace {
 
 using Inputs = std::span<const HostValue* const>;
 
-// ---- indices ---------------------------------------------------------------------------------------------------------
+// ---- indices --------------------------------------------------------------------------------------------------------
 
 struct Index {
   int64_t at[2 * kMaxRank] = {};
@@ -51,7 +51,9 @@ int64_t number_of(const Shape& shape, const Index& index) {
 }
 
 Word get(const HostValue& x, int64_t n) { return load(x.type.dtype, &x.bytes[size_t(n) * size_of(x.type.dtype)]); }
-void put(HostValue& z, int64_t n, Word value) { store(z.type.dtype, &z.bytes[size_t(n) * size_of(z.type.dtype)], value); }
+void put(HostValue& z, int64_t n, Word value) {
+  store(z.type.dtype, &z.bytes[size_t(n) * size_of(z.type.dtype)], value);
+}
 // Moves an element untouched, NaN bits and all.
 void copy(HostValue& z, int64_t to, const HostValue& x, int64_t from) {
   size_t size = size_of(x.type.dtype);
@@ -59,7 +61,7 @@ void copy(HostValue& z, int64_t to, const HostValue& x, int64_t from) {
 }
 int64_t integer_at(const HostValue& x, int64_t n) { return convert(get(x, n), ctype_of(x.type.dtype), CType::i64).i64; }
 
-// ---- element, cast, reduce -------------------------------------------------------------------------------------------
+// ---- element, cast, reduce ------------------------------------------------------------------------------------------
 
 void evaluate_element(const Node* node, Inputs in, HostValue& z) {
   CType type = ctype_of(in.back()->type.dtype);
@@ -106,7 +108,8 @@ Word reduced(Reduction r, DType dtype, std::span<const Word> values) {
       for (int l = 0; l < half; l++) lanes[l] = combine(lanes[l], lanes[l + half]);
     counter.push_back({0, lanes[0]});
     // A block that is not full is the last: it joins only at the end.
-    while (block.size() == size_t(kReduceBlock) && counter.size() > 1 && counter.end()[-2].first == counter.back().first) {
+    while (block.size() == size_t(kReduceBlock) && counter.size() > 1 &&
+           counter.end()[-2].first == counter.back().first) {
       Word later = counter.back().second;
       counter.pop_back();
       counter.back() = {counter.back().first + 1, combine(counter.back().second, later)};
@@ -122,7 +125,8 @@ int64_t first_best(Reduction r, CType type, std::span<const Word> values) {
   size_t best = 0;
   for (size_t i = 1; i < values.size(); i++) {
     if (element(Op::isnan, type, values[best], {}, {}).b8) break;
-    if (element(Op::isnan, type, values[i], {}, {}).b8 || element(better, type, values[i], values[best], {}).b8) best = i;
+    if (element(Op::isnan, type, values[i], {}, {}).b8 || element(better, type, values[i], values[best], {}).b8)
+      best = i;
   }
   return int64_t(best);
 }
@@ -142,12 +146,13 @@ void evaluate_reduce(const Node* node, const HostValue& x, HostValue& z) {
     values[size_t(number_of(kept, outer))].push_back(convert(get(x, n), ctype_of(x.type.dtype), ctype_of(accumulated)));
   });
   for (size_t k = 0; k < values.size(); k++) {
-    Word value = is_arg ? Word{.i64 = first_best(r, ctype_of(accumulated), values[k])} : reduced(r, accumulated, values[k]);
+    Word value =
+        is_arg ? Word{.i64 = first_best(r, ctype_of(accumulated), values[k])} : reduced(r, accumulated, values[k]);
     put(z, int64_t(k), value);
   }
 }
 
-// ---- movement --------------------------------------------------------------------------------------------------------
+// ---- movement -------------------------------------------------------------------------------------------------------
 
 // z[index] = x[map(index)], or fill where that is outside x.
 template <class Map>
@@ -205,14 +210,15 @@ void evaluate_movement(const Node* node, const HostValue& x, HostValue& z) {
     case Op::expand: return gather_elements(x, z, {}, [&](const Index& i) { return expanded(shape, z.type.shape, i); });
     case Op::slice: return gather_elements(x, z, {}, [&](const Index& i) { return sliced(node, i, rank); });
     case Op::pad:
-      return gather_elements(x, z, word_of(z.type.dtype, node->real(2)), [&](const Index& i) { return unpadded(node, i, rank); });
+      return gather_elements(x, z, word_of(z.type.dtype, node->real(2)),
+                             [&](const Index& i) { return unpadded(node, i, rank); });
     case Op::flip: return gather_elements(x, z, {}, [&](const Index& i) { return flipped(node, shape, i); });
     case Op::windows: return gather_elements(x, z, {}, [&](const Index& i) { return windowed(node, i, rank); });
     default: fail(JT_E_UNSUPPORTED, name(node->op), ": has no reference evaluation");
   }
 }
 
-// ---- index -----------------------------------------------------------------------------------------------------------
+// ---- index ----------------------------------------------------------------------------------------------------------
 
 void evaluate_concat(const Node* node, Inputs in, HostValue& z) {
   int axis = int(node->integer(0));
@@ -314,7 +320,10 @@ int64_t value_of(const IndexExpr& expr, const Index& index) {
   for (const IndexStep& step : expr) {
     if (step.kind == IndexStep::coordinate) { stack.push_back(index[int(step.value)]); continue; }
     if (step.kind == IndexStep::integer) { stack.push_back(step.value); continue; }
-    if (step.kind == IndexStep::neg) { stack.back() = element(Op::neg, CType::i64, {.i64 = stack.back()}, {}, {}).i64; continue; }
+    if (step.kind == IndexStep::neg) {
+      stack.back() = element(Op::neg, CType::i64, {.i64 = stack.back()}, {}, {}).i64;
+      continue;
+    }
     Word b{.i64 = stack.back()};
     stack.pop_back();
     Word a{.i64 = stack.back()};
@@ -348,11 +357,15 @@ void evaluate_reindex_reduce(const Node* node, const HostValue& x, HostValue& z)
   auto exprs = index_exprs(node, x.type.shape.rank, z.type.shape.rank);
   std::string_view combine = node->string(2);
   DType t = z.type.dtype;
-  Combine how = combine == "add" ? Combine::add : combine == "mul" ? Combine::mul : combine == "max" ? Combine::max : Combine::min;
+  Combine how = combine == "add"   ? Combine::add
+                : combine == "mul" ? Combine::mul
+                : combine == "max" ? Combine::max
+                                   : Combine::min;
   Word first = word_of_neutral(identity(how), t);
   for (int64_t n = 0; n < z.type.count(); n++) put(z, n, first);
   gather_into(z, combine, [&](HostValue& to) {
-    for_each(x.type.shape, [&](const Index& index, int64_t n) { combine_into(to, index_of(exprs, index), combine, x, n); });
+    for_each(x.type.shape,
+             [&](const Index& index, int64_t n) { combine_into(to, index_of(exprs, index), combine, x, n); });
   });
 }
 
@@ -361,7 +374,8 @@ void evaluate_index(const Node* node, Inputs in, HostValue& z) {
     case Op::concat: return evaluate_concat(node, in, z);
     case Op::update: return evaluate_update(node, *in[0], *in[1], z);
     case Op::take:
-      return gather_elements(*in[0], z, {}, [&](const Index& i) { return taken(*in[0], *in[1], int(node->integer(0)), i); });
+      return gather_elements(*in[0], z, {},
+                             [&](const Index& i) { return taken(*in[0], *in[1], int(node->integer(0)), i); });
     case Op::scatter_add: return evaluate_scatter_add(node, in, z);
     case Op::scatter: return evaluate_scatter(node, in, z);
     case Op::gather: return evaluate_gather(node, *in[0], *in[1], z);
@@ -371,7 +385,7 @@ void evaluate_index(const Node* node, Inputs in, HostValue& z) {
   }
 }
 
-// ---- source ----------------------------------------------------------------------------------------------------------
+// ---- source ---------------------------------------------------------------------------------------------------------
 
 // Philox4x32-10 (Salmon et al. 2011), word 0 of counter (element, counter).
 uint32_t philox(uint64_t element, uint64_t counter, uint64_t key) {
@@ -389,7 +403,8 @@ uint32_t philox(uint64_t element, uint64_t counter, uint64_t key) {
 void evaluate_source(const Node* node, HostValue& z) {
   DType t = z.type.dtype;
   if (node->op == Op::random_bits) {
-    uint64_t key = random_key(node->integer(attr(Op::random_bits, "seed")), node->integer(attr(Op::random_bits, "stream")));
+    uint64_t key =
+        random_key(node->integer(attr(Op::random_bits, "seed")), node->integer(attr(Op::random_bits, "stream")));
     for (int64_t n = 0; n < z.type.count(); n++)
       put(z, n, {.i64 = philox(uint64_t(n), uint64_t(node->integer(attr(Op::random_bits, "counter"))), key)});
     return;
@@ -401,7 +416,7 @@ void evaluate_source(const Node* node, HostValue& z) {
   });
 }
 
-// ---- graphs ----------------------------------------------------------------------------------------------------------
+// ---- graphs ---------------------------------------------------------------------------------------------------------
 
 class Evaluator {
  public:
@@ -459,7 +474,8 @@ class Evaluator {
       case Kind::library: return evaluate_library(node, in, results);
       case Kind::source: return evaluate_source(node, z);
       case Kind::composite: return open(node, in, results);
-      case Kind::region: return node->op == Op::branch ? evaluate_branch(node, in, results) : evaluate_loop(node, in, results);
+      case Kind::region:
+        return node->op == Op::branch ? evaluate_branch(node, in, results) : evaluate_loop(node, in, results);
       case Kind::custom: fail(JT_E_UNSUPPORTED, "evaluate: a custom op has no slow twin");
       case Kind::leaf: fail(JT_E_INVALID, "evaluate: a data node has no value");
     }

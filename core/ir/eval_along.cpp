@@ -18,9 +18,13 @@ struct Lines {
 };
 
 Word at(const HostValue& x, int64_t k) { return load(x.type.dtype, &x.bytes[size_t(k) * size_of(x.type.dtype)]); }
-void put(HostValue& x, int64_t k, Word value) { store(x.type.dtype, &x.bytes[size_t(k) * size_of(x.type.dtype)], value); }
+void put(HostValue& x, int64_t k, Word value) {
+  store(x.type.dtype, &x.bytes[size_t(k) * size_of(x.type.dtype)], value);
+}
 bool is_nan(DType t, Word w) { return is_float(t) && element(Op::isnan, ctype_of(t), w, {}, {}).b8; }
-bool is_less(DType t, Word a, Word b) { return t == JT_BOOL ? a.b8 < b.b8 : element(Op::less, ctype_of(t), a, b, {}).b8; }
+bool is_less(DType t, Word a, Word b) {
+  return t == JT_BOOL ? a.b8 < b.b8 : element(Op::less, ctype_of(t), a, b, {}).b8;
+}
 
 // Whether a stands before b: a NaN is larger than every number.
 bool precedes(DType t, Word a, Word b) { return is_nan(t, b) ? !is_nan(t, a) : is_less(t, a, b); }

@@ -25,7 +25,8 @@ struct Sums {
   void write_to(HostValue& out) const {
     DType t = out.type.dtype;
     for (size_t k = 0; k < size_t(out.type.count()); k++) {
-      Word value = real ? convert({.f64 = f[k]}, CType::f64, ctype_of(t)) : convert({.u64 = i[k]}, CType::u64, ctype_of(t));
+      Word value =
+          real ? convert({.f64 = f[k]}, CType::f64, ctype_of(t)) : convert({.u64 = i[k]}, CType::u64, ctype_of(t));
       store(t, &out.bytes[k * size_of(t)], value);
     }
   }
@@ -46,7 +47,8 @@ void matmul(const HostValue& x, const HostValue& y, HostValue& z) {
     for (int64_t i = 0; i < rows; i++)
       for (int64_t j = 0; j < columns; j++)
         for (int64_t k = 0; k < inner; k++)
-          sums.add_product((b * rows + i) * columns + j, x, (b * rows + i) * inner + k, y, (b * inner + k) * columns + j);
+          sums.add_product((b * rows + i) * columns + j, x, (b * rows + i) * inner + k, y,
+                           (b * inner + k) * columns + j);
   sums.write_to(z);
 }
 
@@ -57,7 +59,8 @@ struct Images {
   int64_t n, c, h, w;
   bool last;
   Images(const Shape& x, bool channels_last)
-      : n(x[0]), c(x[channels_last ? 3 : 1]), h(x[channels_last ? 1 : 2]), w(x[channels_last ? 2 : 3]), last(channels_last) {}
+      : n(x[0]), c(x[channels_last ? 3 : 1]), h(x[channels_last ? 1 : 2]), w(x[channels_last ? 2 : 3]),
+        last(channels_last) {}
   int64_t at(int64_t image, int64_t channel, int64_t row, int64_t column) const {
     return last ? ((image * h + row) * w + column) * c + channel : ((image * c + channel) * h + row) * w + column;
   }
@@ -79,7 +82,8 @@ void for_each_product(const Node* node, const Shape& xs, const Shape& w, const S
                 int64_t row = i * stride[0] - padding[0] + k * dilation[0];
                 int64_t column = j * stride[1] - padding[1] + l * dilation[1];
                 if (row < 0 || row >= x.h || column < 0 || column >= x.w) continue;
-                visit(x.at(n, o / out_per_group * w[1] + c, row, column), ((o * w[1] + c) * w[2] + k) * w[3] + l, z.at(n, o, i, j));
+                visit(x.at(n, o / out_per_group * w[1] + c, row, column), ((o * w[1] + c) * w[2] + k) * w[3] + l,
+                      z.at(n, o, i, j));
               }
 }
 
@@ -121,7 +125,8 @@ void max_pool2d(const Node* node, const HostValue& x, std::span<HostValue> resul
   std::vector<int64_t> winner(count, -1);
   for_each_in_window(node, in, out, [&](int64_t to, int64_t from, int64_t place) {
     double value = real_at(x, from), &old = best[size_t(to)];
-    if (winner[size_t(to)] < 0 || value > old || (value != value && old == old)) old = value, winner[size_t(to)] = place;
+    if (winner[size_t(to)] < 0 || value > old || (value != value && old == old))
+      old = value, winner[size_t(to)] = place;
   });
   for (size_t k = 0; k < count; k++) {
     store(t, &results[0].bytes[k * size_of(t)], word_of(t, best[k]));

@@ -23,7 +23,8 @@ static constexpr uint32_t far_in(std::string_view text) {
   uint32_t set = 0;
   for (std::string_view name : {"shape", "before", "after", "size", "stride", "classes", "length", "most"}) {
     int at = signature.attr_at(name);
-    bool is_number = at >= 0 && (signature.attrs[size_t(at)].type == AttrType::ints || signature.attrs[size_t(at)].type == AttrType::integer);
+    bool is_number = at >= 0 && (signature.attrs[size_t(at)].type == AttrType::ints ||
+                                 signature.attrs[size_t(at)].type == AttrType::integer);
     if (is_number) set |= 1u << at;
   }
   return set;

@@ -172,7 +172,8 @@ struct Node {
   uint8_t n_attrs;
 };
 
-// Other contexts ask whether a value has run while its own may be running it: the buffer is shown when its bytes are there.
+// Other contexts ask whether a value has run while its own may be running it: the buffer is shown when its bytes are
+// there.
 inline void show_buffer(Result& result, Buffer* buffer) {
   std::atomic_ref(result.buffer).store(buffer, std::memory_order_release);
 }

@@ -18,15 +18,81 @@ static void one_result(Recorder& recorder, std::span<const Ref> inputs, const No
 #endif
 
 #define JT_UNARY(name, types, result, f, i, dx, flags, lo, hi, since, doc) \
-  {#name, Kind::element, Operands::types, ResultRule::result, {}, JT_##flags, JT_RULE(element_type), nullptr, lo, hi, #f, #i, since, doc},
+  {#name,                                                                  \
+   Kind::element,                                                          \
+   Operands::types,                                                        \
+   ResultRule::result,                                                     \
+   {},                                                                     \
+   JT_##flags,                                                             \
+   JT_RULE(element_type),                                                  \
+   nullptr,                                                                \
+   lo,                                                                     \
+   hi,                                                                     \
+   #f,                                                                     \
+   #i,                                                                     \
+   since,                                                                  \
+   doc},
 #define JT_BINARY(name, types, result, f, i, dx, dy, flags, lo, hi, since, doc) \
-  {#name, Kind::element, Operands::types, ResultRule::result, {}, JT_##flags, JT_RULE(element_type), nullptr, lo, hi, #f, #i, since, doc},
+  {#name,                                                                       \
+   Kind::element,                                                               \
+   Operands::types,                                                             \
+   ResultRule::result,                                                          \
+   {},                                                                          \
+   JT_##flags,                                                                  \
+   JT_RULE(element_type),                                                       \
+   nullptr,                                                                     \
+   lo,                                                                          \
+   hi,                                                                          \
+   #f,                                                                          \
+   #i,                                                                          \
+   since,                                                                       \
+   doc},
 #define JT_TERNARY(name, types, result, f, i, dx, dy, dw, flags, lo, hi, since, doc) \
-  {#name, Kind::element, Operands::types, ResultRule::result, {}, JT_##flags, JT_RULE(element_type), nullptr, lo, hi, #f, #i, since, doc},
+  {#name,                                                                            \
+   Kind::element,                                                                    \
+   Operands::types,                                                                  \
+   ResultRule::result,                                                               \
+   {},                                                                               \
+   JT_##flags,                                                                       \
+   JT_RULE(element_type),                                                            \
+   nullptr,                                                                          \
+   lo,                                                                               \
+   hi,                                                                               \
+   #f,                                                                               \
+   #i,                                                                               \
+   since,                                                                            \
+   doc},
 #define JT_REDUCE(name, types, result, reduction, dx, lo, hi, since, doc) \
-  {#name, Kind::reduce, Operands::types, ResultRule::result, Reduction::reduction, false, JT_RULE(reduce_type), nullptr, lo, hi, "", "", since, doc},
+  {#name,                                                                 \
+   Kind::reduce,                                                          \
+   Operands::types,                                                       \
+   ResultRule::result,                                                    \
+   Reduction::reduction,                                                  \
+   false,                                                                 \
+   JT_RULE(reduce_type),                                                  \
+   nullptr,                                                               \
+   lo,                                                                    \
+   hi,                                                                    \
+   "",                                                                    \
+   "",                                                                    \
+   since,                                                                 \
+   doc},
 #define JT_OP(name, kind, signature, type, gradient, since, doc) \
-  {#name, Kind::JT_KIND_##kind, Operands::ANY, JT_RESULT_##kind, {}, false, JT_RULE(type), JT_BODY_##kind(name), -4, 4, "", "", since, doc, JT_TRANSPOSED_##kind},
+  {#name,                                                        \
+   Kind::JT_KIND_##kind,                                         \
+   Operands::ANY,                                                \
+   JT_RESULT_##kind,                                             \
+   {},                                                           \
+   false,                                                        \
+   JT_RULE(type),                                                \
+   JT_BODY_##kind(name),                                         \
+   -4,                                                           \
+   4,                                                            \
+   "",                                                           \
+   "",                                                           \
+   since,                                                        \
+   doc,                                                          \
+   JT_TRANSPOSED_##kind},
 #define JT_COMM true
 #define JT_PLAIN false
 #define JT_KIND_CAST cast
@@ -70,11 +136,76 @@ static void one_result(Recorder& recorder, std::span<const Ref> inputs, const No
 #define JT_BODY_SEVERAL(name) JT_RULE(name##_body)
 
 constexpr OpDef kOpTable[] = {
-    {"data", Kind::leaf, Operands::ANY, ResultRule::SAME, {}, false, nullptr, nullptr, 0, 0, "", "", "0.1", "A value that exists."},
-    {"constant", Kind::constant, Operands::ANY, ResultRule::SAME, {}, false, nullptr, nullptr, 0, 0, "", "", "0.1", "A scalar of the program."},
-    {"custom", Kind::custom, Operands::ANY, ResultRule::SAME, {}, false, nullptr, nullptr, 0, 0, "", "", "0.1", "An op that the program brought along."},
-    {"branch", Kind::region, Operands::ANY, ResultRule::SAME, {}, false, nullptr, nullptr, 0, 0, "", "", "0.1", "One of two blocks, by a condition."},
-    {"loop", Kind::region, Operands::ANY, ResultRule::SAME, {}, false, nullptr, nullptr, 0, 0, "", "", "0.1", "A block, round after round."},
+    {"data",
+     Kind::leaf,
+     Operands::ANY,
+     ResultRule::SAME,
+     {},
+     false,
+     nullptr,
+     nullptr,
+     0,
+     0,
+     "",
+     "",
+     "0.1",
+     "A value that exists."},
+    {"constant",
+     Kind::constant,
+     Operands::ANY,
+     ResultRule::SAME,
+     {},
+     false,
+     nullptr,
+     nullptr,
+     0,
+     0,
+     "",
+     "",
+     "0.1",
+     "A scalar of the program."},
+    {"custom",
+     Kind::custom,
+     Operands::ANY,
+     ResultRule::SAME,
+     {},
+     false,
+     nullptr,
+     nullptr,
+     0,
+     0,
+     "",
+     "",
+     "0.1",
+     "An op that the program brought along."},
+    {"branch",
+     Kind::region,
+     Operands::ANY,
+     ResultRule::SAME,
+     {},
+     false,
+     nullptr,
+     nullptr,
+     0,
+     0,
+     "",
+     "",
+     "0.1",
+     "One of two blocks, by a condition."},
+    {"loop",
+     Kind::region,
+     Operands::ANY,
+     ResultRule::SAME,
+     {},
+     false,
+     nullptr,
+     nullptr,
+     0,
+     0,
+     "",
+     "",
+     "0.1",
+     "A block, round after round."},
 #include "core/ir/ops.def"
 };
 static_assert(sizeof kOpTable / sizeof *kOpTable == size_t(kOps));

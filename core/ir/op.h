@@ -34,7 +34,20 @@ constexpr int kFirstElement = int(Op::neg), kLastElement = kFirstElement - 1
 #include "core/ir/ops.def"
     ;
 
-enum class Kind : uint8_t { leaf, constant, element, cast, reduce, movement, index, library, source, composite, custom, region };
+enum class Kind : uint8_t {
+  leaf,
+  constant,
+  element,
+  cast,
+  reduce,
+  movement,
+  index,
+  library,
+  source,
+  composite,
+  custom,
+  region
+};
 enum class Operands : uint8_t { FLOAT, NUMBER, ANY, INTEGER, LOGICAL, CHOICE };  // `types` of a row
 enum class ResultRule : uint8_t { SAME, BOOL, WIDE, INDEX };
 enum class AttrType : uint8_t { integer, ints, boolean, real, dtype, string };
@@ -71,7 +84,8 @@ struct Signature {
   FewOf<bool, 8> optional;              // by operand
   FewOf<AttrDef, 8> attrs;
   FewOf<std::string_view, 8> results;
-  int results_by = -1;                  // the attribute that the (only) result repeats once for each value of; -1: it does not
+  // the attribute that the (only) result repeats once for each value of; -1: it does not
+  int results_by = -1;
   bool variadic = false;                // the last operand repeats
   bool is_fixed = true;                 // neither that nor optional operands
 
@@ -165,7 +179,7 @@ consteval int attr(Op op, std::string_view name) {
 inline int attr_at(Op op, std::string_view name) { return signature(op).attr_at(name); }
 inline int TypeRule::at(std::string_view attr) const { return attr_at(op_of(op), attr); }
 
-// ---- taking a signature apart ----------------------------------------------------------------------------------------
+// ---- taking a signature apart ---------------------------------------------------------------------------------------
 
 namespace detail {
 
@@ -207,15 +221,18 @@ constexpr Signature::Signature(std::string_view text) {
   while (!(word = detail::next_word(with)).empty()) {
     size_t colon = word.find(':'), equals = word.find('=');
     std::string_view fallback = equals == word.npos ? std::string_view() : word.substr(equals + 1);
-    attrs.push_back({word.substr(0, colon), detail::attr_type_named(word.substr(colon + 1, equals - colon - 1)), fallback});
+    attrs.push_back(
+        {word.substr(0, colon), detail::attr_type_named(word.substr(colon + 1, equals - colon - 1)), fallback});
   }
   while (!(word = detail::next_word(out)).empty()) {
     size_t dots = word.find("...");
-    if (dots != word.npos && (results_by = attr_at(word.substr(dots + 3))) < 0) throw "no such attribute to count results by";
+    if (dots != word.npos && (results_by = attr_at(word.substr(dots + 3))) < 0)
+      throw "no such attribute to count results by";
     results.push_back(word.substr(0, dots));
   }
   if (results.empty()) results.push_back("out");
-  if (results_by >= 0 && (results.size() > 1 || attrs[size_t(results_by)].type != AttrType::ints)) throw "results repeat alone, by a list";
+  if (results_by >= 0 && (results.size() > 1 || attrs[size_t(results_by)].type != AttrType::ints))
+    throw "results repeat alone, by a list";
 }
 
 }  // namespace jt

@@ -1,7 +1,8 @@
 // parse: the text of print() as a block. Names are any %words; print() numbers them. See docs/IR.md.
 //
-// One pass, one line per statement, no recursion: blocks that a node owns are read on a stack of our own. Memory stays within a constant factor of the text, whatever it says.
-// An error names line and column, and every node is typed by its row, so what comes back passes verify().
+// One pass, one line per statement, no recursion: blocks that a node owns are read on a stack of our own. Memory stays
+// within a constant factor of the text, whatever it says. An error names line and column, and every node is typed by
+// its row, so what comes back passes verify().
 #include <bit>
 #include <charconv>
 #include <unordered_map>
@@ -283,7 +284,8 @@ class Parser {
 
   void statement() {
     if (peek() == '#') outer_.empty() ? scalar_statement() : wrong("a block that a node owns has no scalars");
-    else if (takes_keyword("wheres")) outer_.empty() ? wheres_statement() : wrong("a block that a node owns has no wheres");
+    else if (takes_keyword("wheres"))
+      outer_.empty() ? wheres_statement() : wrong("a block that a node owns has no wheres");
     else if (peek() == '%') return node_statement();
     else wrong("'%', '#', 'wheres' or 'return' is missing");
     end_line(true);
@@ -355,14 +357,16 @@ class Parser {
   void check_number_of(std::span<const Name> names, const Value& made, size_t place) {
     const Node* node = made.ref().node;
     if (names.size() != node->n_results)
-      wrong_at(place, JT_E_INVALID, text(name(node->op), " has ", int(node->n_results), " results, not ", names.size()));
+      wrong_at(place, JT_E_INVALID,
+               text(name(node->op), " has ", int(node->n_results), " results, not ", names.size()));
   }
   void define_all(std::span<const Name> names, const Value& node, size_t place) {
     check_number_of(names, node, place);
     for (size_t i = 0; i < names.size(); i++) define(names[i].text, names[i].place, {node.ref().node, uint32_t(i)});
   }
   void open_region(Op op, size_t place, std::vector<Name> names) {
-    if (outer_.size() == Region::kMaxDepth) wrong("loops and branches are nested more than ", int(Region::kMaxDepth), " deep");
+    if (outer_.size() == Region::kMaxDepth)
+      wrong("loops and branches are nested more than ", int(Region::kMaxDepth), " deep");
     Open open{op, place, 0, std::move(names), {}, {}, 0, false, {}, {}, {}, {}};
     operands();
     open.operands = operands_;

@@ -32,7 +32,9 @@ void append_real(std::string& out, int64_t bits) {
   for (int shift = 60; shift >= 0; shift -= 4) out += kHex[uint64_t(bits) >> shift & 15];
 }
 
-void append_flag(std::string& out, int64_t value) { value == 0 || value == 1 ? append(out, value == 1) : append(out, value); }
+void append_flag(std::string& out, int64_t value) {
+  value == 0 || value == 1 ? append(out, value == 1) : append(out, value);
+}
 
 void append_scalar(std::string& out, DType dtype, int64_t bits) {
   if (is_float(dtype)) return append_real(out, bits);
@@ -70,7 +72,9 @@ bool same_words(std::span<const Dim> a, std::span<const Dim> b) {
 
 class Printer {
  public:
-  Printer(const Block& block, std::string_view indent) : block_(block), indent_(indent) { numbers_.reserve(block.params.size() + block.nodes.size()); }
+  Printer(const Block& block, std::string_view indent) : block_(block), indent_(indent) {
+    numbers_.reserve(block.params.size() + block.nodes.size());
+  }
 
   std::string all() {
     print_header();

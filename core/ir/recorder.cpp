@@ -79,7 +79,7 @@ void Recorder::settle(Node* node) {
   pending_--;
 }
 
-// ---- values whose run failed -----------------------------------------------------------------------------------------
+// ---- values whose run failed ----------------------------------------------------------------------------------------
 
 void Recorder::take_poison(Node* node, Poison* poison) {
   poison->refs++;
@@ -131,7 +131,7 @@ void Recorder::place(Node* node) {
       at->device = node->device;
 }
 
-// ---- named dimensions ------------------------------------------------------------------------------------------------
+// ---- named dimensions -----------------------------------------------------------------------------------------------
 
 void Recorder::name_dim(Ref value, int axis, std::string_view name, int64_t lo, int64_t hi) {
   auto known = std::ranges::find(dim_names_, name);
@@ -168,7 +168,8 @@ Value Recorder::record_inferred(Op op, std::span<const Ref> inputs, Attrs& attrs
   IndexUse index = infer(op, inputs, attrs, results);
   if (inputs.size() > UINT16_MAX) fail(JT_E_INVALID, name(op), ": ", inputs.size(), " operands are too many");
   auto picks_nothing = [&] { return results[0].count() == 0; };  // however long the index is
-  if (index.operand < 0 || !checks_indices || picks_nothing()) [[likely]] return record_typed(op, inputs, attrs, results);
+  if (index.operand < 0 || !checks_indices || picks_nothing()) [[likely]]
+    return record_typed(op, inputs, attrs, results);
   Ref refs[3];
   JT_CHECK(inputs.size() <= std::size(refs));
   std::ranges::copy(inputs, refs);
@@ -182,8 +183,8 @@ Value Recorder::checked(Op op, Ref index, const IndexUse& use) {
   if (index.type().count() == 0) return index;
   check_extent(name(op), index, use.size);
   const Node* known = index.node;
-  bool is_checked = known->op == Op::check_index && known->integer(0) == use.size && (use.wraps || !known->integer(1)) &&
-                    known->integer(3) == use.ignored;
+  bool is_checked = known->op == Op::check_index && known->integer(0) == use.size &&
+                    (use.wraps || !known->integer(1)) && known->integer(3) == use.ignored;
   if (is_checked) return index;
   Attrs attrs;
   attrs.add(use.size).add(use.wraps).add_string(name(op)).add(use.ignored);
@@ -239,7 +240,8 @@ Value Recorder::custom(CustomOp* op, std::span<const Ref> inputs, std::span<cons
   return finish(node);
 }
 
-Value Recorder::region(Op op, Region* region, std::span<const Ref> inputs, const Attrs& attrs, std::span<const Type> results) {
+Value Recorder::region(Op op, Region* region, std::span<const Ref> inputs, const Attrs& attrs,
+                       std::span<const Type> results) {
   auto drop = [](Region* r) { r->release(); };
   std::unique_ptr<Region, decltype(drop)> held(region, drop);
   if (inputs.size() > UINT16_MAX || results.size() > UINT16_MAX)

@@ -71,9 +71,11 @@ class Recorder {
   Value constant_bits(DType dtype, int64_t bits);
   // An op of the program's own; takes over one count of `op`, also when it throws.
   Value custom(CustomOp* op, std::span<const Ref> inputs, std::span<const Type> results);
-  // A branch or a loop; takes over one count of `region`, also when it throws. Blocks and operands are to fit: see region_types.
+  // A branch or a loop; takes over one count of `region`, also when it throws. Blocks and operands are to fit: see
+  // region_types.
   Value region(Op op, Region* region, std::span<const Ref> inputs, const Attrs& attrs, std::span<const Type> results);
-  // Leaves without values, that stand for params of a block which is being recorded: what is made from them ends with this error.
+  // Leaves without values, that stand for params of a block which is being recorded: what is made from them ends with
+  // this error.
   std::vector<Value> placeholders(std::span<const Type> types, const Error& error);
   Value leaf(const Type& type, Buffer* buffer /* taken over, also by a failure; may be null in a block */);
 

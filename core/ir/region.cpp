@@ -8,7 +8,7 @@
 
 namespace jt {
 
-// ---- what a key holds of blocks ----------------------------------------------------------------------------------------
+// ---- what a key holds of blocks -------------------------------------------------------------------------------------
 
 namespace {
 
@@ -25,7 +25,9 @@ class KeyWriter {
   }
 
  private:
-  void add_type(const Type& t) { key_.push_back(uint64_t(t.dtype) | uint64_t(t.shape.units) << 8 | uint64_t(t.shape.rank) << 16); }
+  void add_type(const Type& t) {
+    key_.push_back(uint64_t(t.dtype) | uint64_t(t.shape.units) << 8 | uint64_t(t.shape.rank) << 16);
+  }
   void add_far(DimList words) {
     uint64_t signs = 0;
     std::span<const Dim> all = words;
@@ -77,24 +79,28 @@ Region::Region(std::vector<Block> blocks) : blocks_(std::move(blocks)) {
   if (depth_ > kMaxDepth) fail(JT_E_INVALID, "loops and branches are nested more than ", int(kMaxDepth), " deep");
 }
 
-// ---- types -----------------------------------------------------------------------------------------------------------
+// ---- types ----------------------------------------------------------------------------------------------------------
 
 LoopLayout::LoopLayout(const Attrs& attrs, size_t inputs, size_t block_results)
-    : carried(int(attrs.integer(0))), captured(int(inputs) - kFirst - carried), stacked(int(block_results) - 1 - carried),
-      most(attrs.dim(1)), counts(attrs.integer(2) != 0) {}
-LoopLayout::LoopLayout(const Node* loop) : LoopLayout(loop->attrs(), loop->n_inputs, loop->region->blocks()[0].results.size()) {}
+    : carried(int(attrs.integer(0))), captured(int(inputs) - kFirst - carried),
+      stacked(int(block_results) - 1 - carried), most(attrs.dim(1)), counts(attrs.integer(2) != 0) {}
+LoopLayout::LoopLayout(const Node* loop)
+    : LoopLayout(loop->attrs(), loop->n_inputs, loop->region->blocks()[0].results.size()) {}
 
 namespace {
 
 // Compared by what extents are worth, which becomes a guard where they are symbols.
-bool fits(const Type& a, const Type& b) { return a.dtype == b.dtype && a.shape.units == b.shape.units && same_extents(a.shape, b.shape); }
+bool fits(const Type& a, const Type& b) {
+  return a.dtype == b.dtype && a.shape.units == b.shape.units && same_extents(a.shape, b.shape);
+}
 std::string exact(const Type& type) {
   std::string out;
   append_exact(out, type);
   return out;
 }
 void check_is(std::string_view what, const Type& is, DType dtype) {
-  if (is.dtype != dtype || is.shape.rank) fail(is.dtype != dtype ? JT_E_DTYPE : JT_E_SHAPE, what, " is ", is, ", not ", Type{dtype, {}});
+  if (is.dtype != dtype || is.shape.rank)
+    fail(is.dtype != dtype ? JT_E_DTYPE : JT_E_SHAPE, what, " is ", is, ", not ", Type{dtype, {}});
 }
 
 std::vector<Type> branch_types(const Region& region, std::span<const Ref> inputs) {
@@ -102,17 +108,20 @@ std::vector<Type> branch_types(const Region& region, std::span<const Ref> inputs
   const Block &a = region.blocks()[0], &b = region.blocks()[1];
   for (const Block* block : {&a, &b}) {
     if (block->params.size() != inputs.size() - kBranchInputs)
-      fail(JT_E_INVALID, "branch: a block takes ", block->params.size(), " params, there are ", inputs.size() - kBranchInputs, " inputs");
+      fail(JT_E_INVALID, "branch: a block takes ", block->params.size(), " params, there are ",
+           inputs.size() - kBranchInputs, " inputs");
     for (size_t i = 0; i < block->params.size(); i++)
       if (!fits(block->params[i].type(), inputs[i + kBranchInputs].type()))
-        fail(JT_E_INVALID, "branch: param ", i, " is ", exact(block->params[i].type()), ", the input ", exact(inputs[i + kBranchInputs].type()));
+        fail(JT_E_INVALID, "branch: param ", i, " is ", exact(block->params[i].type()), ", the input ",
+             exact(inputs[i + kBranchInputs].type()));
   }
   if (a.results.size() != b.results.size() || a.results.empty())
     fail(JT_E_INVALID, "branch: ", a.results.size(), " results of one block, ", b.results.size(), " of the other");
   std::vector<Type> out;
   for (size_t i = 0; i < a.results.size(); i++) {
     const Type &x = a.results[i].type(), &y = b.results[i].type();
-    if (!fits(x, y)) fail(JT_E_INVALID, "branch: result ", i, " is ", exact(x), " of one block, ", exact(y), " of the other");
+    if (!fits(x, y))
+      fail(JT_E_INVALID, "branch: result ", i, " is ", exact(x), " of one block, ", exact(y), " of the other");
     out.push_back(x);
   }
   return out;
@@ -122,20 +131,25 @@ std::vector<Type> loop_types(const Region& region, std::span<const Ref> inputs, 
   check_is("loop: trips", inputs[0].type(), JT_I64), check_is("loop: condition", inputs[1].type(), JT_BOOL);
   LoopLayout l(attrs, inputs.size(), region.blocks()[0].results.size());
   const Block& block = region.blocks()[0];
-  if (l.carried < 0 || l.captured < 0) fail(JT_E_INVALID, "loop: ", l.carried, " carried values, but ", inputs.size() - LoopLayout::kFirst, " inputs");
+  if (l.carried < 0 || l.captured < 0)
+    fail(JT_E_INVALID, "loop: ", l.carried, " carried values, but ", inputs.size() - LoopLayout::kFirst, " inputs");
   if (block.params.size() != inputs.size() - 1)
     fail(JT_E_INVALID, "loop: the block takes ", block.params.size(), " params, not ", inputs.size() - 1);
-  if (l.stacked < 0) fail(JT_E_INVALID, "loop: the block gives ", block.results.size(), " results, for ", l.carried, " carried values");
-  if (l.most < -1 || (l.stacked && l.most < 0)) fail(JT_E_INVALID, "loop: most is ", l.most, l.stacked ? ", but rows are stacked" : "");
+  if (l.stacked < 0)
+    fail(JT_E_INVALID, "loop: the block gives ", block.results.size(), " results, for ", l.carried, " carried values");
+  if (l.most < -1 || (l.stacked && l.most < 0))
+    fail(JT_E_INVALID, "loop: most is ", l.most, l.stacked ? ", but rows are stacked" : "");
   if (l.carried + l.stacked == 0) fail(JT_E_INVALID, "loop: nothing is carried or stacked");
-  check_is("loop: param 0", block.params[0].type(), JT_I64), check_is("loop: result 0 of the block", block.results[0].type(), JT_BOOL);
+  check_is("loop: param 0", block.params[0].type(), JT_I64),
+      check_is("loop: result 0 of the block", block.results[0].type(), JT_BOOL);
   std::vector<Type> out;
   for (size_t i = 1; i < block.params.size(); i++)
     if (const Type &p = block.params[i].type(), &in = inputs[i + 1].type(); !fits(p, in))
       fail(JT_E_INVALID, "loop: param ", i, " is ", exact(p), ", the input ", exact(in));
   for (int k = 0; k < l.carried; k++) {
     const Type &p = block.params[size_t(k) + 1].type(), &next = block.results[size_t(k) + 1].type();
-    if (!fits(p, next)) fail(JT_E_INVALID, "loop: carried value ", k, " is ", exact(p), ", after a round ", exact(next));
+    if (!fits(p, next))
+      fail(JT_E_INVALID, "loop: carried value ", k, " is ", exact(p), ", after a round ", exact(next));
     out.push_back(p);
   }
   for (int k = 0; k < l.stacked; k++) {
@@ -154,14 +168,16 @@ std::vector<Type> loop_types(const Region& region, std::span<const Ref> inputs, 
 
 std::vector<Type> region_types(Op op, const Region& region, std::span<const Ref> inputs, const Attrs& attrs) {
   size_t wanted = op == Op::branch ? 2 : 1, least = op == Op::branch ? kBranchInputs : LoopLayout::kFirst;
-  if (region.blocks().size() != wanted) fail(JT_E_INVALID, name(op), ": ", region.blocks().size(), " blocks, not ", wanted);
+  if (region.blocks().size() != wanted)
+    fail(JT_E_INVALID, name(op), ": ", region.blocks().size(), " blocks, not ", wanted);
   if (inputs.size() < least) fail(JT_E_INVALID, name(op), ": ", inputs.size(), " operands, not at least ", least);
   return op == Op::branch ? branch_types(region, inputs) : loop_types(region, inputs, attrs);
 }
 
-// ---- blocks again ----------------------------------------------------------------------------------------------------
+// ---- blocks again ---------------------------------------------------------------------------------------------------
 
-std::vector<Value> replayed(Recorder& recorder, const Block& block, std::span<const Ref> args, std::vector<Value>* nodes) {
+std::vector<Value> replayed(Recorder& recorder, const Block& block, std::span<const Ref> args,
+                            std::vector<Value>* nodes) {
   JT_CHECK(args.size() == block.params.size());
   Numbering numbering(block);
   std::vector<Value> values;
@@ -206,7 +222,8 @@ void set_results(Block& block, std::vector<Value> results) {
 
 static bool is_constant_bool(Ref value, bool wanted) {
   const Node* n = value.node;
-  return n->op == Op::constant && n->origin == kStructure && n->results()[0].type.dtype == JT_BOOL && (n->constant_bits != 0) == wanted;
+  return n->op == Op::constant && n->origin == kStructure && n->results()[0].type.dtype == JT_BOOL &&
+         (n->constant_bits != 0) == wanted;
 }
 bool is_true(Ref value) { return is_constant_bool(value, true); }
 bool is_false(Ref value) { return is_constant_bool(value, false); }

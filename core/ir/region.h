@@ -3,10 +3,11 @@
 //   branch(condition, inputs...)                          two blocks of (inputs...), one for each side, with results of the same types
 //   loop(trips, condition, carried..., captured...)       a block (i, carried..., captured...) -> (condition, carried..., stacked...)
 //
-// A loop runs its block while the condition is true and i, which counts from 0, is below `trips` and, unless that is -1, below `most`. It gives what
-// is carried at the end, and what is stacked: [most, ..], a row for each round, zeros behind the last. With `counts` the last
-// carried value is the number of rounds. A block uses nothing from outside but its params, and has no scalars, starts or guards of its own: constants
-// in it are part of its structure, or count elements.
+// A loop runs its block while the condition is true and i, which counts from 0, is below `trips` and, unless that is
+// -1, below `most`. It gives what is carried at the end, and what is stacked: [most, ..], a row for each round, zeros
+// behind the last. With `counts` the last carried value is the number of rounds. A block uses nothing from outside but
+// its params, and has no scalars, starts or guards of its own: constants in it are part of its structure, or count
+// elements.
 #pragma once
 #include <vector>
 
@@ -66,11 +67,13 @@ struct LoopLayout {
 };
 inline constexpr int kBranchInputs = 1;  // operand: the first input of a branch
 
-// The types of the results, or an error that names the op, the fact and both values where blocks and operands do not fit.
+// The types of the results, or an error that names the op, the fact and both values where blocks and operands do not
+// fit.
 std::vector<Type> region_types(Op op, const Region& region, std::span<const Ref> inputs, const Attrs& attrs);
 
 // The nodes of a block once more, on other values of its params' types; the block's results there.
-std::vector<Value> replayed(Recorder& recorder, const Block& block, std::span<const Ref> args, std::vector<Value>* nodes = nullptr);
+std::vector<Value> replayed(Recorder& recorder, const Block& block, std::span<const Ref> args,
+                            std::vector<Value>* nodes = nullptr);
 Block copied(const Block& block);
 // The block has other results, and only the nodes that these need.
 void set_results(Block& block, std::vector<Value> results);

@@ -82,7 +82,8 @@ class Scope {
     };
     for (const Value& v : nodes) {
       if (v.ref().node->op == Op::custom)
-        fail(JT_E_UNSUPPORTED, who_, ": ", v.ref().node->custom->name(), " cannot stand in a body: a custom op runs between plans");
+        fail(JT_E_UNSUPPORTED, who_, ": ", v.ref().node->custom->name(),
+             " cannot stand in a body: a custom op runs between plans");
       for (Ref in : v.ref().node->ins()) see(in);
     }
     for (const Value& r : results) see(r);
@@ -93,12 +94,15 @@ class Scope {
   Block block(std::span<const Value> nodes, std::span<const Value> results, const Captures& captures) const {
     Block out;
     std::unordered_map<const Node*, Value> made;
-    auto add = [&](const Type& type) { return out.params.push_back(out.recorder->leaf(type, nullptr)), out.params.back(); };
+    auto add = [&](const Type& type) {
+      return out.params.push_back(out.recorder->leaf(type, nullptr)), out.params.back();
+    };
     for (const Value& p : params_) made.emplace(p.ref().node, add(p.type()));
     for (const Value& c : captures.all()) add(c.type());
     auto inner = [&](Ref r) -> Ref {
       if (auto known = made.find(r.node); known != made.end()) return {known->second.ref().node, r.result};
-      if (!(r.node->op == Op::constant && is_structure(r.node))) return out.params[params_.size() + captures.number_of(r)];
+      if (!(r.node->op == Op::constant && is_structure(r.node)))
+        return out.params[params_.size() + captures.number_of(r)];
       out.nodes.push_back(out.recorder->again(r.node, {}));
       return made.emplace(r.node, out.nodes.back()).first->second;
     };
@@ -149,7 +153,8 @@ void check_flag(std::string_view who, std::string_view what, Ref value) {
     fail(value.dtype() != JT_BOOL ? JT_E_DTYPE : JT_E_SHAPE, who, ": ", what, " is ", value.type(), ", not bool[]");
 }
 
-std::vector<Value> made_by(Recorder& recorder, Op op, RegionRef region, std::span<const Ref> inputs, const Attrs& attrs) {
+std::vector<Value> made_by(Recorder& recorder, Op op, RegionRef region, std::span<const Ref> inputs,
+                           const Attrs& attrs) {
   std::vector<Type> types = region_types(op, *region, inputs, attrs);
   Value made = recorder.region(op, region.give(), inputs, attrs, types);
   std::vector<Value> out;
@@ -158,7 +163,8 @@ std::vector<Value> made_by(Recorder& recorder, Op op, RegionRef region, std::spa
 }
 
 // Nodes once more, with other values in place of some.
-Value with_others(Recorder& recorder, std::span<const Value> nodes, Ref result, std::span<const Value> from, std::span<const Value> to) {
+Value with_others(Recorder& recorder, std::span<const Value> nodes, Ref result, std::span<const Value> from,
+                  std::span<const Value> to) {
   std::unordered_map<const Node*, Value> made;
   for (size_t i = 0; i < from.size(); i++) made.emplace(from[i].ref().node, to[i]);
   auto now = [&](Ref r) -> Ref {
@@ -178,7 +184,8 @@ Value with_others(Recorder& recorder, std::span<const Value> nodes, Ref result, 
 
 }  // namespace
 
-std::vector<Value> record_branch(Recorder& recorder, std::string_view who, Ref condition, const BodyFunction& then, const BodyFunction& otherwise) {
+std::vector<Value> record_branch(Recorder& recorder, std::string_view who, Ref condition, const BodyFunction& then,
+                                 const BodyFunction& otherwise) {
   check_flag(who, "the condition", condition);
   Captures captures;
   std::vector<Value> results[2], nodes[2];
@@ -195,7 +202,8 @@ std::vector<Value> record_branch(Recorder& recorder, std::string_view who, Ref c
   for (size_t i = 0; i < results[0].size(); i++) {
     const Type &a = results[0][i].type(), &b = results[1][i].type();
     if (a.dtype != b.dtype || !same_extents(a.shape, b.shape))
-      fail(a.dtype != b.dtype ? JT_E_DTYPE : JT_E_SHAPE, who, ": value ", i, " is ", a, " of one body, ", b, " of the other");
+      fail(a.dtype != b.dtype ? JT_E_DTYPE : JT_E_SHAPE, who, ": value ", i, " is ", a, " of one body, ", b,
+           " of the other");
   }
   std::vector<Block> blocks;
   for (int side : {0, 1}) blocks.push_back(scopes[size_t(side)].block(nodes[side], results[side], captures));
@@ -209,7 +217,8 @@ namespace {
 // A loop while it is recorded.
 class LoopRecording {
  public:
-  LoopRecording(Recorder& recorder, std::string_view who, const LoopRecipe& recipe) : recorder_(recorder), who_(who), recipe_(recipe) {}
+  LoopRecording(Recorder& recorder, std::string_view who, const LoopRecipe& recipe)
+      : recorder_(recorder), who_(who), recipe_(recipe) {}
 
   std::vector<Value> run() {
     if (recipe_.most < -1) fail(JT_E_INVALID, who_, ": at most ", recipe_.most, " rounds");
@@ -260,12 +269,14 @@ class LoopRecording {
   }
   void check(LoopBody& body) const {
     if (body.next.size() != initial_.size())
-      fail(JT_E_INVALID, who_, ": ", initial_.size(), " values are carried, after a round there are ", body.next.size());
+      fail(JT_E_INVALID, who_, ": ", initial_.size(), " values are carried, after a round there are ",
+           body.next.size());
     for (size_t k = 0; k < initial_.size(); k++) {
       Value& next = body.next[k];
       const Type& type = initial_[k].type();
       if (next.dtype() != type.dtype || !same_extents(next.shape(), type.shape))
-        fail(next.dtype() != type.dtype ? JT_E_DTYPE : JT_E_SHAPE, who_, ": carried value ", k, " is ", type, ", after a round ", next.type());
+        fail(next.dtype() != type.dtype ? JT_E_DTYPE : JT_E_SHAPE, who_, ": carried value ", k, " is ", type,
+             ", after a round ", next.type());
       next = without_units(next);
     }
     if (!body.stacked.empty() && recipe_.most < 0)
@@ -278,7 +289,8 @@ class LoopRecording {
     if (!recorder_.grad_mode || recipe_.most < 0) return;
     Captures captures;
     std::vector<Value> nodes = scope.find(results_, captures);
-    bool has_gradient = std::ranges::any_of(captures.all(), carries_gradient) || std::ranges::any_of(initial_, carries_gradient);
+    bool has_gradient =
+        std::ranges::any_of(captures.all(), carries_gradient) || std::ranges::any_of(initial_, carries_gradient);
     auto gives_floats = [](const Value& v) { return is_float(v.dtype()); };
     if (!has_gradient || std::ranges::none_of(results_, gives_floats)) return;
     std::vector<Value> kept = read_by_gradient(scope, nodes);
@@ -290,7 +302,8 @@ class LoopRecording {
     scope.add_param(initial_.back().type());
     counts_ = true;
   }
-  // The carried values that a gradient computes with: not those that are only added to, or decide only whether to go on.
+  // The carried values that a gradient computes with: not those that are only added to, or decide only whether to go
+  // on.
   std::vector<Value> read_by_gradient(const Scope& scope, std::span<const Value> nodes) const {
     struct Use { bool leads_on = false, is_read = false; };
     std::map<const Node*, Use> uses;
@@ -298,7 +311,8 @@ class LoopRecording {
     for (size_t i = nodes.size(); i-- > 0;) {
       const Node* node = nodes[i].ref().node;
       Use of_node = uses[node];
-      bool is_linear = kind(node) == Kind::movement || node->op == Op::add || node->op == Op::sub || node->op == Op::neg || node->op == Op::cast;
+      bool is_linear = kind(node) == Kind::movement || node->op == Op::add || node->op == Op::sub ||
+                       node->op == Op::neg || node->op == Op::cast;
       if (!of_node.leads_on) continue;
       for (int k = 0; k < node->n_inputs; k++) {
         Use& in = uses[node->inputs()[k].node];

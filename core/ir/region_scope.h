@@ -1,10 +1,11 @@
 // region_scope: branches and loops recorded by functions that record their blocks.
 //
-// A function is called at once. It gets *placeholders* for the params of its block and records on them as on any value, on the same
-// recorder. Then the nodes between placeholders and what it returned are copied into a block. They are never pending: a
-// placeholder is poisoned, so that whatever is made from it has no value, and says so. What a loop's nodes use that depends on no
-// placeholder stays where it was recorded and is captured: computed once, outside. In a branch only what was there before is
-// captured, and constants are in both, unless they are 0, 1 or -1 or count elements: then they are part of the block.
+// A function is called at once. It gets *placeholders* for the params of its block and records on them as on any value,
+// on the same recorder. Then the nodes between placeholders and what it returned are copied into a block. They are
+// never pending: a placeholder is poisoned, so that whatever is made from it has no value, and says so. What a loop's
+// nodes use that depends on no placeholder stays where it was recorded and is captured: computed once, outside. In a
+// branch only what was there before is captured, and constants are in both, unless they are 0, 1 or -1 or count
+// elements: then they are part of the block.
 #pragma once
 #include <functional>
 
@@ -14,8 +15,10 @@ namespace jt {
 
 using BodyFunction = std::function<std::vector<Value>(std::span<const Value> params)>;
 
-// One of two functions of no params, by a 0-d bool; both give as many values of the same types, except that unit flags go.
-std::vector<Value> record_branch(Recorder& recorder, std::string_view who, Ref condition, const BodyFunction& then, const BodyFunction& otherwise);
+// One of two functions of no params, by a 0-d bool; both give as many values of the same types, except that unit flags
+// go.
+std::vector<Value> record_branch(Recorder& recorder, std::string_view who, Ref condition, const BodyFunction& then,
+                                 const BodyFunction& otherwise);
 
 struct LoopBody {
   std::vector<Value> next;     // of the carried values, of their types

@@ -41,7 +41,8 @@ inline void check_holds(const TypeRule& r, std::string_view what, double value, 
   if (!is_int(t)) return;
   bool is_signed = is_signed_int(t);
   double beyond = std::ldexp(1.0, int(8 * size_of(t)) - is_signed), whole = std::trunc(value);
-  if (!(whole >= (is_signed ? -beyond : 0.0) && whole < beyond)) fail(JT_E_DTYPE, r.op.name, ": ", what, " ", value, " is not a value of ", t);
+  if (!(whole >= (is_signed ? -beyond : 0.0) && whole < beyond))
+    fail(JT_E_DTYPE, r.op.name, ": ", what, " ", value, " is not a value of ", t);
 }
 
 }  // namespace jt

@@ -95,7 +95,7 @@ Word element(Op op, CType type, Word x, Word y, Word w) {
   return {};
 }
 
-// ---- dtypes ----------------------------------------------------------------------------------------------------------
+// ---- dtypes ---------------------------------------------------------------------------------------------------------
 
 static uint32_t bits_of(float x) {
   uint32_t bits;
@@ -189,7 +189,7 @@ Word narrow(DType dtype, Word value) {
   return load(dtype, stored);
 }
 
-// ---- conversions -----------------------------------------------------------------------------------------------------
+// ---- conversions ----------------------------------------------------------------------------------------------------
 
 static int64_t truncated(double x, int64_t least, int64_t most) {
   if (x != x) return 0;
@@ -249,8 +249,8 @@ Word cast(Word value, DType from, DType to) {
   return convert({.i64 = truncated(x, least, most)}, CType::i64, ctype_of(to));
 }
 
-// Rounding twice differs from rounding once only where the first result lies between two of the second: one that is inexact
-// and odd never does.
+// Rounding twice differs from rounding once only where the first result lies between two of the second: one that is
+// inexact and odd never does.
 static float float_to_round(double value) {
   float nearest = float(value);
   if (double(nearest) == value || value != value || std::isinf(nearest) || bits_of(nearest) & 1) return nearest;

@@ -83,7 +83,9 @@ JT_BODY(nan_to_num) {
   JT_UNUSED;
   Value x = in[0];
   if (!is_float(x.dtype())) return x;
-  auto of = [&](int i) { return std::isinf(attrs.real(i)) ? std::copysign(largest(x.dtype()), attrs.real(i)) : attrs.real(i); };
+  auto of = [&](int i) {
+    return std::isinf(attrs.real(i)) ? std::copysign(largest(x.dtype()), attrs.real(i)) : attrs.real(i);
+  };
   Value high = where(equal(x, kInf), of(1), x), low = where(equal(x, -kInf), of(2), high);
   return where(isnan(x), attrs.real(0), low);
 }
@@ -95,12 +97,14 @@ static Value places_from(Recorder& r, Ref start, const Shape& shape, int axis) {
 JT_BODY(slice_at) {
   JT_UNUSED;
   int64_t axis = attrs.integer(1);
-  return reshape(call(Op::take, {in[0], places_from(r, in[1], Shape{attrs.dim(0)}, 0)}, Attrs().add(axis)), result.shape);
+  return reshape(call(Op::take, {in[0], places_from(r, in[1], Shape{attrs.dim(0)}, 0)}, Attrs().add(axis)),
+                 result.shape);
 }
 JT_BODY(update_at) {
   JT_UNUSED;
   int axis = int(attrs.integer(0));
-  return call(Op::scatter, {in[0], places_from(r, in[2], in[1].shape(), axis), in[1]}, Attrs().add(axis).add_string("set"));
+  return call(Op::scatter, {in[0], places_from(r, in[2], in[1].shape(), axis), in[1]},
+              Attrs().add(axis).add_string("set"));
 }
 
 JT_BODY(masked_fill) {
@@ -163,7 +167,8 @@ JT_BODY(roll) {
 // One axis after the other, as three: rank 8 has no room for two axes each.
 JT_BODY(tile) {
   JT_UNUSED;
-  if (in[0].shape().count() == 0) return reshape(in[0], result.shape);  // what lies between could have too many elements
+  // what lies between could have too many elements
+  if (in[0].shape().count() == 0) return reshape(in[0], result.shape);
   auto times = attrs.ints(0);
   Shape now;
   for (int i = in[0].shape().rank; i < result.shape.rank; i++) now.push(1);

@@ -10,7 +10,8 @@ static DType as_float(DType t) { return is_float(t) ? t : JT_F32; }
 static Type paired(const TypeRule& r) {
   DType dtype = r.inputs[0].dtype();
   Shape shape = r.inputs[0].shape();
-  for (Ref in : r.inputs.subspan(1)) dtype = promote(dtype, in.dtype()), shape = broadcast(r.op.name, shape, in.shape());
+  for (Ref in : r.inputs.subspan(1))
+    dtype = promote(dtype, in.dtype()), shape = broadcast(r.op.name, shape, in.shape());
   return {dtype, shape};
 }
 
@@ -28,7 +29,8 @@ void number_pair_type(TypeRule& r) {
 
 void isclose_type(TypeRule& r) {
   for (const char* name : {"rtol", "atol"})
-    if (double bound = r.attrs.real(r.at(name)); !(bound >= 0)) fail(JT_E_INVALID, "isclose: ", name, " is ", bound, ", not 0 or more");
+    if (double bound = r.attrs.real(r.at(name)); !(bound >= 0))
+      fail(JT_E_INVALID, "isclose: ", name, " is ", bound, ", not 0 or more");
   r.results[0] = {JT_BOOL, paired(r).shape};
 }
 
@@ -41,7 +43,8 @@ void masked_fill_type(TypeRule& r) {
     fail(JT_E_SHAPE, "masked_fill: mask ", mask.shape(), " does not broadcast to x ", x.shape());
   double value = r.attrs.real(r.at("value"));
   check_holds(r, "value", value, x.dtype());
-  if (!is_float(x.dtype()) && value != std::trunc(value)) fail(JT_E_DTYPE, "masked_fill: value ", value, " is not a value of ", x.dtype());
+  if (!is_float(x.dtype()) && value != std::trunc(value))
+    fail(JT_E_DTYPE, "masked_fill: value ", value, " is not a value of ", x.dtype());
   r.results[0] = x.type();
 }
 
@@ -58,7 +61,8 @@ void diagonal_type(TypeRule& r) {
   for (int i : {0, 1}) r.attrs.ints(place[i])[0] = axes[i] = normal_axis("diagonal", r.attrs.integer(place[i]), x.rank);
   if (axes[0] == axes[1]) fail(JT_E_SHAPE, "diagonal: axis1 and axis2 are both ", axes[0]);
   int64_t rows = x[axes[0]], columns = x[axes[1]], offset = r.attrs.integer(r.at("offset"));
-  int64_t most = offset >= 0 ? std::min(rows, columns - std::min(columns, offset)) : std::min(columns, rows + std::max(-rows, offset));
+  int64_t most = offset >= 0 ? std::min(rows, columns - std::min(columns, offset))
+                             : std::min(columns, rows + std::max(-rows, offset));
   Shape out;
   for (int i = 0; i < x.rank; i++)
     if (i != axes[0] && i != axes[1]) out.push(x[i], x.is_unit(i));
@@ -72,7 +76,8 @@ void roll_type(TypeRule& r) {
   auto shifts = r.attrs.ints(r.at("shifts")), axes = r.attrs.ints(r.at("axes"));
   size_t wanted = axes.empty() ? 1 : axes.size();
   if (shifts.size() != wanted)
-    fail(JT_E_INVALID, "roll: ", shifts.size(), " shifts, ", axes.size(), axes.empty() ? " axes: then there is one shift" : " axes");
+    fail(JT_E_INVALID, "roll: ", shifts.size(), " shifts, ", axes.size(),
+         axes.empty() ? " axes: then there is one shift" : " axes");
   for (size_t i = 0; i < shifts.size(); i++) {
     if (!axes.empty()) axes[i] = normal_axis("roll", axes[i], x.rank);
     int64_t extent = axes.empty() ? x.count() : x[int(axes[i])], shift = shifts[i];
@@ -90,7 +95,10 @@ void tile_type(TypeRule& r) {
     int in = i - (rank - x.rank), at = i - (rank - int(times.size()));
     int64_t n = at < 0 ? Dim(1) : times[size_t(at)];
     if (n < 0) fail(JT_E_INVALID, "tile: times ", times, " are negative");
-    out.push(in < 0 ? Dim(n) : n == 1 ? x[in] : Dim(checked_product("tile", x[in], n)), in >= 0 && n == 1 && x.is_unit(in));
+    out.push(in < 0   ? Dim(n)
+             : n == 1 ? x[in]
+                      : Dim(checked_product("tile", x[in], n)),
+             in >= 0 && n == 1 && x.is_unit(in));
   }
   r.results[0] = {r.inputs[0].dtype(), out};
 }
@@ -141,7 +149,8 @@ void update_at_type(TypeRule& r) {
   if (v.rank != x.rank) fail(JT_E_SHAPE, "update_at: shapes ", x, " and ", v, " differ in rank");
   for (int i = 0; i < x.rank; i++)
     if (i == axis ? v[i] > x[i] : v[i] != x[i])
-      fail(JT_E_SHAPE, "update_at: v ", v, " does not fit x ", x, ", which differs from it along axis ", axis, " at most");
+      fail(JT_E_SHAPE, "update_at: v ", v, " does not fit x ", x, ", which differs from it along axis ", axis,
+           " at most");
   if (v.count() != 0) r.index = {2, x[axis] - v[axis] + 1};  // nothing fits anywhere
   r.results[0] = r.inputs[0].type();
 }

@@ -7,10 +7,11 @@
 
 namespace jt {
 
-// ---- parts that several rules share ----------------------------------------------------------------------------------
+// ---- parts that several rules share ---------------------------------------------------------------------------------
 
 int normal_axis(std::string_view who, int64_t axis, int rank) {
-  if (axis < -rank || axis >= rank) fail(JT_E_SHAPE, who, ": axis ", axis, " is outside the ", rank, " axes of the operand");
+  if (axis < -rank || axis >= rank)
+    fail(JT_E_SHAPE, who, ": axis ", axis, " is outside the ", rank, " axes of the operand");
   return int(axis < 0 ? axis + rank : axis);
 }
 
@@ -91,7 +92,8 @@ static std::span<const Dim> list_of(TypeRule& r, int attr, size_t n, int64_t fal
   auto given = std::as_const(r.attrs).ints(attr);
   if (given.size() == n) return given;
   if (given.size() > 1)
-    fail(JT_E_SHAPE, r.op.name, ": ", signature(op_of(r.op)).attrs[size_t(attr)].name, " has ", given.size(), " values, not ", n);
+    fail(JT_E_SHAPE, r.op.name, ": ", signature(op_of(r.op)).attrs[size_t(attr)].name, " has ", given.size(),
+         " values, not ", n);
   Dim value = given.empty() ? Dim(fallback) : given[0], full[16];
   std::fill_n(full, n, value);
   r.attrs.set_ints(attr, {full, n});
@@ -103,7 +105,8 @@ static std::span<const Dim> positive_list(TypeRule& r, int attr, size_t n, int64
   auto list = list_of(r, attr, n, fallback);
   for (Dim v : list)
     if (v < 1 || v > kMaxStep)
-      fail(JT_E_INVALID, r.op.name, ": ", signature(op_of(r.op)).attrs[size_t(attr)].name, " ", v, " is ", v < 1 ? "not positive" : "too large");
+      fail(JT_E_INVALID, r.op.name, ": ", signature(op_of(r.op)).attrs[size_t(attr)].name, " ", v, " is ",
+           v < 1 ? "not positive" : "too large");
   return list;
 }
 // That an operand of a row recorded as it is has a dtype the row computes in.
@@ -112,7 +115,7 @@ static void check_operand_dtype(const TypeRule& r, DType t) {
   if (wanted != t) fail(JT_E_DTYPE, r.op.name, ": operand of dtype ", t, " needs a cast to ", wanted);
 }
 
-// ---- element, cast, reduce -------------------------------------------------------------------------------------------
+// ---- element, cast, reduce ------------------------------------------------------------------------------------------
 
 void element_type(TypeRule& r) {
   const Shape* shape = &r.inputs[0].shape();  // of the first operand that is no scalar
@@ -121,12 +124,14 @@ void element_type(TypeRule& r) {
   uint8_t units = shape->units;
   for (const Ref& in : r.inputs) {
     if (in.shape().rank == 0 || &in.shape() == shape) continue;
-    if (!same_extents(in.shape(), *shape)) fail(JT_E_SHAPE, r.op.name, ": shapes ", *shape, " and ", in.shape(), " differ");
+    if (!same_extents(in.shape(), *shape))
+      fail(JT_E_SHAPE, r.op.name, ": shapes ", *shape, " and ", in.shape(), " differ");
     units &= in.shape().units;
   }
   DType dtype = r.inputs.back().dtype();
   for (size_t i = r.op.operands == Operands::CHOICE; i < r.inputs.size(); i++)
-    if (r.inputs[i].dtype() != dtype) fail(JT_E_DTYPE, r.op.name, ": dtypes differ: ", r.inputs[i].dtype(), " and ", dtype);
+    if (r.inputs[i].dtype() != dtype)
+      fail(JT_E_DTYPE, r.op.name, ": dtypes differ: ", r.inputs[i].dtype(), " and ", dtype);
   check_operand_dtype(r, dtype);
   if (r.op.operands == Operands::CHOICE && r.inputs[0].dtype() != JT_BOOL)
     fail(JT_E_DTYPE, r.op.name, ": operand 0 is ", r.inputs[0].dtype(), ", not bool");
@@ -178,7 +183,7 @@ void reduce_type(TypeRule& r) {
   r.results[0] = {t, out};
 }
 
-// ---- movement --------------------------------------------------------------------------------------------------------
+// ---- movement -------------------------------------------------------------------------------------------------------
 
 void reshape_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();
@@ -205,16 +210,16 @@ void reshape_type(TypeRule& r) {
   r.results[0] = {r.inputs[0].dtype(), out};
 }
 
-// Of two products that differ. A part of the other, whatever symbols are worth, may be as large for some of them: such runs
-// are right for those too.
+// Of two products that differ. A part of the other, whatever symbols are worth, may be as large for some of them: such
+// runs are right for those too.
 static bool is_less(Dim a, Dim b) {
   if (!a.is_symbolic() && !b.is_symbolic()) return a < b;
   if (same(b % a, 0)) return true;
   return !same(a % b, 0) && a < b;
 }
 
-// Runs close as soon as the products of both sides agree, so that an axis which stays itself is a run of its own; a 1 on
-// one side only joins no axis of the other.
+// Runs close as soon as the products of both sides agree, so that an axis which stays itself is a run of its own; a 1
+// on one side only joins no axis of the other.
 ReshapeRuns reshape_runs(const Shape& in, const Shape& out) {
   ReshapeRuns runs{0, {}};
   int i = 0, o = 0;
@@ -288,7 +293,8 @@ void expand_type(TypeRule& r) {
 
 void slice_type(TypeRule& r) {
   const Shape& x = r.inputs[0].shape();
-  auto starts = std::as_const(r.attrs).ints(0), stops = std::as_const(r.attrs).ints(1), steps = std::as_const(r.attrs).ints(2);
+  auto starts = std::as_const(r.attrs).ints(0), stops = std::as_const(r.attrs).ints(1),
+       steps = std::as_const(r.attrs).ints(2);
   auto check = [&](std::span<const Dim> list) {
     if (list.size() > size_t(x.rank)) fail(JT_E_SHAPE, "slice: ", list.size(), " ranges for shape ", x);
   };
@@ -342,21 +348,23 @@ void windows_type(TypeRule& r) {
   size_t n = r.attrs.ints(0).size();
   if (n == 0 || n > size_t(x.rank)) fail(JT_E_SHAPE, "windows: ", n, " window sizes for shape ", x);
   positive_list(r, 0, n, 1), positive_list(r, 1, n, 1), positive_list(r, 2, n, 1);
-  auto size = std::as_const(r.attrs).ints(0), stride = std::as_const(r.attrs).ints(1), dilation = std::as_const(r.attrs).ints(2);
+  auto size = std::as_const(r.attrs).ints(0), stride = std::as_const(r.attrs).ints(1),
+       dilation = std::as_const(r.attrs).ints(2);
   Shape out;
   int lead = x.rank - int(n);
   for (int i = 0; i < lead; i++) out.push(x[i], x.is_unit(i));
   for (size_t i = 0; i < n; i++) {
     Dim span = dilation[i] * (size[i] - 1) + 1;
     if (span > x[lead + int(i)])
-      fail(JT_E_SHAPE, "windows: a window of ", span, " does not fit extent ", x[lead + int(i)], " of axis ", lead + int(i));
+      fail(JT_E_SHAPE, "windows: a window of ", span, " does not fit extent ", x[lead + int(i)], " of axis ",
+           lead + int(i));
     out.push((x[lead + int(i)] - span) / stride[i] + 1);
   }
   for (size_t i = 0; i < n; i++) out.push(size[i], size[i] == 1);
   r.results[0] = {r.inputs[0].dtype(), out};
 }
 
-// ---- index -----------------------------------------------------------------------------------------------------------
+// ---- index ----------------------------------------------------------------------------------------------------------
 
 void concat_type(TypeRule& r) {
   if (r.inputs.empty()) fail(JT_E_INVALID, "concat: no tensors");
@@ -384,7 +392,8 @@ void update_type(TypeRule& r) {
   list_of(r, 0, x.rank, 0), positive_list(r, 1, x.rank, 1);
   auto starts = std::as_const(r.attrs).ints(0), steps = std::as_const(r.attrs).ints(1);
   for (int i = 0; i < x.rank; i++) {
-    bool inside = starts[i] >= 0 && starts[i] <= x[i] && (v[i] == 0 || (x[i] > starts[i] && v[i] - 1 <= (x[i] - 1 - starts[i]) / steps[i]));
+    bool inside = starts[i] >= 0 && starts[i] <= x[i] &&
+                  (v[i] == 0 || (x[i] > starts[i] && v[i] - 1 <= (x[i] - 1 - starts[i]) / steps[i]));
     if (!inside)
       fail(JT_E_SHAPE, "update: box ", v, " at ", starts, " reaches outside shape ", x, " along axis ", i);
   }
@@ -462,7 +471,7 @@ void reindex_reduce_type(TypeRule& r) {
   r.results[0] = {r.inputs[0].dtype(), out};
 }
 
-// ---- source ----------------------------------------------------------------------------------------------------------
+// ---- source ---------------------------------------------------------------------------------------------------------
 
 void iota_type(TypeRule& r) {
   Shape shape = shape_attr(r, r.at("shape"));
@@ -479,7 +488,7 @@ void uniform_type(TypeRule& r) {
   r.results[0] = {t, shape_attr(r, r.at("shape"))};
 }
 
-// ---- library ---------------------------------------------------------------------------------------------------------
+// ---- library --------------------------------------------------------------------------------------------------------
 
 void matmul_type(TypeRule& r) {
   const Shape &x = r.inputs[0].shape(), &y = r.inputs[1].shape();
@@ -499,8 +508,8 @@ void matmul_type(TypeRule& r) {
   r.results[0] = {r.inputs[0].dtype(), out};
 }
 
-// Rows over images are about [N,C,H,W]; with the attribute channels_last, their last and absent by default, their images
-// are [N,H,W,C].
+// Rows over images are about [N,C,H,W]; with the attribute channels_last, their last and absent by default, their
+// images are [N,H,W,C].
 static bool channels_last(TypeRule& r) {
   int attr = r.at("channels_last");
   if (r.attrs.count() == attr) r.attrs.add(0);
@@ -517,7 +526,8 @@ static Shape from_first(const Shape& x, bool last) { return last ? image_axes(x,
 static Dim windows_along(std::string_view who, Dim extent, Dim size, Dim before, Dim after, Dim stride, Dim dilation) {
   Dim padded = extent + before + after, reach = checked_product(who, dilation, size - 1);
   if (reach >= padded)
-    fail(JT_E_SHAPE, who, ": a window of ", uint64_t(worth(reach)) + 1, " does not fit extent ", padded, " (padding included)");
+    fail(JT_E_SHAPE, who, ": a window of ", uint64_t(worth(reach)) + 1, " does not fit extent ", padded,
+         " (padding included)");
   return (padded - reach - 1) / stride + 1;
 }
 
@@ -554,7 +564,8 @@ static Shape conv_shape(TypeRule& r, const Shape& x, const Shape& w) {
   if (groups < 1 || x[1] % groups != 0 || w[0] % groups != 0)
     fail(JT_E_SHAPE, r.op.name, ": ", groups, " groups do not divide channels ", x[1], " and ", w[0]);
   Dim channels = checked_product(r.op.name, w[1], groups);
-  if (channels != x[1]) fail(JT_E_SHAPE, r.op.name, ": input has ", x[1], " channels, the weights ", w, " expect ", channels);
+  if (channels != x[1])
+    fail(JT_E_SHAPE, r.op.name, ": input has ", x[1], " channels, the weights ", w, " expect ", channels);
   Shape out{x[0], w[0]};
   for (size_t i = 0; i < axes; i++)
     if (w[int(i) + 2] < 1) fail(JT_E_SHAPE, r.op.name, ": window of ", by(w.extents().subspan(2)), " is empty");
@@ -582,7 +593,8 @@ void conv2d_grad_x_type(TypeRule& r) {
   Shape x = shape_attr(r, r.at("shape"));
   if (x.rank != 4) fail(JT_E_SHAPE, "conv2d_grad_x: shape ", x, " needs 4 axes");
   Shape z = conv2d_shape(r, x, r.inputs[1].shape());
-  if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, "conv2d_grad_x: dz is ", r.inputs[0].shape(), ", not ", z);
+  if (!same_extents(z, r.inputs[0].shape()))
+    fail(JT_E_SHAPE, "conv2d_grad_x: dz is ", r.inputs[0].shape(), ", not ", z);
   r.results[0] = {r.inputs[0].dtype(), x};
 }
 void conv2d_grad_w_type(TypeRule& r) {
@@ -590,25 +602,30 @@ void conv2d_grad_w_type(TypeRule& r) {
   Shape w = shape_attr(r, r.at("shape"));
   if (w.rank != 4) fail(JT_E_SHAPE, "conv2d_grad_w: shape ", w, " needs 4 axes");
   Shape z = conv2d_shape(r, r.inputs[1].shape(), w);
-  if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, "conv2d_grad_w: dz is ", r.inputs[0].shape(), ", not ", z);
+  if (!same_extents(z, r.inputs[0].shape()))
+    fail(JT_E_SHAPE, "conv2d_grad_w: dz is ", r.inputs[0].shape(), ", not ", z);
   r.results[0] = {r.inputs[0].dtype(), w};
 }
 
 // Its body joins a slice for each depth of the window, as operands of one node.
 static void check_depth(const TypeRule& r, const Shape& w) {
-  if (w[2] > UINT16_MAX) fail(JT_E_UNSUPPORTED, r.op.name, ": a window of depth ", w[2], " is deeper than ", UINT16_MAX);
+  if (w[2] > UINT16_MAX)
+    fail(JT_E_UNSUPPORTED, r.op.name, ": a window of depth ", w[2], " is deeper than ", UINT16_MAX);
 }
 
 void conv3d_type(TypeRule& r) {
-  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1), check_depth(r, r.inputs[1].shape());
+  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1),
+      check_depth(r, r.inputs[1].shape());
   r.results[0] = {r.inputs[0].dtype(), conv_shape(r, r.inputs[0].shape(), r.inputs[1].shape())};
 }
 void conv3d_grad_x_type(TypeRule& r) {
-  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1), check_depth(r, r.inputs[1].shape());
+  check_rank(r, 0, 5), check_rank(r, 1, 5), check_real(r), check_same_dtype(r, 0, 1),
+      check_depth(r, r.inputs[1].shape());
   Shape x = shape_attr(r, r.at("shape"));
   if (x.rank != 5) fail(JT_E_SHAPE, "conv3d_grad_x: shape ", x, " needs 5 axes");
   Shape z = conv_shape(r, x, r.inputs[1].shape());
-  if (!same_extents(z, r.inputs[0].shape())) fail(JT_E_SHAPE, "conv3d_grad_x: dz is ", r.inputs[0].shape(), ", not ", z);
+  if (!same_extents(z, r.inputs[0].shape()))
+    fail(JT_E_SHAPE, "conv3d_grad_x: dz is ", r.inputs[0].shape(), ", not ", z);
   r.results[0] = {r.inputs[0].dtype(), x};
 }
 // Likewise; an empty stride is the size.
@@ -626,7 +643,8 @@ static Shape pool_shape(TypeRule& r, const Shape& x) {
     if (pad[i] >= size[i] || pad[i + axes] >= size[i])
       fail(JT_E_INVALID, r.op.name, ": padding ", pad, " reaches a whole window of ", by(size));
   Shape out{x[0], x[1]};
-  for (size_t i = 0; i < axes; i++) out.push(windows_along(r.op.name, x[int(i) + 2], size[i], pad[i], pad[i + axes], stride[i], 1));
+  for (size_t i = 0; i < axes; i++)
+    out.push(windows_along(r.op.name, x[int(i) + 2], size[i], pad[i], pad[i + axes], stride[i], 1));
   return out;
 }
 static Shape pool2d_shape(TypeRule& r, const Shape& images) {

@@ -20,7 +20,8 @@ void reduce_type(TypeRule&);
 #define JT_DECLARE_SOURCE(name)
 #define JT_DECLARE_COMPOSITE(name) \
   Value name##_body(Recorder&, std::span<const Ref> inputs, const Attrs& attrs, const Type& result);
-#define JT_DECLARE_SEVERAL(name) void name##_body(Recorder&, std::span<const Ref> inputs, const Node& node, std::span<Value> out);
+#define JT_DECLARE_SEVERAL(name) \
+  void name##_body(Recorder&, std::span<const Ref> inputs, const Node& node, std::span<Value> out);
 #define JT_OP(name, kind, signature, type, gradient, since, doc) JT_DECLARE_##kind(name)
 #include "core/ir/ops.def"
 

@@ -40,7 +40,8 @@ static void check_fold(const Block& block, size_t id, size_t count) {
     if (!fits) fail(JT_E_DTYPE, "scalar #", id, ": ", name(s.fold), " does not take its operands to ", s.dtype);
   }
   int64_t bits = fold(s.fold, {from, count}, s.dtype);
-  if (bits != s.bits) fail(JT_E_INVALID, "scalar #", id, ": ", name(s.fold), " gives other bits: ", bits, ", not ", s.bits);
+  if (bits != s.bits)
+    fail(JT_E_INVALID, "scalar #", id, ": ", name(s.fold), " gives other bits: ", bits, ", not ", s.bits);
 }
 
 void check_scalar(const Block& block, size_t id) {

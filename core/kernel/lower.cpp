@@ -97,7 +97,7 @@ void Lowering::place(int i) {
   if (v.level == Level::inner) last_stage_ = std::max(last_stage_, v.stage);
 }
 
-// ---- instructions ----------------------------------------------------------------------------------------------------
+// ---- instructions ---------------------------------------------------------------------------------------------------
 
 int Lowering::new_register(CType type, Level level) {
   program().registers.push_back({type, level, 0});
@@ -144,7 +144,8 @@ int Lowering::element(Op op, CType type, CType result, Level level, int a, int b
 }
 
 int Lowering::narrowed(int reg, CType type, DType dtype, Level level) {
-  bool exact = dtype == JT_F32 || dtype == JT_F64 || dtype == JT_I32 || dtype == JT_I64 || dtype == JT_U64 || dtype == JT_BOOL;
+  bool exact =
+      dtype == JT_F32 || dtype == JT_F64 || dtype == JT_I32 || dtype == JT_I64 || dtype == JT_U64 || dtype == JT_BOOL;
   if (exact) return reg;
   Instr& instr = emit(Code::narrow, type, level);
   instr.sub = uint8_t(dtype), instr.a = int16_t(reg);
@@ -189,7 +190,8 @@ int Lowering::compute(const Instance& i, Value& v) {
     case Kind::constant: {
       int id = node->origin;
       bool is_count = id == kCount && Dim(node->constant_bits).is_symbolic();
-      int reg = is_count ? number(type, node->constant_bits) : scalar(type, id < 0 ? argument_bits(type, dtype, node->constant_bits) : 0, id);
+      int reg = is_count ? number(type, node->constant_bits)
+                         : scalar(type, id < 0 ? argument_bits(type, dtype, node->constant_bits) : 0, id);
       return narrowed(reg, type, dtype, Level::uniform);
     }
     case Kind::element: {
@@ -213,7 +215,7 @@ int Lowering::compute(const Instance& i, Value& v) {
   }
 }
 
-// ---- stages ----------------------------------------------------------------------------------------------------------
+// ---- stages ---------------------------------------------------------------------------------------------------------
 
 void Lowering::emit_outer(int stage) {
   stage_ = stage;
@@ -246,8 +248,10 @@ void Lowering::emit_inner(int stage) {
     CType compared = ctype_of(node->inputs()[0].dtype());
     int source = reg_of_use(instance.uses[0]);
     CType type = ctype_of(instance.ref.dtype());
-    // A sum of small integers adds in the type of its result; recorded ones are widened before, those in a text may not be.
-    if (def(node->op).result == ResultRule::WIDE) source = converted(source, compared, type, Level::inner), compared = type;
+    // A sum of small integers adds in the type of its result; recorded ones are widened before, those in a text may not
+    // be.
+    if (def(node->op).result == ResultRule::WIDE)
+      source = converted(source, compared, type, Level::inner), compared = type;
     Instr instr{};
     instr.code = Code::reduce, instr.type = compared;
     instr.sub = uint8_t(def(node->op).reduction);

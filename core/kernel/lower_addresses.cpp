@@ -104,7 +104,8 @@ int Lowering::gathered(const Instance& i, const Value& v) {
   CType type = ctype_of(x.dtype());
   if (node->op == Op::reindex) {
     at = address(x.shape(), node->string(attr(Op::reindex, "index")), i.coords, v.level);
-    if (double value = node->real(attr(Op::reindex, "value")); !same_bits(value, 0)) fill = constant(type, x.dtype(), value);
+    if (double value = node->real(attr(Op::reindex, "value")); !same_bits(value, 0))
+      fill = constant(type, x.dtype(), value);
   } else {
     int n_index = node->op == Op::take ? node->inputs()[1].shape().rank : 1;
     at = address(x.shape(), int(node->integer(attr_at(node, "axis"))), n_index, i.coords, as_index(i.uses[0]), v.level);

@@ -12,7 +12,8 @@ OperandRecipe Lowering::recipe(Ref value, const Coords& c, const Shape& shape, L
   std::vector<Dim> step(g_.axes.size(), 0);
   for (size_t j = 0; j < c.of.size(); j++) {
     out.offset.add(c.of[j].place, strides[int(j)]);
-    for (int t = 0; t < c.of[j].n; t++) step[size_t(c.of[j].terms[t].axis)] += c.of[j].terms[t].factor * strides[int(j)];
+    for (int t = 0; t < c.of[j].n; t++)
+      step[size_t(c.of[j].terms[t].axis)] += c.of[j].terms[t].factor * strides[int(j)];
   }
   for (size_t a = 0; a < g_.axes.size(); a++) {
     if (g_.axes[a].inner && level != Level::inner) continue;
@@ -97,17 +98,20 @@ int Lowering::coordinate_along(const Coords& c, int axis, Level level) {
 int Lowering::coordinate(const Instance& i, const Value& v) {
   DType dtype = i.ref.dtype();
   const Shape& shape = i.ref.shape();
-  int reg = shape.rank ? coordinate_along(i.coords, int(i.ref.node->integer(attr(Op::iota, "axis"))), v.level) : scalar(CType::i64, 0);
+  int reg = shape.rank ? coordinate_along(i.coords, int(i.ref.node->integer(attr(Op::iota, "axis"))), v.level)
+                       : scalar(CType::i64, 0);
   Level level = shape.rank ? v.level : Level::uniform;
   return narrowed(converted(reg, CType::i64, ctype_of(dtype), level), ctype_of(dtype), dtype, level);
 }
 
 int Lowering::random(const Instance& i, const Value& v) {
   const Node* node = i.ref.node;
-  uint64_t key = random_key(node->integer(attr(Op::random_bits, "seed")), node->integer(attr(Op::random_bits, "stream")));
+  uint64_t key =
+      random_key(node->integer(attr(Op::random_bits, "seed")), node->integer(attr(Op::random_bits, "stream")));
   int id = node->origin;  // its key and counter are two scalars of the block
   int at = index(i.coords, i.ref.shape(), v.level);
-  int key_reg = scalar(CType::u64, int64_t(key), id), counter = scalar(CType::i64, node->integer(attr(Op::random_bits, "counter")), id < 0 ? -1 : id + 1);
+  int key_reg = scalar(CType::u64, int64_t(key), id),
+      counter = scalar(CType::i64, node->integer(attr(Op::random_bits, "counter")), id < 0 ? -1 : id + 1);
   Instr& instr = emit(Code::random, CType::i64, v.level);
   instr.a = int16_t(at), instr.b = int16_t(key_reg), instr.c = int16_t(counter);
   return instr.dst;

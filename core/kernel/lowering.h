@@ -88,8 +88,8 @@ class Lowering {
   int sum(int a, int b, Level level) { return element(Op::add, CType::i64, level, a, b); }
   int where_valid(int valid, int offset, Level level);
   int as_index(int use);
-  // Offset of element (.., index, ..) of x: the computed coordinate along `axis`, the others from where we are. For take,
-  // n_index axes of the walked value stand for the one axis of x.
+  // Offset of element (.., index, ..) of x: the computed coordinate along `axis`, the others from where we are. For
+  // take, n_index axes of the walked value stand for the one axis of x.
   int address(const Shape& x, int axis, int n_index, const Coords& c, int index_reg, Level level);
   // Offset from index expressions over the walked value's coordinates.
   int address(const Shape& to, std::string_view exprs, const Coords& c, Level level);
@@ -112,7 +112,8 @@ class Lowering {
   void finish_segment(Level level);
   void assemble();
 
-  // Registers of one stage's blocks are shared when their lifetimes do not meet; values that outlive a stage keep theirs.
+  // Registers of one stage's blocks are shared when their lifetimes do not meet; values that outlive a stage keep
+  // theirs.
   void allocate_registers();
 
   const Group& g_;

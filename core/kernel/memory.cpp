@@ -20,7 +20,8 @@ class Arena {
       if (it->bytes >= bytes && (best == free_.end() || it->bytes < best->bytes)) best = it;
     if (best == free_.end()) {
       int64_t at = end_;
-      bool may_grow = !free_.empty() && free_.back().offset + free_.back().bytes == end_;  // the last range reaches the end
+      // the last range reaches the end
+      bool may_grow = !free_.empty() && free_.back().offset + free_.back().bytes == end_;
       if (may_grow) at = free_.back().offset, free_.pop_back();
       return end_ = at + bytes, high_ = std::max(high_, end_), at;
     }
@@ -51,8 +52,10 @@ class Arena {
 
 class MemoryPlanner {
  public:
-  MemoryPlanner(const Block& b, const Numbering& n, const Schedule& s, std::span<const LoweredGroup> g, const MemoryRules& rules)
-      : block_(b), numbering_(n), schedule_(s), groups_(g), rules_(rules), storages_(size_t(n.size())), root_(size_t(n.size())) {}
+  MemoryPlanner(const Block& b, const Numbering& n, const Schedule& s, std::span<const LoweredGroup> g,
+                const MemoryRules& rules)
+      : block_(b), numbering_(n), schedule_(s), groups_(g), rules_(rules), storages_(size_t(n.size())),
+        root_(size_t(n.size())) {}
 
   MemoryPlan run() {
     find_storages();
@@ -108,7 +111,8 @@ class MemoryPlanner {
   void lifetimes() {
     for (const Value& r : block_.results) storage(r).is_result = true;
     for (Storage& s : storages_)
-      if (s.is_input && !s.is_result && rules_.dies[size_t(s.input)]) s.death = -1;  // may be written over after its last read
+      // may be written over after its last read
+      if (s.is_input && !s.is_result && rules_.dies[size_t(s.input)]) s.death = -1;
     for (int s = 0; s < int(schedule_.steps.size()); s++) {
       writes(schedule_.steps[size_t(s)], [&](Ref r) {
         Storage& v = storage(r);
@@ -122,11 +126,13 @@ class MemoryPlanner {
     }
     for (Storage& s : storages_)
       if (s.is_result) s.death = INT32_MAX;
-    for (const Value& r : std::span(block_.results).last(block_.guards.size())) last_guard_ = std::max(last_guard_, storage(r).birth);
+    for (const Value& r : std::span(block_.results).last(block_.guards.size()))
+      last_guard_ = std::max(last_guard_, storage(r).birth);
   }
   bool may_take(const Storage& from, const Storage& to, int s) {
     if (!from.is_input) return true;
-    bool is_its_next = rules_.next.empty() || (rules_.next[size_t(from.input)] && &storage(rules_.next[size_t(from.input)]) == &to);
+    bool is_its_next =
+        rules_.next.empty() || (rules_.next[size_t(from.input)] && &storage(rules_.next[size_t(from.input)]) == &to);
     return is_its_next && s > last_guard_;
   }
 
@@ -156,7 +162,8 @@ class MemoryPlanner {
       Ref value = k.operands[size_t(in)].value;
       if (o.is_output || !value || taken[size_t(in)]) continue;
       Storage& from = storage(value);
-      if (from.death != s || !same(from.bytes, to.bytes) || from.gone || !from.placed || !may_take(from, to, s)) continue;
+      if (from.death != s || !same(from.bytes, to.bytes) || from.gone || !from.placed || !may_take(from, to, s))
+        continue;
       // An output may only take a buffer of its own kind; an input's or another output's buffer serves any.
       if (to.is_result != is_buffer(from)) continue;
       if (count_uses(k, from) != 1 || !may_overwrite(k.program, in, out)) continue;
@@ -207,8 +214,10 @@ class MemoryPlanner {
     writes(step, [&](Ref r) {
       if (!storage(r).placed) place_new(storage(r));
     });
-    int32_t slot = plan_.workspace.emplace_back(step.node && owns_blocks(step.node) ? int32_t(plan_.slot_bytes.size()) : -1);
-    if (slot >= 0) plan_.slot_bytes.push_back(0), plan_.events.push_back({slot, true}), plan_.events.push_back({slot, false});
+    int32_t slot =
+        plan_.workspace.emplace_back(step.node && owns_blocks(step.node) ? int32_t(plan_.slot_bytes.size()) : -1);
+    if (slot >= 0)
+      plan_.slot_bytes.push_back(0), plan_.events.push_back({slot, true}), plan_.events.push_back({slot, false});
     auto free_if_dead = [&](Ref r) {
       Storage& v = storage(r);
       bool ends = v.death == s && v.placed && !v.gone && !v.is_input && v.output < 0;
@@ -217,7 +226,8 @@ class MemoryPlanner {
     reads(step, free_if_dead);
     writes(step, free_if_dead);
   }
-  // A loop goes on from where its carried values are. Not over what was there before the plan: then it could not be ended midway.
+  // A loop goes on from where its carried values are. Not over what was there before the plan: then it could not be
+  // ended midway.
   void place_carried(int s) {
     const Step& step = schedule_.steps[size_t(s)];
     const int carried = int(step.node->integer(attr_at(step.node, "carried")));
@@ -289,8 +299,8 @@ int64_t place_slots(std::span<const ArenaEvent> events, std::span<Slot> slots) {
   return arena.high();
 }
 
-MemoryPlan plan_memory(const Block& block, const Numbering& numbering, const Schedule& schedule, std::span<const LoweredGroup> groups,
-                       const MemoryRules& rules) {
+MemoryPlan plan_memory(const Block& block, const Numbering& numbering, const Schedule& schedule,
+                       std::span<const LoweredGroup> groups, const MemoryRules& rules) {
   return MemoryPlanner(block, numbering, schedule, groups, rules).run();
 }
 

@@ -2,9 +2,9 @@
 //
 // A value that the program asked for gets a buffer of its own; everything else lives in one arena, where lifetimes that
 // do not meet share bytes. In place: a group's output takes the bytes of an operand that dies there, if both are walked
-// element by element in the same order and the program reads each element no later than it writes it. The block's params
-// are written over behind its guards only. Who takes whose bytes, and when what is free, follows from the structure; offsets
-// are found for each set of extents, by going through the takings in order.
+// element by element in the same order and the program reads each element no later than it writes it. The block's
+// params are written over behind its guards only. Who takes whose bytes, and when what is free, follows from the
+// structure; offsets are found for each set of extents, by going through the takings in order.
 #pragma once
 #include <vector>
 
@@ -36,7 +36,8 @@ struct MemoryPlan {
   std::vector<int32_t> result_output;  // of each result of the block: output index, or -1: it is an input's buffer
   std::vector<int32_t> result_input;   // the input then
   std::vector<bool> copies_base;       // by step: the base must be copied to the output first
-  std::vector<int32_t> workspace;      // by step: of a region the slot of what it needs besides, as large as its plans will say; -1
+  // by step: of a region the slot of what it needs besides, as large as its plans will say; -1
+  std::vector<int32_t> workspace;
 };
 
 // What may be written over of a plan's params.
@@ -47,8 +48,8 @@ struct MemoryRules {
 };
 
 // rules.dies[i]: param i is not needed after this plan and its buffer is exclusively ours.
-MemoryPlan plan_memory(const Block& block, const Numbering& numbering, const Schedule& schedule, std::span<const LoweredGroup> groups,
-                       const MemoryRules& rules);
+MemoryPlan plan_memory(const Block& block, const Numbering& numbering, const Schedule& schedule,
+                       std::span<const LoweredGroup> groups, const MemoryRules& rules);
 std::string to_text(const MemoryPlan& plan, const Block& block, const Numbering& numbering, const Schedule& schedule);
 
 }  // namespace jt

@@ -13,16 +13,20 @@ namespace jt {
 inline void give(LayerCall& c, const Value& y) { c.outputs.assign(1, y); }
 
 // What halves are computed in where a layer is several rows: its result is rounded once, by give_rounded.
-inline Value unrounded(const Value& x) { return x.dtype() == JT_F16 || x.dtype() == JT_BF16 ? ops::cast(x, JT_F32) : x; }
+inline Value unrounded(const Value& x) {
+  return x.dtype() == JT_F16 || x.dtype() == JT_BF16 ? ops::cast(x, JT_F32) : x;
+}
 inline void give_rounded(LayerCall& c, const Value& y) { give(c, ops::cast(y, c.x().dtype())); }
 
 inline void check_rank(const LayerCall& c, int least, int most) {
   const Shape& x = c.x().shape();
   if (x.rank >= least && x.rank <= most) return;
-  fail(JT_E_SHAPE, c.layer.row().name, ": x needs ", least, least == most ? "" : text(" to ", most), " axes, its shape is ", x);
+  fail(JT_E_SHAPE, c.layer.row().name, ": x needs ", least, least == most ? "" : text(" to ", most),
+       " axes, its shape is ", x);
 }
 
-// Runs `body` on a batch, x of `rank` axes; one sample, without the first of them, is a batch of one that the results show no axis of.
+// Runs `body` on a batch, x of `rank` axes; one sample, without the first of them, is a batch of one that the results
+// show no axis of.
 template <class Body>
 void for_batch(LayerCall& c, int rank, const Body& body) {
   check_rank(c, rank - 1, rank);

@@ -12,7 +12,7 @@ void Module_forward(LayerCall& c) { fail(JT_E_UNSUPPORTED, c.layer.row().name, "
 void Sequential_forward(LayerCall& c) { give(c, c.x()); }  // with no children; whoever has some calls them
 void Identity_forward(LayerCall& c) { give(c, c.x()); }
 
-// ---- products --------------------------------------------------------------------------------------------------------
+// ---- products -------------------------------------------------------------------------------------------------------
 
 static void check_last(const LayerCall& c, const Value& x, std::string_view field) {
   int64_t wanted = c[field].integer;
@@ -29,7 +29,8 @@ void Linear_forward(LayerCall& c) {
   for (int i = 0; i + 1 < shape.rank; i++) rows *= shape[i];
   if (shape.rank > 2) x = reshape(x, Shape{rows, shape[shape.rank - 1]});
   Value weight = c.state("weight");
-  bool is_half = bias && x.dtype() == weight.dtype() && unrounded(x).dtype() != x.dtype();  // then the bias joins before rounding
+  // then the bias joins before rounding
+  bool is_half = bias && x.dtype() == weight.dtype() && unrounded(x).dtype() != x.dtype();
   Value y = is_half ? matmul(unrounded(x), transpose(unrounded(weight))) : matmul(x, transpose(weight));
   if (bias) y = y + bias;
   if (is_half) y = cast(y, x.dtype());
@@ -61,15 +62,16 @@ void Embedding_forward(LayerCall& c) {
   give(c, call(Op::embedding, {c.x(), c.state("weight")}, Attrs().add(padding)));
 }
 
-// ---- chance ----------------------------------------------------------------------------------------------------------
+// ---- chance ---------------------------------------------------------------------------------------------------------
 
-// The body of `dropout`, not the row: then p and the counter are arguments of the plan, and the next call needs no new one.
-// The mask spans the first `axes` axes of x.
+// The body of `dropout`, not the row: then p and the counter are arguments of the plan, and the next call needs no new
+// one. The mask spans the first `axes` axes of x.
 static void drop(LayerCall& c, int axes) {
   Value x = c.x();
   double p = c["p"].real;
   if (!c.training || p == 0) return give(c, x);
-  if (x.shape().rank < axes) fail(JT_E_SHAPE, c.layer.row().name, ": x needs ", axes, " axes or more, its shape is ", x.shape());
+  if (x.shape().rank < axes)
+    fail(JT_E_SHAPE, c.layer.row().name, ": x needs ", axes, " axes or more, its shape is ", x.shape());
   RandomPlace place = c.random();
   Type type = x.type();
   for (int i = axes; i < type.shape.rank; i++) type.shape.dims[i] = 1, type.shape.units |= uint8_t(1 << i);
@@ -100,7 +102,7 @@ void Dropout3d_forward(LayerCall& c) {
 }
 void DropPath_forward(LayerCall& c) { drop(c, 1); }
 
-// ---- activations -----------------------------------------------------------------------------------------------------
+// ---- activations ----------------------------------------------------------------------------------------------------
 
 #define JT_BY_ROW(layer, row) \
   void layer##_forward(LayerCall& c) { give(c, call(Op::row, {c.x()}, make_attrs(Op::row, {}))); }
@@ -120,7 +122,9 @@ static Value hardtanh(const Value& x, double low, double high) {
 }
 void ReLU6_forward(LayerCall& c) { give(c, hardtanh(c.x(), 0, 6)); }
 void Hardtanh_forward(LayerCall& c) { give(c, hardtanh(c.x(), c["min_val"].real, c["max_val"].real)); }
-void LeakyReLU_forward(LayerCall& c) { give(c, call(Op::leaky_relu, {c.x()}, Attrs().add_real(c["negative_slope"].real))); }
+void LeakyReLU_forward(LayerCall& c) {
+  give(c, call(Op::leaky_relu, {c.x()}, Attrs().add_real(c["negative_slope"].real)));
+}
 void PReLU_forward(LayerCall& c) { give(c, call(Op::prelu, {c.x(), c.state("weight")})); }
 void ELU_forward(LayerCall& c) { give(c, call(Op::elu, {c.x()}, Attrs().add_real(c["alpha"].real))); }
 void CELU_forward(LayerCall& c) { give(c, call(Op::celu, {c.x()}, Attrs().add_real(c["alpha"].real))); }
@@ -140,7 +144,7 @@ void Softmax_forward(LayerCall& c) { give(c, call(Op::softmax, {c.x()}, Attrs().
 void Softmin_forward(LayerCall& c) { give(c, call(Op::softmax, {-c.x()}, Attrs().add(c["dim"].integer))); }
 void LogSoftmax_forward(LayerCall& c) { give(c, call(Op::log_softmax, {c.x()}, Attrs().add(c["dim"].integer))); }
 
-// ---- shapes ----------------------------------------------------------------------------------------------------------
+// ---- shapes ---------------------------------------------------------------------------------------------------------
 
 static int axis_of(const LayerCall& c, std::string_view field) {
   int64_t axis = c[field].integer, rank = c.x().shape().rank;
@@ -219,7 +223,8 @@ static void pad_around(LayerCall& c, double value) {
   int rank = c.x().shape().rank;
   int64_t before[kMaxRank] = {}, after[kMaxRank] = {};
   before[rank - 1] = p[0], after[rank - 1] = p[1], before[rank - 2] = p[2], after[rank - 2] = p[3];
-  give(c, call(Op::pad, {c.x()}, Attrs().add_ints({before, size_t(rank)}).add_ints({after, size_t(rank)}).add_real(value)));
+  give(c, call(Op::pad, {c.x()},
+               Attrs().add_ints({before, size_t(rank)}).add_ints({after, size_t(rank)}).add_real(value)));
 }
 void ConstantPad2d_forward(LayerCall& c) { pad_around(c, c["value"].real); }
 void ZeroPad2d_forward(LayerCall& c) { pad_around(c, 0); }
@@ -228,8 +233,10 @@ void UpsamplingNearest2d_forward(LayerCall& c) {
   check_rank(c, 4, 4);
   const Shape& x = c.x().shape();
   const auto& by = c["scale_factor"].ints;
-  int64_t height = checked_product("UpsamplingNearest2d", x[2], by[0]), width = checked_product("UpsamplingNearest2d", x[3], by[1]);
-  Value spread = expand(reshape(c.x(), Shape{x[0], x[1], x[2], 1, x[3], 1}), Shape{x[0], x[1], x[2], by[0], x[3], by[1]});
+  int64_t height = checked_product("UpsamplingNearest2d", x[2], by[0]),
+          width = checked_product("UpsamplingNearest2d", x[3], by[1]);
+  Value spread =
+      expand(reshape(c.x(), Shape{x[0], x[1], x[2], 1, x[3], 1}), Shape{x[0], x[1], x[2], by[0], x[3], by[1]});
   give(c, reshape(spread, Shape{x[0], x[1], height, width}));
 }
 

@@ -7,8 +7,8 @@ using namespace ops;
 
 namespace {
 
-// The row of the loss on x, labels or targets, and those of the caller's tensors `names` that are there. In place of one that
-// is absent before another there is a 1.
+// The row of the loss on x, labels or targets, and those of the caller's tensors `names` that are there. In place of
+// one that is absent before another there is a 1.
 void give_loss(LayerCall& c, Op row, std::initializer_list<std::string_view> names, const Attrs& attrs) {
   Value held[4] = {c.x(0), c.x(1)};
   Ref refs[4] = {held[0], held[1]};
@@ -26,7 +26,8 @@ void give_loss(LayerCall& c, Op row, std::initializer_list<std::string_view> nam
 }  // namespace
 
 void CrossEntropyLoss_forward(LayerCall& c) {
-  Attrs attrs = Attrs().add(c["ignore_index"].integer).add_string(c["reduction"].word).add_real(c["label_smoothing"].real);
+  Attrs attrs =
+      Attrs().add(c["ignore_index"].integer).add_string(c["reduction"].word).add_real(c["label_smoothing"].real);
   give_loss(c, Op::cross_entropy, {"weight"}, attrs);
 }
 void NLLLoss_forward(LayerCall& c) {
@@ -34,7 +35,9 @@ void NLLLoss_forward(LayerCall& c) {
 }
 void MSELoss_forward(LayerCall& c) { give_loss(c, Op::mse_loss, {}, Attrs().add_string(c["reduction"].word)); }
 // As smooth_l1 without a curve.
-void L1Loss_forward(LayerCall& c) { give_loss(c, Op::smooth_l1, {}, Attrs().add_real(0).add_string(c["reduction"].word)); }
+void L1Loss_forward(LayerCall& c) {
+  give_loss(c, Op::smooth_l1, {}, Attrs().add_real(0).add_string(c["reduction"].word));
+}
 void SmoothL1Loss_forward(LayerCall& c) {
   give_loss(c, Op::smooth_l1, {}, Attrs().add_real(c["beta"].real).add_string(c["reduction"].word));
 }

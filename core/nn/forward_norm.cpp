@@ -23,7 +23,9 @@ void check_channels(const LayerCall& c, std::string_view field) {
     fail(JT_E_SHAPE, c.layer.row().name, ": x has ", c.x().shape()[1], " channels, not ", field, " ", c[field].integer);
 }
 
-Value mean_of(const Value& x, std::span<const int64_t> axes) { return call(Op::mean, {x}, Attrs().add_ints(axes).add(0)); }
+Value mean_of(const Value& x, std::span<const int64_t> axes) {
+  return call(Op::mean, {x}, Attrs().add_ints(axes).add(0));
+}
 Value var_of(const Value& x, std::span<const int64_t> axes, int64_t correction) {
   return call(Op::var, {x}, Attrs().add_ints(axes).add(0).add(correction));
 }
@@ -33,13 +35,15 @@ template <class Share>
 void follow(LayerCall& c, const Value& mean, const Value& var, const Share& share) {
   auto moved = [&](std::string_view name, const Value& to) {
     Value from = c.state(name);
-    c.update(name, from * (1 - share) + cast(to, from.dtype()) * share);  // not from + (to - from) * share: NaN from infinities
+    // not from + (to - from) * share: NaN from infinities
+    c.update(name, from * (1 - share) + cast(to, from.dtype()) * share);
   };
   moved("running_mean", mean), moved("running_var", var);
 }
 
 Value by_running_statistics(const LayerCall& c) {
-  return normalise(c, Op::batch_norm, {c.x(), c.state("running_mean"), c.state("running_var")}, Attrs().add_real(c["eps"].real));
+  return normalise(c, Op::batch_norm, {c.x(), c.state("running_mean"), c.state("running_var")},
+                   Attrs().add_real(c["eps"].real));
 }
 
 void batch_norm(LayerCall& c, int least, int most) {
@@ -74,7 +78,8 @@ void instance_norm(LayerCall& c, int rank) {
   int64_t each = 1, samples[] = {0};
   for (int i = 2; i < rank; i++) axes.push_back(i), each *= x.shape()[i];
   if (c.training && each == 1)
-    fail(JT_E_SHAPE, c.layer.row().name, ": x of shape ", x.shape(), " has one value per sample and channel; training needs more");
+    fail(JT_E_SHAPE, c.layer.row().name, ": x of shape ", x.shape(),
+         " has one value per sample and channel; training needs more");
   give(c, normalise(c, Op::group_norm, {x}, Attrs().add(x.shape()[1]).add_real(c["eps"].real)));
   double momentum = c["momentum"].real;
   if (!c.training || !tracks || momentum != momentum || !x.shape().count()) return;
@@ -82,7 +87,9 @@ void instance_norm(LayerCall& c, int rank) {
   follow(c, mean_of(mean_of(x, axes), samples), mean_of(var_of(x, axes, 1), samples), momentum);
 }
 
-Attrs last_axes(const LayerCall& c) { return Attrs().add(int64_t(c["normalized_shape"].ints.size())).add_real(c["eps"].real); }
+Attrs last_axes(const LayerCall& c) {
+  return Attrs().add(int64_t(c["normalized_shape"].ints.size())).add_real(c["eps"].real);
+}
 void check_last_axes(const LayerCall& c) {
   Shape wanted(c["normalized_shape"].ints);
   const Shape& x = c.x().shape();
@@ -104,7 +111,9 @@ void InstanceNorm2d_forward(LayerCall& c) {
 void InstanceNorm3d_forward(LayerCall& c) {
   for_batch(c, 5, [&] { instance_norm(c, 5); });
 }
-void LayerNorm_forward(LayerCall& c) { check_last_axes(c), give(c, normalise(c, Op::layer_norm, {c.x()}, last_axes(c))); }
+void LayerNorm_forward(LayerCall& c) {
+  check_last_axes(c), give(c, normalise(c, Op::layer_norm, {c.x()}, last_axes(c)));
+}
 void RMSNorm_forward(LayerCall& c) { check_last_axes(c), give(c, normalise(c, Op::rms_norm, {c.x()}, last_axes(c))); }
 void GroupNorm_forward(LayerCall& c) {
   check_rank(c, 2, kMaxRank - 1), check_channels(c, "num_channels");

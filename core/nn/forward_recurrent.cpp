@@ -16,7 +16,8 @@ Value state_or_zeros(LayerCall& c, size_t i) {
   Shape shape = c.x().shape();
   int64_t hidden = c["hidden_size"].integer;
   if (shape.rank < 1 || shape.rank > 2 || shape[shape.rank - 1] != c["input_size"].integer)
-    fail(JT_E_SHAPE, c.layer.row().name, ": x has shape ", shape, ", its last extent is not input_size ", c["input_size"].integer);
+    fail(JT_E_SHAPE, c.layer.row().name, ": x has shape ", shape, ", its last extent is not input_size ",
+         c["input_size"].integer);
   shape.dims[shape.rank - 1] = hidden;
   if (i >= c.inputs.size() || !c.inputs[i])
     return c.recorder().build(Op::full, {}, Attrs().add_ints(shape.extents()).add_real(0).add(c.x().dtype()));

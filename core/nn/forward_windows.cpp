@@ -10,7 +10,8 @@ using namespace ops;
 
 namespace {
 
-// One value for each axis of a window: two or three, the width's last; `flat` for the height where only the width is given.
+// One value for each axis of a window: two or three, the width's last; `flat` for the height where only the width is
+// given.
 using PerAxis = List<int64_t>;
 PerAxis per_axis(const std::vector<int64_t>& given, int64_t flat) {
   return given.size() == 1 ? PerAxis{flat, given[0]} : PerAxis(given.begin(), given.end());
@@ -40,8 +41,9 @@ struct Convolution {
   PerAxis stride, padding, dilation;
   int64_t groups;
   explicit Convolution(const LayerCall& c)
-      : weight(unrounded(is_flat(c) ? raised(c.state("weight")) : c.state("weight"))), stride(per_axis(c["stride"].ints, 1)),
-        padding(per_axis(c["padding"].ints, 0)), dilation(per_axis(c["dilation"].ints, 1)), groups(c["groups"].integer) {
+      : weight(unrounded(is_flat(c) ? raised(c.state("weight")) : c.state("weight"))),
+        stride(per_axis(c["stride"].ints, 1)), padding(per_axis(c["padding"].ints, 0)),
+        dilation(per_axis(c["dilation"].ints, 1)), groups(c["groups"].integer) {
     DType given = c.x().dtype(), held = c.state("weight").dtype();
     if (given != held) fail(JT_E_DTYPE, c.layer.row().name, ": x is ", given, ", weight ", held);
   }
@@ -61,20 +63,24 @@ void convolve_transposed(LayerCall& c) {
   Convolution conv(c);
   PerAxis more = per_axis(c["output_padding"].ints, 0);
   if (x.shape()[1] != c["in_channels"].integer)
-    fail(JT_E_SHAPE, c.layer.row().name, ": x has ", x.shape()[1], " channels, not in_channels ", c["in_channels"].integer);
+    fail(JT_E_SHAPE, c.layer.row().name, ": x has ", x.shape()[1], " channels, not in_channels ",
+         c["in_channels"].integer);
   Shape out{x.shape()[0], c["out_channels"].integer};
-  PerAxis behind = conv.padding, rest(more.size());  // what is cut off at the far ends; rows there that no window reaches
+  // what is cut off at the far ends; rows there that no window reaches
+  PerAxis behind = conv.padding, rest(more.size());
   for (int i = 0; i < int(more.size()); i++) {
     size_t k = size_t(i);
     if (more[k] && more[k] >= conv.stride[k] && more[k] >= conv.dilation[k])
-      fail(JT_E_INVALID, c.layer.row().name, ": output_padding ", more[k], " is not below stride ", conv.stride[k], " or dilation ", conv.dilation[k]);
+      fail(JT_E_INVALID, c.layer.row().name, ": output_padding ", more[k], " is not below stride ", conv.stride[k],
+           " or dilation ", conv.dilation[k]);
     std::string_view who = c.layer.row().name;
     int64_t reach = checked_sum(who, checked_product(who, conv.dilation[k], conv.weight.shape()[i + 2] - 1), 1);
     if (more[k] >= conv.stride[k]) {  // a convolution of that extent would have more windows
       behind[k] = std::max<int64_t>(conv.padding[k] - more[k], 0);
       rest[k] = std::max<int64_t>(more[k] - conv.padding[k], 0);
     }
-    int64_t whole = checked_sum(who, checked_product(who, x.shape()[i + 2] - 1, conv.stride[k]), checked_sum(who, reach, more[k]));
+    int64_t whole =
+        checked_sum(who, checked_product(who, x.shape()[i + 2] - 1, conv.stride[k]), checked_sum(who, reach, more[k]));
     out.push(checked_sum(who, checked_sum(who, whole, checked_product(who, -2, conv.padding[k])), -rest[k]));
   }
   conv.padding.insert(conv.padding.end(), behind.begin(), behind.end());
@@ -133,8 +139,8 @@ void take_maxima(LayerCall& c) {
   give_image(c, call(w.maxima(), {x}, w.attrs()));
 }
 
-// The mean over what counts: the window, without the padding or without what ceil_mode adds. The kernel divides by all of it;
-// its answer for a plane of ones is the part that counts.
+// The mean over what counts: the window, without the padding or without what ceil_mode adds. The kernel divides by all
+// of it; its answer for a plane of ones is the part that counts.
 void take_means(LayerCall& c, int64_t divisor) {
   Value x = image(c);
   Windows w(c, x.shape());
@@ -166,7 +172,8 @@ struct Cover {
   Cover(Recorder& r, int64_t in, int64_t out) : in(in), out(out), longest(in / out + (in % out ? 2 : 0)) {
     Shape shape{out, longest}, column{out, 1};
     Value o = iota(r, column, 0, JT_I64);
-    Value first = floor_div(o * double(in), double(out)), end = floor_div((o + 1) * double(in) + double(out - 1), double(out));
+    Value first = floor_div(o * double(in), double(out)),
+          end = floor_div((o + 1) * double(in) + double(out - 1), double(out));
     position = first + iota(r, shape, 1, JT_I64), is_inside = position < end, count = end - first;
     position = minimum(position, double(in - 1));
   }

@@ -9,7 +9,7 @@
 
 namespace jt {
 
-// ---- fields ----------------------------------------------------------------------------------------------------------
+// ---- fields ---------------------------------------------------------------------------------------------------------
 
 static const LayerRow& row_of(std::string_view kind) {
   const LayerRow* row = layer_named(kind);
@@ -29,7 +29,9 @@ size_t Layer::field_named(const char* name) const {
   fail(JT_E_INVALID, row_->name, ": no field is called '", name ? name : "(null)", "'");
 }
 
-Layer::Layer(std::string_view kind, std::span<const jt_attr> attrs) : row_(&row_of(kind)), fields_(layer_fields(*row_)), state_rows_(layer_states(*row_)), operands_(layer_operands(*row_)) {
+Layer::Layer(std::string_view kind, std::span<const jt_attr> attrs)
+    : row_(&row_of(kind)), fields_(layer_fields(*row_)), state_rows_(layer_states(*row_)),
+      operands_(layer_operands(*row_)) {
   values_.resize(fields_.size());
   std::vector<bool> is_given(fields_.size());
   for (const jt_attr& attr : attrs) {
@@ -140,20 +142,27 @@ void Layer::check(const LayerField& field) const {
       if (!(field.may_be_none && value.integer == kNone)) check_integer(*row_, field, value.integer);
       return;
     case FieldKind::boolean:
-      if (value.integer != 0 && value.integer != 1) fail(JT_E_INVALID, row_->name, ": ", field.name, " ", value.integer, " is neither 0 nor 1");
+      if (value.integer != 0 && value.integer != 1)
+        fail(JT_E_INVALID, row_->name, ": ", field.name, " ", value.integer, " is neither 0 nor 1");
       return;
     case FieldKind::real: {
       bool has_least = field.type != "float" && field.type != "any", has_most = field.type == "unit";
       bool is_none = value.real != value.real && field.may_be_none;
       bool is_any = field.type == "any";  // an infinity or NaN too
-      bool fits = is_none || is_any || (std::isfinite(value.real) && (!has_least || value.real >= 0) && (!has_most || value.real <= 1));
-      if (!fits) fail(JT_E_INVALID, row_->name, ": ", field.name, " ", value.real, has_most ? " is not in 0..1" : has_least ? " is not a number >= 0" : " is not finite");
+      bool fits = is_none || is_any ||
+                  (std::isfinite(value.real) && (!has_least || value.real >= 0) && (!has_most || value.real <= 1));
+      if (!fits)
+        fail(JT_E_INVALID, row_->name, ": ", field.name, " ", value.real,
+             has_most    ? " is not in 0..1"
+             : has_least ? " is not a number >= 0"
+                         : " is not finite");
       return;
     }
     case FieldKind::ints:
       if (field.may_be_none && value.ints.empty()) return;
       if (field.values ? value.ints.size() != size_t(field.values) : value.ints.empty())
-        fail(JT_E_INVALID, row_->name, ": ", field.name, " has ", value.ints.size(), " values, not ", field.values ? text(field.values) : "1 or more");
+        fail(JT_E_INVALID, row_->name, ": ", field.name, " has ", value.ints.size(), " values, not ",
+             field.values ? text(field.values) : "1 or more");
       for (int64_t v : value.ints) check_integer(*row_, field, v);
       return;
     case FieldKind::word:
@@ -168,7 +177,7 @@ void Layer::check(const LayerField& field) const {
   }
 }
 
-// ---- what it keeps ---------------------------------------------------------------------------------------------------
+// ---- what it keeps --------------------------------------------------------------------------------------------------
 
 // "in_channels/groups*kernel_size"
 int64_t Layer::product(std::string_view term) const {
@@ -217,7 +226,8 @@ Value Layer::initial(Recorder& recorder, size_t i, RandomPlace place) const {
   std::string_view of = kind.size() == state.initial.size() ? kind : state.initial.substr(kind.size() + 1);
   if (of.ends_with(')')) of.remove_suffix(1);
   auto filled = [&](double value) {
-    return recorder.build(Op::full, {}, Attrs().add_ints(state.type.shape.extents()).add_real(value).add(state.type.dtype));
+    return recorder.build(Op::full, {},
+                          Attrs().add_ints(state.type.shape.extents()).add_real(value).add(state.type.dtype));
   };
   if (kind == "zeros") return filled(0);
   if (kind == "ones") return filled(1);
@@ -226,12 +236,13 @@ Value Layer::initial(Recorder& recorder, size_t i, RandomPlace place) const {
   Value out = jt::initial(recorder, kind, state.type, place, 0);
   if (std::string_view(row_->name) != "Embedding" || (*this)["padding_idx"].integer == kNone) return out;
   int64_t rows = state.type.shape[0], padding = (*this)["padding_idx"].integer;
-  if (padding < -rows || padding >= rows) fail(JT_E_INVALID, "Embedding: padding_idx ", padding, " is outside ", rows, " rows");
+  if (padding < -rows || padding >= rows)
+    fail(JT_E_INVALID, "Embedding: padding_idx ", padding, " is outside ", rows, " rows");
   Value number = ops::iota(recorder, state.type.shape, 0, JT_I64);
   return ops::where(ops::equal(number, double(padding < 0 ? padding + rows : padding)), 0, out);
 }
 
-// ---- forward ---------------------------------------------------------------------------------------------------------
+// ---- forward --------------------------------------------------------------------------------------------------------
 
 size_t LayerCall::place_of(std::string_view state) const {
   size_t i = 0;

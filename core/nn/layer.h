@@ -1,4 +1,5 @@
-// layer: a row of layers.def with its fields given: what it keeps, how that begins, and what it computes. No values live
+// layer: a row of layers.def with its fields given: what it keeps, how that begins, and what it computes. No values
+// live
 // here: forward is a function of parameters, buffers, operands, whether one trains, and places in a random stream.
 #pragma once
 #include <functional>

@@ -47,7 +47,13 @@ static Value normal(Recorder& recorder, const Type& type, RandomPlace place, dou
 
 // The largest value below x, and the least that is not below it, in a float dtype.
 static double below(DType dtype, double x) {
-  int digits = dtype == JT_F64 ? 53 : dtype == JT_F32 ? 24 : dtype == JT_BF16 ? 8 : 11, least = dtype == JT_F64 ? -1022 : dtype == JT_F16 ? -14 : -126;
+  int digits = dtype == JT_F64    ? 53
+               : dtype == JT_F32  ? 24
+               : dtype == JT_BF16 ? 8
+                                  : 11,
+      least = dtype == JT_F64   ? -1022
+              : dtype == JT_F16 ? -14
+                                : -126;
   double under = std::nextafter(x, -INFINITY);
   if (under == 0 || !std::isfinite(under)) return under;
   double step = std::ldexp(1.0, std::max(std::ilogb(under), least) - (digits - 1));
@@ -62,7 +68,8 @@ Value between(const Value& unit, double low, double high) {
   bool fits = std::fabs(high - low) <= largest;
   Value z = fits ? unit * (high - low) + low : unit * high + (1 - unit) * low;
   bool is_reversed = high < low;
-  double least = is_reversed ? -below(t, -high) : not_below(t, low), most = is_reversed ? -not_below(t, -low) : below(t, high);
+  double least = is_reversed ? -below(t, -high) : not_below(t, low),
+         most = is_reversed ? -not_below(t, -low) : below(t, high);
   return least <= most ? minimum(maximum(z, least), most) : z;
 }
 

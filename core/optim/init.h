@@ -24,7 +24,8 @@ Fans fans(const Shape& weights);
 // Uniform ones lie in +-sqrt(3) deviations. A gain of 0 means the usual one: sqrt(2) for he, else 1.
 Value initial(Recorder& recorder, std::string_view kind, const Type& type, RandomPlace place = {}, double gain = 0);
 
-// Values of [0, 1) as values of [low, high), or (high, low] where high is less: rounding reaches no end that is left out.
+// Values of [0, 1) as values of [low, high), or (high, low] where high is less: rounding reaches no end that is left
+// out.
 Value between(const Value& unit, double low, double high);
 
 }  // namespace jt

@@ -231,7 +231,8 @@ double Optimizer::get(std::string_view name) const { return const_cast<Optimizer
 
 bool Optimizer::set(std::string_view name, double value) {
   OptimizerField& f = field(name);
-  if (!(value >= 0) || !std::isfinite(value)) fail(JT_E_INVALID, kind_, ": ", name, " ", value, " is not a number >= 0");
+  if (!(value >= 0) || !std::isfinite(value))
+    fail(JT_E_INVALID, kind_, ": ", name, " ", value, " is not a number >= 0");
   if (f.is_flag && value != 0 && value != 1) fail(JT_E_INVALID, kind_, ": ", name, " ", value, " is neither 0 nor 1");
   bool may_decide = (value != 0) != (f.value != 0);
   f.value = value;
@@ -253,7 +254,8 @@ static void check(std::string_view kind, size_t i, const Optimizer::Parameter& p
     fail(JT_E_INVALID, kind, ": parameter ", i, " comes with ", parameter.states.size(), " states, not ", states);
 }
 
-List<Optimizer::Updated> Optimizer::step(Recorder& recorder, const MakeScalar& scalar, std::span<const Parameter> parameters) {
+List<Optimizer::Updated> Optimizer::step(Recorder& recorder, const MakeScalar& scalar,
+                                         std::span<const Parameter> parameters) {
   GradMode off(recorder, false);
   const Row& row = row_of(kind_);
   Fields fields(*this, scalar);
@@ -273,7 +275,11 @@ List<Optimizer::Updated> Optimizer::step(Recorder& recorder, const MakeScalar& s
     int64_t step = parameter.steps + 1;
     auto found = std::find_if(all.begin(), all.end(), [&](const Together& t) { return t.numbers.number == step; });
     Together& together = found == all.end() ? all.emplace_back(fields, step) : *found;
-    Update update{*this, together.numbers, together.shared, cast(parameter.value, computed), cast(parameter.grad, computed),
+    Update update{*this,
+                  together.numbers,
+                  together.shared,
+                  cast(parameter.value, computed),
+                  cast(parameter.grad, computed),
                   {parameter.states.begin(), parameter.states.end()}};
     row.update(update);
     out[i] = {cast(update.p, parameter.value.dtype()), std::move(update.states)};

@@ -1,9 +1,10 @@
 // optimizer: from parameters, gradients and states to their next values, as nodes; the caller re-points its handles.
 //
 // Step by step equal to PyTorch's optimisers of the same names. Hyper-parameters and the step count enter the graph as
-// 0-d f64 leaves and what only depends on them (1 - beta^t) is computed there in f64, so the graph of every step has the
-// same structure. Each parameter counts the steps that it took part in: one that joins late, or that a loss does not
-// reach, is where it would be if it were alone. f16 and bf16 parameters keep f32 states and are rounded once per step.
+// 0-d f64 leaves and what only depends on them (1 - beta^t) is computed there in f64, so the graph of every step has
+// the same structure. Each parameter counts the steps that it took part in: one that joins late, or that a loss does
+// not reach, is where it would be if it were alone. f16 and bf16 parameters keep f32 states and are rounded once per
+// step.
 #pragma once
 #include <functional>
 #include <span>

@@ -36,7 +36,8 @@ class Decoder {
 
   BlockPlan decode() {
     for (const Operand& o : program_.operands)
-      (o.is_output ? plan_.output_words : plan_.input_words).push_back(arg_of_operand(int(&o - program_.operands.data())));
+      (o.is_output ? plan_.output_words : plan_.input_words)
+          .push_back(arg_of_operand(int(&o - program_.operands.data())));
     for (const Stage& stage : program_.stages) {
       plan_.stages.push_back({stage.level, {}, {}, {}});
       stage_ = &plan_.stages.back();
@@ -56,7 +57,9 @@ class Decoder {
     return program_.operands[i.operand];
   }
   bool is_one_element(Level level) const { return plan_.is_one_element(level); }
-  bool same_blocks(Level a, Level b) const { return a == b || (plan_.layout == Layout::column && a != Level::uniform && b != Level::uniform); }
+  bool same_blocks(Level a, Level b) const {
+    return a == b || (plan_.layout == Layout::column && a != Level::uniform && b != Level::uniform);
+  }
 
   Op numbered(OpKind kind, Level space) {
     Op o(kind, space);
@@ -97,7 +100,8 @@ class Decoder {
     return o.access == Access::mapped || (turns && o.level == Level::inner);
   }
   void map(Op& o, const Operand& target) {
-    bool swaps = plan_.layout == Layout::bands && target.level == Level::inner, has_own = target.access == Access::mapped;
+    bool swaps = plan_.layout == Layout::bands && target.level == Level::inner,
+         has_own = target.access == Access::mapped;
     if (has_own && !swaps) return;
     o.map = int16_t(plan_.synthetic_maps.size());
     plan_.synthetic_maps.push_back({target.level, swaps, has_own ? o.word + 1 : -1});

@@ -1,7 +1,9 @@
-// block_plan: a Program decoded for one layout: what each block is, which operand lies under it, broadcasts made explicit.
+// block_plan: a Program decoded for one layout: what each block is, which operand lies under it, broadcasts made
+// explicit.
 //
-// It names no functions and no machine: the block VM looks up primitives for it, the renderers print loops or calls from it, so
-// what a program means is said once. Registers are slots; a broadcast of one to another level is a slot behind them.
+// It names no functions and no machine: the block VM looks up primitives for it, the renderers print loops or calls
+// from it, so what a program means is said once. Registers are slots; a broadcast of one to another level is a slot
+// behind them.
 #pragma once
 #include <string>
 #include <vector>
@@ -13,8 +15,8 @@ namespace jt::loops {
 // How blocks lie: Mode, with row and column mode split in two.
 //   row   one outer element at a time, inner blocks of up to kBlock
 //   rows  R whole rows at a time, R * I <= kBlock: outer blocks of R, inner blocks of R * I elements
-//   bands the whole outer space, O <= kNarrow, at up to R consecutive inner indices: inner blocks of R * O elements, all columns
-//         of one inner index before those of the next. Maps of inner operands are swapped for that.
+//   bands the whole outer space, O <= kNarrow, at up to R consecutive inner indices: inner blocks of R * O elements,
+//         all columns of one inner index before those of the next. Maps of inner operands are swapped for that.
 enum class Layout : uint8_t { flat, row, rows, column, bands };
 constexpr int64_t kShortRow = kBlock / 2;  // rows up to this length go several at a time
 constexpr int64_t kNarrow = kBlock / 2;    // so many columns at several inner indices at a time
@@ -91,8 +93,8 @@ struct PlanReduction {
   int op;  // number of the op
 };
 
-// A direct output that is written past the caches when it is large and nothing that was read lies there: its lines would be
-// fetched for nothing, and push out what is still needed.
+// A direct output that is written past the caches when it is large and nothing that was read lies there: its lines
+// would be fetched for nothing, and push out what is still needed.
 struct StreamedOutput {
   int word;  // of its address
   Level level;
@@ -122,7 +124,9 @@ struct BlockPlan {
 
   bool has_columns() const { return layout == Layout::column || layout == Layout::bands; }
   // Values of this level are one element at a time.
-  bool is_one_element(Level level) const { return level == Level::uniform || (level == Level::outer && layout == Layout::row); }
+  bool is_one_element(Level level) const {
+    return level == Level::uniform || (level == Level::outer && layout == Layout::row);
+  }
 
   // Scratch memory: registers and broadcasts, slots, synthetic maps, reduction states.
   static int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -135,7 +139,8 @@ struct BlockPlan {
     for (size_t k = 0; k < streams.size(); k++) {
       int64_t elements = args[kArgOuter] * (streams[k].level == Level::inner ? args[kArgInner] : 1);
       bool is_large = elements > kStreamBytes / streams[k].size;
-      for (size_t i = 0; is_large && i < input_words.size(); i++) is_large = args[input_words[i]] != args[streams[k].word];
+      for (size_t i = 0; is_large && i < input_words.size(); i++)
+        is_large = args[input_words[i]] != args[streams[k].word];
       bits |= uint32_t(is_large) << k;
     }
     return bits;

@@ -128,8 +128,8 @@ constexpr Dialect kC99 = {
     .rounds_in_an_instruction = false,
     .most_stack = 16 << 10,
     .row_cache = 0,
-    .stored = {nullptr, "jt_u8", "jt_i8", "jt_i16", "jt_i32", "jt_s64", "jt_u8", "jt_u16", "jt_u32", "jt_m64", "jt_u16", "jt_u16", "jt_f32",
-               "jt_f64"},
+    .stored = {nullptr, "jt_u8", "jt_i8", "jt_i16", "jt_i32", "jt_s64", "jt_u8", "jt_u16", "jt_u32", "jt_m64", "jt_u16",
+               "jt_u16", "jt_f32", "jt_f64"},
 };
 
 constexpr Dialect kCpp = {
@@ -154,8 +154,8 @@ constexpr Dialect kCpp = {
     .rounds_in_an_instruction = false,
     .most_stack = 64 << 10,
     .row_cache = 2048,
-    .stored = {nullptr, "unsigned char", "signed char", "short", "int", "i64", "unsigned char", "unsigned short", "unsigned", "u64", nullptr,
-               nullptr, "float", "double"},
+    .stored = {nullptr, "unsigned char", "signed char", "short", "int", "i64", "unsigned char", "unsigned short",
+               "unsigned", "u64", nullptr, nullptr, "float", "double"},
 };
 // JT_NAN is the quiet one without a sign.
 constexpr std::string_view kCudaHead =
@@ -165,8 +165,8 @@ constexpr std::string_view kCudaHead =
     "#define JT_INF __int_as_float(0x7f800000)\n"
     "#define JT_NAN __int_as_float(0x7fc00000)\n";
 
-// A lane, or the lanes of a warp, two each; partial results of full blocks, `step` apart, combined as a binary counter does. By a warp:
-// 32 blocks at a time, which are a tree of their own.
+// A lane, or the lanes of a warp, two each; partial results of full blocks, `step` apart, combined as a binary counter
+// does. By a warp: 32 blocks at a time, which are a tree of their own.
 constexpr std::string_view kCudaFolds =
     "FN NAME_t NAME_warp(NAME_t x, NAME_t y) {\n"
     "  x = NAME_of(x, y);\n"
@@ -223,14 +223,17 @@ constexpr std::string_view kCudaPlaceReduction =
     "FN bool NAME_beats(TYPE x, TYPE best) { return OF; }\n"
     "FN NAME_t NAME_none(void) { NAME_t s; s.word = 0, s.index = -1; return s; }\n"
     "FN NAME_t NAME_of(NAME_t s, NAME_t t) {\n"
-    "  const bool t_is_first = t.index < s.index, t_wins = NAME_beats(t.best, s.best), s_wins = NAME_beats(s.best, t.best);\n"
+    "  const bool t_is_first = t.index < s.index, t_wins = NAME_beats(t.best, s.best), s_wins = NAME_beats(s.best, "
+    "t.best);\n"
     "  const bool takes_t = t.index >= 0 && (s.index < 0 || t_wins || (!s_wins && t_is_first));\n"
     "  s.word = takes_t ? t.word : s.word, s.index = takes_t ? t.index : s.index;\n"
     "  return s;\n"
     "}\n"
-    "FN NAME_t NAME_put(NAME_t s, TYPE x, i64 at) { NAME_t t = NAME_none(); t.best = x, t.index = at; return NAME_of(s, t); }\n"
+    "FN NAME_t NAME_put(NAME_t s, TYPE x, i64 at) { NAME_t t = NAME_none(); t.best = x, t.index = at; return "
+    "NAME_of(s, t); }\n"
     "FN i64 NAME_value(NAME_t s, i64 I) { return I ? s.index : 0; }\n"
-    "FN NAME_t NAME_first(NAME_t s) { s.word = __shfl_sync(~0u, s.word, 0), s.index = __shfl_sync(~0u, s.index, 0); return s; }\n"
+    "FN NAME_t NAME_first(NAME_t s) { s.word = __shfl_sync(~0u, s.word, 0), s.index = __shfl_sync(~0u, s.index, 0); "
+    "return s; }\n"
     "FN NAME_t NAME_down(NAME_t s, int by) {\n"
     "  s.word = __shfl_down_sync(~0u, s.word, by), s.index = __shfl_down_sync(~0u, s.index, by);\n"
     "  return s;\n"
@@ -249,12 +252,12 @@ constexpr Dialect kCuda = {
     .folds = kCudaFolds,
     .calls_host = false,
     .rounds_in_an_instruction = true,
-    .stored = {nullptr, "unsigned char", "signed char", "short", "int", "i64", "unsigned char", "unsigned short", "unsigned", "u64",
-               "unsigned short", "unsigned short", "float", "double"},
+    .stored = {nullptr, "unsigned char", "signed char", "short", "int", "i64", "unsigned char", "unsigned short",
+               "unsigned", "u64", "unsigned short", "unsigned short", "float", "double"},
 };
 
-static_assert(JT_BOOL == 1 && JT_I8 == 2 && JT_I16 == 3 && JT_I32 == 4 && JT_I64 == 5 && JT_U8 == 6 && JT_U16 == 7 && JT_U32 == 8 && JT_U64 == 9 &&
-              JT_F16 == 10 && JT_BF16 == 11 && JT_F32 == 12 && JT_F64 == 13);
+static_assert(JT_BOOL == 1 && JT_I8 == 2 && JT_I16 == 3 && JT_I32 == 4 && JT_I64 == 5 && JT_U8 == 6 && JT_U16 == 7 &&
+              JT_U32 == 8 && JT_U64 == 9 && JT_F16 == 10 && JT_BF16 == 11 && JT_F32 == 12 && JT_F64 == 13);
 
 }  // namespace
 

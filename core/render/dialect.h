@@ -1,11 +1,13 @@
-// dialect: a language as data: what the renderer of loops (render_loops) says in it, and which of its ways the language has.
+// dialect: a language as data: what the renderer of loops (render_loops) says in it, and which of its ways the language
+// has.
 //
-// In loops, N stands for how many. In `reduction`, NAME, TYPE, OF, NONE and EMPTY stand for a reduction in a type: its name, the
-// type, `x` with `y`, the identity that lanes begin with, and what comes of no elements. It defines
+// In loops, N stands for how many. In `reduction`, NAME, TYPE, OF, NONE and EMPTY stand for a reduction in a type: its
+// name, the type, `x` with `y`, the identity that lanes begin with, and what comes of no elements. It defines
 //   NAME_of(x, y)                 NAME_begin(t): lanes                        NAME_end_block(t, p, k): the lanes of block k are full
 //   NAME_fold_few(t, n)           a row of 1 <= n < 64 elements
 //   NAME_empty()                  NAME_end_row(t, p, k): the result; k full blocks came before the lanes
-// where t is `TYPE t[64]` and p, partial results, `TYPE p[52]`. `place_reduction` defines, for argmax and argmin, struct NAME and
+// where t is `TYPE t[64]` and p, partial results, `TYPE p[52]`. `place_reduction` defines, for argmax and argmin,
+// struct NAME and
 //   NAME_add(&t, x, i)            where `t.index` is the result
 // For threads (render_threads) both define
 //   NAME_t                        what a lane keeps         NAME_none(), NAME_of(x, y), NAME_put(t, x, i), NAME_value(t, I)
@@ -41,13 +43,14 @@ struct Dialect {
   std::string_view in_order;       // the same, one after another
   std::string_view over_lanes;     // N lanes of a reduction, l
   std::string_view blocks;         // the array b of N bytes on the stack, aligned to 64
-  bool pads_lanes;                 // a loop that only reduces always has 64 lanes: the last ones of a row work on a copy
+  // a loop that only reduces always has 64 lanes: the last ones of a row work on a copy
+  bool pads_lanes;
   std::string_view reduction, place_reduction;
   std::string_view folds;          // behind either
 
-  // What a loop cannot do as a whole block: far arguments, maps, gathers, halves. Either the host offers functions of blocks
-  // (HostCalls), and outputs may be streamed past caches and short rows and columns taken several at a time; or it is a loop of its
-  // own over expressions, and rows are taken one at a time.
+  // What a loop cannot do as a whole block: far arguments, maps, gathers, halves. Either the host offers functions of
+  // blocks (HostCalls), and outputs may be streamed past caches and short rows and columns taken several at a time; or
+  // it is a loop of its own over expressions, and rows are taken one at a time.
   bool calls_host;
   bool rounds_in_an_instruction;  // fma, floor, ceil, trunc, rint vectorise
   int64_t most_stack;             // bytes of blocks in one function: threads of a host may have little

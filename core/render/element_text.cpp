@@ -28,7 +28,8 @@ struct Function {
   const char *result, *name, *parameters, *body;  // builtin: the compiler's function of that name
 };
 constexpr Function kFunctions[] = {
-#define JT_FN(types, result, name, parameters, ...) {FunctionKind::body, #types, #result, #name, #parameters, #__VA_ARGS__},
+#define JT_FN(types, result, name, parameters, ...) \
+  {FunctionKind::body, #types, #result, #name, #parameters, #__VA_ARGS__},
 #define JT_BUILTIN1(types, name) {FunctionKind::builtin, #types, "T", #name, "(T x)", #name},
 #define JT_BUILTIN2(types, name) {FunctionKind::builtin, #types, "T", #name, "(T x, T y)", #name},
 #define JT_BUILTIN3(types, name) {FunctionKind::builtin, #types, "T", #name, "(T x, T y, T w)", #name},
@@ -131,7 +132,8 @@ const char* ElementText::type_name(CType type) const {
 }
 
 std::string ElementText::name_of(std::string_view function, CType type) const {
-  return dialect_.has_name_spaces ? text("in_", jt::name(type), "::", function) : text("jt_", function, "_", jt::name(type));
+  return dialect_.has_name_spaces ? text("in_", jt::name(type), "::", function)
+                                  : text("jt_", function, "_", jt::name(type));
 }
 
 // A text of the tables in the dialect.
@@ -161,7 +163,8 @@ std::string ElementText::definition_of_function(int function, CType type) const 
   std::string_view arguments = parameters == "(T x)" ? "(x)" : parameters == "(T x, T y)" ? "(x, y)" : "(x, y, w)";
   std::string callee = text(f.body, type == CType::f32 ? "f" : "");
   std::string declaration;
-  if (dialect_.libm == Libm::declared) declaration = text("extern ", spelled(f.result, type), " ", callee, spelled(f.parameters, type), ";\n");
+  if (dialect_.libm == Libm::declared)
+    declaration = text("extern ", spelled(f.result, type), " ", callee, spelled(f.parameters, type), ";\n");
   if (dialect_.libm == Libm::builtin) callee = "__builtin_" + callee;
   return text(declaration, head, "{ return ", callee, arguments, "; }\n");
 }
@@ -170,13 +173,15 @@ std::string ElementText::definition_of_row(int row, CType type) const {
   const ElementFacts& facts = kElementFacts[row];
   const char* yes_or_no = type_name(CType::b8);
   const char* value = dialect_.has_name_spaces ? "T" : type_name(type);
-  std::string name = dialect_.has_name_spaces ? text(kRows[row].name, "_") : name_of(text("op_", kRows[row].name), type);
+  std::string name =
+      dialect_.has_name_spaces ? text(kRows[row].name, "_") : name_of(text("op_", kRows[row].name), type);
   std::string out = text(dialect_.function, " ", facts.gives_bool ? yes_or_no : value, " ", name, "(",
                          facts.types == ElementTypes::CHOICE ? yes_or_no : value, " x");
   if (facts.arity > 1) out += text(", ", value, " y");
   if (facts.arity > 2) out += text(", ", value, " w");
   std::string expression = spelled(expression_of(row, type), type);
-  if (facts.gives_bool && !dialect_.has_name_spaces && !has_word(expression, "x")) return text(out, ") { (void)x; return ", expression, "; }\n");
+  if (facts.gives_bool && !dialect_.has_name_spaces && !has_word(expression, "x"))
+    return text(out, ") { (void)x; return ", expression, "; }\n");
   if (facts.gives_bool) return text(out, ") { return (", expression, ") != 0; }\n");
   bool is_bool = type == CType::b8;
   return text(out, ") { return (", value, ")(", is_bool ? "(" : "", expression, is_bool ? ") & 1" : "", "); }\n");
@@ -207,7 +212,8 @@ std::string ElementText::use(int row, CType type) {
   used.resize(kElements);
   used[size_t(row)] = true;
   use_functions_in(expression_of(row, type), type);
-  return dialect_.has_name_spaces ? name_of(text(kRows[row].name, "_"), type) : name_of(text("op_", kRows[row].name), type);
+  return dialect_.has_name_spaces ? name_of(text(kRows[row].name, "_"), type)
+                                  : name_of(text("op_", kRows[row].name), type);
 }
 
 std::string ElementText::use(const char* function, CType type) {
@@ -222,8 +228,8 @@ std::string ElementText::definitions() const {
     const TypeNames& names = kTypeNames[t];
     if (functions_[t].empty() && rows_[t].empty()) continue;
     if (dialect_.has_name_spaces)
-      out += text("namespace in_", name(CType(t)), " {\ntypedef ", names.value, " T;\ntypedef ", names.same_signed, " I;\ntypedef ",
-                  names.same_unsigned, " U;\n");
+      out += text("namespace in_", name(CType(t)), " {\ntypedef ", names.value, " T;\ntypedef ", names.same_signed,
+                  " I;\ntypedef ", names.same_unsigned, " U;\n");
     for (size_t k = 0; k < functions_[t].size(); k++)
       if (functions_[t][k]) out += definition_of_function(int(k), CType(t));
     for (size_t k = 0; k < rows_[t].size(); k++)

@@ -1,8 +1,8 @@
 // element_text: element rows of ops.def and what they call in prelude.def -> functions of a C-like language.
 //
-// The text is the tables' own: a row is a function around its expression, a row of prelude.def is itself, so what a compiler
-// makes of it has the bits of the block primitives. Where a language has name spaces, one for each compute type keeps the
-// names as they are: `in_f32::exp`; in C99 they carry the type: `jt_exp_f32`.
+// The text is the tables' own: a row is a function around its expression, a row of prelude.def is itself, so what a
+// compiler makes of it has the bits of the block primitives. Where a language has name spaces, one for each compute
+// type keeps the names as they are: `in_f32::exp`; in C99 they carry the type: `jt_exp_f32`.
 #pragma once
 #include <string>
 #include <string_view>

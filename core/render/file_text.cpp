@@ -79,7 +79,8 @@ constexpr Helper kHelpers[] = {
      "}\n"},
     {"jt_to_i64",
      "FN i64 jt_to_i64(double x) {\n"
-     "  return x != x ? 0 : x <= -9223372036854775808.0 ? -9223372036854775807ll - 1 : x >= 9223372036854775808.0 ? 9223372036854775807ll : (i64)x;\n"
+     "  return x != x ? 0 : x <= -9223372036854775808.0 ? -9223372036854775807ll - 1 : x >= 9223372036854775808.0 ? "
+     "9223372036854775807ll : (i64)x;\n"
      "}\n"},
     {"jt_to_u64",
      "FN u64 jt_to_u64(double x) {\n"
@@ -88,18 +89,21 @@ constexpr Helper kHelpers[] = {
      "}\n"},
     {"jt_philox",
      "FN i64 jt_philox(i64 element, i64 counter, u64 key) {\n"
-     "  unsigned c0 = (unsigned)element, c1 = (unsigned)((u64)element >> 32), c2 = (unsigned)counter, c3 = (unsigned)((u64)counter >> 32);\n"
+     "  unsigned c0 = (unsigned)element, c1 = (unsigned)((u64)element >> 32), c2 = (unsigned)counter, c3 = "
+     "(unsigned)((u64)counter >> 32);\n"
      "  unsigned k0 = (unsigned)key, k1 = (unsigned)(key >> 32);\n"
      "  for (int round = 0; round < 10; round++) {\n"
      "    u64 p0 = (u64)0xD2511F53u * c0, p1 = (u64)0xCD9E8D57u * c2;\n"
-     "    c0 = (unsigned)(p1 >> 32) ^ c1 ^ k0, c1 = (unsigned)p1, c2 = (unsigned)(p0 >> 32) ^ c3 ^ k1, c3 = (unsigned)p0;\n"
+     "    c0 = (unsigned)(p1 >> 32) ^ c1 ^ k0, c1 = (unsigned)p1, c2 = (unsigned)(p0 >> 32) ^ c3 ^ k1, c3 = "
+     "(unsigned)p0;\n"
      "    k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;\n"
      "  }\n"
      "  return c0;\n"
      "}\n"},
 };
 
-std::string replaced(std::string_view text, std::initializer_list<std::pair<std::string_view, std::string_view>> words) {
+std::string replaced(std::string_view text,
+                     std::initializer_list<std::pair<std::string_view, std::string_view>> words) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
     bool found = false;
@@ -159,8 +163,11 @@ std::string FileText::use_reduction(Reduction r, CType t) {
   }
   bool finds_place = r == Reduction::argmax || r == Reduction::argmin;
   std::string_view form = finds_place ? dialect.place_reduction : dialect.reduction;
-  reductions_.insert({name, replaced(std::string(form).append(dialect.folds), {{"NAME", name}, {"TYPE", elements.type_name(t)}, {"OF", of},
-                                            {"NONE", spelled(identity(r), t)}, {"EMPTY", spelled(of_nothing(r), t)}})});
+  reductions_.insert({name, replaced(std::string(form).append(dialect.folds), {{"NAME", name},
+                                                                               {"TYPE", elements.type_name(t)},
+                                                                               {"OF", of},
+                                                                               {"NONE", spelled(identity(r), t)},
+                                                                               {"EMPTY", spelled(of_nothing(r), t)}})});
   return name;
 }
 
@@ -170,15 +177,19 @@ std::string FileText::use_load_map(DType d) {
   const char* type = elements.type_name(ctype_of(d));
   use("jt_map");
   std::string name = text("jt_load_map_", jt::name(d));
-  return define(name, text("FN ", type, " ", name, "(const ", memory_type(d), " *p, const struct jt_map *m, i64 o, i64 i, ", type,
-                           " fill) {\n  i64 inside, at = jt_at(m, o, i, &inside);\n  return inside ? ", loaded(d, "p[at]"), " : fill;\n}\n"));
+  return define(
+      name, text("FN ", type, " ", name, "(const ", memory_type(d), " *p, const struct jt_map *m, i64 o, i64 i, ", type,
+                 " fill) {\n  i64 inside, at = jt_at(m, o, i, &inside);\n  return inside ? ", loaded(d, "p[at]"),
+                 " : fill;\n}\n"));
 }
 
 std::string FileText::use_store_map(DType d) {
   use("jt_map");
   std::string name = text("jt_store_map_", jt::name(d));
-  return define(name, text("FN void ", name, "(", memory_type(d), " *p, const struct jt_map *m, i64 o, i64 i, ", elements.type_name(ctype_of(d)),
-                           " x) {\n  i64 inside, at = jt_at(m, o, i, &inside);\n  if (inside) p[at] = ", stored(d, "x"), ";\n}\n"));
+  return define(name, text("FN void ", name, "(", memory_type(d), " *p, const struct jt_map *m, i64 o, i64 i, ",
+                           elements.type_name(ctype_of(d)),
+                           " x) {\n  i64 inside, at = jt_at(m, o, i, &inside);\n  if (inside) p[at] = ", stored(d, "x"),
+                           ";\n}\n"));
 }
 
 std::string FileText::use_place_in_map() {
@@ -210,8 +221,8 @@ std::string FileText::use_scatter(Combine combine, DType d) {
   CType t = ctype_of(d);
   std::string name = text("jt_scatter_", jt::name(combine), "_", jt::name(d));
   return define(name, text("FN void ", name, "(", memory_type(d), " *p, i64 count, i64 at, ", elements.type_name(t),
-                           " x) {\n  if (at >= 0 && at < count) p[at] = ", stored(d, text("(", combined(combine, t, loaded(d, "p[at]")), ")")),
-                           ";\n}\n"));
+                           " x) {\n  if (at >= 0 && at < count) p[at] = ",
+                           stored(d, text("(", combined(combine, t, loaded(d, "p[at]")), ")")), ";\n}\n"));
 }
 
 std::string FileText::use_random() { return use("jt_philox"); }

@@ -1,5 +1,5 @@
-// file_text: what the kernels of one file share -> the definitions at its head, each once, in an order that does not depend on who
-// asked for it first.
+// file_text: what the kernels of one file share -> the definitions at its head, each once, in an order that does not
+// depend on who asked for it first.
 #pragma once
 #include <set>
 #include <string>

@@ -18,7 +18,8 @@ const char* LayoutText::count(Level level) const {
 std::string LayoutText::here(const Op& op) const {
   if (op.operand_level == Level::uniform) return pointer(op.word);
   const char* position = op.operand_level == Level::outer ? "o" : "at";
-  return op.size == 1 ? text(pointer(op.word), " + ", position) : text(pointer(op.word), " + ", position, " * ", int(op.size));
+  return op.size == 1 ? text(pointer(op.word), " + ", position)
+                      : text(pointer(op.word), " + ", position, " * ", int(op.size));
 }
 
 std::string LayoutText::where(const Op& op) const {
@@ -32,9 +33,13 @@ std::string LayoutText::where(const Op& op) const {
   return say("o", "i", kAlongOuter);
 }
 
-static std::string scratch_map(const BlockPlan& plan, int64_t map) { return text("s + ", plan.maps_at() + map * int64_t(sizeof(IndexMap))); }
+static std::string scratch_map(const BlockPlan& plan, int64_t map) {
+  return text("s + ", plan.maps_at() + map * int64_t(sizeof(IndexMap)));
+}
 
-std::string LayoutText::map_of(const Op& op) const { return op.map < 0 ? pointer(op.word + 1) : scratch_map(plan_, op.map); }
+std::string LayoutText::map_of(const Op& op) const {
+  return op.map < 0 ? pointer(op.word + 1) : scratch_map(plan_, op.map);
+}
 
 std::string LayoutText::width() const {
   if (plan_.layout == Layout::column)

@@ -1,7 +1,9 @@
-// layout_text: what texts of a program have in common, in whichever language and layout: addresses, counts, maps, openings of blocks.
+// layout_text: what texts of a program have in common, in whichever language and layout: addresses, counts, maps,
+// openings of blocks.
 //
-// Names in a text: O, I extents; o, i first elements of the block; n, m elements of an outer and an inner block; at: o * I + i, in
-// bands i * O + o; w: columns, short rows, or inner indices of a band at once; t0 state of reduction 0; q0: output 0 is streamed.
+// Names in a text: O, I extents; o, i first elements of the block; n, m elements of an outer and an inner block; at: o
+// * I + i, in bands i * O + o; w: columns, short rows, or inner indices of a band at once; t0 state of reduction 0; q0:
+// output 0 is streamed.
 #pragma once
 #include <string>
 #include <utility>
@@ -48,7 +50,8 @@ class Lines {
 
 class LayoutText : public Lines {
  public:
-  LayoutText(const Program& program, const BlockPlan& plan, HostCalls* host) : program_(program), plan_(plan), host_(host) {}
+  LayoutText(const Program& program, const BlockPlan& plan, HostCalls* host)
+      : program_(program), plan_(plan), host_(host) {}
 
   const Instr& instr(const Op& op) const { return program_.instrs[size_t(op.instr)]; }
   DType dtype_of(const Op& op) const { return program_.operands[size_t(op.operand)].dtype; }

@@ -11,12 +11,14 @@ static bool is_load(const Op& op) { return op.kind == OpKind::load_here || op.ki
 static bool is_store(const Op& op) { return op.kind == OpKind::store_block || op.kind == OpKind::element_out; }
 // Where it reads or writes is computed for each element.
 static bool is_indirect(const Op& op) {
-  return op.kind == OpKind::load_mapped || op.kind == OpKind::store_mapped || op.kind == OpKind::index || op.kind == OpKind::gather ||
-         op.kind == OpKind::scatter;
+  return op.kind == OpKind::load_mapped || op.kind == OpKind::store_mapped || op.kind == OpKind::index ||
+         op.kind == OpKind::gather || op.kind == OpKind::scatter;
 }
 
 std::string with_count(std::string_view loop, std::string_view count) {
-  auto is_letter = [&](size_t at) { return at < loop.size() && ((loop[at] >= 'A' && loop[at] <= 'Z') || (loop[at] >= 'a' && loop[at] <= 'z')); };
+  auto is_letter = [&](size_t at) {
+    return at < loop.size() && ((loop[at] >= 'A' && loop[at] <= 'Z') || (loop[at] >= 'a' && loop[at] <= 'z'));
+  };
   size_t at = loop.find('N');
   while (at != loop.npos && (is_letter(at - 1) || is_letter(at + 1))) at = loop.find('N', at + 1);
   JT_CHECK(at != loop.npos);
@@ -77,7 +79,8 @@ std::string LoopText::expression(const Op& op, const std::string& a, const std::
     return text(file_.elements.use(i.prim, i.type), "(", a, arity > 1 ? ", " + b : "", arity > 2 ? ", " + c : "", ")");
   }
   if (op.kind != OpKind::block) return "";
-  if (i.code == Code::narrow) return only_host_knows && is_half(DType(i.sub)) ? "" : file_.narrowed(DType(i.sub), i.type, a);
+  if (i.code == Code::narrow)
+    return only_host_knows && is_half(DType(i.sub)) ? "" : file_.narrowed(DType(i.sub), i.type, a);
   bool truncates = is_float(CType(i.sub)) && !is_float(i.type) && i.type != CType::b8;
   return only_host_knows && truncates ? "" : file_.converted(CType(i.sub), i.type, a);
 }
@@ -86,9 +89,11 @@ std::string LoopText::expression(const Op& op, const std::string& a, const std::
 std::string LoopText::of_memory(const Op& op, const std::string& index, const std::string& a, const std::string& b) {
   DType d = dtype_of(op);
   std::string fill = b.empty() ? "0" : b;
-  if (op.kind == OpKind::gather) return text(file_.use_gather(d), "(", operand(op, index), ", ", extra(op, index), ", ", a, ", ", fill, ")");
+  if (op.kind == OpKind::gather)
+    return text(file_.use_gather(d), "(", operand(op, index), ", ", extra(op, index), ", ", a, ", ", fill, ")");
   if (op.kind == OpKind::load_mapped)
-    return text(file_.use_load_map(d), "(", operand(op, index), ", ", extra(op, index), ", ", coordinates(op, index), ", ", fill, ")");
+    return text(file_.use_load_map(d), "(", operand(op, index), ", ", extra(op, index), ", ", coordinates(op, index),
+                ", ", fill, ")");
   JT_CHECK(op.kind == OpKind::index);
   std::string at = coordinates(op, index);
   if (program_.operands[size_t(op.operand)].access == Access::mapped)
@@ -100,8 +105,10 @@ std::string LoopText::of_memory(const Op& op, const std::string& index, const st
 std::string LoopText::to_memory(const Op& op, const std::string& index, const std::string& a, const std::string& b) {
   DType d = dtype_of(op);
   if (op.kind == OpKind::scatter)
-    return text(file_.use_scatter(Combine(instr(op).sub), d), "(", operand(op, index), ", ", extra(op, index), ", ", a, ", ", b, ");");
-  return text(file_.use_store_map(d), "(", operand(op, index), ", ", extra(op, index), ", ", coordinates(op, index), ", ", a, ");");
+    return text(file_.use_scatter(Combine(instr(op).sub), d), "(", operand(op, index), ", ", extra(op, index), ", ", a,
+                ", ", b, ");");
+  return text(file_.use_store_map(d), "(", operand(op, index), ", ", extra(op, index), ", ", coordinates(op, index),
+              ", ", a, ");");
 }
 
 // ---- items ----
@@ -122,7 +129,9 @@ void LoopText::render_one(const Op& op) {
   auto u = [](int slot) { return slot < 0 ? "" : text("u", slot); };
   auto assign = [&](const std::string& given) { line(u(op.dst), " = ", given, ";", origin(op)); };
   bool knows_memory = op.operand >= 0 && file_.memory_type(dtype_of(op));
-  auto element = [&](const char* constness) { return text("*(", constness, file_.memory_type(dtype_of(op)), " *)(", here(op), ")"); };
+  auto element = [&](const char* constness) {
+    return text("*(", constness, file_.memory_type(dtype_of(op)), " *)(", here(op), ")");
+  };
   switch (op.kind) {
     case OpKind::scalar: {
       CType t = slots_.type_of(op.dst);
@@ -141,7 +150,8 @@ void LoopText::render_one(const Op& op) {
       std::string given = expression(op, u(op.a), u(op.b), u(op.c));
       if (given.empty()) render_call(op, address(op.dst), false);
       else assign(given);
-      if (op.kind == OpKind::element_out) line("*(", file_.block_type(slots_.type_of(op.dst)), " *)(", here(op), ") = ", u(op.dst), ";");
+      if (op.kind == OpKind::element_out)
+        line("*(", file_.block_type(slots_.type_of(op.dst)), " *)(", here(op), ") = ", u(op.dst), ";");
       return;
     }
     case OpKind::load_mapped:
@@ -161,7 +171,9 @@ void LoopText::render_one(const Op& op) {
 void LoopText::render_call(const Op& op) {
   bool moves = op.dst >= 0 && slots_.is_elsewhere(op.dst);
   if (op.kind == OpKind::element_out) line("r", op.dst, " = ", here(op), ";");
-  std::string to = op.kind == OpKind::load_mapped ? text("b + ", slots_.home_of(op.dst)) : op.dst >= 0 ? address(op.dst) : "";
+  std::string to = op.kind == OpKind::load_mapped ? text("b + ", slots_.home_of(op.dst))
+                   : op.dst >= 0                  ? address(op.dst)
+                                                  : "";
   if (op.kind == OpKind::reduce_row || op.kind == OpKind::reduce_column || op.kind == OpKind::reduce_bands) to.clear();
   render_call(op, to, moves);
 }
@@ -170,7 +182,8 @@ void LoopText::render_call(const Op& op) {
 void LoopText::render_call(const Op& op, const std::string& to, bool moves) {
   JT_CHECK(host_);
   const char* n = count(op.space);
-  std::string a = address(op.a), b = address(op.b), c = address(op.c), base = pointer(op.word), state = text("t", op.reduction);
+  std::string a = address(op.a), b = address(op.b), c = address(op.c), base = pointer(op.word),
+              state = text("t", op.reduction);
   auto call = [&](const std::string& arguments) { return host_->call(program_, op, arguments); };
   switch (op.kind) {
     case OpKind::element:
@@ -186,7 +199,8 @@ void LoopText::render_call(const Op& op, const std::string& to, bool moves) {
       if (!moves) {
         CType t = slots_.type_of(op.dst);
         loading.pop_back();
-        return line("u", op.dst, " = ", file_.from_block(t, text("*(const ", file_.block_type(t), " *)", loading)), ";", origin(op));
+        return line("u", op.dst, " = ", file_.from_block(t, text("*(const ", file_.block_type(t), " *)", loading)), ";",
+                    origin(op));
       }
       line("r", op.dst, " = ", loading, origin(op));
       if (op.copy)
@@ -198,7 +212,8 @@ void LoopText::render_call(const Op& op, const std::string& to, bool moves) {
     case OpKind::tile: return line(call(text(to, ", ", a, ", n, w")), origin(op));
     case OpKind::store_mapped: return line(call(text(base, ", ", a, ", ", map_of(op), ", ", where(op))), origin(op));
     case OpKind::index: return line(call(text(to, ", ", map_of(op), ", ", where(op))), origin(op));
-    case OpKind::gather: return line(call(text(to, ", ", base, ", ", a, ", A[", op.word + 1, "], ", n, ", ", b)), origin(op));
+    case OpKind::gather:
+      return line(call(text(to, ", ", base, ", ", a, ", A[", op.word + 1, "], ", n, ", ", b)), origin(op));
     case OpKind::scatter: return line(call(text(base, ", ", a, ", ", b, ", A[", op.word + 1, "], ", n)), origin(op));
     case OpKind::reduce_row:
     case OpKind::reduce_column: return line(call(text(state, ", ", a, ", ", n)), origin(op));
@@ -217,13 +232,14 @@ bool LoopText::has_effect(const Item& item) const {
   return false;
 }
 
-// What ends in memory, in a block or in a reduction, and what that is made from. Values that only others' loops read, as an
-// operand that lies in memory, are not.
+// What ends in memory, in a block or in a reduction, and what that is made from. Values that only others' loops read,
+// as an operand that lies in memory, are not.
 std::vector<bool> LoopText::needed(const Item& item) const {
   std::vector<bool> needs(size_t(plan_.slots)), all(item.ops.size());
   for (size_t k = item.ops.size(); k-- > 0;) {
     const Op& op = *item.ops[k];
-    bool is_wanted = op.dst >= 0 && (needs[size_t(op.dst)] || slots_.is_kept(op.dst) || slots_.cached(op.dst) == op.dst);
+    bool is_wanted =
+        op.dst >= 0 && (needs[size_t(op.dst)] || slots_.is_kept(op.dst) || slots_.cached(op.dst) == op.dst);
     all[k] = is_wanted || op.kind == OpKind::reduce_row || writes_memory(op);
     if (!all[k]) continue;
     bool is_found = slots_.cached(op.dst) >= 0 && slots_.cached(op.dst) != op.dst;
@@ -235,7 +251,8 @@ std::vector<bool> LoopText::needed(const Item& item) const {
 
 void LoopText::point_to_operands(const Item& item) {
   for (const Op* op : item.ops)
-    if (op->dst >= 0 && op->kind != OpKind::reduce_row && slots_.is_elsewhere(op->dst)) line("r", op->dst, " = ", here(*op), ";");
+    if (op->dst >= 0 && op->kind != OpKind::reduce_row && slots_.is_elsewhere(op->dst))
+      line("r", op->dst, " = ", here(*op), ";");
 }
 
 // Declares x3, y3, g3, m3, n3, k3 and c3.
@@ -247,7 +264,8 @@ void LoopText::open_operands(const Item& item) {
     known[size_t(slot)] = true;
     CType t = slots_.type_of(slot);
     if (slots_.is_one(slot)) line("const ", type_name(t), " c", slot, " = u", slot, ";");
-    else line("const ", file_.block_type(t), " *x", slot, " = (const ", file_.block_type(t), " *)(", address(slot), ");");
+    else
+      line("const ", file_.block_type(t), " *x", slot, " = (const ", file_.block_type(t), " *)(", address(slot), ");");
   };
   auto typed = [&](const char* constness, const char* type, std::string_view name, int number, const std::string& at) {
     line(constness, type, " *", name, number, " = (", constness, type, " *)(", at, ");");
@@ -266,7 +284,8 @@ void LoopText::open_operands(const Item& item) {
     if (is_indirect(*op)) {
       const char* type = file_.memory_type(dtype_of(*op));
       bool is_map = program_.operands[size_t(op->operand)].access == Access::mapped;
-      if (op->kind != OpKind::index) typed(op->dst >= 0 ? "const " : "", type, op->dst >= 0 ? "g" : "y", op->instr, pointer(op->word));
+      if (op->kind != OpKind::index)
+        typed(op->dst >= 0 ? "const " : "", type, op->dst >= 0 ? "g" : "y", op->instr, pointer(op->word));
       if (is_map) line("const struct jt_map *m", op->instr, " = (const struct jt_map *)A[", op->word + 1, "];");
       else if (op->kind != OpKind::index) line("const i64 n", op->instr, " = A[", op->word + 1, "];");
     }
@@ -323,9 +342,9 @@ void LoopText::render_body(const Item& item, const char* index, const char* from
   }
 }
 
-// A loop that only reduces: 64 lanes at a time. Where the last few take no part, operands are copied and what the lanes held
-// comes back afterwards: so the body need not be there a second time, for a compiler's time is mostly spent on bodies, and it has
-// no condition in it, which would poison_bytes the instructions for what is in it.
+// A loop that only reduces: 64 lanes at a time. Where the last few take no part, operands are copied and what the lanes
+// held comes back afterwards: so the body need not be there a second time, for a compiler's time is mostly spent on
+// bodies, and it has no condition in it, which would poison_bytes the instructions for what is in it.
 void LoopText::render_padded(const Item& item, const char* n) {
   std::string over_lanes = with_count(file_.dialect.over_lanes, "64");
   auto lanes = [&](const auto&... text_of_one) {
@@ -344,7 +363,8 @@ void LoopText::render_padded(const Item& item, const char* n) {
   }
   close();
   for (const Op* op : item.ops)
-    if (op->kind == OpKind::reduce_row) line(type_name(plan_.reductions[size_t(op->reduction)].type), " s", op->reduction, "[64];");
+    if (op->kind == OpKind::reduce_row)
+      line(type_name(plan_.reductions[size_t(op->reduction)].type), " s", op->reduction, "[64];");
   lanes([](int r) { return text("s", r, "[l] = t", r, "[l];"); });
   open(over_lanes);
   render_body(item, "l", "z");
@@ -418,7 +438,8 @@ void LoopText::render_loop(const Item& item) {
   for (const Op* op : item.ops)
     if (streams && op->stream >= 0)
       line("if (q", op->stream, ") ",
-           host_->call(Helper::stream, text(here(*op), ", b + ", op->stream * kBlock * 8, ", ", n, " * ", int(op->size))));
+           host_->call(Helper::stream,
+                       text(here(*op), ", b + ", op->stream * kBlock * 8, ", ", n, " * ", int(op->size))));
   close();
 }
 
@@ -434,7 +455,8 @@ void LoopText::begin_reduction(int r, const char* width) {
 
 void LoopText::end_reduction_block(int r) {
   if (slots_.kept(r) == Kept::in_lanes)
-    line("if ((i + m) % ", kReduceBlock, " == 0) ", fold_of(r), "_end_block(t", r, ", p", r, ", (i + m) / ", kReduceBlock, " - 1);");
+    line("if ((i + m) % ", kReduceBlock, " == 0) ", fold_of(r), "_end_block(t", r, ", p", r, ", (i + m) / ",
+         kReduceBlock, " - 1);");
 }
 
 void LoopText::end_reduction(int r, bool columns) {
@@ -443,7 +465,9 @@ void LoopText::end_reduction(int r, bool columns) {
   if (slots_.kept(r) == Kept::as_place) return line("u", reduction.dst, " = t", r, ".index;");
   if (slots_.kept(r) == Kept::in_lanes)
     // A host that turns short rows on their side has none here.
-    return line("u", reduction.dst, " = ", host_ ? "" : text("I > 0 && I < 64 ? ", fold, "_fold_few(t", r, ", (int)I) : "), "I ? ", fold, "_end_row(t", r, ", p", r, ", I / ", kReduceBlock, ") : ", fold, "_empty();");
+    return line("u", reduction.dst, " = ",
+                host_ ? "" : text("I > 0 && I < 64 ? ", fold, "_fold_few(t", r, ", (int)I) : "), "I ? ", fold,
+                "_end_row(t", r, ", p", r, ", I / ", kReduceBlock, ") : ", fold, "_empty();");
   std::string state_and_home = text("t", r, ", ", address(reduction.dst));
   line(host_->end_reduction(reduction, columns, columns ? state_and_home + ", n" : state_and_home));
 }

@@ -1,8 +1,9 @@
 // loop_text: items of a slot plan -> lines of loops, assignments and calls. Used by render_loops alone.
 //
-// Names in the text, beside those of layout_text: u3: register 3 where it is one element; v3: an element of it inside a loop; r3:
-// address of its block; b: blocks; x3, y3: operands under the loop; g3, m3, n3: operands read where instruction 3 says, their maps and counts; j: element of the block, or
-// j + l: lane l of a group; t0, p0: lanes and partial results of reduction 0, or t0 its state for the host's functions.
+// Names in the text, beside those of layout_text: u3: register 3 where it is one element; v3: an element of it inside a
+// loop; r3: address of its block; b: blocks; x3, y3: operands under the loop; g3, m3, n3: operands read where
+// instruction 3 says, their maps and counts; j: element of the block, or j + l: lane l of a group; t0, p0: lanes and
+// partial results of reduction 0, or t0 its state for the host's functions.
 #pragma once
 #include <string>
 #include <utility>
@@ -31,7 +32,8 @@ class LoopText : public LayoutText {
   std::string address(int slot) const;
   std::string value(int slot) const;  // inside a loop
   std::string fold_of(int reduction);
-  // What an operation gives for these values of its operands; empty if only the host knows. `index` as in render_body, "" alone.
+  // What an operation gives for these values of its operands; empty if only the host knows. `index` as in render_body,
+  // "" alone.
   std::string expression(const Op& op, const std::string& a, const std::string& b, const std::string& c);
   std::string of_memory(const Op& op, const std::string& index, const std::string& a, const std::string& b);
   std::string to_memory(const Op& op, const std::string& index, const std::string& a, const std::string& b);

@@ -17,10 +17,11 @@ constexpr int64_t kTurnedRows = kLanes;  // rows up to this length are reduced s
 class FunctionRenderer {
  public:
   FunctionRenderer(const Program& program, Layout layout, FileText& file)
-      : plan_(make_plan(program, layout)), dialect_(file.dialect), file_(file), slots_(program, plan_, file.elements, file.dialect),
-        out_(program, plan_, slots_, file) {
+      : plan_(make_plan(program, layout)), dialect_(file.dialect), file_(file),
+        slots_(program, plan_, file.elements, file.dialect), out_(program, plan_, slots_, file) {
     if (dialect_.calls_host && slots_.home_bytes() > dialect_.most_stack)
-      fail(JT_E_UNSUPPORTED, "kernel: ", slots_.home_bytes(), " bytes of blocks on the stack, more than ", dialect_.most_stack);
+      fail(JT_E_UNSUPPORTED, "kernel: ", slots_.home_bytes(), " bytes of blocks on the stack, more than ",
+           dialect_.most_stack);
   }
 
   // What a walk over a row of up to Dialect::row_cache elements computed is kept for later walks.
@@ -38,13 +39,15 @@ class FunctionRenderer {
   // One loop over everything; or, where an output is streamed, over blocks.
   std::string render_streaming(const std::string& name) {
     std::string condition;
-    for (size_t k = 0; k < plan_.streams.size(); k++) condition += text(k ? " || " : "", "(", out_.streaming_condition(k), ")");
+    for (size_t k = 0; k < plan_.streams.size(); k++)
+      condition += text(k ? " || " : "", "(", out_.streaming_condition(k), ")");
     out_.streams = true;
     std::string out = render(text(dialect_.part, "streamed_", name));
     out_.streams = false;
     out += render(text(dialect_.part, "whole_", name));
-    return out + text(dialect_.kernel, name, dialect_.parameters, " {\n", dialect_.extents, "  if (", condition, ")\n    streamed_", name,
-                      dialect_.arguments, ";\n  else\n    whole_", name, dialect_.arguments, ";\n}\n");
+    return out + text(dialect_.kernel, name, dialect_.parameters, " {\n", dialect_.extents, "  if (", condition,
+                      ")\n    streamed_", name, dialect_.arguments, ";\n  else\n    whole_", name, dialect_.arguments,
+                      ";\n}\n");
   }
   bool may_stream() const {
     return dialect_.calls_host && is_one_loop() && !plan_.streams.empty() && plan_.streams.size() <= kMostStreamedHere;
@@ -64,7 +67,8 @@ class FunctionRenderer {
     if (out_.streams) lines += blocks(int64_t(plan_.streams.size()) * kBlock * 8) + out_.streaming();
     for (int slot : slots_.cached_slots())
       if (slots_.cached(slot) >= 0)
-        lines += text("  ", file_.elements.type_name(slots_.type_of(slot)), " e", slot, "[", dialect_.row_cache + kLanes, "];\n");
+        lines += text("  ", file_.elements.type_name(slots_.type_of(slot)), " e", slot, "[",
+                      dialect_.row_cache + kLanes, "];\n");
     return lines + slots_.declarations();
   }
   std::string blocks(int64_t bytes) const { return text("  ", with_count(dialect_.blocks, text(bytes)), "\n"); }
@@ -139,13 +143,14 @@ std::string render_kernel(const Program& program, const std::string& name, FileT
     FunctionRenderer row(program, Layout::row, file);
     if (!row.has_repeated_work()) return row.render(heading);
     return row.render(part("row")) + row.render_cached(part("cached")) +
-           text(heading, dialect.parameters, " {\n  if (A[1] <= ", dialect.row_cache, ")\n", call("cached"), "  else\n", call("row"), "}\n");
+           text(heading, dialect.parameters, " {\n  if (A[1] <= ", dialect.row_cache, ")\n", call("cached"), "  else\n",
+                call("row"), "}\n");
   }
   if (program.mode == Mode::column) {
     std::string out = FunctionRenderer(program, Layout::bands, file).render(part("bands"));
     out += FunctionRenderer(program, Layout::column, file).render(part("column"));
-    return out + text(heading, dialect.parameters, " {\n  if (A[0] > 0 && A[0] <= ", kNarrow, " && begin == 0 && end == A[0])\n", call("bands"),
-                      "  else\n", call("column"), "}\n");
+    return out + text(heading, dialect.parameters, " {\n  if (A[0] > 0 && A[0] <= ", kNarrow,
+                      " && begin == 0 && end == A[0])\n", call("bands"), "  else\n", call("column"), "}\n");
   }
   FunctionRenderer rows(program, Layout::rows, file), row(program, Layout::row, file);
   int64_t turned = row.is_free_of_scratch() ? kTurnedRows : kShortRow;

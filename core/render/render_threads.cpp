@@ -14,7 +14,8 @@ using loops::FileText;
 class ThreadKernels : public loops::ThreadText {
  public:
   ThreadKernels(const Program& program, const ThreadShape& shape, FileText& file)
-      : ThreadText(program, shape, file), kernels_(kernels_of(program, shape)), kept_(kept_registers(program, kernels_)) {}
+      : ThreadText(program, shape, file), kernels_(kernels_of(program, shape)),
+        kept_(kept_registers(program, kernels_)) {}
 
   std::string render() {
     std::string out = arguments();
@@ -102,7 +103,8 @@ class ThreadKernels : public loops::ThreadText {
     if (i.code == Code::gather || i.code == Code::scatter) return true;
     return (i.code == Code::load || i.code == Code::store) && !is_grouped(i.operand);
   }
-  // A power of two owners; owner t has the addresses that are t modulo their number. What is not scattered is the first one's.
+  // A power of two owners; owner t has the addresses that are t modulo their number. What is not scattered is the first
+  // one's.
   void in_order() {
     line("const i64 me = (i64)blockIdx.x * ", kElementThreads, " + threadIdx.x;");
     line("if (me >= A.owners) return;");
@@ -117,7 +119,8 @@ class ThreadKernels : public loops::ThreadText {
 
   void warp_rows() {
     line("const int lane = threadIdx.x & 31;");
-    line("const ", index_, " o = ", cast("A.begin"), " + ", cast("blockIdx.x"), " * ", kRowThreads / kWarp, "u + (threadIdx.x >> 5);");
+    line("const ", index_, " o = ", cast("A.begin"), " + ", cast("blockIdx.x"), " * ", kRowThreads / kWarp,
+         "u + (threadIdx.x >> 5);");
     line("if (o >= ", cast("A.end"), ") return;");
     declare_outer();
     walk_outer();
@@ -159,9 +162,11 @@ class ThreadKernels : public loops::ThreadText {
       }
       bool reduces = false;
       open("");
-      for_reductions(stage, [&](int r, const std::string& name, const Instr&) { line("__shared__ ", name, "_t f", r, "[",
-          kMostRowBlocks, "];"); });
-      open(text("for (", index_, " block = threadIdx.x >> 5; block < ", cast("A.blocks"), "; block += ", kElementThreads / kWarp, ")"));
+      for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
+        line("__shared__ ", name, "_t f", r, "[", kMostRowBlocks, "];");
+      });
+      open(text("for (", index_, " block = threadIdx.x >> 5; block < ", cast("A.blocks"),
+                "; block += ", kElementThreads / kWarp, ")"));
       open_lanes(stage, 2);
       line("const ", index_, " stop = ", stop_of_block(), ";");
       open(text("for (", index_, " l = block * ", kReduceBlock, "u + lane; l < stop; l += 64)"));
@@ -184,7 +189,8 @@ class ThreadKernels : public loops::ThreadText {
   // Threads beyond the last column do as the last one, and store nothing.
   void block_columns() {
     int y = column_threads(p_), lanes = kLanes / y;
-    line("const ", index_, " column = ", cast("A.begin"), " + ", cast("blockIdx.x"), " * ", kColumns, "u + threadIdx.x;");
+    line("const ", index_, " column = ", cast("A.begin"), " + ", cast("blockIdx.x"), " * ", kColumns,
+         "u + threadIdx.x;");
     line("const bool is_there = column < ", cast("A.end"), ";");
     line("const ", index_, " o = is_there ? column : ", cast("A.end"), " - 1;");
     declare_outer();
@@ -197,19 +203,24 @@ class ThreadKernels : public loops::ThreadText {
       }
       open("");
       for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
-        line("__shared__ ", name, "_t f", r, "[", y, "][", kColumns, "], h", r, "[", kMostColumnBlocks, "][", kColumns, "];");
+        line("__shared__ ", name, "_t f", r, "[", y, "][", kColumns, "], h", r, "[", kMostColumnBlocks, "][", kColumns,
+             "];");
       });
       open(text("for (", index_, " block = 0; block < ", cast("A.blocks"), "; block++)"));
-      column_block(stage, lanes, y, [&](int r) { line("if (threadIdx.y == 0) h", r, "[block][threadIdx.x] = f", r, "[0][threadIdx.x];"); });
+      column_block(stage, lanes, y, [&](int r) {
+        line("if (threadIdx.y == 0) h", r, "[block][threadIdx.x] = f", r, "[0][threadIdx.x];");
+      });
       close();
       for_reductions(stage, [&](int r, const std::string& name, const Instr& i) {
-        line("r", i.dst, " = ", name, "_value(", name, "_fold(&h", r, "[0][threadIdx.x], A.blocks, ", kColumns, ", A.I), A.I);");
+        line("r", i.dst, " = ", name, "_value(", name, "_fold(&h", r, "[0][threadIdx.x], A.blocks, ", kColumns,
+             ", A.I), A.I);");
       });
       close();
     }
   }
 
-  // The lanes of a block of 32 columns; each reduction of it is in f[0] when `keep` is called, and stays until all have passed a barrier.
+  // The lanes of a block of 32 columns; each reduction of it is in f[0] when `keep` is called, and stays until all have
+  // passed a barrier.
   template <class Keep>
   void column_block(const Stage& stage, int lanes, int y, Keep keep) {
     open_lanes(stage, lanes);
@@ -223,12 +234,13 @@ class ThreadKernels : public loops::ThreadText {
     for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
       reduces = true;
       for (int half = lanes / 2; half; half /= 2)
-        for (int j = 0; j < half; j++) line("t", r, "[", j, "] = ", name, "_of(t", r, "[", j, "], t", r, "[", j + half, "]);");
+        for (int j = 0; j < half; j++)
+          line("t", r, "[", j, "] = ", name, "_of(t", r, "[", j, "], t", r, "[", j + half, "]);");
       line("f", r, "[threadIdx.y][threadIdx.x] = t", r, "[0];");
       open(text("for (int half = ", y / 2, "; half; half /= 2)"));
       line("__syncthreads();");
-      line("if (threadIdx.y < half) f", r, "[threadIdx.y][threadIdx.x] = ", name, "_of(f", r, "[threadIdx.y][threadIdx.x], f", r,
-           "[threadIdx.y + half][threadIdx.x]);");
+      line("if (threadIdx.y < half) f", r, "[threadIdx.y][threadIdx.x] = ", name, "_of(f", r,
+           "[threadIdx.y][threadIdx.x], f", r, "[threadIdx.y + half][threadIdx.x]);");
       close();
       keep(r);
     });
@@ -240,7 +252,8 @@ class ThreadKernels : public loops::ThreadText {
     const Stage& stage = p_.stages[size_t(kernel_->first_stage)];
     line("const int lane = threadIdx.x & 31;");
     line("const ", index_, " w = ", cast("blockIdx.x"), " * ", kRowThreads / kWarp, "u + (threadIdx.x >> 5);");
-    line("const ", index_, " o = ", cast("A.begin"), " + w / ", cast("A.blocks"), ", block = w % ", cast("A.blocks"), ";");
+    line("const ", index_, " o = ", cast("A.begin"), " + w / ", cast("A.blocks"), ", block = w % ", cast("A.blocks"),
+         ";");
     line("if (o >= ", cast("A.end"), ") return;");
     declare_outer();
     walk_outer();
@@ -268,8 +281,10 @@ class ThreadKernels : public loops::ThreadText {
     for_reductions(stage, [&](int r, const std::string& name, const Instr&) { line("__shared__ ", name, "_t f", r, "[",
         y, "][", kColumns, "];"); });
     column_block(stage, lanes, y, [&](int r) {
-      std::string name = file_.use_reduction(Reduction(p_.instrs[size_t(r)].sub), p_.registers[size_t(p_.instrs[size_t(r)].a)].type);
-      line("if (threadIdx.y == 0 && is_there) ((", name, "_t *)A.t", r, ")[", partial("o", "block"), "] = f", r, "[0][threadIdx.x];");
+      std::string name =
+          file_.use_reduction(Reduction(p_.instrs[size_t(r)].sub), p_.registers[size_t(p_.instrs[size_t(r)].a)].type);
+      line("if (threadIdx.y == 0 && is_there) ((", name, "_t *)A.t", r, ")[", partial("o", "block"), "] = f", r,
+           "[0][threadIdx.x];");
     });
   }
 
@@ -285,8 +300,8 @@ class ThreadKernels : public loops::ThreadText {
     walk_outer();
     if (kernel_->folds)
       for_reductions(p_.stages[size_t(kernel_->first_stage) - 1], [&](int r, const std::string& name, const Instr& i) {
-        line("r", i.dst, " = ", name, "_value(", name, by_warp ? "_fold_by_warp" : "_fold", "((const ", name, "_t *)A.t", r, " + ",
-             by_warp ? "(i64)o * A.blocks, A.blocks" : "o, A.blocks, A.O", ", A.I), A.I);");
+        line("r", i.dst, " = ", name, "_value(", name, by_warp ? "_fold_by_warp" : "_fold", "((const ", name,
+             "_t *)A.t", r, " + ", by_warp ? "(i64)o * A.blocks, A.blocks" : "o, A.blocks, A.O", ", A.I), A.I);");
       });
     store_condition_ = by_warp ? "lane == 0" : "";
     for_stages([&](const Instr& i) { instr(i); });
@@ -299,7 +314,8 @@ class ThreadKernels : public loops::ThreadText {
     for_stages([&](const Instr& i) { is |= i.dst == r; });
     if (kernel_->folds) {
       const Stage& before = p_.stages[size_t(kernel_->first_stage) - 1];
-      for (int i = before.first; i < before.last; i++) is |= p_.instrs[size_t(i)].code == Code::reduce && p_.instrs[size_t(i)].dst == r;
+      for (int i = before.first; i < before.last; i++)
+        is |= p_.instrs[size_t(i)].code == Code::reduce && p_.instrs[size_t(i)].dst == r;
     }
     return is;
   }
@@ -380,7 +396,8 @@ class ThreadKernels : public loops::ThreadText {
 };
 
 constexpr std::string_view kQuotient =
-    "FN unsigned jt_quotient(unsigned n, u64 magic) { return (__umulhi(n, (unsigned)magic) + n) >> (unsigned)(magic >> 32); }\n";
+    "FN unsigned jt_quotient(unsigned n, u64 magic) { return (__umulhi(n, (unsigned)magic) + n) >> (unsigned)(magic >> "
+    "32); }\n";
 
 }  // namespace
 

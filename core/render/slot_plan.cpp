@@ -1,4 +1,5 @@
-// slot_plan: operations -> loops and calls in an order that keeps loops long, and a place for each value that leaves one.
+// slot_plan: operations -> loops and calls in an order that keeps loops long, and a place for each value that leaves
+// one.
 #include "core/render/slot_plan.h"
 
 #include <algorithm>
@@ -22,7 +23,8 @@ bool reads(const Op& op, int slot) { return op.a == slot || op.b == slot || op.c
 }  // namespace
 
 SlotPlan::SlotPlan(const Program& program, const BlockPlan& plan, const ElementText& elements, const Dialect& dialect)
-    : program_(program), plan_(plan), elements_(elements), dialect_(dialect), kept_(plan.reductions.size()), makers_(size_t(plan.slots)) {
+    : program_(program), plan_(plan), elements_(elements), dialect_(dialect), kept_(plan.reductions.size()),
+      makers_(size_t(plan.slots)) {
   slots_.resize(size_t(plan.slots));
   describe_slots();
   arrange(plan.broadcasts, broadcasts_);
@@ -89,7 +91,9 @@ void SlotPlan::arrange(const std::vector<Op>& ops, std::vector<Item>& items) {
     if (op.dst >= 0) makers_[size_t(op.dst)] = &op;
     Way way = way_of(op);
     if (is_reduction(op) && op.reduction >= 0)
-      kept_[size_t(op.reduction)] = way == Way::loop ? Kept::in_lanes : way == Way::in_order ? Kept::as_place : Kept::by_host;
+      kept_[size_t(op.reduction)] = way == Way::loop       ? Kept::in_lanes
+                                    : way == Way::in_order ? Kept::as_place
+                                                           : Kept::by_host;
     if (way == Way::loop && is_open && items.back().space == op.space) {
       items.back().ops.push_back(&op);
     } else if (way == Way::loop) {
@@ -115,7 +119,8 @@ void SlotPlan::note_def(const Op& op, int item, int stage, bool in_loop) {
   if (op.dst < 0) return;
   Slot& slot = slots_[size_t(op.dst)];
   bool is_reduced_later = is_reduction(op) && op.kind != OpKind::reduce_rows;
-  if (!is_reduction(op) && slot.is_one != plan_.is_one_element(op.space)) fail(JT_E_UNSUPPORTED, "kernel: a value of another level than its place");
+  if (!is_reduction(op) && slot.is_one != plan_.is_one_element(op.space))
+    fail(JT_E_UNSUPPORTED, "kernel: a value of another level than its place");
   slot.item = item;
   slot.is_made_by_loop = in_loop && !is_reduced_later;
   slot.first_stage = stage;
@@ -185,7 +190,8 @@ void SlotPlan::lay_out() {
   for (LoopStage& stage : stages_)
     for (const Item& item : stage.items)
       for (const Op* op : item.ops)
-        stage.needs_blocks |= (!item.is_loop() && !is_single(*op)) || (op->dst >= 0 && slots_[size_t(op->dst)].home >= 0);
+        stage.needs_blocks |=
+            (!item.is_loop() && !is_single(*op)) || (op->dst >= 0 && slots_[size_t(op->dst)].home >= 0);
 }
 
 // Walks over a row that compute the same: equal texts are equal values, as operands that are only read do not change.
@@ -208,7 +214,9 @@ void SlotPlan::find_repeated_work() {
         if (is_load && (program_.operands[size_t(op->operand)].is_output || op->copy)) continue;
         std::string& key = keys[size_t(op->dst)];
         if (is_load) key = text("@", op->operand);
-        else key = text("(", int(i.code), " ", int(i.prim), " ", int(i.sub), " ", int(i.type), " ", key_of(op->a), " ", key_of(op->b), " ", key_of(op->c), ")");
+        else
+          key = text("(", int(i.code), " ", int(i.prim), " ", int(i.sub), " ", int(i.type), " ", key_of(op->a), " ",
+                     key_of(op->b), " ", key_of(op->c), ")");
         if (key.size() > 500) key.clear();  // a value of its own
         if (is_load || key.empty() || i.code != Code::element || !ElementText::is_costly(i.prim, i.type)) continue;
         auto [at, is_new] = first.emplace(key, op->dst);

@@ -1,4 +1,5 @@
-// slot_plan: the decoded plan of a program -> which of its operations are one loop, and where values that leave a loop lie.
+// slot_plan: the decoded plan of a program -> which of its operations are one loop, and where values that leave a loop
+// lie.
 #pragma once
 #include <string>
 #include <vector>
@@ -8,8 +9,8 @@
 
 namespace jt::loops {
 
-// How an operation runs: in a loop over a block that vectorises, in one that takes its elements in order, or by itself: a call
-// of a function of blocks, or an assignment to a value of one element.
+// How an operation runs: in a loop over a block that vectorises, in one that takes its elements in order, or by itself:
+// a call of a function of blocks, or an assignment to a value of one element.
 enum class Way : uint8_t { loop, in_order, alone };
 
 // Operations that run together.
@@ -26,11 +27,13 @@ struct LoopStage {
   bool needs_blocks = false;  // its blocks must fit SlotPlan::block()
 };
 
-// How a reduction of a row is kept: in lanes of the text's own, as the place of an element, or in a state of the host's.
+// How a reduction of a row is kept: in lanes of the text's own, as the place of an element, or in a state of the
+// host's.
 enum class Kept : uint8_t { by_host, in_lanes, as_place };
 
 inline bool writes_memory(const Op& op) {
-  return op.kind == OpKind::element_out || op.kind == OpKind::store_block || op.kind == OpKind::store_mapped || op.kind == OpKind::scatter;
+  return op.kind == OpKind::element_out || op.kind == OpKind::store_block || op.kind == OpKind::store_mapped ||
+         op.kind == OpKind::scatter;
 }
 inline bool is_reduction(const Op& op) {
   return op.kind == OpKind::reduce_row || op.kind == OpKind::reduce_rows || op.kind == OpKind::reduce_column ||
@@ -56,8 +59,8 @@ class SlotPlan {
   bool is_single(const Op& op) const { return plan_.is_one_element(op.space); }
   bool is_elsewhere(int slot) const { return slots_[size_t(slot)].is_elsewhere; }
   int64_t home_of(int slot) const { return slots_[size_t(slot)].home; }
-  // Rows that fit Dialect::row_cache: the slot of an earlier walk over the row that holds the same costly value, itself where it is
-  // first computed; else -1.
+  // Rows that fit Dialect::row_cache: the slot of an earlier walk over the row that holds the same costly value, itself
+  // where it is first computed; else -1.
   int cached(int slot) const { return caches_ && slot >= 0 ? slots_[size_t(slot)].cached : -1; }
   const std::vector<int>& cached_slots() const { return cached_slots_; }
   void use_caches(bool use) { caches_ = use; }

@@ -10,7 +10,9 @@ namespace jt {
 
 namespace {
 
-const IndexMap& map_of(const int64_t* args, int operand) { return *reinterpret_cast<const IndexMap*>(args[arg_of_operand(operand) + 1]); }
+const IndexMap& map_of(const int64_t* args, int operand) {
+  return *reinterpret_cast<const IndexMap*>(args[arg_of_operand(operand) + 1]);
+}
 int rank_of(const IndexMap& m) { return m.outer_rank + m.inner_rank; }
 
 bool is_same_walk(const IndexMap& a, const IndexMap& b) {
@@ -35,7 +37,9 @@ bool has(const Program& p, Code code) {
   return std::any_of(p.instrs.begin(), p.instrs.end(), [&](const Instr& i) { return i.code == code; });
 }
 
-int64_t reduce_blocks(const int64_t* args) { return std::max<int64_t>(1, (args[kArgInner] + kReduceBlock - 1) / kReduceBlock); }
+int64_t reduce_blocks(const int64_t* args) {
+  return std::max<int64_t>(1, (args[kArgInner] + kReduceBlock - 1) / kReduceBlock);
+}
 
 ThreadForm form_for(const Program& p, const int64_t* args) {
   bool has_inner = p.mode != Mode::flat;
@@ -97,7 +101,8 @@ std::vector<ThreadKernel> kernels_of(const Program& p, const ThreadShape& shape)
   for (int s = first; s < n; s++) {
     Level level = p.stages[size_t(s)].level;
     bool reduces = false;
-    for (int i = p.stages[size_t(s)].first; i < p.stages[size_t(s)].last; i++) reduces |= p.instrs[size_t(i)].code == Code::reduce;
+    for (int i = p.stages[size_t(s)].first; i < p.stages[size_t(s)].last; i++)
+      reduces |= p.instrs[size_t(i)].code == Code::reduce;
     if (folds && level == Level::inner) out.push_back({s, s, true, Level::outer}), folds = false;
     out.push_back({s, s + 1, folds, level});
     folds = reduces;
@@ -125,7 +130,8 @@ int elements_per_thread(const Program& p) {
 
 int column_threads(const Program& p) {
   for (const Instr& i : p.instrs) {
-    bool is_place = i.code == Code::reduce && (Reduction(i.sub) == Reduction::argmax || Reduction(i.sub) == Reduction::argmin);
+    bool is_place =
+        i.code == Code::reduce && (Reduction(i.sub) == Reduction::argmax || Reduction(i.sub) == Reduction::argmin);
     if (is_place || (i.code == Code::element && ElementText::is_costly(i.prim, i.type))) return 32;
   }
   return p.instrs.size() > 24 ? 32 : 8;
@@ -147,7 +153,8 @@ std::vector<int> kept_registers(const Program& p, const std::vector<ThreadKernel
       instrs_of(s, [&](const Instr& i) {
         for (int r : {i.a, i.b, i.c}) {
           if (r < 0 || p.registers[size_t(r)].level == Level::uniform || made[size_t(r)] == int(k)) continue;
-          if (p.registers[size_t(r)].level == Level::inner) fail(JT_E_UNSUPPORTED, "kernel: an inner value of another stage");
+          if (p.registers[size_t(r)].level == Level::inner)
+            fail(JT_E_UNSUPPORTED, "kernel: an inner value of another stage");
           is_kept[size_t(r)] = true;
         }
         if (i.dst >= 0 && i.code != Code::reduce) made[size_t(i.dst)] = int(k);
@@ -170,7 +177,7 @@ int bytes_of_partial(const Program& p, const Instr& i) {
   return r == Reduction::argmax || r == Reduction::argmin ? 16 : size_of(p.registers[size_t(i.a)].type);
 }
 
-// ---- arguments -------------------------------------------------------------------------------------------------------
+// ---- arguments ------------------------------------------------------------------------------------------------------
 
 std::string ThreadField::name() const {
   switch (kind) {
@@ -249,7 +256,8 @@ int64_t owners_of(const Program& p, const int64_t* args) {
   std::vector<bool> reads(p.operands.size()), writes(p.operands.size());
   for (const Instr& i : p.instrs) {
     if (i.code == Code::load || i.code == Code::gather) reads[size_t(i.operand)] = true;
-    if (i.code == Code::store || i.code == Code::scatter || (i.code == Code::element && i.operand >= 0)) writes[size_t(i.operand)] = true;
+    if (i.code == Code::store || i.code == Code::scatter || (i.code == Code::element && i.operand >= 0))
+      writes[size_t(i.operand)] = true;
   }
   for (size_t w = 0; w < writes.size(); w++) {
     if (!writes[w]) continue;
@@ -265,7 +273,8 @@ int64_t owners_of(const Program& p, const int64_t* args) {
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // Scratch memory: partial results, then registers that are kept.
-int64_t lay_out(const Program& p, const ThreadShape& s, const int64_t* args, std::vector<std::pair<ThreadField, int64_t>>* at) {
+int64_t lay_out(const Program& p, const ThreadShape& s, const int64_t* args,
+                std::vector<std::pair<ThreadField, int64_t>>* at) {
   if (!is_split(s.form)) return 0;
   int64_t end = 0;
   auto place = [&](ThreadField field, int64_t bytes) {
@@ -274,7 +283,8 @@ int64_t lay_out(const Program& p, const ThreadShape& s, const int64_t* args, std
   };
   for (int r : reductions_of(p))
     place({ThreadField::partial, r}, bytes_of_partial(p, p.instrs[size_t(r)]) * args[kArgOuter] * reduce_blocks(args));
-  for (int r : kept_registers(p, kernels_of(p, s))) place({ThreadField::kept, r}, size_of(p.registers[size_t(r)].type) * args[kArgOuter]);
+  for (int r : kept_registers(p, kernels_of(p, s)))
+    place({ThreadField::kept, r}, size_of(p.registers[size_t(r)].type) * args[kArgOuter]);
   return end;
 }
 
@@ -307,7 +317,8 @@ std::vector<uint64_t> pack_threads(const Program& p, const ThreadShape& s, const
         case ThreadField::low: return uint64_t(std::max<int64_t>(map_of(args, f.of).lo[f.axis], 0));
         case ThreadField::range: {
           const IndexMap& m = map_of(args, f.of);
-          return uint64_t(std::max<int64_t>(std::min(m.hi[f.axis], m.extent[f.axis]) - std::max<int64_t>(m.lo[f.axis], 0), 0));
+          return uint64_t(
+              std::max<int64_t>(std::min(m.hi[f.axis], m.extent[f.axis]) - std::max<int64_t>(m.lo[f.axis], 0), 0));
         }
         case ThreadField::extent: return uint64_t(std::max<int64_t>(walked[size_t(f.of)]->extent[f.axis], 1));
         case ThreadField::magic: return magic_divisor(walked[size_t(f.of)]->extent[f.axis]);
@@ -335,7 +346,8 @@ ThreadLaunch launch_of(const Program& p, const ThreadShape& s, const ThreadKerne
   };
   if (n <= 0) return {0, 1, 1};
   switch (s.form) {
-    case ThreadForm::elements: return {groups(n, int64_t(kElementThreads) * elements_per_thread(p)), kElementThreads, 1};
+    case ThreadForm::elements:
+      return {groups(n, int64_t(kElementThreads) * elements_per_thread(p)), kElementThreads, 1};
     case ThreadForm::in_order: return {groups(owners_of(p, args), kElementThreads), kElementThreads, 1};
     case ThreadForm::warp_rows: return {groups(n, kRowThreads / kWarp), kRowThreads, 1};
     case ThreadForm::block_rows: return {groups(n, 1), kElementThreads, 1};

@@ -1,11 +1,12 @@
-// thread_plan: a program and the arguments of a launch -> which of its texts for threads serves (ThreadShape), the kernels of that text
-// with the threads they want, and the arguments as those kernels take them.
+// thread_plan: a program and the arguments of a launch -> which of its texts for threads serves (ThreadShape), the
+// kernels of that text with the threads they want, and the arguments as those kernels take them.
 //
-// A text depends on ranks of index maps, on which axes have limits, on whether indices fit 31 bits, and on how a reduction is spread
-// over threads; never on extents, strides or addresses: those are arguments. So a new shape needs no new text.
+// A text depends on ranks of index maps, on which axes have limits, on whether indices fit 31 bits, and on how a
+// reduction is spread over threads; never on extents, strides or addresses: those are arguments. So a new shape needs
+// no new text.
 //
-// Arguments are one struct of 8-byte fields, whose order `each_field` says for the text and for the bytes alike. Divisions by extents
-// are multiplications with numbers that are arguments too.
+// Arguments are one struct of 8-byte fields, whose order `each_field` says for the text and for the bytes alike.
+// Divisions by extents are multiplications with numbers that are arguments too.
 #pragma once
 #include <compare>
 #include <cstdint>
@@ -20,15 +21,19 @@ namespace jt {
 // How threads share the work.
 enum class ThreadForm : uint8_t {
   elements,       // a thread has some consecutive outer elements
-  in_order,       // scatters: every thread walks over all elements in order, and scatters to the addresses that are its own
+  // scatters: every thread walks over all elements in order, and scatters to the addresses that are its own
+  in_order,
   warp_rows,      // a warp has a row of up to kReduceBlock elements, through all stages
   block_rows,     // a block of threads has a row, each of its warps kReduceBlock elements at a time, through all stages
   block_columns,  // a block of threads has 32 columns, which are neighbours in memory, through all stages
-  split_rows,     // a kernel for each stage. Inner ones: a warp has kReduceBlock elements of a row; partial results lie in scratch memory
+  // a kernel for each stage. Inner ones: a warp has kReduceBlock elements of a row; partial results lie in scratch
+  // memory
+  split_rows,
   split_columns,  // the same where neighbours in memory are of the outer space: 32 columns a block of threads
 };
 constexpr int kWarp = 32;
-constexpr int kMostRowBlocks = 64, kMostColumnBlocks = 8;  // of kReduceBlock elements, of forms that go through all stages
+// of kReduceBlock elements, of forms that go through all stages
+constexpr int kMostRowBlocks = 64, kMostColumnBlocks = 8;
 constexpr int kElementThreads = 256, kRowThreads = 128, kColumns = 32, kMostOwners = 1024;
 
 struct ThreadShape {
@@ -84,9 +89,9 @@ struct ThreadLaunch {
 };
 int64_t scratch_of(const Program& program, const ThreadShape& shape, const int64_t* args);
 // The bytes of the arguments.
-std::vector<uint64_t> pack_threads(const Program& program, const ThreadShape& shape, const int64_t* args, int64_t begin, int64_t end,
-                                   uint64_t scratch);
-ThreadLaunch launch_of(const Program& program, const ThreadShape& shape, const ThreadKernel& kernel, const int64_t* args, int64_t begin,
-                       int64_t end);
+std::vector<uint64_t> pack_threads(const Program& program, const ThreadShape& shape, const int64_t* args, int64_t begin,
+                                   int64_t end, uint64_t scratch);
+ThreadLaunch launch_of(const Program& program, const ThreadShape& shape, const ThreadKernel& kernel,
+                       const int64_t* args, int64_t begin, int64_t end);
 
 }  // namespace jt

@@ -8,7 +8,9 @@ ThreadText::ThreadText(const Program& program, const ThreadShape& shape, FileTex
     : p_(program), s_(shape), file_(file), index_(shape.is_wide ? "i64" : "unsigned") {}
 
 static std::string reg(int r) { return r < 0 ? "" : text("r", r); }
-static std::string both(const std::string& a, const std::string& b) { return a.empty() || b.empty() ? a + b : a + " && " + b; }
+static std::string both(const std::string& a, const std::string& b) {
+  return a.empty() || b.empty() ? a + b : a + " && " + b;
+}
 
 // ---- maps ----
 
@@ -53,7 +55,8 @@ std::string ThreadText::limits(int k, int first, int rank, bool at_zero) const {
   for (int axis = first; axis < first + rank; axis++) {
     if (!(s_.masked[size_t(k)] >> axis & 1)) continue;
     std::string x = at_zero ? "0" : text("x", s_.walk_of[size_t(k)], "_", axis);
-    out = both(out, text(as_unsigned, "(", x, " - ", cast(text("A.l", k, "_", axis)), ") < ", as_unsigned, "A.h", k, "_", axis));
+    out = both(out, text(as_unsigned, "(", x, " - ", cast(text("A.l", k, "_", axis)), ") < ", as_unsigned, "A.h", k,
+                         "_", axis));
   }
   return out;
 }
@@ -85,7 +88,8 @@ void ThreadText::walk_inner(const Stage& stage) {
     if (!is_walked[size_t(w)]) coordinates(w, walk.outer_rank, walk.inner_rank, "i");
     is_walked[size_t(w)] = true;
     line("const ", index_, " qi", k, " = q", k, sum_of_steps(k, walk.outer_rank, walk.inner_rank), ";");
-    if (has_limits(k)) line("const bool ki", k, " = ", both(text("k", k), limits(k, walk.outer_rank, walk.inner_rank, false)), ";");
+    if (has_limits(k))
+      line("const bool ki", k, " = ", both(text("k", k), limits(k, walk.outer_rank, walk.inner_rank, false)), ";");
   });
 }
 
@@ -128,7 +132,11 @@ std::vector<int> ThreadText::grouped(bool written) const {
 // A vector of a group's elements.
 static std::string vector_of(DType d, int v) {
   constexpr const char* kOf[] = {"uchar", "ushort", "int", "longlong"};
-  const char* scalar = d == JT_F32 ? "float" : d == JT_F64 ? "double" : d == JT_U32 ? "uint" : d == JT_U64 ? "ulonglong" : nullptr;
+  const char* scalar = d == JT_F32   ? "float"
+                       : d == JT_F64 ? "double"
+                       : d == JT_U32 ? "uint"
+                       : d == JT_U64 ? "ulonglong"
+                                     : nullptr;
   int log_size = size_of(d) == 1 ? 0 : size_of(d) == 2 ? 1 : size_of(d) == 4 ? 2 : 3;
   return text(scalar ? scalar : kOf[log_size], v);
 }
@@ -195,7 +203,8 @@ void ThreadText::uniform(const Instr& i) {
 std::string ThreadText::element(const Instr& i) {
   if (!ElementText::is_printable(i.prim, i.type)) fail(JT_E_UNSUPPORTED, "kernel: no text for ", to_text(i));
   int arity = kElementFacts[i.prim].arity;
-  return text(file_.elements.use(i.prim, i.type), "(r", i.a, arity > 1 ? ", " + reg(i.b) : "", arity > 2 ? ", " + reg(i.c) : "", ")");
+  return text(file_.elements.use(i.prim, i.type), "(r", i.a, arity > 1 ? ", " + reg(i.b) : "",
+              arity > 2 ? ", " + reg(i.c) : "", ")");
 }
 
 std::string ThreadText::load(const Instr& i) {
@@ -232,11 +241,12 @@ void ThreadText::instr(const Instr& i) {
       return assign(inside.empty() ? at : text(inside, " ? ", at, " : -1ll"));
     }
     case Code::gather:
-      return assign(text(file_.use_gather(operand(i.operand).dtype), "(", pointer(i.operand, false), ", A.n", i.operand, ", r", i.a, ", ",
-                         i.b < 0 ? "0" : reg(i.b), ")"));
+      return assign(text(file_.use_gather(operand(i.operand).dtype), "(", pointer(i.operand, false), ", A.n", i.operand,
+                         ", r", i.a, ", ", i.b < 0 ? "0" : reg(i.b), ")"));
     case Code::scatter:
-      return line("if ((r", i.a, " & (A.owners - 1)) == me) ", file_.use_scatter(Combine(i.sub), operand(i.operand).dtype), "(",
-                  pointer(i.operand, true), ", A.n", i.operand, ", r", i.a, ", r", i.b, ");", origin(i));
+      return line("if ((r", i.a, " & (A.owners - 1)) == me) ",
+                  file_.use_scatter(Combine(i.sub), operand(i.operand).dtype), "(", pointer(i.operand, true), ", A.n",
+                  i.operand, ", r", i.a, ", r", i.b, ");", origin(i));
     case Code::random: return assign(text(file_.use_random(), "(r", i.a, ", r", i.c, ", r", i.b, ")"));
     case Code::reduce: fail(JT_E_INTERNAL, "internal: a reduction outside an inner stage");
   }

@@ -1,5 +1,5 @@
-// thread_text: instructions of a program -> statements for one thread, and the ways of index maps to their elements. Used by
-// render_threads alone, which says what a thread has.
+// thread_text: instructions of a program -> statements for one thread, and the ways of index maps to their elements.
+// Used by render_threads alone, which says what a thread has.
 #pragma once
 #include <functional>
 #include <string>
@@ -35,7 +35,9 @@ class ThreadText : public Lines {
   void walk_outer();
   void walk_inner(const Stage& stage);
   // A direct operand whose elements a thread's group reads and writes as a whole: b3 and y3.
-  bool is_grouped(int k) const { return group_ && operand(k).access == Access::direct && operand(k).level == Level::outer; }
+  bool is_grouped(int k) const {
+    return group_ && operand(k).access == Access::direct && operand(k).level == Level::outer;
+  }
 
   void read_group();   // n, whole, and each b3; declares y3
   void write_group();  // each y3

@@ -1,5 +1,5 @@
-// empty: what has no elements needs no operands, and what only empty operands flow into is known: no work is left for what
-// is not there, however large its other extents are.
+// empty: what has no elements needs no operands, and what only empty operands flow into is known: no work is left for
+// what is not there, however large its other extents are.
 #include <algorithm>
 
 #include "core/ir/build.h"

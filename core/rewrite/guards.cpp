@@ -12,7 +12,8 @@ using namespace ops;
 
 void Guard::fail_with(int64_t found) const {
   int64_t least = wraps ? -int64_t(size) : 0;
-  if (is_unsigned) fail(JT_E_INDEX, who, ": index ", uint64_t(found), " is outside an extent of ", size, ", 0..", size - 1);
+  if (is_unsigned)
+    fail(JT_E_INDEX, who, ": index ", uint64_t(found), " is outside an extent of ", size, ", 0..", size - 1);
   fail(JT_E_INDEX, who, ": index ", found, " is outside an extent of ", size, ", ", least, "..", size - 1);
 }
 
@@ -93,7 +94,8 @@ void add_guards_to(Block& block, const Rounds& rounds);
 // Regions with checks inside, once more, with a result more for each.
 class RegionGuards {
  public:
-  explicit RegionGuards(Block& block) : block_(block), recorder_(*block.recorder), numbering_(block), values_(block.params) {}
+  explicit RegionGuards(Block& block)
+      : block_(block), recorder_(*block.recorder), numbering_(block), values_(block.params) {}
 
   void run() {
     for (const Value& value : block_.nodes) {
@@ -119,7 +121,8 @@ class RegionGuards {
     for (int i = 0; i < count; i++) values_.push_back(Ref{made.ref().node, first + uint32_t(i)});
     nodes_.push_back(made);
   }
-  void add(Op op, std::vector<Block> blocks, const Attrs& attrs, uint32_t first_own, int own, uint32_t first_guard, std::vector<Guard> guards) {
+  void add(Op op, std::vector<Block> blocks, const Attrs& attrs, uint32_t first_own, int own, uint32_t first_guard,
+           std::vector<Guard> guards) {
     RegionRef region(std::move(blocks));
     std::vector<Type> types = region_types(op, *region, inputs_, attrs);
     Value made = recorder_.region(op, region.give(), inputs_, attrs, types);

@@ -1,8 +1,9 @@
-// A value has up to two forms: as recorded ("first"; for images [N,C,H,W]) and channels last. Nodes are visited in program
-// order; each is recorded in the form that suits it, and the other form is a transpose, made when somebody asks for it.
+// A value has up to two forms: as recorded ("first"; for images [N,C,H,W]) and channels last. Nodes are visited in
+// program order; each is recorded in the form that suits it, and the other form is a transpose, made when somebody asks
+// for it.
 //
-// Bits stay as they are: element rows do not care, and a reduction's order is over logical indices, so one is only moved
-// where its axes keep their order.
+// Bits stay as they are: element rows do not care, and a reduction's order is over logical indices, so one is only
+// moved where its axes keep their order.
 #include "core/rewrite/layout.h"
 
 #include <algorithm>
@@ -13,7 +14,8 @@ namespace jt {
 
 namespace {
 
-// Images are [N,C,H,W]; one-dimensional ones come as [N,C,L] between reshapes that add and take away an axis of one row.
+// Images are [N,C,H,W]; one-dimensional ones come as [N,C,L] between reshapes that add and take away an axis of one
+// row.
 bool may_be_images(const Shape& s) { return s.rank == 3 || s.rank == 4; }
 
 // Where an axis is, channels last; and the axes of the transposes there and back.
@@ -35,7 +37,8 @@ bool adds_or_takes_a_row(const Node* node) {
   if (node->op != Op::reshape) return false;
   const Shape &x = node->inputs()[0].shape(), &z = node->results()[0].type.shape;
   const Shape &flat = x.rank < z.rank ? x : z, &image = x.rank < z.rank ? z : x;
-  return flat.rank == 3 && image.rank == 4 && image[0] == flat[0] && image[1] == flat[1] && image[2] == 1 && image[3] == flat[2];
+  return flat.rank == 3 && image.rank == 4 && image[0] == flat[0] && image[1] == flat[1] && image[2] == 1 &&
+         image[3] == flat[2];
 }
 
 // Of a row over images, which has the attribute channels_last: which operands are images. Its results are too, and its
@@ -160,7 +163,8 @@ class ImageLayout {
     keep_last(node, record(Op::reshape, {&in, 1}, Attrs().add_ints(out.extents())));
   }
 
-  // Channels come after height and width now: a reduction over both, or over them and kept channels, would change order.
+  // Channels come after height and width now: a reduction over both, or over them and kept channels, would change
+  // order.
   static bool keeps_order(const Node* node) {
     uint32_t axes = axis_set(node->ints(0)), planes = axes & ~0b0011u;
     return !(axes & 0b0010) || !planes;
@@ -193,7 +197,8 @@ class ImageLayout {
     bool same = true;
     for (Ref in : node->ins()) inputs.push_back(first(in)), same &= inputs.back().ref() == in;
     keep(node, add(same ? value : recorder_.again(node, refs(inputs))));
-    bool moves_elements = kind(node) == Kind::movement && node->op != Op::reshape && node->op != Op::expand && node->op != Op::transpose;
+    bool moves_elements =
+        kind(node) == Kind::movement && node->op != Op::reshape && node->op != Op::expand && node->op != Op::transpose;
     if (moves_elements && prefers_last(node->inputs()[0])) forms(Ref{node, 0}).prefers_last = true;
   }
 
@@ -209,7 +214,8 @@ class ImageLayout {
 
 bool has_images(const Block& block) {
   ImageRow row;
-  return std::any_of(block.nodes.begin(), block.nodes.end(), [&](const Value& v) { return wants_last(v.ref().node, &row); });
+  return std::any_of(block.nodes.begin(), block.nodes.end(),
+                     [&](const Value& v) { return wants_last(v.ref().node, &row); });
 }
 
 Block lay_out(Block block) {

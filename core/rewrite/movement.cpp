@@ -22,7 +22,7 @@ Value spread(Recorder& recorder, Ref value, const Type& type) {
   return recorder.record(Op::expand, {&value, 1}, attrs);
 }
 
-// ---- reshape, transpose, expand --------------------------------------------------------------------------------------
+// ---- reshape, transpose, expand -------------------------------------------------------------------------------------
 
 static Value same_type(Rewriting&, Ref z) { return z.type() == input(z).type() ? Value(input(z)) : Value(); }
 
@@ -67,7 +67,7 @@ static Value expand_of_expand(Rewriting& with, Ref z) {
   return make(with, Op::expand, input(x), Attrs().add_ints({shape, outer.size()}));
 }
 
-// ---- slice, pad, flip, concat ----------------------------------------------------------------------------------------
+// ---- slice, pad, flip, concat ---------------------------------------------------------------------------------------
 
 // A step of 1 over the whole extent leaves the start no choice.
 static Value slice_of_all(Rewriting&, Ref z) {
@@ -103,7 +103,7 @@ static Value flip_of_flip(Rewriting& with, Ref z) {
 
 static Value concat_of_one(Rewriting&, Ref z) { return z.node->n_inputs == 1 ? Value(input(z)) : Value(); }
 
-// ---- reductions ------------------------------------------------------------------------------------------------------
+// ---- reductions -----------------------------------------------------------------------------------------------------
 
 static uint32_t reduced_axes(Ref z) { return axis_set(z.node->ints(0)); }
 
@@ -150,7 +150,7 @@ static Value integer_sum_of_expand(Rewriting& with, Ref z) {
   return with.recorder.record(Op::mul, both, none);
 }
 
-// ---- dtypes ----------------------------------------------------------------------------------------------------------
+// ---- dtypes ---------------------------------------------------------------------------------------------------------
 
 static bool is_lossless(DType from, DType to) {
   auto precision = [](DType t) { return t == JT_F64 ? 53 : t == JT_F32 ? 24 : t == JT_F16 ? 11 : 8; };
@@ -177,7 +177,7 @@ static Value cast_of_cast(Rewriting& with, Ref z) {
   return make(with, Op::cast, input(x), z.node->attrs());
 }
 
-// ---- element rows ----------------------------------------------------------------------------------------------------
+// ---- element rows ---------------------------------------------------------------------------------------------------
 
 static bool is_spread(Ref x) { return is(x, Op::expand) && !input(x).shape().rank; }
 
@@ -202,7 +202,7 @@ static Value cast_of_spread(Rewriting& with, Ref z) {
   return spread(with.recorder, make(with, Op::cast, input(input(z)), z.node->attrs()), z.type());
 }
 
-// ---- scatter ---------------------------------------------------------------------------------------------------------
+// ---- scatter --------------------------------------------------------------------------------------------------------
 
 // Many may meet in one element: like any other sum or product, theirs is of float32, and rounded to a half once.
 static Value gathered_in_float32(Rewriting& with, Ref z) {
@@ -223,7 +223,7 @@ static Value gathered_in_float32(Rewriting& with, Ref z) {
   return make(with, Op::cast, with.recorder.record(z.node->op, {wider, n}, attrs), Attrs().add(t));
 }
 
-// ---- the table -------------------------------------------------------------------------------------------------------
+// ---- the table ------------------------------------------------------------------------------------------------------
 
 namespace {
 struct MovementRule {

@@ -1,5 +1,5 @@
-// In two walks. From the end, which results of each region are read decides what it keeps: results, what is carried, params. From the
-// beginning, each node is recorded once more on what its operands became.
+// In two walks. From the end, which results of each region are read decides what it keeps: results, what is carried,
+// params. From the beginning, each node is recorded once more on what its operands became.
 #include "core/rewrite/regions.h"
 
 #include <algorithm>
@@ -41,7 +41,7 @@ std::unordered_set<const Node*> params_behind(const Block& block, std::span<cons
   return needed;
 }
 
-// ---- what a loop's block computes from captured values alone --------------------------------------------------------------
+// ---- what a loop's block computes from captured values alone --------------------------------------------------------
 
 // Those worth a value of their own outside: movements that only the rest reads stay where they are read.
 struct Invariant {
@@ -57,13 +57,15 @@ Invariant invariant_nodes(const Block& block, const LoopLayout& l) {
     bool is_worth_it = is_fixed && n->op != Op::constant && kind(n) != Kind::source;
     if (is_worth_it) out.insert(n);
   }
-  // From the end: a movement goes outside only with somebody who reads it there, and is repeated inside for who reads it there.
+  // From the end: a movement goes outside only with somebody who reads it there, and is repeated inside for who reads
+  // it there.
   std::unordered_set<const Node*> read_inside, read_outside, both;
   for (const Value& r : block.results) read_inside.insert(r.ref().node);
   for (size_t i = block.nodes.size(); i-- > 0;) {
     Node* n = block.nodes[i].ref().node;
     bool is_movement = kind(n) == Kind::movement;
-    bool goes = out.count(n) && (!is_movement || read_outside.count(n)), stays = !goes || (is_movement && read_inside.count(n));
+    bool goes = out.count(n) && (!is_movement || read_outside.count(n)),
+         stays = !goes || (is_movement && read_inside.count(n));
     if (stays) out.erase(n);
     if (stays && goes) both.insert(n);
     for (Ref in : n->ins()) {
@@ -76,7 +78,8 @@ Invariant invariant_nodes(const Block& block, const LoopLayout& l) {
 
 class Pass {
  public:
-  explicit Pass(Block& block) : block_(block), recorder_(*block.recorder), numbering_(block), is_read_(size_t(numbering_.size())) {}
+  explicit Pass(Block& block)
+      : block_(block), recorder_(*block.recorder), numbering_(block), is_read_(size_t(numbering_.size())) {}
 
   void run() {
     decide();
@@ -135,7 +138,8 @@ class Pass {
       for (size_t k = 0; k < kept.read.size(); k++)
         if (kept.read[k]) results.push_back(block.results[k]);
       auto needed = params_behind(block, results);
-      for (size_t p = 0; p < block.params.size(); p++) kept.captured[p] |= bool(needed.count(block.params[p].ref().node));
+      for (size_t p = 0; p < block.params.size(); p++)
+        kept.captured[p] |= bool(needed.count(block.params[p].ref().node));
     }
     for (size_t p = 0; p < kept.captured.size(); p++)
       if (kept.captured[p]) read(node->inputs()[p + kBranchInputs]);
@@ -151,10 +155,12 @@ class Pass {
       changes = false;
       std::vector<Value> results{block.results[0]};
       for (int k = 0; k < l.carried + l.stacked; k++)
-        if (k < l.carried ? kept.carried[size_t(k)] : kept.read[size_t(k)]) results.push_back(block.results[size_t(1 + k)]);
+        if (k < l.carried ? kept.carried[size_t(k)] : kept.read[size_t(k)])
+          results.push_back(block.results[size_t(1 + k)]);
       needed = params_behind(block, results);
       for (int k = 0; k < l.carried; k++)
-        if (!kept.carried[size_t(k)] && needed.count(block.params[size_t(1 + k)].ref().node)) kept.carried[size_t(k)] = changes = true;
+        if (!kept.carried[size_t(k)] && needed.count(block.params[size_t(1 + k)].ref().node))
+          kept.carried[size_t(k)] = changes = true;
     }
     for (int i : {0, 1}) read(node->inputs()[i]);
     for (int k = 0; k < l.carried; k++)
@@ -176,7 +182,8 @@ class Pass {
     while (block_.nodes[at_].ref().node != node) at_++;
     return at_;
   }
-  void make(Op op, std::vector<Block> blocks, std::span<const Ref> inputs, const Attrs& attrs, std::vector<Value>& results) {
+  void make(Op op, std::vector<Block> blocks, std::span<const Ref> inputs, const Attrs& attrs,
+            std::vector<Value>& results) {
     RegionRef region(std::move(blocks));
     std::vector<Type> types = region_types(op, *region, inputs, attrs);
     nodes_.push_back(recorder_.region(op, region.give(), inputs, attrs, types));
@@ -190,7 +197,8 @@ class Pass {
     Ref condition = inputs_[0];
     if (is_true(condition) || is_false(condition)) {
       Block taken = with_read_results(node->region->blocks()[is_true(condition) ? 0 : 1], kept);
-      std::vector<Value> found = replayed(recorder_, taken, std::span(inputs_).subspan(kBranchInputs), &nodes_), results(node->n_results);
+      std::vector<Value> found = replayed(recorder_, taken, std::span(inputs_).subspan(kBranchInputs), &nodes_),
+                         results(node->n_results);
       for (size_t k = 0, next = 0; k < results.size(); k++)
         if (kept.read[k]) results[k] = found[next++];
       return give(results);
@@ -222,8 +230,8 @@ class Pass {
     b.params = std::move(params);
   }
   // The results that are kept come from the new node, in order; others stay empty.
-  void make_kept(Op op, std::vector<Block> blocks, std::span<const Ref> inputs, const Attrs& attrs, std::span<const char> kept,
-                 std::vector<Value>& results) {
+  void make_kept(Op op, std::vector<Block> blocks, std::span<const Ref> inputs, const Attrs& attrs,
+                 std::span<const char> kept, std::vector<Value>& results) {
     std::vector<Value> made(size_t(std::ranges::count_if(kept, [](char k) { return k != 0; })));
     make(op, std::move(blocks), inputs, attrs, made);
     for (size_t k = 0, next = 0; k < kept.size(); k++)
@@ -233,9 +241,11 @@ class Pass {
 
   void rebuild_loop(Node* node, const Kept& kept) {
     LoopLayout l(node);
-    bool runs_never = is_false(inputs_[1]) || same(l.most, 0) || (inputs_[0].node->op == Op::constant && inputs_[0].node->origin == kStructure &&
-                                                                  inputs_[0].node->constant_bits <= 0);
-    bool is_replaced = runs_never && std::ranges::none_of(kept.read.begin() + l.carried, kept.read.end(), [](char r) { return r != 0; });
+    bool runs_never = is_false(inputs_[1]) || same(l.most, 0) ||
+                      (inputs_[0].node->op == Op::constant && inputs_[0].node->origin == kStructure &&
+                       inputs_[0].node->constant_bits <= 0);
+    bool is_replaced = runs_never && std::ranges::none_of(kept.read.begin() + l.carried, kept.read.end(),
+                                                          [](char r) { return r != 0; });
     if (is_replaced) {
       std::vector<Value> results(node->n_results);
       for (int k = 0; k < l.carried; k++) results[size_t(k)] = inputs_[size_t(LoopLayout::kFirst + k)];
@@ -255,7 +265,8 @@ class Pass {
         given[place] = initial, unchanging.push_back(initial), captured.push_back(b.params[place + 1]);
         continue;
       }
-      carried++, inputs.push_back(initial), params.push_back(b.params[place + 1]), results.push_back(b.results[place + 1]);
+      carried++, inputs.push_back(initial), params.push_back(b.params[place + 1]),
+          results.push_back(b.results[place + 1]);
       from_node[place] = true;
     }
     for (int j = 0; j < l.stacked; j++) {
@@ -263,7 +274,9 @@ class Pass {
       if (kept.read[place]) results.push_back(b.results[place + 1]), from_node[place] = true;
     }
     for (int c = 0; c < l.captured; c++)
-      if (kept.captured[size_t(c)]) inputs.push_back(inputs_[size_t(LoopLayout::kFirst + l.carried + c)]), params.push_back(b.params[size_t(1 + l.carried + c)]);
+      if (kept.captured[size_t(c)])
+        inputs.push_back(inputs_[size_t(LoopLayout::kFirst + l.carried + c)]),
+            params.push_back(b.params[size_t(1 + l.carried + c)]);
     inputs.insert(inputs.end(), unchanging.begin(), unchanging.end());
     params.insert(params.end(), captured.begin(), captured.end());
     if (results.size() == 1) return give(given);  // nothing is left to be computed

@@ -1,6 +1,6 @@
 // Nodes are looked at in program order, each after its inputs. A rewrite gives nodes that are looked at in turn, from a
-// worklist; a node that no rewrite wants is *final*: entered in the table of equal nodes and listed. A node's inputs are
-// final when it is looked at, so a chain of rewrites ends at a fixed point and one pass is enough.
+// worklist; a node that no rewrite wants is *final*: entered in the table of equal nodes and listed. A node's inputs
+// are final when it is looked at, so a chain of rewrites ends at a fixed point and one pass is enough.
 #include "core/rewrite/simplify.h"
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace jt {
 
-// ---- equal nodes -----------------------------------------------------------------------------------------------------
+// ---- equal nodes ----------------------------------------------------------------------------------------------------
 
 static std::span<const uint8_t> attr_begins(const Node* n) {
   return {const_cast<Node*>(n)->attr_begins(), size_t(n->n_attrs) + 1};
@@ -33,7 +33,8 @@ struct SameNode {
     for (int i = 0; i < a->n_results; i++)
       if (!(a->results()[i].type == b->results()[i].type)) return false;
     if (a->op == Op::constant) return same_constant(a, b);
-    return std::ranges::equal(attr_begins(a), attr_begins(b)) && std::ranges::equal(attr_words(a), attr_words(b), {}, &Dim::word, &Dim::word);
+    return std::ranges::equal(attr_begins(a), attr_begins(b)) &&
+           std::ranges::equal(attr_words(a), attr_words(b), {}, &Dim::word, &Dim::word);
   }
 };
 
@@ -48,7 +49,7 @@ struct HashNode {
   }
 };
 
-// ---- nodes that results need -----------------------------------------------------------------------------------------
+// ---- nodes that results need ----------------------------------------------------------------------------------------
 
 static std::vector<Value> live(Recorder& recorder, std::span<const Value> nodes, std::span<const Value> results) {
   uint32_t mark = recorder.next_mark();
@@ -67,7 +68,7 @@ static std::vector<Value> live(Recorder& recorder, std::span<const Value> nodes,
   return out;
 }
 
-// ---- the pass --------------------------------------------------------------------------------------------------------
+// ---- the pass -------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -123,7 +124,8 @@ Value Pass::on_final_inputs(Node* node) {
   for (size_t i = 0; i < inputs.size(); i++) inputs[i] = end_of(node->inputs()[i]);
   if (def(node->op).commutes && precedes(inputs[1], inputs[0])) std::swap(inputs[0], inputs[1]);
   if (std::ranges::equal(inputs, node->ins())) return Ref{node};
-  if (same_types(inputs, node->ins()) || node->op == Op::custom || owns_blocks(node)) return recorder.again(node, inputs);
+  if (same_types(inputs, node->ins()) || node->op == Op::custom || owns_blocks(node))
+    return recorder.again(node, inputs);
   recorder.line = node->line;
   Attrs attrs = node->attrs();
   Value made = recorder.record(node->op, inputs, attrs);

@@ -45,14 +45,17 @@ static void check_table(const jt_backend_api& api) {
 }
 
 bool may_refuse(const jt_backend_api& api) { return JT_HAS(api, supports); }
-bool is_like_host(const jt_backend_api& api) { return !(api.flags & (JT_BE_OWN_MEMORY | JT_BE_ASYNC)) && !may_refuse(api); }
+bool is_like_host(const jt_backend_api& api) {
+  return !(api.flags & (JT_BE_OWN_MEMORY | JT_BE_ASYNC)) && !may_refuse(api);
+}
 
 static std::string name_of(const jt_backend_api& api, int index) {
   bool has_number = index || api.flags & (JT_BE_OWN_MEMORY | JT_BE_ASYNC);
   return has_number ? text(api.name, ":", index) : api.name;
 }
 
-Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads, const Submit& submit, int index)
+Device::Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads,
+               const Submit& submit, int index)
     : api_(api), name_(name_of(*api, index)), flags_(flags), log_(log), threads_(threads), submit_(submit) {
   auto alloc = [](void*, size_t bytes, size_t align) {
     Allocator a = default_allocator();
@@ -92,7 +95,9 @@ static const char* setting_of(const Flags& flags, const char* name) {
   return value ? value->c_str() : environment_setting(flags, name);
 }
 
-const char* Device::setting(void* host, const char* name) { return setting_of(static_cast<Device*>(host)->flags_, name); }
+const char* Device::setting(void* host, const char* name) {
+  return setting_of(static_cast<Device*>(host)->flags_, name);
+}
 
 std::string description_of(const jt_backend_api& api, const Flags& flags) {
   if (!JT_HAS(api, describe)) return {};
@@ -102,7 +107,9 @@ std::string description_of(const jt_backend_api& api, const Flags& flags) {
   host.setting = [](void* user, const char* name) { return setting_of(*static_cast<const Flags*>(user), name); };
   host.threads = 1;
   std::string out;
-  auto take = [](void* user, const char* text, size_t length) { static_cast<std::string*>(user)->assign(text, length); };
+  auto take = [](void* user, const char* text, size_t length) {
+    static_cast<std::string*>(user)->assign(text, length);
+  };
   if (api.describe(&host, &out, take) == JT_OK) return out;
   return text("  ", std::string_view(call_error.message, call_error.length), "\n");
 }
@@ -123,7 +130,8 @@ void Device::repeat_error(jt_status status, std::string_view what) const {
   throw Error(status, std::move(message), call_error.native);
 }
 
-void Device::run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, void* workspace, std::string_view what) const {
+void Device::run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, void* workspace,
+                 std::string_view what) const {
   jt_status status = JT_HAS(*api_, op_run_known)
                          ? api_->op_run_known(device_, op, pointers.data(), contents, pointers.size(), workspace)
                          : api_->op_run(device_, op, pointers.data(), pointers.size(), workspace);
@@ -163,7 +171,9 @@ bool Device::prepares() const { return JT_HAS(*api_, kernel_prepare); }
 std::string Device::text_of(jt_be_kernel* kernel) const {
   std::string out;
   if (!JT_HAS(*api_, kernel_text)) return out;
-  auto take = [](void* user, const char* text, size_t length) { static_cast<std::string*>(user)->assign(text, length); };
+  auto take = [](void* user, const char* text, size_t length) {
+    static_cast<std::string*>(user)->assign(text, length);
+  };
   check(api_->kernel_text(device_, kernel, &out, take), "kernel_text");
   return out;
 }
@@ -213,7 +223,8 @@ auto keep(Map& map, ForkMutex& change, std::string key, typename Map::mapped_typ
 }
 }  // namespace
 
-static void say_where(std::string* found, const CompiledKernel& k, std::string_view where, const jt_be_kernel_info& info) {
+static void say_where(std::string* found, const CompiledKernel& k, std::string_view where,
+                      const jt_be_kernel_info& info) {
   if (!found) return;
   *found = text(where, ", ", info.tier ? info.tier : "?", ", key of ", k.key.size(), " bytes: ", k.name, "\n");
 }
@@ -260,7 +271,8 @@ std::shared_ptr<LibraryOp> KernelCache::library(const char* name, std::span<cons
   make_room(ops_, change_);
   auto made = std::make_shared<LibraryOp>(device_);
   made->name = name, made->params.assign(params.begin(), params.end());
-  device_.check(device_.api().op_create(device_.handle(), name, params.data(), params.size(), &made->workspace, &made->op), name);
+  device_.check(
+      device_.api().op_create(device_.handle(), name, params.data(), params.size(), &made->workspace, &made->op), name);
   return keep(ops_, change_, std::move(key), std::move(made));
 }
 

@@ -33,7 +33,8 @@ bool is_like_host(const jt_backend_api& api);
 class Device {
  public:
   // index: which of the backend's devices.
-  Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads, const Submit& submit = {}, int index = 0);
+  Device(const jt_backend_api* api, const Flags& flags, const Logger& log, ThreadPool& threads,
+         const Submit& submit = {}, int index = 0);
   ~Device();
   Device(const Device&) = delete;
 
@@ -52,11 +53,12 @@ class Device {
   void check(jt_status status, std::string_view what) const {
     if (status != JT_OK) [[unlikely]] repeat_error(status, what);
   }
-  void run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, void* workspace, std::string_view what) const;
+  void run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, void* workspace,
+           std::string_view what) const;
   // The workspace of an op and a kernel behind it as one; -1: nothing is gained.
   int64_t join_workspace(jt_be_op* op, jt_be_kernel* kernel, const jt_be_launch& launch) const;
-  void run_joined(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, jt_be_kernel* kernel, const jt_be_launch& launch,
-                  void* workspace, std::string_view what) const;
+  void run_joined(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, jt_be_kernel* kernel,
+                  const jt_be_launch& launch, void* workspace, std::string_view what) const;
   // Memory that the backend keeps for speed alone.
   int64_t kept_bytes() const { return keep(INT64_MAX); }
   void trim() const { keep(0); }

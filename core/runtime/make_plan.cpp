@@ -81,7 +81,8 @@ class PlanMaker {
       if (dump_->wants('k')) dump_->show('k', "# k\n" + where);
       if (!dump_->wants('c')) continue;
       std::string code = step.compiled->device.text_of(step.compiled->kernel);
-      dump_->show('c', code.empty() ? text("# c ", step.what, ": interpreted, see l\n") : text("/* c ", step.what, " */\n", code));
+      dump_->show('c', code.empty() ? text("# c ", step.what, ": interpreted, see l\n")
+                                    : text("/* c ", step.what, " */\n", code));
     }
   }
 
@@ -133,8 +134,8 @@ class PlanMaker {
       const OperandRecipe& r = group.operands[size_t(i)];
       int32_t word = arg_of_operand(i);
       if (r.value) {
-        out.pointers.push_back({word, at(r.value), int64_t(size_of(p.operands[size_t(i)].dtype)), p.operands[size_t(i)].is_output,
-                                add_place(r.offset)});
+        out.pointers.push_back({word, at(r.value), int64_t(size_of(p.operands[size_t(i)].dtype)),
+                                p.operands[size_t(i)].is_output, add_place(r.offset)});
         size.bytes += r.value.type().bytes();
       }
       put(word + 1, CType::i64, r.second);
@@ -189,7 +190,8 @@ class PlanMaker {
     out.kind = PlanStep::library;
     out.what = name(step.node->op);
     for (Ref r : step.operands) out.pointers.push_back({0, at(r), 1, false, 0});
-    for (int i = 0; i < step.node->n_results; i++) out.pointers.push_back({0, at({step.node, uint32_t(i)}), 1, true, 0});
+    for (int i = 0; i < step.node->n_results; i++)
+      out.pointers.push_back({0, at({step.node, uint32_t(i)}), 1, true, 0});
     size.params = library_params(step.node, step.transposed);
     add(std::move(out), std::move(size));
   }
@@ -228,7 +230,8 @@ class PlanMaker {
       out.has_condition = plans[0]->result_output.size() > size_t(node->n_results);
       for (const Value& n : node->region->blocks()[0].nodes)
         for (Ref in : n.ref().node->ins()) out.uses_round |= in == node->region->blocks()[0].params[0].ref();
-      for (const Value& r : node->region->blocks()[0].results) out.uses_round |= r.ref() == node->region->blocks()[0].params[0].ref();
+      for (const Value& r : node->region->blocks()[0].results)
+        out.uses_round |= r.ref() == node->region->blocks()[0].params[0].ref();
     }
     out.stays.assign(size_t(out.n_carried), false);
     for (const auto& plan : plans) out.bodies.push_back(body_plan(out, plan));
@@ -269,8 +272,8 @@ class PlanMaker {
     return out;
   }
 
-  // Whether the kernel behind a library op reads its result element by element and in order, and nothing else of it. The
-  // backend is asked whether it gains by that, once it is known where things lie (ask_workspace).
+  // Whether the kernel behind a library op reads its result element by element and in order, and nothing else of it.
+  // The backend is asked whether it gains by that, once it is known where things lie (ask_workspace).
   bool may_join(const Step& before, const LoweredGroup& k) const {
     if (!before.node || kind(before.node) != Kind::library) return false;
     Ref result{before.node, 0};

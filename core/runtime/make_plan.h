@@ -23,7 +23,8 @@ struct LoweredGraph {
   int64_t budget;  // of bytes in the arena, or kAnyMemory
   const PlanExtents* extents;  // null: they are numbers
   int64_t limit;   // of the pool, in bytes; 0: none
-  const std::vector<std::vector<std::shared_ptr<const Plan>>>* bodies = nullptr;  // by step: plans of the blocks that its node owns
+  // by step: plans of the blocks that its node owns
+  const std::vector<std::vector<std::shared_ptr<const Plan>>>* bodies = nullptr;
   bool is_body = false;  // of a region: its sizing is made with the plan around it
 };
 

@@ -32,8 +32,8 @@ void collapse(IndexMap& m) {
 class SizingMaker {
  public:
   // symbols: what they are worth; those of the plan around a body's are the body's.
-  SizingMaker(const Plan& plan, const PlanNumbers& numbers, std::span<const int64_t> worth, std::span<const int64_t> symbols, KernelCache& kernels,
-              int64_t limit)
+  SizingMaker(const Plan& plan, const PlanNumbers& numbers, std::span<const int64_t> worth,
+              std::span<const int64_t> symbols, KernelCache& kernels, int64_t limit)
       : plan_(plan), numbers_(numbers), worth_(worth), symbols_(symbols), kernels_(kernels), limit_(limit) {}
 
   std::shared_ptr<const Sizing> run() {
@@ -53,13 +53,16 @@ class SizingMaker {
 
   void add_words() {
     sizing_.words = numbers_.words;
-    for (const auto& [word, type, number] : numbers_.counted) sizing_.words[size_t(word)] = argument_bits(type, JT_I64, at(number));
+    for (const auto& [word, type, number] : numbers_.counted)
+      sizing_.words[size_t(word)] = argument_bits(type, JT_I64, at(number));
   }
   void add_map(const DimMap& from, bool moves) {
     IndexMap& map = sizing_.maps.emplace_back();
-    map.outer_rank = from.outer_rank, map.inner_rank = from.inner_rank, map.masked = from.masked, map.offset = at(from.offset);
+    map.outer_rank = from.outer_rank, map.inner_rank = from.inner_rank, map.masked = from.masked,
+    map.offset = at(from.offset);
     for (int k = 0; k < from.outer_rank + from.inner_rank; k++)
-      map.extent[k] = at(from.extent[k]), map.stride[k] = at(from.stride[k]), map.lo[k] = at(from.lo[k]), map.hi[k] = at(from.hi[k]);
+      map.extent[k] = at(from.extent[k]), map.stride[k] = at(from.stride[k]), map.lo[k] = at(from.lo[k]),
+      map.hi[k] = at(from.hi[k]);
     if (!moves) collapse(map);
   }
   void add_place(const Place& from) {
@@ -70,7 +73,8 @@ class SizingMaker {
   void add_memory() {
     for (Dim bytes : numbers_.slot_bytes) sizing_.slots.push_back({0, at(bytes)});
     for (size_t i = 0; i < plan_.steps.size(); i++)
-      if (plan_.steps[i].region_plan) sizing_.slots[size_t(plan_.steps[i].pointers.back().at.index)].bytes = sizing_.steps[i].workspace_bytes;
+      if (plan_.steps[i].region_plan)
+        sizing_.slots[size_t(plan_.steps[i].pointers.back().at.index)].bytes = sizing_.steps[i].workspace_bytes;
     sizing_.arena_bytes = place_slots(numbers_.events, sizing_.slots);
     for (Dim bytes : numbers_.output_bytes) sizing_.output_bytes.push_back(at(bytes));
     sizing_.output_uses = numbers_.output_uses;
@@ -107,16 +111,21 @@ class SizingMaker {
     for (int32_t k = 0; k < region.n_results; k++) step.result_bytes.push_back(at(from.params[size_t(k)]));
     if (!region.loops) return;
     step.most = at(from.params.back());
-    auto take = [&](int64_t bytes) { return std::exchange(step.workspace_bytes, step.workspace_bytes + (bytes + 63) / 64 * 64); };
+    auto take = [&](int64_t bytes) {
+      return std::exchange(step.workspace_bytes, step.workspace_bytes + (bytes + 63) / 64 * 64);
+    };
     step.workspace_bytes = (step.workspace_bytes + 63) / 64 * 64;
     step.round_at = take(8), step.condition_at = take(8);
-    for (int32_t k = 0; k < region.n_carried; k++) step.second_at.push_back(region.stays[size_t(k)] ? 0 : take(step.result_bytes[size_t(k)]));
+    for (int32_t k = 0; k < region.n_carried; k++)
+      step.second_at.push_back(region.stays[size_t(k)] ? 0 : take(step.result_bytes[size_t(k)]));
   }
-  // Kernels of the library are made for extents, which takes longer the larger they are: not for what there cannot be room for.
+  // Kernels of the library are made for extents, which takes longer the larger they are: not for what there cannot be
+  // room for.
   void check_room(const std::string& what, int64_t bytes) const {
     constexpr int64_t kAddressable = int64_t(1) << 47;
     int64_t most = limit_ ? std::min(limit_, kAddressable) : kAddressable;
-    if (bytes > most) fail(JT_E_NOMEM, "out of memory: ", what, " needs ", bytes, " bytes, more than the limit of ", most);
+    if (bytes > most)
+      fail(JT_E_NOMEM, "out of memory: ", what, " needs ", bytes, " bytes, more than the limit of ", most);
   }
 
   // ---- workspace ----
@@ -130,14 +139,16 @@ class SizingMaker {
       if (step.may_join) {
         const PlanStep& behind = plan_.steps[i + 1];
         if (!writes_what_is_read(behind, step))
-          size.joined = size.op->device.join_workspace(size.op->op, behind.compiled->kernel, arguments.launch(behind, sizing_.steps[i + 1]));
+          size.joined = size.op->device.join_workspace(size.op->op, behind.compiled->kernel,
+                                                       arguments.launch(behind, sizing_.steps[i + 1]));
         most = std::max(most, size.joined);
       }
       if (!step.compiled) continue;
       jt_be_launch launch = arguments.launch(step, size);
       size_t bytes = 0;
       Device& device = step.compiled->device;
-      device.check(device.api().scratch_bytes(device.handle(), step.compiled->kernel, &launch, &bytes), "scratch_bytes");
+      device.check(device.api().scratch_bytes(device.handle(), step.compiled->kernel, &launch, &bytes),
+                   "scratch_bytes");
       most = std::max(most, int64_t(bytes));
     }
   }
@@ -186,8 +197,8 @@ bool fits(const PlanNumbers& numbers, std::span<const uint64_t> binding, std::ve
   return true;
 }
 
-std::shared_ptr<const Sizing> make_sizing(const Plan& plan, const PlanNumbers& numbers, std::span<const int64_t> worth, KernelCache& kernels,
-                                          int64_t limit) {
+std::shared_ptr<const Sizing> make_sizing(const Plan& plan, const PlanNumbers& numbers, std::span<const int64_t> worth,
+                                          KernelCache& kernels, int64_t limit) {
   std::vector<int64_t> symbols;
   for (uint32_t word : numbers.of_symbol) symbols.push_back(DimFormulas::at(numbers.binding[word], worth));
   return SizingMaker(plan, numbers, worth, symbols, kernels, limit).run();

@@ -45,8 +45,9 @@ jt_be_node Placement::as_c(const Node& node) {
     std::string_view name = rows[size_t(i)].name;
     attrs_.push_back({name.data(), name.size(), add(node.ints(i)), node.ints(i).size()});
   }
-  return {sizeof(jt_be_node), name(node.op), kind_name(kind(&node)), values_.data(), node.n_inputs, values_.data() + node.n_inputs,
-          node.n_results, attrs_.data(), attrs_.size()};
+  return {sizeof(jt_be_node), name(node.op), kind_name(kind(&node)),
+          values_.data(),     node.n_inputs, values_.data() + node.n_inputs,
+          node.n_results,     attrs_.data(), attrs_.size()};
 }
 
 }  // namespace jt

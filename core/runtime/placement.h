@@ -1,4 +1,5 @@
-// placement: on which device of a runtime a node runs that is recorded for one: there, or, where that says it lacks the op, on the CPU.
+// placement: on which device of a runtime a node runs that is recorded for one: there, or, where that says it lacks the
+// op, on the CPU.
 #pragma once
 #include "core/ir/recorder.h"
 #include "core/runtime/runtime.h"

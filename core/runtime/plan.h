@@ -2,7 +2,8 @@
 //
 //   Plan       what follows from the structure: steps in order, each a kernel, a library call, a copy or a fill; which
 //              operand is which value; what is written where before each run. Never changes once made.
-//              Where extents are symbols, its numbers are formulas (PlanNumbers), and it holds for all that its guards admit.
+//              Where extents are symbols, its numbers are formulas (PlanNumbers), and it holds for all that its
+//              guards admit.
 //   Sizing     the numbers of one set of extents: argument words, index maps, where values lie in the arena, bytes.
 //   Arguments  the words and maps of one run, into which addresses, scalars and starts are written.
 //
@@ -29,10 +30,12 @@ struct PlanStep {
   // Where its argument words and maps begin among those of all steps.
   int32_t first_word = 0, n_words = 0, first_map = 0;
   // What is written before each run; words and maps count from the first of the step.
-  struct Pointer { int32_t word; Location at; int64_t item; bool writes; int32_t offset; };  // a place, in elements of `item` bytes
+  // a place, in elements of `item` bytes
+  struct Pointer { int32_t word; Location at; int64_t item; bool writes; int32_t offset; };
   struct MapPatch { int32_t map; int32_t axis; int32_t lo, hi; };   // places; axis -1: the map's offset is lo
   struct ScalarPatch { int32_t word; int32_t scalar; CType type; };
-  std::vector<Pointer> pointers;       // library: operands, then results; copy: to, from; fill: to; region: as library, then its workspace
+  // library: operands, then results; copy: to, from; fill: to; region: as library, then its workspace
+  std::vector<Pointer> pointers;
   std::vector<MapPatch> map_patches;
   std::vector<ScalarPatch> scalars;
   std::vector<std::pair<int32_t, int32_t>> map_words;  // word <- address of map
@@ -49,7 +52,8 @@ struct PlanNumbers {
   struct Step {
     Dim outer = 0, bytes = 0;
     Dim largest = 0;                   // library: bytes of its largest result
-    std::vector<Dim> params;           // library; region: bytes of its results (of rows, where they are stacked), then the rounds at most
+    // library; region: bytes of its results (of rows, where they are stacked), then the rounds at most
+    std::vector<Dim> params;
   };
   struct Map {
     DimMap map;
@@ -93,7 +97,8 @@ struct RegionPlan {
     // A result that is not stored where it is wanted: a param, or an output that is another result too.
     struct Move { int32_t result; Location from; };
     std::vector<Move> moves;
-    std::vector<int32_t> home;         // by output: the result (of the region) that it is; -1: the condition, or nothing that is wanted
+    // by output: the result (of the region) that it is; -1: the condition, or nothing that is wanted
+    std::vector<int32_t> home;
     // Pointers of kernels into outputs that move by a row each round.
     struct Stacked { int32_t step, pointer, output; };
     std::vector<Stacked> stacked;
@@ -117,7 +122,8 @@ struct Sizing {
     int64_t workspace_bytes = 0, round_at = 0, condition_at = 0;
     std::vector<int64_t> result_bytes, second_at;  // by result; of carried values: their second places
     int64_t most = -1;                 // loop: rounds
-    int64_t joined = -1;               // library: the workspace of it and the kernel behind it as one; -1: nothing is gained
+    // library: the workspace of it and the kernel behind it as one; -1: nothing is gained
+    int64_t joined = -1;
   };
   std::vector<Step> steps;
   std::vector<int64_t> words;          // of all steps; what is written before a run is 0

@@ -13,7 +13,7 @@ constexpr const char* kKinds[] = {"kernel", "library", "copy", "fill", "region"}
 constexpr const char* kWheres[] = {"input", "output", "arena"};
 constexpr const char* kLayoutOfMap = "offset, extents, strides, lows and highs of the axes";
 
-// ---- printing --------------------------------------------------------------------------------------------------------
+// ---- printing -------------------------------------------------------------------------------------------------------
 
 // 12, or 12+3*where4: what a start moves.
 void append_text_of(std::string& out, const Place& place) {
@@ -26,7 +26,8 @@ class Printer {
   Printer(const Plan& plan, const Sizing& sizing) : plan_(plan), sizing_(sizing) {}
 
   std::string all() {
-    line("plan budget ", plan_.budget, " ends ", plan_.can_end_before, " guarded ", plan_.guarded_before, " arena ", sizing_.arena_bytes, " scratch ", sizing_.scratch_bytes);
+    line("plan budget ", plan_.budget, " ends ", plan_.can_end_before, " guarded ", plan_.guarded_before, " arena ",
+         sizing_.arena_bytes, " scratch ", sizing_.scratch_bytes);
     for (const Slot& slot : sizing_.slots) line("slot ", slot.offset, " ", slot.bytes);
     for (const Scalar& s : plan_.scalars) print_scalar(s);
     for (size_t i = 0; i < plan_.output_from.size(); i++) print_output(i);
@@ -66,10 +67,11 @@ class Printer {
     out_ += '\n';
   }
   void print_step(const PlanStep& step, const Sizing::Step& size) {
-    line("step ", kKinds[step.kind], " outer ", size.outer, " bytes ", size.bytes, " item ", step.item, " pattern ", step.pattern, " joins ",
-         step.may_join, " joined ", size.joined, " ", step.what);
+    line("step ", kKinds[step.kind], " outer ", size.outer, " bytes ", size.bytes, " item ", step.item, " pattern ",
+         step.pattern, " joins ", step.may_join, " joined ", size.joined, " ", step.what);
     for (const auto& p : step.pointers) {
-      append(out_, text("  ", p.writes ? "writes " : "reads ", p.word, " ", kWheres[int(p.at.where)], " ", p.at.index, " item ", p.item, " at "));
+      append(out_, text("  ", p.writes ? "writes " : "reads ", p.word, " ", kWheres[int(p.at.where)], " ", p.at.index,
+                        " item ", p.item, " at "));
       append_place(p.offset);
       out_ += '\n';
     }
@@ -95,11 +97,12 @@ class Printer {
   }
   // Its bodies, each as a plan of its own.
   void print_region(const RegionPlan& region, const Sizing::Step& size) {
-    line("  ", region.loops ? "loop of " : "branch of ", region.n_inputs, " params, ", region.n_results, " results, ", region.n_carried, " carried, workspace ",
-         size.workspace_bytes);
+    line("  ", region.loops ? "loop of " : "branch of ", region.n_inputs, " params, ", region.n_results, " results, ",
+         region.n_carried, " carried, workspace ", size.workspace_bytes);
     for (size_t b = 0; b < region.bodies.size(); b++) {
       std::string body = Printer(*region.bodies[b].plan, *size.bodies[b]).all();
-      for (size_t at = 0, end; at < body.size(); at = end + 1) end = body.find('\n', at), line("  : ", std::string_view(body).substr(at, end - at));
+      for (size_t at = 0, end; at < body.size(); at = end + 1)
+        end = body.find('\n', at), line("  : ", std::string_view(body).substr(at, end - at));
     }
   }
   void print_map(int32_t word, int32_t map, const IndexMap& m) {
@@ -122,7 +125,7 @@ class Printer {
   std::string out_;
 };
 
-// ---- reading ---------------------------------------------------------------------------------------------------------
+// ---- reading --------------------------------------------------------------------------------------------------------
 
 class Reader {
  public:
@@ -169,7 +172,8 @@ class Reader {
   int64_t number_in(std::string_view digits) const {
     int64_t value = 0;
     auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc() || end != digits.data() + digits.size()) bad(text("no number: `", digits.substr(0, 40), "`"));
+    if (error != std::errc() || end != digits.data() + digits.size())
+      bad(text("no number: `", digits.substr(0, 40), "`"));
     return value;
   }
   int64_t number() { return number_in(word()); }
@@ -250,7 +254,8 @@ class Reader {
     if (has_more()) {
       std::string_view how = word();
       s.fold = how == "written" ? Op::data : op_named(how);
-      if (s.fold == Op::count || (s.fold != Op::data && kind_of(s.fold) != Kind::element && s.fold != Op::cast)) bad("names no op that folds");
+      if (s.fold == Op::count || (s.fold != Op::data && kind_of(s.fold) != Kind::element && s.fold != Op::cast))
+        bad("names no op that folds");
     }
     for (int k = 0; has_more(); k++) {
       if (k == 3) bad("has more than three operands");
@@ -290,7 +295,8 @@ class Reader {
     PlanStep& step = plan_->steps.emplace_back();
     Sizing::Step& size = sizing_->steps.emplace_back();
     step.kind = PlanStep::Kind(one_of(kKinds));
-    if (step.kind == PlanStep::region) fail(JT_E_UNSUPPORTED, "plan: line ", line_number_, ": a loop or branch is not read from text");
+    if (step.kind == PlanStep::region)
+      fail(JT_E_UNSUPPORTED, "plan: line ", line_number_, ": a loop or branch is not read from text");
     size.outer = labelled("outer"), size.bytes = labelled("bytes");
     step.item = labelled("item"), step.pattern = labelled("pattern");
     if (word() != "joins") bad("has no `joins` where it should");
@@ -316,7 +322,8 @@ class Reader {
     m.outer_rank = index(), m.inner_rank = index();
     m.masked = uint32_t(number()), m.offset = number();
     int rank = m.outer_rank + m.inner_rank;
-    if (m.outer_rank < 0 || m.inner_rank < 0 || rank > kMapRank) bad(text("has another number of axes than 0 to ", kMapRank, "; wanted: ", kLayoutOfMap));
+    if (m.outer_rank < 0 || m.inner_rank < 0 || rank > kMapRank)
+      bad(text("has another number of axes than 0 to ", kMapRank, "; wanted: ", kLayoutOfMap));
     for (int64_t* list : {m.extent, m.stride, m.lo, m.hi})
       for (int k = 0; k < rank; k++) list[k] = number();
     if (size_t(plan_->steps.back().first_map + number_of_map) != sizing_->maps.size()) bad("is out of turn");
@@ -352,7 +359,8 @@ class Reader {
     if (!program_.empty()) step.compiled = kernels_.get(parse_program(program_), step.what);
     program_.clear();
     if ((step.kind == PlanStep::kernel) != bool(step.compiled)) bad("ends a step that has no program, or one too many");
-    if ((step.kind == PlanStep::library) != bool(sizing_->steps.back().op)) bad("ends a step that has no op, or one too many");
+    if ((step.kind == PlanStep::library) != bool(sizing_->steps.back().op))
+      bad("ends a step that has no op, or one too many");
   }
 
   // That everything named exists.
@@ -365,31 +373,39 @@ class Reader {
       return at.index >= 0 && (at.where == Where::input || size_t(at.index) < plan_->output_from.size());
     };
     for (const Slot& slot : sizing_->slots)
-      demand(slot.offset >= 0 && slot.bytes >= 0 && slot.bytes <= sizing_->arena_bytes && slot.offset <= sizing_->arena_bytes - slot.bytes,
+      demand(slot.offset >= 0 && slot.bytes >= 0 && slot.bytes <= sizing_->arena_bytes &&
+                 slot.offset <= sizing_->arena_bytes - slot.bytes,
              "a slot lies outside of the arena");
-    for (int32_t output : plan_->result_output) demand(output < int32_t(plan_->output_from.size()), "a result is no output");
+    for (int32_t output : plan_->result_output)
+      demand(output < int32_t(plan_->output_from.size()), "a result is no output");
     for (int32_t output : plan_->guard_outputs)
-      demand(output >= 0 && size_t(output) < sizing_->output_bytes.size() && sizing_->output_bytes[size_t(output)] == 8, "a guard is no output of 8 bytes");
+      demand(output >= 0 && size_t(output) < sizing_->output_bytes.size() && sizing_->output_bytes[size_t(output)] == 8,
+             "a guard is no output of 8 bytes");
     demand(plan_->guarded_before <= plan_->can_end_before, "something is written over before the guards are known");
     for (size_t s = 0; s < plan_->steps.size(); s++) {
       const PlanStep& step = plan_->steps[s];
       size_t next_map = s + 1 < plan_->steps.size() ? size_t(plan_->steps[s + 1].first_map) : sizing_->maps.size();
       int32_t maps = int32_t(next_map) - step.first_map;
       size_t wanted = step.kind == PlanStep::copy ? 2 : step.kind == PlanStep::fill ? 1 : 0;
-      demand(step.pointers.size() >= wanted && (step.kind != PlanStep::fill || step.item > 0), "a copy or a fill lacks where from or where to");
+      demand(step.pointers.size() >= wanted && (step.kind != PlanStep::fill || step.item > 0),
+             "a copy or a fill lacks where from or where to");
       demand(step.kind != PlanStep::library || step.pointers.size() <= 8, "an op has too many operands");
       for (const auto& p : step.pointers) {
         demand(exists(p.at), "a pointer is nowhere");
         demand(step.kind != PlanStep::kernel || (p.word >= 0 && p.word < step.n_words), "a pointer is no argument");
       }
-      for (const auto& [w, map] : step.map_words) demand(w >= 0 && w < step.n_words && map >= 0 && map < maps, "a map is no argument");
-      for (const auto& m : step.map_patches) demand(m.map >= 0 && m.map < maps && m.axis >= -1 && m.axis < kMapRank, "a start moves no map");
+      for (const auto& [w, map] : step.map_words)
+        demand(w >= 0 && w < step.n_words && map >= 0 && map < maps, "a map is no argument");
+      for (const auto& m : step.map_patches)
+        demand(m.map >= 0 && m.map < maps && m.axis >= -1 && m.axis < kMapRank, "a start moves no map");
       for (const auto& t : step.scalars) {
-        bool exists_both = t.word >= 0 && t.word < step.n_words && t.scalar >= 0 && size_t(t.scalar) < plan_->scalars.size();
+        bool exists_both =
+            t.word >= 0 && t.word < step.n_words && t.scalar >= 0 && size_t(t.scalar) < plan_->scalars.size();
         demand(exists_both, "a scalar is no argument");
       }
       bool has_kernel_behind = s + 1 < plan_->steps.size() && plan_->steps[s + 1].kind == PlanStep::kernel;
-      demand(sizing_->steps[s].joined < 0 || (step.kind == PlanStep::library && has_kernel_behind), "nothing comes behind an op that is joined");
+      demand(sizing_->steps[s].joined < 0 || (step.kind == PlanStep::library && has_kernel_behind),
+             "nothing comes behind an op that is joined");
       if (!step.compiled) continue;
       Program program = parse_program(step.compiled->key);
       demand(step.n_words == arg_of_scalar(program, program.scalars), "a program takes another number of words");

@@ -25,11 +25,11 @@ namespace {
 
 class Run {
  public:
-  Run(const SizedPlan& made, Arguments& arguments, const RunInputs& in, Workspace& w, BufferPool& pool, DeviceStream& stream, Trace& trace,
-      std::vector<Buffer*>& outputs)
-      : made_(made), plan_(*made.plan), sizing_(*made.sizing), arguments_(arguments), in_(in), workspace_(w), pool_(pool), stream_(stream),
-        trace_(trace), is_timed_(trace.is_on() || in.timing), outputs_(outputs), addresses_(w.addresses), contents_(w.contents),
-        steps_(stream, counts_, is_timed_) {}
+  Run(const SizedPlan& made, Arguments& arguments, const RunInputs& in, Workspace& w, BufferPool& pool,
+      DeviceStream& stream, Trace& trace, std::vector<Buffer*>& outputs)
+      : made_(made), plan_(*made.plan), sizing_(*made.sizing), arguments_(arguments), in_(in), workspace_(w),
+        pool_(pool), stream_(stream), trace_(trace), is_timed_(trace.is_on() || in.timing), outputs_(outputs),
+        addresses_(w.addresses), contents_(w.contents), steps_(stream, counts_, is_timed_) {}
 
   RunCounts go() {
     try {
@@ -60,7 +60,8 @@ class Run {
   void give_up(const Error& e) noexcept {
     name_overwritten();
     if (async_) {
-      if (at_ >= plan_.can_end_before) async_->fence->set_error(e);  // what is overwritten in part must not be taken for a value
+      // what is overwritten in part must not be taken for a value
+      if (at_ >= plan_.can_end_before) async_->fence->set_error(e);
       close_fence();
     }
     for (Buffer* b : outputs_) release(b);
@@ -75,7 +76,8 @@ class Run {
     }
   }
 
-  // ---- on a device that runs late: whoever reads what the run writes waits for its fence, and nobody reuses before it what it reads
+  // ---- on a device that runs late: whoever reads what the run writes waits for its fence, and nobody reuses before it
+  // what it reads
 
   FenceNotes notes(std::function<std::string()> what) const {
     FenceNotes out{std::move(what), {}};
@@ -162,7 +164,8 @@ class Run {
 
   void begin_time(size_t i) {
     begin_ns_ = Trace::now_ns();
-    if (async_ && !async_->times.empty()) async_->times[i].launched_ns = begin_ns_, stream_.record(async_->times[i].begin);
+    if (async_ && !async_->times.empty())
+      async_->times[i].launched_ns = begin_ns_, stream_.record(async_->times[i].begin);
   }
   void end_time(size_t i, bool is_joined) {
     if (async_ && !async_->times.empty()) stream_.record(async_->times[i].end);
@@ -202,23 +205,27 @@ class Run {
     for (size_t i = 0; i < sizing_.output_bytes.size(); i++) {
       int32_t from = plan_.output_from[i];
       if (from >= 0) retain(in_.params[size_t(from)]);
-      outputs_.push_back(from >= 0 ? in_.params[size_t(from)] : pool_.allocate(size_t(sizing_.output_bytes[i]), sizing_.output_uses[i], &stream_));
+      outputs_.push_back(from >= 0 ? in_.params[size_t(from)]
+                                   : pool_.allocate(size_t(sizing_.output_bytes[i]), sizing_.output_uses[i], &stream_));
     }
     grow(workspace_.arena, sizing_.arena_bytes, pool_, "the temporaries of an evaluation", &stream_);
     addresses_.clear(), contents_.clear();
-    for (Buffer* b : in_.params) addresses_.push_back(static_cast<char*>(b->address)), contents_.push_back(content_of(b));
+    for (Buffer* b : in_.params)
+      addresses_.push_back(static_cast<char*>(b->address)), contents_.push_back(content_of(b));
     for (Buffer* b : outputs_) addresses_.push_back(static_cast<char*>(b->address));
     patch_scalars();
     steps_.patch(frame(), in_.wheres);
     grow(workspace_.scratch, sizing_.scratch_bytes, pool_, "the workspace of kernels", &stream_);
   }
   void set_scalars() {
-    for (size_t i = 0; i < plan_.written.size(); i++) arguments_.scalars[size_t(plan_.written[i])].bits = in_.scalars[i];
+    for (size_t i = 0; i < plan_.written.size(); i++)
+      arguments_.scalars[size_t(plan_.written[i])].bits = in_.scalars[i];
     if (plan_.has_folds) refold(arguments_.scalars);
   }
   Frame frame() const {
     auto* arena = workspace_.arena ? static_cast<char*>(workspace_.arena->address) : nullptr;
-    return {plan_, sizing_, arguments_, addresses_.data(), addresses_.data() + in_.params.size(), arena, contents_.data()};
+    return {plan_, sizing_,         arguments_, addresses_.data(), addresses_.data() + in_.params.size(),
+            arena, contents_.data()};
   }
   void patch_scalars() {
     for (const PlanStep& step : plan_.steps) {
@@ -252,8 +259,8 @@ class Run {
 
 }  // namespace
 
-RunCounts run_plan(const SizedPlan& made, Arguments& arguments, const RunInputs& inputs, Workspace& workspace, BufferPool& pool,
-                   DeviceStream& stream, Trace& trace, std::vector<Buffer*>& outputs) {
+RunCounts run_plan(const SizedPlan& made, Arguments& arguments, const RunInputs& inputs, Workspace& workspace,
+                   BufferPool& pool, DeviceStream& stream, Trace& trace, std::vector<Buffer*>& outputs) {
   return Run(made, arguments, inputs, workspace, pool, stream, trace, outputs).go();
 }
 

@@ -1,5 +1,5 @@
-// run_plan: runs a plan. It prepares (outputs and arena allocated: may fail, changes nothing), then goes. Until it first
-// overwrites a param's buffer the program may end it, and nothing has changed.
+// run_plan: runs a plan. It prepares (outputs and arena allocated: may fail, changes nothing), then goes. Until it
+// first overwrites a param's buffer the program may end it, and nothing has changed.
 #pragma once
 #include "core/runtime/plan.h"
 #include "core/runtime/stream.h"
@@ -18,7 +18,8 @@ struct Workspace {
   bool clear();  // whether there was anything
 };
 
-// What a run is given: the params, in memory that the stream's device reaches (reachable_buffers), the written scalars' bits, the wheres.
+// What a run is given: the params, in memory that the stream's device reaches (reachable_buffers), the written scalars'
+// bits, the wheres.
 struct RunInputs {
   std::span<Buffer* const> params;
   std::span<const int64_t> scalars;
@@ -31,10 +32,10 @@ struct RunCounts {
   int64_t launches = 0, library_calls = 0;
 };
 
-// On a device that runs late it returns once all is launched; what the steps then meet hangs on the fence of what they write.
-// Outputs are allocated unless they take over a param's buffer (counted up then); they are added to `outputs`, none if the
-// run fails.
-RunCounts run_plan(const SizedPlan& made, Arguments& arguments, const RunInputs& inputs, Workspace& workspace, BufferPool& pool,
-                   DeviceStream& stream, Trace& trace, std::vector<Buffer*>& outputs);
+// On a device that runs late it returns once all is launched; what the steps then meet hangs on the fence of what they
+// write. Outputs are allocated unless they take over a param's buffer (counted up then); they are added to `outputs`,
+// none if the run fails.
+RunCounts run_plan(const SizedPlan& made, Arguments& arguments, const RunInputs& inputs, Workspace& workspace,
+                   BufferPool& pool, DeviceStream& stream, Trace& trace, std::vector<Buffer*>& outputs);
 
 }  // namespace jt

@@ -5,7 +5,8 @@
 
 namespace jt {
 
-Arguments::Arguments(const Plan& plan, const Sizing& sizing) : words(sizing.words), maps(sizing.maps), scalars(plan.scalars) {
+Arguments::Arguments(const Plan& plan, const Sizing& sizing)
+    : words(sizing.words), maps(sizing.maps), scalars(plan.scalars) {
   for (size_t i = 0; i < plan.steps.size(); i++) {
     const PlanStep& step = plan.steps[i];
     for (auto [word, map] : step.map_words)
@@ -24,7 +25,7 @@ Arguments::Arguments(const Plan& plan, const Sizing& sizing) : words(sizing.word
   }
 }
 
-// ---- steps -----------------------------------------------------------------------------------------------------------
+// ---- steps ----------------------------------------------------------------------------------------------------------
 
 void StepRunner::patch(const Frame& f, std::span<const int64_t> wheres) const {
   auto place = [&](int32_t number) { return f.sizing.places[size_t(number)].at(wheres); };
@@ -32,7 +33,8 @@ void StepRunner::patch(const Frame& f, std::span<const int64_t> wheres) const {
     if (step.kind != PlanStep::kernel) continue;
     int64_t* words = f.arguments.words.data() + step.first_word;
     IndexMap* maps = f.arguments.maps.data() + step.first_map;
-    for (const auto& p : step.pointers) words[p.word] = reinterpret_cast<int64_t>(f.address(p.at) + (p.offset ? place(p.offset) * p.item : 0));
+    for (const auto& p : step.pointers)
+      words[p.word] = reinterpret_cast<int64_t>(f.address(p.at) + (p.offset ? place(p.offset) * p.item : 0));
     for (const auto& m : step.map_patches) {
       IndexMap& map = maps[m.map];
       if (m.axis < 0) map.offset = place(m.lo);
@@ -78,10 +80,12 @@ void StepRunner::run(const Frame& f, size_t i) {
     }
     case PlanStep::copy:
       counts_.launches++;
-      return stream_.copy(f.address(step.pointers[0].at), f.address(step.pointers[1].at), size_t(size.bytes), JT_BE_DEVICE_TO_DEVICE);
+      return stream_.copy(f.address(step.pointers[0].at), f.address(step.pointers[1].at), size_t(size.bytes),
+                          JT_BE_DEVICE_TO_DEVICE);
     case PlanStep::fill:
       counts_.launches++;
-      return stream_.fill(f.address(step.pointers[0].at), uint64_t(step.pattern), size_t(step.item), size_t(size.bytes / step.item));
+      return stream_.fill(f.address(step.pointers[0].at), uint64_t(step.pattern), size_t(step.item),
+                          size_t(size.bytes / step.item));
     case PlanStep::region: return step.region_plan->loops ? run_loop(f, i) : run_branch(f, i);
   }
 }
@@ -90,8 +94,8 @@ void StepRunner::run_joined(const Frame& f, size_t i) {
   const PlanStep &library = f.plan.steps[i], &kernel = f.plan.steps[i + 1];
   const Sizing::Step &size = f.sizing.steps[i], &kernel_size = f.sizing.steps[i + 1];
   Operands at(f, library);
-  size.op->device.run_joined(size.op->op, at.all(), at.contents, kernel.compiled->kernel, f.arguments.launch(kernel, kernel_size), scratch,
-                             library.what);
+  size.op->device.run_joined(size.op->op, at.all(), at.contents, kernel.compiled->kernel,
+                             f.arguments.launch(kernel, kernel_size), scratch, library.what);
   counts_.library_calls++, counts_.launches++;
   count_launch(kernel, kernel_size);
 }
@@ -108,7 +112,7 @@ void StepRunner::run_all(const Frame& f) {
   }
 }
 
-// ---- numbers between host and device -----------------------------------------------------------------------------------
+// ---- numbers between host and device --------------------------------------------------------------------------------
 
 void StepRunner::read(void* to, const void* from, size_t bytes) {
   if (stream_.is_immediate() && !stream_.device().has_own_memory()) return void(std::memcpy(to, from, bytes));
@@ -129,7 +133,7 @@ bool StepRunner::read_bool(const void* at) {
 }
 void StepRunner::write_int(void* at, int64_t value) { stream_.fill(at, uint64_t(value), sizeof value, 1); }
 
-// ---- regions ---------------------------------------------------------------------------------------------------------
+// ---- regions --------------------------------------------------------------------------------------------------------
 
 void StepRunner::run_branch(const Frame& f, size_t i) {
   const PlanStep& step = f.plan.steps[i];
@@ -141,15 +145,21 @@ void StepRunner::run_branch(const Frame& f, size_t i) {
   const RegionPlan::Body& body = r.bodies[side];
   for (size_t k = 0; k < size_t(r.n_inputs); k++) of.inputs[side][k] = at(1 + k);
   for (size_t o = 0; o < body.home.size(); o++) of.outputs[side][o] = at(first_result + size_t(body.home[o]));
-  Frame inner{*body.plan, *size.bodies[side], *of.of[side], of.inputs[side].data(), of.outputs[side].data(), at(first_result + size_t(r.n_results)), nullptr};
+  Frame inner{*body.plan,
+              *size.bodies[side],
+              *of.of[side],
+              of.inputs[side].data(),
+              of.outputs[side].data(),
+              at(first_result + size_t(r.n_results)),
+              nullptr};
   patch(inner);
   run_all(inner);
   for (const auto& move : body.moves)
     copy(at(first_result + size_t(move.result)), inner.address(move.from), size.result_bytes[size_t(move.result)]);
 }
 
-// Carried value k begins and, after an even number of rounds, ends in the place of the result; else in its second place, from where it is
-// copied back.
+// Carried value k begins and, after an even number of rounds, ends in the place of the result; else in its second
+// place, from where it is copied back.
 void StepRunner::run_loop(const Frame& f, size_t i) {
   const PlanStep& step = f.plan.steps[i];
   const Sizing::Step& size = f.sizing.steps[i];
@@ -157,7 +167,8 @@ void StepRunner::run_loop(const Frame& f, size_t i) {
   const RegionPlan::Body& body = r.bodies[0];
   Arguments::OfRegion& of = f.arguments.regions[size_t(step.region_number)];
   auto at = [&](size_t pointer) { return f.address(step.pointers[pointer].at); };
-  const size_t n_carried = size_t(r.n_carried), first_result = size_t(r.n_inputs) + 1;  // behind trips, condition, and all params but i
+  // behind trips, condition, and all params but i
+  const size_t n_carried = size_t(r.n_carried), first_result = size_t(r.n_inputs) + 1;
   char* const workspace = at(first_result + size_t(r.n_results));
   auto result_at = [&](size_t k) { return at(first_result + k); };
   auto place = [&](size_t k, size_t odd) { return odd && !r.stays[k] ? workspace + size.second_at[k] : result_at(k); };
@@ -176,12 +187,15 @@ void StepRunner::run_loop(const Frame& f, size_t i) {
     }
     for (size_t o = 0; o < body.home.size(); o++) {
       size_t home = size_t(body.home[o]);
-      of.outputs[odd][o] = body.home[o] < 0 ? workspace + size.condition_at : home < n_carried ? place(home, 1 - odd) : result_at(home);
+      of.outputs[odd][o] = body.home[o] < 0   ? workspace + size.condition_at
+                           : home < n_carried ? place(home, 1 - odd)
+                                              : result_at(home);
     }
   }
-  const Frame frames[2] = {
-      {*body.plan, *size.bodies[0], *of.of[0], of.inputs[0].data(), of.outputs[0].data(), workspace, of.contents.data()},
-      {*body.plan, *size.bodies[0], *of.of[1], of.inputs[1].data(), of.outputs[1].data(), workspace, of.contents.data()}};
+  const Frame frames[2] = {{*body.plan, *size.bodies[0], *of.of[0], of.inputs[0].data(), of.outputs[0].data(),
+                            workspace, of.contents.data()},
+                           {*body.plan, *size.bodies[0], *of.of[1], of.inputs[1].data(), of.outputs[1].data(),
+                            workspace, of.contents.data()}};
   const size_t n_stacked = body.stacked.size();
   auto word_of = [&](size_t odd, size_t s) -> int64_t& {
     const PlanStep& inner = body.plan->steps[size_t(body.stacked[s].step)];
@@ -200,9 +214,11 @@ void StepRunner::run_loop(const Frame& f, size_t i) {
     if (r.uses_round) write_int(workspace + size.round_at, round);
     if (round) {
       for (size_t s = 0; s < n_stacked; s++)
-        word_of(odd, s) = of.stacked[odd * n_stacked + s] + round * size.result_bytes[size_t(body.home[size_t(body.stacked[s].output)])];
+        word_of(odd, s) = of.stacked[odd * n_stacked + s] +
+                          round * size.result_bytes[size_t(body.home[size_t(body.stacked[s].output)])];
       for (size_t o = 0; o < body.home.size(); o++)
-        if (int32_t home = body.home[o]; home >= r.n_carried) of.outputs[odd][o] = result_at(size_t(home)) + round * size.result_bytes[size_t(home)];
+        if (int32_t home = body.home[o]; home >= r.n_carried)
+          of.outputs[odd][o] = result_at(size_t(home)) + round * size.result_bytes[size_t(home)];
     }
     run_all(frame);
     for (const auto& move : body.moves) {
@@ -215,7 +231,9 @@ void StepRunner::run_loop(const Frame& f, size_t i) {
   if (round & 1)
     for (size_t k = 0; k < n_carried; k++) copy(result_at(k), place(k, 1), size.result_bytes[k]);
   for (size_t k = n_carried; k < size_t(r.n_results); k++)
-    if (size.most > round) stream_.fill(result_at(k) + round * size.result_bytes[k], 0, 1, size_t((size.most - round) * size.result_bytes[k]));
+    if (size.most > round)
+      stream_.fill(result_at(k) + round * size.result_bytes[k], 0, 1,
+                   size_t((size.most - round) * size.result_bytes[k]));
 }
 
 }  // namespace jt

@@ -1,7 +1,9 @@
-// run_steps: the steps of a plan whose values have addresses. A loop or branch is a step that runs the steps of plans of its own.
+// run_steps: the steps of a plan whose values have addresses. A loop or branch is a step that runs the steps of plans
+// of its own.
 //
-// Nothing is taken from the heap here: what regions need is made with the Arguments. A loop patches the arguments of its body for the
-// even and the odd rounds before the first one, and then only launches; what its rounds stack moves by a row each.
+// Nothing is taken from the heap here: what regions need is made with the Arguments. A loop patches the arguments of
+// its body for the even and the odd rounds before the first one, and then only launches; what its rounds stack moves by
+// a row each.
 #pragma once
 #include "core/runtime/plan.h"
 #include "core/runtime/run_plan.h"
@@ -29,7 +31,8 @@ struct Frame {
 
 class StepRunner {
  public:
-  StepRunner(DeviceStream& stream, RunCounts& counts, bool is_timed) : stream_(stream), counts_(counts), is_timed_(is_timed) {}
+  StepRunner(DeviceStream& stream, RunCounts& counts, bool is_timed)
+      : stream_(stream), counts_(counts), is_timed_(is_timed) {}
   void* scratch = nullptr;
   const Watch* watch = nullptr;  // looks on between rounds, where they may still be ended
 

@@ -13,12 +13,14 @@ static Flags with_cache_folder(Flags flags) {
 
 // sums += sign * more
 static void accumulate(RuntimeStats::Sums& sums, const RuntimeStats::Sums& more, int64_t sign) {
-  sums.evals += sign * more.evals, sums.plans_made += sign * more.plans_made, sums.plans_reused += sign * more.plans_reused;
+  sums.evals += sign * more.evals, sums.plans_made += sign * more.plans_made,
+      sums.plans_reused += sign * more.plans_reused;
   sums.sizings_made += sign * more.sizings_made;
   sums.launches += sign * more.launches, sums.library_calls += sign * more.library_calls;
 }
 static RuntimeStats::Sums sums_of(const EvalStats& s) {
-  return {s.evals.get(), s.plans_made.get(), s.plans_reused.get(), s.sizings_made.get(), s.launches.get(), s.library_calls.get()};
+  return {s.evals.get(),        s.plans_made.get(), s.plans_reused.get(),
+          s.sizings_made.get(), s.launches.get(),   s.library_calls.get()};
 }
 
 void RuntimeStats::join(const EvalStats& one) {
@@ -76,7 +78,8 @@ DeviceState& Runtime::compiles_for_host(std::string_view who) const {
   for (auto& s : devices)
     if (!s->device.has_own_memory() && !s->device.is_async() && s->kernels.compiles_code()) return *s;
   if (!devices[0]->kernels.compiles_code()) return *devices[0];  // which says so
-  fail(JT_E_UNSUPPORTED, who, ": no device of this runtime compiles C for the host; the first is ", devices[0]->device.name());
+  fail(JT_E_UNSUPPORTED, who, ": no device of this runtime compiles C for the host; the first is ",
+       devices[0]->device.name());
 }
 
 void Runtime::check_device(int number) const {

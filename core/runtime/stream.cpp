@@ -7,9 +7,10 @@
 
 namespace jt {
 
-// ---- fences ----------------------------------------------------------------------------------------------------------
+// ---- fences ---------------------------------------------------------------------------------------------------------
 
-DeviceFence::DeviceFence(Device& device, uint64_t stream, FenceNotes notes) : Fence(stream), device_(device), notes_(std::move(notes)) {
+DeviceFence::DeviceFence(Device& device, uint64_t stream, FenceNotes notes)
+    : Fence(stream), device_(device), notes_(std::move(notes)) {
   device_.check(device_.api().event_create(device_.handle(), &event_), "event_create");
 }
 DeviceFence::~DeviceFence() { device_.api().event_release(device_.handle(), event_); }
@@ -71,7 +72,7 @@ void DeviceFence::wait() {
   if (error_) throw *error_;
 }
 
-// ---- streams ---------------------------------------------------------------------------------------------------------
+// ---- streams --------------------------------------------------------------------------------------------------------
 
 static uint64_t next_number() {
   static std::atomic<uint64_t> last{0};
@@ -94,9 +95,12 @@ DeviceStream::~DeviceStream() {
   if (handle_) device_.api().stream_release(device_.handle(), handle_);
 }
 
-void DeviceStream::run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, void* workspace, std::string_view what) {
+void DeviceStream::run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, void* workspace,
+                       std::string_view what) {
   if (is_immediate()) return device_.run(op, pointers, contents, workspace, what);
-  device_.check(device_.api().op_run_on(device_.handle(), handle_, op, pointers.data(), contents, pointers.size(), workspace), what);
+  device_.check(
+      device_.api().op_run_on(device_.handle(), handle_, op, pointers.data(), contents, pointers.size(), workspace),
+      what);
 }
 
 void DeviceStream::copy(void* to, const void* from, size_t bytes, jt_be_copy_kind way) {
@@ -139,7 +143,7 @@ void DeviceStream::wait() {
   for (const auto& f : ahead) f->wait();
 }
 
-// ---- staging ---------------------------------------------------------------------------------------------------------
+// ---- staging --------------------------------------------------------------------------------------------------------
 
 static std::string copies_in() { return "copies to the device"; }
 
@@ -174,7 +178,7 @@ void DeviceStream::upload(void* to, const void* from, size_t bytes, DeviceFence*
   }
 }
 
-// ---- times -----------------------------------------------------------------------------------------------------------
+// ---- times ----------------------------------------------------------------------------------------------------------
 
 int64_t DeviceStream::ns_between(DeviceFence& from, DeviceFence& to) {
   from.wait_quietly(), to.wait_quietly();
@@ -183,7 +187,7 @@ int64_t DeviceStream::ns_between(DeviceFence& from, DeviceFence& to) {
   return device.api().event_ns(device.handle(), from.event(), to.event(), &ns) == JT_OK ? ns : 0;
 }
 
-// ---- memory of a device ----------------------------------------------------------------------------------------------
+// ---- memory of a device ---------------------------------------------------------------------------------------------
 
 DeviceMemory::DeviceMemory(Device& device, std::shared_ptr<BufferPool> host)
     : Memory(false, device.name()), device_(device), host_(std::move(host)), downloads_(device) {}
@@ -195,7 +199,9 @@ void* DeviceMemory::take(size_t bytes, size_t) {
   device_.check(status, "mem_alloc");
   return out;
 }
-void DeviceMemory::give(void* address, size_t bytes, size_t) noexcept { device_.api().mem_free(device_.handle(), address, bytes); }
+void DeviceMemory::give(void* address, size_t bytes, size_t) noexcept {
+  device_.api().mem_free(device_.handle(), address, bytes);
+}
 std::string DeviceMemory::room() const { return device_.room(); }
 
 Buffer* DeviceMemory::fetch(Buffer& buffer) {
@@ -216,7 +222,7 @@ Buffer* DeviceMemory::fetch(Buffer& buffer) {
   return share_copy(&buffer, there);
 }
 
-// ---- operands elsewhere ----------------------------------------------------------------------------------------------
+// ---- operands elsewhere ---------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -240,7 +246,8 @@ Buffer* room_for_copy(const Buffer* b, BufferPool& pool, DeviceStream& stream) {
   try {
     return pool.allocate(b->bytes, b->use, &stream);
   } catch (const Error& e) {
-    throw Error(e.code(), text(e.message(), " (for a copy from ", b->memory->name, " to ", pool.memory()->name, ")"), e.native());
+    throw Error(e.code(), text(e.message(), " (for a copy from ", b->memory->name, " to ", pool.memory()->name, ")"),
+                e.native());
   }
 }
 

@@ -13,13 +13,14 @@ namespace jt {
 
 // What goes with a fence.
 struct FenceNotes {
-  // The ops before it, as an error names them. What it holds lives until the fence has been waited for: kernels that have not run yet.
+  // The ops before it, as an error names them. What it holds lives until the fence has been waited for: kernels that
+  // have not run yet.
   std::function<std::string()> what;
   std::vector<FenceRef> before;  // what fails there fails here too
 };
 
-// A point in a device's stream, for which anybody may wait. It is opened before the first launch that it stands behind, so that after
-// that only the device can fail; nobody else knows of it before it is recorded.
+// A point in a device's stream, for which anybody may wait. It is opened before the first launch that it stands behind,
+// so that after that only the device can fail; nobody else knows of it before it is recorded.
 class DeviceFence final : public Fence {
  public:
   DeviceFence(Device& device, uint64_t stream, FenceNotes notes);
@@ -62,7 +63,8 @@ class DeviceStream final : public Stream {
     device_.check(is_immediate() ? api.launch(device_.handle(), kernel, &launch, scratch)
                            : api.launch_on(device_.handle(), handle_, kernel, &launch, scratch), "launch");
   }
-  void run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, void* workspace, std::string_view what);
+  void run(jt_be_op* op, std::span<void* const> pointers, const uint64_t* contents, void* workspace,
+           std::string_view what);
   void copy(void* to, const void* from, size_t bytes, jt_be_copy_kind way);
   void fill(void* to, uint64_t pattern, size_t item, size_t count);
   void wait_for(const FenceRef& fence) override;
@@ -72,7 +74,8 @@ class DeviceStream final : public Stream {
   void record(const std::shared_ptr<DeviceFence>& fence) noexcept {
     if (fence) fence->record(handle_);
   }
-  // Bytes of the host's into memory of the device; they may change once this returns. The fence is the one that it is recorded before.
+  // Bytes of the host's into memory of the device; they may change once this returns. The fence is the one that it is
+  // recorded before.
   void upload(void* to, const void* from, size_t bytes, DeviceFence* fence);
   // Until all has run; throws what failed since somebody last asked here.
   void wait();
@@ -115,8 +118,8 @@ class DeviceMemory final : public Memory {
   DeviceStream downloads_;
 };
 
-// Buffers with the bytes of these in memory that the stream's device reaches, counted: a buffer itself if it lies there, else a copy,
-// made once. The stream runs after what writes them. Throws what went wrong where they come from.
+// Buffers with the bytes of these in memory that the stream's device reaches, counted: a buffer itself if it lies
+// there, else a copy, made once. The stream runs after what writes them. Throws what went wrong where they come from.
 std::vector<Buffer*> reachable_buffers(std::span<Buffer* const> buffers, BufferPool& pool, DeviceStream& stream);
 
 }  // namespace jt

@@ -12,8 +12,8 @@
 
 namespace jt {
 
-// A futex takes 30-100 us to wake who sleeps on it. Helpers look for the next launch that long; the caller waits less, since
-// the helper it waits for may be without a core until the caller's own is given up.
+// A futex takes 30-100 us to wake who sleeps on it. Helpers look for the next launch that long; the caller waits less,
+// since the helper it waits for may be without a core until the caller's own is given up.
 constexpr int64_t kHelperSpinNs = 50'000, kCallerSpinNs = 20'000;
 constexpr size_t kStackBytes = size_t(1) << 20;
 
@@ -38,14 +38,17 @@ class Spin {
 
  private:
   static int64_t now_ns() {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
   }
   const int64_t most_ns_;
   int64_t begin_ = -1;
 };
 
 // ThreadPool::state_
-constexpr uint64_t packed(uint32_t number, uint64_t next, uint64_t count) { return uint64_t(number) << 32 | next << 16 | count; }
+constexpr uint64_t packed(uint32_t number, uint64_t next, uint64_t count) {
+  return uint64_t(number) << 32 | next << 16 | count;
+}
 constexpr uint64_t next_of(uint64_t state) { return state >> 16 & 0xffff; }
 constexpr uint64_t count_of(uint64_t state) { return state & 0xffff; }
 constexpr uint64_t kOneLane = 1 << 16;
@@ -108,7 +111,8 @@ void ThreadPool::start() {
   }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::pthread_attr_destroy(&attributes);
-  if (failure) log_(LogLevel::warning, "threads", started_, " of ", threads_ - 1, " helping threads started: error ", failure);
+  if (failure)
+    log_(LogLevel::warning, "threads", started_, " of ", threads_ - 1, " helping threads started: error ", failure);
 }
 
 void* ThreadPool::helper(void* pool) {
@@ -118,8 +122,8 @@ void* ThreadPool::helper(void* pool) {
   return nullptr;
 }
 
-// Beside busy neighbours a woken thread is often put on the core of the one that woke it. There it would take the caller's time, not
-// help; and nobody would move it, for the cores are loaded alike. True if it was there, and moved.
+// Beside busy neighbours a woken thread is often put on the core of the one that woke it. There it would take the
+// caller's time, not help; and nobody would move it, for the cores are loaded alike. True if it was there, and moved.
 bool ThreadPool::leave_callers_core() {
   int core = caller_core_.load(std::memory_order_relaxed);
   if (!has_core_each_ || core < 0 || core >= CPU_SETSIZE || ::sched_getcpu() != core) return false;
@@ -139,7 +143,8 @@ void ThreadPool::help() {
       continue;
     }
     if (is_hot_.load(std::memory_order_relaxed) && !leave_callers_core() && spin.again()) continue;
-    // Who publishes a launch looks at sleepers_ after state_; here it is the other way round. One of the two sees the other.
+    // Who publishes a launch looks at sleepers_ after state_; here it is the other way round. One of the two sees the
+    // other.
     uint32_t wakes = wakes_.load(std::memory_order_relaxed);
     sleepers_.fetch_add(1);
     if (state_.load() == seen && !stops_.load()) sleep_while(wakes_, wakes);

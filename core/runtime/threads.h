@@ -1,9 +1,9 @@
 // threads: the threads that help a launch: jt's own, or the host's through its parallel_for.
 //
-// One launch at a time has helpers; a launch of another context that comes meanwhile runs on its own thread alone, and so does
-// a child process that was forked. Threads are made when the first launch wants them, never for `threads` = 1.
-// A launch is cut into *lanes*: lane 0 runs on the caller, the others where a helper is free. Nobody waits for a helper that
-// has not begun: the work behind lanes is claimed piece by piece, so whatever lanes do run finish all of it.
+// One launch at a time has helpers; a launch of another context that comes meanwhile runs on its own thread alone, and
+// so does a child process that was forked. Threads are made when the first launch wants them, never for `threads` = 1.
+// A launch is cut into *lanes*: lane 0 runs on the caller, the others where a helper is free. Nobody waits for a helper
+// that has not begun: the work behind lanes is claimed piece by piece, so whatever lanes do run finish all of it.
 #pragma once
 #include <pthread.h>
 #include <sched.h>
@@ -34,10 +34,11 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
 
   int threads() const { return threads_; }  // the caller's included
-  // body(user, 0) here, and body(user, i) for some of the i in [1, lanes) on other threads, each at most once. Returns when
-  // all that began have returned.
+  // body(user, 0) here, and body(user, i) for some of the i in [1, lanes) on other threads, each at most once. Returns
+  // when all that began have returned.
   void run(LaneBody body, void* user, int64_t lanes) noexcept;
-  // Between two launches helpers spin a little, for the next one comes soon. At the end of a Rest they go to sleep at once.
+  // Between two launches helpers spin a little, for the next one comes soon. At the end of a Rest they go to sleep at
+  // once.
   class Rest {
    public:
     explicit Rest(ThreadPool& pool) : pool_(pool) {}
@@ -69,8 +70,8 @@ class ThreadPool {
   std::atomic<int> caller_core_{-1};
   std::atomic<bool> is_busy_{false}, stops_{false}, is_hot_{false};
 
-  // The launch under way. Lanes are claimed in state_: the launch's number, the next lane, how many there are. body_ and user_ are
-  // written before state_ and stay until every claimed lane is finished.
+  // The launch under way. Lanes are claimed in state_: the launch's number, the next lane, how many there are. body_
+  // and user_ are written before state_ and stay until every claimed lane is finished.
   LaneBody body_ = nullptr;
   void* user_ = nullptr;
   uint32_t number_ = 0;

@@ -48,8 +48,8 @@ std::string Trace::json() const {
     first = false;
     out += "{\"name\":";
     append_quoted(out, e.name);
-    append(out, text(",\"cat\":\"", e.category, "\",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":", double(e.begin_ns - start) / 1000,
-                     ",\"dur\":", double(e.end_ns - e.begin_ns) / 1000, "}"));
+    append(out, text(",\"cat\":\"", e.category, "\",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":",
+                     double(e.begin_ns - start) / 1000, ",\"dur\":", double(e.end_ns - e.begin_ns) / 1000, "}"));
   }
   return out + "\n]}\n";
 }

@@ -19,7 +19,8 @@ class Trace {
   };
   std::optional<Taken> stop();   // and forgets the events; nothing: it is off
   static int64_t now_ns() {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
   }
   void add(std::string name, const char* category, int64_t begin_ns, int64_t end_ns);
 

@@ -44,7 +44,8 @@ static bool add_scaled(Coordinate& to, const Coordinate& from, Dim factor) {
   return true;
 }
 
-static Passage through_reshape(const Node* node, const Coords& c, std::span<const Dim> axes, Coords& out, AxisSplit* split) {
+static Passage through_reshape(const Node* node, const Coords& c, std::span<const Dim> axes, Coords& out,
+                               AxisSplit* split) {
   const Shape &in = node->inputs()[0].shape(), &shape = node->results()[0].type.shape;
   ReshapeRuns runs = reshape_runs(in, shape);
   out.of.resize(size_t(in.rank));
@@ -119,7 +120,8 @@ static bool through_pad(const Node* node, const Coords& c, Coords& out) {
   return true;
 }
 
-Passage through(const Node* node, const Coords& c, std::span<const Dim> axes, const Block&, Coords* result, AxisSplit* split) {
+Passage through(const Node* node, const Coords& c, std::span<const Dim> axes, const Block&, Coords* result,
+                AxisSplit* split) {
   const Shape& in = node->inputs()[0].shape();
   Coords out;
   out.limits = c.limits, out.fill = c.fill;

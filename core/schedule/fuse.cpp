@@ -170,10 +170,11 @@ class Fuser {
     s < 0 ? make_root(node, position) : join(node, s);
   }
 
-  // A 0-d value (a bias correction, a clipping factor) costs less to compute once in each launch than a launch of its own.
+  // A 0-d value (a bias correction, a clipping factor) costs less to compute once in each launch than a launch of its
+  // own.
   bool is_small_change(const Node* node) {
-    return !graph_.info({const_cast<Node*>(node), 0}).must && kind(node) != Kind::reduce && kind(node) != Kind::source &&
-           kind(node) != Kind::index && node->results()[0].type.shape.rank == 0;
+    return !graph_.info({const_cast<Node*>(node), 0}).must && kind(node) != Kind::reduce &&
+           kind(node) != Kind::source && kind(node) != Kind::index && node->results()[0].type.shape.rank == 0;
   }
   void repeat_in_users(Node* node) {
     Ref ref{node, 0};

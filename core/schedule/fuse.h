@@ -1,10 +1,11 @@
 // fuse: cuts a simplified block into steps, each one launch: a group (a kernel made for it) or a library call.
 //
-// Nodes are visited from the last to the first. A node joins the group that uses it if it can be computed there, element
-// by element, at the index where it is used; otherwise it begins a group of its own, and its users load it. A reduction
-// joins a group whose axes are its kept axes (and, if the group has more, its reduced axes: then the group becomes a row
-// program). A value that others need too is stored by the group that computes it. Movement ops never compute: uses pass
-// through them as index maps. Nothing here looks at op names, only at kinds, except where a kind has a special place.
+// Nodes are visited from the last to the first. A node joins the group that uses it if it can be computed there,
+// element by element, at the index where it is used; otherwise it begins a group of its own, and its users load it. A
+// reduction joins a group whose axes are its kept axes (and, if the group has more, its reduced axes: then the group
+// becomes a row program). A value that others need too is stored by the group that computes it. Movement ops never
+// compute: uses pass through them as index maps. Nothing here looks at op names, only at kinds, except where a kind has
+// a special place.
 //
 // A step is never joined if that would make two steps wait for each other.
 #pragma once
@@ -39,7 +40,8 @@ struct Output {
   Ref value;
   int use;                  // what is stored
   Coords coords;            // of the group: where in value; for scatters: of the use's element
-  int index_use = kNone;    // the address is computed: from this use, along an axis, or, kByText, by the row's index strings
+  // the address is computed: from this use, along an axis, or, kByText, by the row's index strings
+  int index_use = kNone;
   Combine combine = Combine::set;
   static constexpr int kNone = -1, kByText = -2;
   bool scatters() const { return index_use != kNone; }

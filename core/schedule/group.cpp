@@ -28,7 +28,8 @@ bool split_axis(Group& g, const AxisSplit& split) {
   for (int i = 0; i < int(g.axes.size()); i++) {
     renumber.push_back(int(axes.size()));
     if (i != split.axis) { axes.push_back(g.axes[size_t(i)]); continue; }
-    for (Dim extent : split.extents) parts.push_back(int(axes.size())), axes.push_back({extent, g.axes[size_t(i)].inner});
+    for (Dim extent : split.extents)
+      parts.push_back(int(axes.size())), axes.push_back({extent, g.axes[size_t(i)].inner});
   }
   constexpr int kHole = 1 << 20;  // stands for the split axis while the others move
   auto change = [&](Coords& c) {
@@ -111,7 +112,8 @@ bool can_reduce_in(const Node* node, const Group& g, const Coords& c) {
   for (int i = 0; i < ref.shape().rank; i++) {
     const Coordinate& x = c.of[size_t(i)];
     if (x.n == 0 && x.is_plain() && ref.shape().is_unit(i)) continue;  // kept as 1
-    if (x.n != 1 || !x.is_axis(x.terms[0].axis) || !same(g.axes[size_t(x.terms[0].axis)].extent, ref.shape()[i])) return false;
+    if (x.n != 1 || !x.is_axis(x.terms[0].axis) || !same(g.axes[size_t(x.terms[0].axis)].extent, ref.shape()[i]))
+      return false;
     if (kept >> x.terms[0].axis & 1) return false;
     kept |= 1u << x.terms[0].axis;
   }

@@ -1,4 +1,5 @@
-// index_rows: steps whose addresses are computed: gathers read an operand whole, joins and scatters store into parts of a value.
+// index_rows: steps whose addresses are computed: gathers read an operand whole, joins and scatters store into parts of
+// a value.
 #include "core/schedule/step_graph.h"
 
 namespace jt {
@@ -60,7 +61,9 @@ static Coords update_coords(const Node* node, const Coords& v) {
 
 static bool is_made_of(const Node* node, Ref value, int depth) {
   for (Ref in : std::span(node->inputs(), node->n_inputs))
-    if (in == value || (depth && kind(in.node) != Kind::library && kind(in.node) != Kind::region && is_made_of(in.node, value, depth - 1))) return true;
+    if (in == value || (depth && kind(in.node) != Kind::library && kind(in.node) != Kind::region &&
+                        is_made_of(in.node, value, depth - 1)))
+      return true;
   return false;
 }
 void make_scatter(StepGraph& graph, Node* node, int position) {
@@ -90,7 +93,8 @@ void make_scatter(StepGraph& graph, Node* node, int position) {
     Coords index;
     Ref i = node->inputs()[1];
     int axis = int(node->integer(attr_at(node, "axis")));
-    for (int k = 0; k < i.shape().rank; k++) index.of.push_back(coords.of[size_t(node->op == Op::scatter_add ? axis + k : k)]);
+    for (int k = 0; k < i.shape().rank; k++)
+      index.of.push_back(coords.of[size_t(node->op == Op::scatter_add ? axis + k : k)]);
     out.index_use = graph.add_use(s, i, index);
   }
   graph.group(s).outputs.push_back(out);

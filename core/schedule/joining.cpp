@@ -23,7 +23,7 @@ const Coords* common_coords(StepGraph& graph, Ref ref, int s) {
   return found;
 }
 
-// ---- merging ---------------------------------------------------------------------------------------------------------
+// ---- merging --------------------------------------------------------------------------------------------------------
 
 // The same axes; where one reduces, the other reduces the same, or nothing: its elements come row by row then.
 static bool have_same_walk(const Group& a, const Group& b) {
@@ -90,7 +90,7 @@ void merge_users(StepGraph& graph, Ref ref) {
   }
 }
 
-// ---- joining ---------------------------------------------------------------------------------------------------------
+// ---- joining --------------------------------------------------------------------------------------------------------
 
 bool has_other_users(StepGraph& graph, Ref ref, int s) {
   if (graph.info(ref).must) return true;

@@ -83,7 +83,8 @@ class Recomputer {
     // A contraction multiplies about as often as the root of its operands' and result's sizes multiplied.
     bool contracts = step.node && f.reads.size() == 2 && f.writes.size() == 1;
     if (contracts) f.cost += std::sqrt(product) / 4;
-    f.is_repeatable = !step.base && !step.fills && !(step.node && (kind(step.node) == Kind::custom || kind(step.node) == Kind::region));
+    f.is_repeatable = !step.base && !step.fills &&
+                      !(step.node && (kind(step.node) == Kind::custom || kind(step.node) == Kind::region));
     for (Ref r : whole_reads(step)) f.is_repeatable &= stored(root(r)).is_kept;
     return f;
   }
@@ -109,7 +110,8 @@ class Recomputer {
     for (size_t s = 0; s < steps_.size(); s++) {
       StepFacts& f = steps_[s];
       for (int v : f.reads) f.is_repeatable &= stored(v).is_kept || stored(v).is_repeatable;
-      for (int v : f.writes) stored(v).is_repeatable = f.is_repeatable && stored(v).maker == int(s) && !is_read_whole[size_t(v)];
+      for (int v : f.writes)
+        stored(v).is_repeatable = f.is_repeatable && stored(v).maker == int(s) && !is_read_whole[size_t(v)];
     }
   }
 
@@ -228,7 +230,8 @@ class Recomputer {
     for (Instance& i : step.group.instances)
       if (i.loads) i.ref = renamed(i.ref);
     for (Output& o : step.group.outputs) o.value = renamed(o.value);
-    bool is_again = step.node && std::ranges::any_of(run.versions, [&](auto v) { return v.first == root({step.node, 0}); });
+    bool is_again =
+        step.node && std::ranges::any_of(run.versions, [&](auto v) { return v.first == root({step.node, 0}); });
     if (!is_again) return;
     Node* again = copy_of(step.node);
     for (int i = 0; i < step.node->n_results; i++) {

@@ -33,7 +33,7 @@ int StepGraph::new_step_behind(const std::vector<int>& parts, int position) {
   return whole;
 }
 
-// ---- uses ------------------------------------------------------------------------------------------------------------
+// ---- uses -----------------------------------------------------------------------------------------------------------
 
 int StepGraph::add_use(int s, Ref ref, Coords coords) {
   Group& g = steps_[size_t(s)].group;
@@ -86,7 +86,7 @@ Coords identity(const Shape& shape) {
   return c;
 }
 
-// ---- order -----------------------------------------------------------------------------------------------------------
+// ---- order ----------------------------------------------------------------------------------------------------------
 
 Ref StepGraph::resolved(Ref r) {
   for (bool again = true; again;) {

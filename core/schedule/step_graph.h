@@ -18,7 +18,8 @@ struct ValueInfo {
 
 class StepGraph {
  public:
-  StepGraph(const Block& block, const Numbering& numbering) : block(block), numbering_(numbering), infos_(size_t(numbering.size())) {}
+  StepGraph(const Block& block, const Numbering& numbering)
+      : block(block), numbering_(numbering), infos_(size_t(numbering.size())) {}
 
   const Block& block;
   ValueInfo& info(Ref r) { return infos_[size_t(numbering_[r])]; }

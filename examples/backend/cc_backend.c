@@ -1,5 +1,5 @@
-/* cc_backend: a backend for whoever has a C compiler: kernels come as C99 (JT_BE_C), `cc` makes a library of each, and every
- * group of jt runs with the bits of jt's own backend. Library ops are not offered.
+/* cc_backend: a backend for whoever has a C compiler: kernels come as C99 (JT_BE_C), `cc` makes a library of each,
+ * and every group of jt runs with the bits of jt's own backend. Library ops are not offered.
  *
  * It needs the installed headers of jt and nothing else of it. */
 #define _GNU_SOURCE
@@ -42,7 +42,8 @@ static int write_file(const char* path, const char* text, size_t len) {
 
 /* cc, with what keeps bits: nothing contracted, integers wrap. Nothing is passed through a shell. */
 static int run_cc(char* from, char* to) {
-  char* args[] = {"cc", "-std=c99", "-O2", "-shared", "-fPIC", "-ffp-contract=off", "-fwrapv", "-o", to, from, "-lm", NULL};
+  char* args[] = {"cc",      "-std=c99", "-O2", "-shared", "-fPIC", "-ffp-contract=off",
+                  "-fwrapv", "-o",       to,    from,      "-lm",   NULL};
   pid_t child;
   int status;
   if (posix_spawnp(&child, "cc", NULL, NULL, args, environ)) return 0;
@@ -104,17 +105,28 @@ static jt_status cc_op_create(jt_be_device* device, const char* name, const int6
   return fail(device, JT_E_UNSUPPORTED, "cc: no library ops");
 }
 static void cc_op_release(jt_be_device* device, jt_be_op* op) { (void)device, (void)op; }
-static jt_status cc_op_run(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len, void* workspace) {
+static jt_status cc_op_run(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len,
+                           void* workspace) {
   (void)device, (void)op, (void)pointers, (void)pointers_len, (void)workspace;
   return JT_E_UNSUPPORTED;
 }
 
 JT_API const jt_backend_api* jt_backend_entry_v1(uint32_t host_minor);
 const jt_backend_api* jt_backend_entry_v1(uint32_t host_minor) {
-  static const jt_backend_api table = {
-      .struct_size = sizeof(jt_backend_api), .abi_minor = JT_BACKEND_ABI_MINOR, .name = "cc", .dialects = JT_BE_C,
-      .flags = JT_BE_SURE_LAUNCHES, .open = cc_open, .close = cc_close, .compile = cc_compile, .kernel_release = cc_kernel_release,
-      .scratch_bytes = cc_scratch_bytes, .launch = cc_launch, .kernel_info = cc_kernel_info, .op_create = cc_op_create,
-      .op_release = cc_op_release, .op_run = cc_op_run};
+  static const jt_backend_api table = {.struct_size = sizeof(jt_backend_api),
+                                       .abi_minor = JT_BACKEND_ABI_MINOR,
+                                       .name = "cc",
+                                       .dialects = JT_BE_C,
+                                       .flags = JT_BE_SURE_LAUNCHES,
+                                       .open = cc_open,
+                                       .close = cc_close,
+                                       .compile = cc_compile,
+                                       .kernel_release = cc_kernel_release,
+                                       .scratch_bytes = cc_scratch_bytes,
+                                       .launch = cc_launch,
+                                       .kernel_info = cc_kernel_info,
+                                       .op_create = cc_op_create,
+                                       .op_release = cc_op_release,
+                                       .op_run = cc_op_run};
   return host_minor >= 3 ? &table : NULL;
 }

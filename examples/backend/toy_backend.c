@@ -192,13 +192,16 @@ static jt_status toy_compile(jt_be_device* device, const jt_be_source* source, j
   return status;
 }
 
-static jt_status toy_scratch_bytes(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out) {
+static jt_status toy_scratch_bytes(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch,
+                                   size_t* out) {
   if (!device || !kernel || !launch || !out) return JT_E_INVALID;
   *out = 0;
   return JT_OK;
 }
 
-static float* buffer(const jt_be_launch* launch, int operand) { return (float*)(intptr_t)launch->args[2 + 2 * operand]; }
+static float* buffer(const jt_be_launch* launch, int operand) {
+  return (float*)(intptr_t)launch->args[2 + 2 * operand];
+}
 
 static void run(const jt_be_kernel* k, const jt_be_launch* launch, int is_uniform, int64_t at, float* reg) {
   int n;
@@ -245,13 +248,14 @@ static jt_status toy_op_create(jt_be_device* device, const char* name, const int
   return fail(device, JT_E_UNSUPPORTED, "no library ops", name ? name : "");
 }
 static void toy_op_release(jt_be_device* device, jt_be_op* op) { (void)device, (void)op; }
-static jt_status toy_op_run(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len, void* workspace) {
+static jt_status toy_op_run(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len,
+                            void* workspace) {
   (void)device, (void)op, (void)pointers, (void)pointers_len, (void)workspace;
   return JT_E_INVALID;
 }
 
-/* Asked before the graph is planned: other ops and dtypes run on the CPU. What this device still cannot do with them, such as reading an
- * operand through an index map, toy_compile says. */
+/* Asked before the graph is planned: other ops and dtypes run on the CPU. What this device still cannot do with
+ * them, such as reading an operand through an index map, toy_compile says. */
 static jt_status toy_supports(jt_be_device* device, const jt_be_node* node) {
   size_t i;
   if (!device || !node) return JT_E_INVALID;
@@ -264,13 +268,45 @@ static jt_status toy_supports(jt_be_device* device, const jt_be_node* node) {
 JT_API const jt_backend_api* jt_backend_entry_v1(uint32_t host_minor);
 const jt_backend_api* jt_backend_entry_v1(uint32_t host_minor) {
   static const jt_backend_api table = {
-      sizeof(jt_backend_api), JT_BACKEND_ABI_MINOR, "toy", JT_BE_PROGRAM, 0,
-      toy_open, toy_close,
-      NULL, NULL, /* the host's memory will do */
-      toy_compile, toy_kernel_release, toy_scratch_bytes, toy_launch, toy_kernel_info,
-      toy_op_create, toy_op_release, toy_op_run,
-      NULL, NULL, NULL, NULL, NULL, NULL, NULL, /* no C compiler, nothing to prepare, to join or to keep */
-      NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, /* neither memory of its own nor streams */
+      sizeof(jt_backend_api),
+      JT_BACKEND_ABI_MINOR,
+      "toy",
+      JT_BE_PROGRAM,
+      0,
+      toy_open,
+      toy_close,
+      NULL,
+      NULL, /* the host's memory will do */
+      toy_compile,
+      toy_kernel_release,
+      toy_scratch_bytes,
+      toy_launch,
+      toy_kernel_info,
+      toy_op_create,
+      toy_op_release,
+      toy_op_run,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL, /* no C compiler, nothing to prepare, to join or to keep */
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL,
+      NULL, /* neither memory of its own nor streams */
       toy_supports,
   };
   (void)host_minor; /* functions are only ever added at the table's end */

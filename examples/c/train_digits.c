@@ -1,6 +1,7 @@
 /* train_digits: LeNet learns handwritten digits, in C99 with nothing but jt.h.
  *
- * Its layers are a table; Adam with cosine decay. Data: the four IDX files of MNIST (plain or .gz) in --data or $JT_DATA;
+ * Its layers are a table; Adam with cosine decay. Data: the four IDX files of MNIST (plain or .gz) in --data or
+ * $JT_DATA;
  * without them, digits that support/digits.c draws. Drawing, the command line and the curve are in support/. */
 #include <jt/jt.h>
 #include <math.h>
@@ -119,7 +120,8 @@ int main(int argc, char** argv) {
       {"--seed", OPTION_INT, &seed, "seed of weights, order and drawn digits"},
       {"--checkpoint", OPTION_TEXT, &checkpoint, "write the weights there after each epoch (safetensors)"},
       {"--curve", OPTION_TEXT, &curve, "write the loss curve there (SVG)"}};
-  ArgsResult parsed = parse_args(argc, argv, "Trains LeNet on handwritten digits.", options, sizeof options / sizeof *options);
+  ArgsResult parsed =
+      parse_args(argc, argv, "Trains LeNet on handwritten digits.", options, sizeof options / sizeof *options);
   if (parsed != ARGS_RUN) return parsed == ARGS_WRONG ? 2 : 0;
   if (epochs < 1 || batch < 1) return fprintf(stderr, "train_digits: --epochs and --batch must be at least 1\n"), 2;
   if (steps_wanted < 0) return fprintf(stderr, "train_digits: --steps must be at least 0\n"), 2;
@@ -152,7 +154,8 @@ int main(int argc, char** argv) {
   int64_t *order = malloc((size_t)n * sizeof *order), rows = batch;
   float* losses = malloc((size_t)(per_epoch * epochs) * sizeof *losses);
   double* accuracies = malloc((size_t)epochs * sizeof *accuracies);
-  if (!order || !losses || !accuracies || per_epoch < 1) return fprintf(stderr, "train_digits: too little memory or data\n"), 1;
+  if (!order || !losses || !accuracies || per_epoch < 1)
+    return fprintf(stderr, "train_digits: too little memory or data\n"), 1;
   for (int64_t i = 0; i < n; i++) order[i] = i;
   srand((unsigned)seed);
 
@@ -168,7 +171,8 @@ int main(int argc, char** argv) {
       double value;
       must(jt_tensor_from_bytes(ctx, order + i * batch, (size_t)batch * 8, JT_I64, &rows, 1, &r));
       logits = forward(net, pictures(images[TRAIN], r));
-      must(jt_take(ctx, labels[TRAIN], r, 0, &y)), must(jt_cross_entropy(ctx, logits, y, NULL, -100, "mean", JT_NUL, 0, &loss));
+      must(jt_take(ctx, labels[TRAIN], r, 0, &y)),
+          must(jt_cross_entropy(ctx, logits, y, NULL, -100, "mean", JT_NUL, 0, &loss));
       must(jt_optimizer_set_lr(ctx, adam, jt_schedule_cosine(lr, 0, step, per_epoch * epochs)));
       must(jt_optimizer_step(ctx, adam, loss)), must(jt_tensor_item_f64(ctx, loss, &value));
       losses[step] = (float)value;
@@ -179,7 +183,8 @@ int main(int argc, char** argv) {
     printf("test accuracy %.2f %%\n", accuracies[epoch] = accuracy(net, images[TEST], labels[TEST]));
     fflush(stdout);
     if (checkpoint) must(jt_module_save(ctx, net, checkpoint, JT_NUL));
-    Curve seen = {"LeNet on handwritten digits", losses, (size_t)step, (size_t)per_epoch, accuracies, (size_t)epoch + 1};
+    Curve seen = {
+        "LeNet on handwritten digits", losses, (size_t)step, (size_t)per_epoch, accuracies, (size_t)epoch + 1};
     int wrong = curve ? write_curve_svg(curve, &seen) : 0;
     if (wrong) return fprintf(stderr, "train_digits: cannot write '%s': %s\n", curve, strerror(wrong)), 1;
   }

@@ -40,15 +40,19 @@ std::string run_on(const jt_backend_api* backend, const char* graph) {
 TEST(CcBackend, LeavesTheBitsOfTheCpu) {
   BackendLibrary cc = load_backend(JT_CC_BACKEND);
   const char* graphs[] = {
-      "block(%0: f32[7,65]) {\n %1 = softmax %0 {axis=1}\n %2 = sum %0 {axes=[0]}\n %3 = argmax %0 {axes=[1]}\n return %1, %2, %3\n}",
+      "block(%0: f32[7,65]) {\n %1 = softmax %0 {axis=1}\n %2 = sum %0 {axes=[0]}\n %3 = argmax %0 {axes=[1]}\n return "
+      "%1, %2, %3\n}",
       "block(%0: f16[9,5], %1: bf16[5]) {\n %2 = cast %1 {dtype=f16}\n %3 = expand %2 {shape=[9,5]}\n %4 = mul %0 %3\n"
       " %5 = erf %4\n %6 = tanh %5\n %7 = max %6 {axes=[0]}\n return %6, %7\n}",
       "block(%0: f32[6,9], %1: f32[9], %2: f32[9]) {\n %3 = layer_norm %0 %1 %2\n %4 = gelu %3\n return %4\n}",
-      "block(%0: f32[5,4], %1: i64[7]) {\n %2 = take %0 %1\n %3 = transpose %2\n %4 = pad %3 {before=[1,0], after=[0,2], value=3}\n return %4\n}",
+      "block(%0: f32[5,4], %1: i64[7]) {\n %2 = take %0 %1\n %3 = transpose %2\n %4 = pad %3 {before=[1,0], "
+      "after=[0,2], value=3}\n return %4\n}",
       "block(%0: f32[5,3], %1: i32[6], %2: f32[6,3]) {\n %3 = scatter_add %0 %1 %2\n %4 = flip %3\n return %4\n}",
-      "block() {\n %0 = normal {shape=[33], seed=1, stream=2, counter=3}\n %1 = uniform {shape=[5], seed=1, stream=2, counter=4, dtype=f64}\n"
+      "block() {\n %0 = normal {shape=[33], seed=1, stream=2, counter=3}\n %1 = uniform {shape=[5], seed=1, stream=2, "
+      "counter=4, dtype=f64}\n"
       " return %0, %1\n}",
-      "block(%0: i32[8], %1: u8[8], %2: bool[8]) {\n %3 = cast %1 {dtype=i32}\n %4 = floor_div %0 %3\n %5 = where %2 %4 %0\n"
+      "block(%0: i32[8], %1: u8[8], %2: bool[8]) {\n %3 = cast %1 {dtype=i32}\n %4 = floor_div %0 %3\n %5 = where %2 "
+      "%4 %0\n"
       " %6 = cast %5 {dtype=i64}\n %7 = prod %6\n %8 = cast %5 {dtype=f64}\n return %7, %8\n}",
       "block(%0: f32[3,4097]) {\n %1 = sum %0 {axes=[1]}\n %2 = prod %0 {axes=[0]}\n return %1, %2\n}",
   };

@@ -188,8 +188,10 @@ TEST_F(CpuBackendTest, MatmulIsAMatrixProduct) {
   for (int transpose_a : {0, 1}) {
     for (int transpose_b : {0, 1}) {
       std::vector<float> a = numbers(2 * m * k, 3), b = numbers(n * k, 4), c(2 * m * n);
-      run_op("matmul", {JT_F32, m, n, k, transpose_a, transpose_b, transpose_a ? m : k, transpose_b ? k : n, n, 2, m * k, 0, m * n},
-             {a.data(), b.data(), c.data()});
+      run_op(
+          "matmul",
+          {JT_F32, m, n, k, transpose_a, transpose_b, transpose_a ? m : k, transpose_b ? k : n, n, 2, m * k, 0, m * n},
+          {a.data(), b.data(), c.data()});
       for (int64_t q = 0; q < 2; q++)
         for (int64_t i = 0; i < m; i++)
           for (int64_t j = 0; j < n; j++) {
@@ -267,7 +269,8 @@ void* Zones::alloc(void* host, size_t bytes, size_t) {
 void Zones::free(void* host, void* p, size_t bytes, size_t) {
   static_cast<ZonedHost*>(static_cast<Host*>(host))->zones.live--;
   auto* at = static_cast<unsigned char*>(p) - kZone;
-  for (size_t i = 0; i < kZone; i++) EXPECT_TRUE(at[i] == 0xa5 && at[kZone + bytes + i] == 0xa5) << bytes << " bytes, overrun at " << i;
+  for (size_t i = 0; i < kZone; i++)
+    EXPECT_TRUE(at[i] == 0xa5 && at[kZone + bytes + i] == 0xa5) << bytes << " bytes, overrun at " << i;
   std::free(at);
 }
 
@@ -283,7 +286,8 @@ TEST_F(CpuBackendTest, PackedOperandsFitTheMemoryAskedFor) {
   jt_be_device* own = nullptr;
   ASSERT_EQ(cpu->open(&zoned.api, &own), JT_OK) << zoned.error;
   uint64_t content = 1;
-  auto thrice = [&](const char* name, std::vector<int64_t> params, std::vector<float>& x, std::vector<float>& w, size_t results) {
+  auto thrice = [&](const char* name, std::vector<int64_t> params, std::vector<float>& x, std::vector<float>& w,
+                    size_t results) {
     jt_be_op* op = nullptr;
     size_t bytes = 0;
     ASSERT_EQ(cpu->op_create(own, name, params.data(), params.size(), &bytes, &op), JT_OK) << zoned.error;
@@ -300,8 +304,8 @@ TEST_F(CpuBackendTest, PackedOperandsFitTheMemoryAskedFor) {
     }
     cpu->op_release(own, op);
   };
-  for (const Conv& s : {conv(4, 6, 3, 2), conv(3, 3, 3, 3), conv(16, 16, 3, 16), conv(32, 64, 3, 32), conv(8, 16, 3, 4), conv(5, 7, 1, 1),
-                        conv(64, 33, 3, 1), conv(130, 70, 2, 1), conv(1, 20, 3, 1)}) {
+  for (const Conv& s : {conv(4, 6, 3, 2), conv(3, 3, 3, 3), conv(16, 16, 3, 16), conv(32, 64, 3, 32), conv(8, 16, 3, 4),
+                        conv(5, 7, 1, 1), conv(64, 33, 3, 1), conv(130, 70, 2, 1), conv(1, 20, 3, 1)}) {
     std::vector<float> x = numbers(s.n * s.c * s.h * s.w, 5), w = numbers(s.o * s.c / s.groups * s.kh * s.kw, 6);
     thrice("conv2d", s.params(JT_F32), x, w, s.n * s.o * s.oh * s.ow);
   }

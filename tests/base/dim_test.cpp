@@ -124,15 +124,19 @@ TEST_F(DimTest, NumbersThatDoNotFitAreRefused) {
 }
 
 TEST_F(DimTest, FormulasComputeWhatTheTableDoes) {
-  std::vector<Dim> all = {n, t, n * t * 3 - 5, (n - 4) / 2 + 1, most(n, 3 * t), least(n * t, 100), (n * t) % 6, n / t, -n + 40};
+  std::vector<Dim> all = {n,           t,     n * t * 3 - 5, (n - 4) / 2 + 1, most(n, 3 * t), least(n * t, 100),
+                          (n * t) % 6, n / t, -n + 40};
   DimFormulas kept(table);
   std::vector<Dim> packed;
   for (Dim d : all) packed.push_back(kept.keep(table, d));
   std::vector<int64_t> worth;
   int64_t a = 50, b = 9, symbols[] = {a, b};
   ASSERT_TRUE(kept.evaluate(symbols, worth));
-  std::vector<int64_t> wanted = {a, b, a * b * 3 - 5, (a - 4) / 2 + 1, std::max(a, 3 * b), std::min<int64_t>(a * b, 100), a * b % 6, a / b, 40 - a};
-  for (size_t i = 0; i < all.size(); i++) EXPECT_EQ(DimFormulas::at(packed[i], worth), wanted[i]) << table.formula(all[i]);
+  std::vector<int64_t> wanted = {
+      a,         b,     a * b * 3 - 5, (a - 4) / 2 + 1, std::max(a, 3 * b), std::min<int64_t>(a * b, 100),
+      a * b % 6, a / b, 40 - a};
+  for (size_t i = 0; i < all.size(); i++)
+    EXPECT_EQ(DimFormulas::at(packed[i], worth), wanted[i]) << table.formula(all[i]);
 }
 
 TEST_F(DimTest, IsWrittenAsAFormula) {

@@ -1,4 +1,5 @@
-/* add_call: ns of an addition of four elements that is built and given back, per call, in C: what bindings are held against. */
+/* add_call: ns of an addition of four elements that is built and given back, per call, in C: what bindings are held
+ * against. */
 #define _POSIX_C_SOURCE 199309L
 #include <jt/jt.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
-// array: the arrays that benches compute on lie as those of jt's pool do, for every contender: on cache lines, large ones in large
-// pages. A vector of the C library's malloc lies 16 bytes beside a line, and each register read from it, across two.
+// array: the arrays that benches compute on lie as those of jt's pool do, for every contender: on cache lines, large
+// ones in large pages. A vector of the C library's malloc lies 16 bytes beside a line, and each register read from it,
+// across two.
 #pragma once
 #if defined(__linux__)
 #include <sys/mman.h>

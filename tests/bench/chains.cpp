@@ -1,5 +1,5 @@
-// Bench row 5: element-wise chains of 5 and 20 ops over 1e3, 1e5 and 1e7 elements, on both tiers, beside the same loop as
-// g++ -O3 -march=native makes it (this file is compiled so) and beside a copy of the same bytes.
+// Bench row 5: element-wise chains of 5 and 20 ops over 1e3, 1e5 and 1e7 elements, on both tiers, beside the same loop
+// as g++ -O3 -march=native makes it (this file is compiled so) and beside a copy of the same bytes.
 #include <cstring>
 
 #include "tests/bench/array.h"
@@ -28,7 +28,8 @@ static jt_tensor* chain(const Session& s, jt_tensor* x, int ops) {
   return y;
 }
 template <int ops>
-[[gnu::noinline]] static void by_hand(const float* __restrict x, float* __restrict out, size_t n, float half, float quarter) {
+[[gnu::noinline]] static void by_hand(const float* __restrict x, float* __restrict out, size_t n, float half,
+                                      float quarter) {
   for (size_t i = 0; i < n; i++) {
     float y = x[i];
     for (int k = 0; k < ops / 5; k++) {
@@ -65,8 +66,11 @@ static void measure(size_t n) {
     jt_tensor_release(in);
     char what[64], ratio[64];
     std::snprintf(what, sizeof what, "chain of %d, 1e%d, %s", ops, int(std::log10(double(n)) + 0.5), tier);
-    std::snprintf(ratio, sizeof ratio, "%.2f of g++, %.0f %% of copy", hand.median / jt.median, 100 * plain.median / jt.median);
-    bool is_ok = n > 1000000 ? plain.median >= 0.95 * jt.median : n > 10000 ? jt.median <= 1.1 * hand.median : jt.median <= 1e-6 + hand.median;
+    std::snprintf(ratio, sizeof ratio, "%.2f of g++, %.0f %% of copy", hand.median / jt.median,
+                  100 * plain.median / jt.median);
+    bool is_ok = n > 1000000 ? plain.median >= 0.95 * jt.median
+                 : n > 10000 ? jt.median <= 1.1 * hand.median
+                             : jt.median <= 1e-6 + hand.median;
     const char* goal = n > 1000000 ? ">= 95 % of copy" : n > 10000 ? "<= 1.1 g++" : "<= 1 us + g++";
     print_row(5, what, with_p10(jt), "g++ " + with_p10(hand) + ", copy " + with_p10(plain), ratio, goal, is_ok);
   }

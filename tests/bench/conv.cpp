@@ -24,16 +24,18 @@ static void for_each_term(const Conv2dShape& s, int64_t image, int64_t o, int64_
       for (int64_t b = 0; b < s.kw; b++) {
         const int64_t row = i * s.stride_h + a - s.top, column = j * s.stride_w + b - s.left;
         if (row < 0 || row >= s.h || column < 0 || column >= s.w) continue;
-        term(size_t(((image * s.h + row) * s.w + column) * s.c + first + c), size_t(((o * cg + c) * s.kh + a) * s.kw + b));
+        term(size_t(((image * s.h + row) * s.w + column) * s.c + first + c),
+             size_t(((o * cg + c) * s.kh + a) * s.kw + b));
       }
 }
 
 // A pass checked by the trilinear form: the sum over a few places of its result, by the definition.
-static void check_pass(const std::string& what, const Conv2dShape& s, Pass pass, const Array<float>& x, const Array<float>& w,
-                       const Array<float>& y, const Array<float>& result) {
+static void check_pass(const std::string& what, const Conv2dShape& s, Pass pass, const Array<float>& x,
+                       const Array<float>& w, const Array<float>& y, const Array<float>& result) {
   const int64_t oh = output_height(s), ow = output_width(s);
   const size_t count = pass == Pass::forward ? y.size() : pass == Pass::grad_x ? x.size() : w.size();
-  if (result.size() != count) std::fprintf(stderr, "%s: %zu elements, expected %zu\n", what.c_str(), result.size(), count), std::exit(1);
+  if (result.size() != count)
+    std::fprintf(stderr, "%s: %zu elements, expected %zu\n", what.c_str(), result.size(), count), std::exit(1);
   std::vector<size_t> places;
   for (size_t q = 0; q < 24; q++) places.push_back(q * 1299709 % count);
   places.push_back(count - 1);
@@ -49,7 +51,8 @@ static void check_pass(const std::string& what, const Conv2dShape& s, Pass pass,
   }
   std::vector<double> want(count);
   double terms = 0;
-  for (int64_t image = 0; image < s.n; image++)  // the whole gradient would take minutes: one output channel in each group
+  // the whole gradient would take minutes: one output channel in each group
+  for (int64_t image = 0; image < s.n; image++)
     for (int64_t o = 0; o < s.o; o += s.o / s.groups)
       for (int64_t i = 0; i < oh; i++)
         for (int64_t j = 0; j < ow; j++) {
@@ -66,14 +69,16 @@ static void check_pass(const std::string& what, const Conv2dShape& s, Pass pass,
     return;
   }
   for (size_t at : places) {  // dx: over the windows that hold this element
-    const int64_t p = int64_t(at), column = p / s.c % s.w, row = p / (s.c * s.w) % s.h, c = p % s.c, image = p / (s.w * s.h * s.c);
+    const int64_t p = int64_t(at), column = p / s.c % s.w, row = p / (s.c * s.w) % s.h, c = p % s.c,
+                  image = p / (s.w * s.h * s.c);
     const int64_t og = s.o / s.groups, cg = s.c / s.groups, group = c / cg;
     double sum = 0;
     for (int64_t o = group * og; o < (group + 1) * og; o++)
       for (int64_t a = 0; a < s.kh; a++)
         for (int64_t b = 0; b < s.kw; b++) {
           const int64_t i = row + s.top - a, j = column + s.left - b;
-          if (i < 0 || j < 0 || i % s.stride_h || j % s.stride_w || i / s.stride_h >= oh || j / s.stride_w >= ow) continue;
+          if (i < 0 || j < 0 || i % s.stride_h || j % s.stride_w || i / s.stride_h >= oh || j / s.stride_w >= ow)
+            continue;
           sum += double(y[size_t(((image * oh + i / s.stride_h) * ow + j / s.stride_w) * s.o + o)]) *
                  double(w[size_t(((o * cg + c % cg) * s.kh + a) * s.kw + b)]);
         }
@@ -92,12 +97,16 @@ static void measure(const Case& l, Pass pass, int argc, char** argv) {
   const std::string what = "b" + std::to_string(l.n) + " " + l.label + " " + names[int(pass)];
   if (!is_wanted(what, argc, argv)) return;
   Array<float> result(pass == Pass::forward ? y.size() : pass == Pass::grad_x ? x.size() : w.size());
-  Array<char> memory(std::max({kernels->conv2d_workspace(s), kernels->conv2d_grad_x_workspace(s), kernels->conv2d_grad_w_workspace(s)}));
+  Array<char> memory(std::max(
+      {kernels->conv2d_workspace(s), kernels->conv2d_grad_x_workspace(s), kernels->conv2d_grad_w_workspace(s)}));
 
   Contender jt{[&] {
-    if (pass == Pass::forward) kernels->conv2d(s, x.data(), w.data(), result.data(), memory.data(), nullptr, 0, kernels->conv2d_units(s));
-    if (pass == Pass::grad_x) kernels->conv2d_grad_x(s, y.data(), w.data(), result.data(), memory.data(), 0, kernels->conv2d_grad_x_units(s));
-    if (pass == Pass::grad_w) kernels->conv2d_grad_w(s, x.data(), y.data(), result.data(), memory.data(), 0, kernels->conv2d_grad_w_units(s));
+    if (pass == Pass::forward)
+      kernels->conv2d(s, x.data(), w.data(), result.data(), memory.data(), nullptr, 0, kernels->conv2d_units(s));
+    if (pass == Pass::grad_x)
+      kernels->conv2d_grad_x(s, y.data(), w.data(), result.data(), memory.data(), 0, kernels->conv2d_grad_x_units(s));
+    if (pass == Pass::grad_w)
+      kernels->conv2d_grad_w(s, x.data(), y.data(), result.data(), memory.data(), 0, kernels->conv2d_grad_w_units(s));
   }};
   Contender peak{[&] { peak_operations(kernels->isa); }}, any, nhwc;
   const OnednnConv peers[] = {onednn_conv(s, pass, false, x, w, y), onednn_conv(s, pass, true, x, w, y)};
@@ -112,24 +121,33 @@ static void measure(const Case& l, Pass pass, int argc, char** argv) {
   const double of_peak = operations / jt.seconds / (peak_operations(kernels->isa) / peak.seconds);
   const Contender& peer = nhwc.run && nhwc.seconds < any.seconds ? nhwc : any;
   const double of_peer = peer.run ? peer.seconds / jt.seconds : 0;
-  print_row(9, what, in_gflops(operations, jt) + " (" + percent(of_peak) + " of peak)", "oneDNN " + in_gflops(operations, peer),
-            peer.run ? two_digits(of_peer) : "-", peer.run ? ">= 1" : "none without a peer", !peer.run || of_peer >= 1);
+  print_row(9, what, in_gflops(operations, jt) + " (" + percent(of_peak) + " of peak)",
+            "oneDNN " + in_gflops(operations, peer), peer.run ? two_digits(of_peer) : "-",
+            peer.run ? ">= 1" : "none without a peer", !peer.run || of_peer >= 1);
 }
 
 int main(int argc, char** argv) {
   kernels = kernels_named(argc, argv);
   onednn_uses(kernels->isa);
-  const Case cases[] = {
-      {"1-20 28 5x5", 64, 1, 28, 20, 5, 1, 0, 1},        {"20-50 12 5x5", 64, 20, 12, 50, 5, 1, 0, 1},
-      {"3-64 224 7x7/2", 8, 3, 224, 64, 7, 2, 3, 1},     {"64-64 56 3x3", 1, 64, 56, 64, 3, 1, 1, 1},
-      {"64-64 56 3x3", 8, 64, 56, 64, 3, 1, 1, 1},       {"128-128 28 3x3", 8, 128, 28, 128, 3, 1, 1, 1},
-      {"128-128 56 3x3/2", 8, 128, 56, 128, 3, 2, 1, 1}, {"256-256 14 3x3", 8, 256, 14, 256, 3, 1, 1, 1},
-      {"512-512 7 3x3", 8, 512, 7, 512, 3, 1, 1, 1},     {"64-256 56 1x1", 8, 64, 56, 256, 1, 1, 0, 1},
-      {"256-64 56 1x1", 8, 256, 56, 64, 1, 1, 0, 1},     {"512-128 28 1x1", 8, 512, 28, 128, 1, 1, 0, 1},
-      {"1024-256 14 1x1", 8, 1024, 14, 256, 1, 1, 0, 1}, {"2048-512 7 1x1", 8, 2048, 7, 512, 1, 1, 0, 1},
-      {"256-512 56 1x1/2", 8, 256, 56, 512, 1, 2, 0, 1}, {"144 56 depthwise 3x3", 8, 144, 56, 144, 3, 1, 1, 144},
-      {"144 56 depthwise 3x3/2", 8, 144, 56, 144, 3, 2, 1, 144}, {"576 14 depthwise 3x3", 8, 576, 14, 576, 3, 1, 1, 576},
-      {"128-128 28 3x3 32 groups", 8, 128, 28, 128, 3, 1, 1, 32}};
+  const Case cases[] = {{"1-20 28 5x5", 64, 1, 28, 20, 5, 1, 0, 1},
+                        {"20-50 12 5x5", 64, 20, 12, 50, 5, 1, 0, 1},
+                        {"3-64 224 7x7/2", 8, 3, 224, 64, 7, 2, 3, 1},
+                        {"64-64 56 3x3", 1, 64, 56, 64, 3, 1, 1, 1},
+                        {"64-64 56 3x3", 8, 64, 56, 64, 3, 1, 1, 1},
+                        {"128-128 28 3x3", 8, 128, 28, 128, 3, 1, 1, 1},
+                        {"128-128 56 3x3/2", 8, 128, 56, 128, 3, 2, 1, 1},
+                        {"256-256 14 3x3", 8, 256, 14, 256, 3, 1, 1, 1},
+                        {"512-512 7 3x3", 8, 512, 7, 512, 3, 1, 1, 1},
+                        {"64-256 56 1x1", 8, 64, 56, 256, 1, 1, 0, 1},
+                        {"256-64 56 1x1", 8, 256, 56, 64, 1, 1, 0, 1},
+                        {"512-128 28 1x1", 8, 512, 28, 128, 1, 1, 0, 1},
+                        {"1024-256 14 1x1", 8, 1024, 14, 256, 1, 1, 0, 1},
+                        {"2048-512 7 1x1", 8, 2048, 7, 512, 1, 1, 0, 1},
+                        {"256-512 56 1x1/2", 8, 256, 56, 512, 1, 2, 0, 1},
+                        {"144 56 depthwise 3x3", 8, 144, 56, 144, 3, 1, 1, 144},
+                        {"144 56 depthwise 3x3/2", 8, 144, 56, 144, 3, 2, 1, 144},
+                        {"576 14 depthwise 3x3", 8, 576, 14, 576, 3, 1, 1, 576},
+                        {"128-128 28 3x3 32 groups", 8, 128, 28, 128, 3, 1, 1, 32}};
   for (const Case& l : cases)
     for (Pass pass : {Pass::forward, Pass::grad_x, Pass::grad_w}) measure(l, pass, argc, argv);
 }

@@ -1,8 +1,8 @@
 // Bench row 1: from the start of a process to the end of LeNet's first training step, with an empty cache folder.
 //
 // Called with a folder it is that process; without one it starts it, many times, each with a fresh folder.
-// Bench row 12: with "reuse", what is compiled and planned when batch size, length, learning rate or places change, and how
-// long it takes to size a plan again.
+// Bench row 12: with "reuse", what is compiled and planned when batch size, length, learning rate or places change, and
+// how long it takes to size a plan again.
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,10 +40,12 @@ struct LeNet {
   jt_optimizer* adam;
 
   explicit LeNet(const char* cache_dir) : s("auto", cache_dir) {
-    const int64_t dims[8][4] = {{20, 1, 5, 5}, {20, 1, 1}, {50, 20, 5, 5}, {50, 1, 1}, {800, 500}, {500}, {500, 10}, {10}};
+    const int64_t dims[8][4] = {{20, 1, 5, 5}, {20, 1, 1}, {50, 20, 5, 5}, {50, 1, 1},
+                                {800, 500},    {500},      {500, 10},      {10}};
     const size_t ranks[8] = {4, 3, 4, 3, 2, 1, 2, 1};
     for (int i = 0; i < 8; i++)
-      must(jt_init(s.ctx, i % 2 ? "zeros" : "he_normal", JT_NUL, dims[i], ranks[i], JT_F32, &params[i])), must(jt_tensor_set_requires_grad(s.ctx, params[i], 1));
+      must(jt_init(s.ctx, i % 2 ? "zeros" : "he_normal", JT_NUL, dims[i], ranks[i], JT_F32, &params[i])),
+          must(jt_tensor_set_requires_grad(s.ctx, params[i], 1));
     must(jt_optimizer_create(s.ctx, "adam", JT_NUL, nullptr, 0, params, 8, &adam));
   }
   ~LeNet() {
@@ -63,7 +65,8 @@ struct LeNet {
     y = dense(s.ctx, y, params + 4);
     must(jt_relu(s.ctx, y, &x)), jt_tensor_release(y);
     y = dense(s.ctx, x, params + 6);
-    must(jt_cross_entropy(s.ctx, y, labels, nullptr, -100, "mean", JT_NUL, 0, &loss)), jt_tensor_release(y), jt_tensor_release(labels);
+    must(jt_cross_entropy(s.ctx, y, labels, nullptr, -100, "mean", JT_NUL, 0, &loss)), jt_tensor_release(y),
+        jt_tensor_release(labels);
     must(jt_optimizer_step(s.ctx, adam, loss));
     double value;
     must(jt_tensor_item_f64(s.ctx, loss, &value));
@@ -76,7 +79,8 @@ bool run_child(char* self, char* folder) {
   char* args[] = {self, folder, nullptr};
   pid_t child;
   int status = 1;
-  return posix_spawn(&child, self, nullptr, nullptr, args, environ) == 0 && waitpid(child, &status, 0) == child && status == 0;
+  return posix_spawn(&child, self, nullptr, nullptr, args, environ) == 0 && waitpid(child, &status, 0) == child &&
+         status == 0;
 }
 
 void first_step(char* self) {
@@ -99,15 +103,19 @@ void first_step(char* self) {
 struct Attention {
   const Session& s;
   jt_tensor* w;
-  explicit Attention(const Session& session) : s(session), w(session.floats({32, 32}, std::vector<float>(1024, 0.01f))) {
+  explicit Attention(const Session& session)
+      : s(session), w(session.floats({32, 32}, std::vector<float>(1024, 0.01f))) {
     must(jt_tensor_set_requires_grad(s.ctx, w, 1));
   }
   ~Attention() { jt_tensor_release(w); }
   void step(int64_t length) {
     const int64_t swapped[3] = {0, 2, 1};
-    jt_tensor *x = s.floats({4, length, 32}, std::vector<float>(size_t(length) * 128, 0.5f)), *q, *k, *scores, *weights, *y, *loss, *grad;
-    must(jt_matmul(s.ctx, x, w, &q)), must(jt_transpose(s.ctx, x, swapped, 3, &k)), must(jt_matmul(s.ctx, q, k, &scores));
-    must(jt_softmax(s.ctx, scores, -1, &weights)), must(jt_matmul(s.ctx, weights, x, &y)), must(jt_mean(s.ctx, y, nullptr, 0, 0, &loss));
+    jt_tensor *x = s.floats({4, length, 32}, std::vector<float>(size_t(length) * 128, 0.5f)), *q, *k, *scores, *weights,
+              *y, *loss, *grad;
+    must(jt_matmul(s.ctx, x, w, &q)), must(jt_transpose(s.ctx, x, swapped, 3, &k)),
+        must(jt_matmul(s.ctx, q, k, &scores));
+    must(jt_softmax(s.ctx, scores, -1, &weights)), must(jt_matmul(s.ctx, weights, x, &y)),
+        must(jt_mean(s.ctx, y, nullptr, 0, 0, &loss));
     must(jt_grad(s.ctx, loss, &w, 1, nullptr, 0, &grad, 1));
     must(jt_eval(s.ctx, nullptr, 0));
     for (jt_tensor* t : {x, q, k, scores, weights, y, loss, grad}) jt_tensor_release(t);
@@ -122,7 +130,8 @@ double median_sizing(const char* path) {
   if (file) std::fclose(file);
   std::vector<double> all;
   for (size_t at = 0; (at = text.find("\"sizing\"", at)) != text.npos; at++)
-    if (size_t duration = text.find("\"dur\":", at); duration != text.npos) all.push_back(std::atof(text.c_str() + duration + 6) * 1e-6);
+    if (size_t duration = text.find("\"dur\":", at); duration != text.npos)
+      all.push_back(std::atof(text.c_str() + duration + 6) * 1e-6);
   std::sort(all.begin(), all.end());
   return all.empty() ? NAN : all[all.size() / 2];
 }
@@ -135,9 +144,11 @@ void reuse() {
     double begin = seconds();
     work();
     double time = seconds() - begin;
-    int64_t kernels = net.s.stats().kernels_compiled - before.kernels_compiled, plans = net.s.stats().plans_made - before.plans_made;
-    print_row(12, what, std::to_string(kernels) + " compiled, " + std::to_string(plans) + " planned, " + in_unit(time), "-", "-",
-              "0 compiled, " + std::to_string(plans_allowed) + " planned", kernels == 0 && plans <= plans_allowed);
+    int64_t kernels = net.s.stats().kernels_compiled - before.kernels_compiled,
+            plans = net.s.stats().plans_made - before.plans_made;
+    print_row(12, what, std::to_string(kernels) + " compiled, " + std::to_string(plans) + " planned, " + in_unit(time),
+              "-", "-", "0 compiled, " + std::to_string(plans_allowed) + " planned",
+              kernels == 0 && plans <= plans_allowed);
   };
   report("LeNet: same batch again", [&] { net.step(8); }, 0);
   report("LeNet: new learning rate", [&] { must(jt_optimizer_set_lr(net.s.ctx, net.adam, 0.01)), net.step(8); }, 0);

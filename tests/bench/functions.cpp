@@ -1,5 +1,6 @@
-// Bench row 6: tanh, exp, gelu and erf over 1e5 and 1e7 elements, on each tier, beside libmvec's vector functions in the same
-// loop as g++ -O3 -march=native makes it (this file is compiled so). Values are checked against the C library's in double.
+// Bench row 6: tanh, exp, gelu and erf over 1e5 and 1e7 elements, on each tier, beside libmvec's vector functions in
+// the same loop as g++ -O3 -march=native makes it (this file is compiled so). Values are checked against the C
+// library's in double.
 #include <cstring>
 
 #include "tests/bench/array.h"
@@ -56,14 +57,17 @@ void measure(const Case& c, const char* tier, size_t n) {
   for (size_t i = 0; i < n; i += 97) {
     double exact = c.exact(x[i]);
     if (std::fabs(z[i] - exact) > 2e-6 * (0.05 + std::fabs(exact)))
-      std::fprintf(stderr, "functions: %s(%g) is %g, not %g\n", c.name, double(x[i]), double(z[i]), exact), std::exit(1);
+      std::fprintf(stderr, "functions: %s(%g) is %g, not %g\n", c.name, double(x[i]), double(z[i]), exact),
+          std::exit(1);
   }
-  auto [jt, peer] = times_in_turn(n > 1000000 ? 15 : 300, [&] { jt_tensor_release(run()); }, [&] { c.peer(x.data(), z.data(), n); });
+  auto [jt, peer] =
+      times_in_turn(n > 1000000 ? 15 : 300, [&] { jt_tensor_release(run()); }, [&] { c.peer(x.data(), z.data(), n); });
   jt_tensor_release(in);
   char what[64], ratio[64];
   std::snprintf(what, sizeof what, "%s, 1e%d, %s", c.name, int(std::log10(double(n)) + 0.5), tier);
   std::snprintf(ratio, sizeof ratio, "%.2f of libmvec", peer.median / jt.median);
-  print_row(6, what, with_p10(jt), "libmvec " + with_p10(peer), ratio, "<= 1.1 libmvec", jt.median <= 1.1 * peer.median);
+  print_row(6, what, with_p10(jt), "libmvec " + with_p10(peer), ratio, "<= 1.1 libmvec",
+            jt.median <= 1.1 * peer.median);
 }
 
 }  // namespace

@@ -11,14 +11,16 @@ using library::GemmShape;
 static const library::LibraryKernels* kernels;
 
 template <class T>
-static void check_product(const char* who, const std::string& what, const GemmShape& s, const Array<T>& a, const Array<T>& b,
-                          const Array<T>& c) {
+static void check_product(const char* who, const std::string& what, const GemmShape& s, const Array<T>& a,
+                          const Array<T>& b, const Array<T>& c) {
   for (int64_t q = 0; q < 64; q++) {
     const int64_t i = q * 7919 % s.m, j = (s.n - 1 - q * 104729 % s.n);
     double want = 0;
     for (int64_t k = 0; k < s.k; k++)
-      want += double(a[size_t(s.transpose_a ? k * s.lda + i : i * s.lda + k)]) * double(b[size_t(s.transpose_b ? j * s.ldb + k : k * s.ldb + j)]);
-    check(std::string(who) + ": " + what, double(c[size_t(i * s.ldc + j)]), want, double(s.k), sizeof(T) == 8 ? 1e-15 : 2e-7);
+      want += double(a[size_t(s.transpose_a ? k * s.lda + i : i * s.lda + k)]) *
+              double(b[size_t(s.transpose_b ? j * s.ldb + k : k * s.ldb + j)]);
+    check(std::string(who) + ": " + what, double(c[size_t(i * s.ldc + j)]), want, double(s.k),
+          sizeof(T) == 8 ? 1e-15 : 2e-7);
   }
 }
 
@@ -31,9 +33,11 @@ static void measure(DType dtype, const char* letters, int64_t m, int64_t n, int6
   const Array<T> a = numbers<T>(m * k, 1), b = numbers<T>(k * n, 2);
   Array<T> c(size_t(m * n)), peer_c(size_t(m * n));
   Array<char> memory(kernels->gemm_workspace(s));
-  const std::string what = std::string(name(dtype)) + " " + letters + " " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
+  const std::string what = std::string(name(dtype)) + " " + letters + " " + std::to_string(m) + "x" +
+                           std::to_string(n) + "x" + std::to_string(k);
 
-  Contender jt{[&] { kernels->gemm(s, a.data(), b.data(), c.data(), memory.data(), nullptr, 0, kernels->gemm_units(s)); }};
+  Contender jt{
+      [&] { kernels->gemm(s, a.data(), b.data(), c.data(), memory.data(), nullptr, 0, kernels->gemm_units(s)); }};
   Contender peak{[&] { peak_operations(kernels->isa); }};
   Contender reading, peer;
   const bool is_memory_bound = m == 1 || n == 1;
@@ -69,8 +73,9 @@ int main(int argc, char** argv) {
   struct {
     const char* letters;
     int64_t m, n, k;
-  } layers[] = {{"NN", 64, 512, 512}, {"NN", 128, 3072, 768}, {"NT", 128, 768, 3072}, {"NN", 512, 512, 64}, {"NN", 3136, 64, 576},
-                {"NN", 64, 256, 784}, {"NT", 64, 784, 256}, {"TN", 784, 256, 64}, {"NT", 64, 10, 500}, {"NN", 100, 100, 100}};
+  } layers[] = {{"NN", 64, 512, 512},  {"NN", 128, 3072, 768}, {"NT", 128, 768, 3072}, {"NN", 512, 512, 64},
+                {"NN", 3136, 64, 576}, {"NN", 64, 256, 784},   {"NT", 64, 784, 256},   {"TN", 784, 256, 64},
+                {"NT", 64, 10, 500},   {"NN", 100, 100, 100}};
   for (auto& l : layers) measure<float>(JT_F32, l.letters, l.m, l.n, l.k);
   for (const char* letters : {"NN", "NT", "TN"})
     for (int64_t size : {128, 512}) measure<double>(JT_F64, letters, size, size, size);

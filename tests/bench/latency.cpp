@@ -1,5 +1,6 @@
-// Bench row 2: from a program's text to code that can be run: decoded for the VM, compiled by libtcc, read from the disk; and by
-// g++ alone and sixteen together, which happens in the background. Each time another program, so nothing is reused.
+// Bench row 2: from a program's text to code that can be run: decoded for the VM, compiled by libtcc, read from the
+// disk; and by g++ alone and sixteen together, which happens in the background. Each time another program, so nothing
+// is reused.
 #include <unistd.h>
 
 #include <cmath>
@@ -19,7 +20,8 @@ namespace {
 // A row softmax with a prologue of `number` steps.
 std::string softmax(int number) {
   vm::ProgramMaker m(Mode::row);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::inner), z = m.operand(JT_F32, Access::direct, Level::inner, true);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::inner),
+          z = m.operand(JT_F32, Access::direct, Level::inner, true);
   auto input = [&] {
     int16_t first = m.load(x), v = first;
     for (int k = 1; k <= number % 8; k++) v = m.element(k % 2 ? Element::mul_ : Element::add_, CType::f32, v, first);
@@ -28,7 +30,8 @@ std::string softmax(int number) {
   m.stage(Level::inner);
   int16_t most = m.reduce(Reduction::max, input());
   m.stage(Level::inner);
-  int16_t sum = m.reduce(Reduction::sum, m.element(Element::exp_, CType::f32, m.element(Element::sub_, CType::f32, input(), most)));
+  int16_t sum = m.reduce(Reduction::sum,
+                         m.element(Element::exp_, CType::f32, m.element(Element::sub_, CType::f32, input(), most)));
   m.stage(Level::inner);
   int16_t e = m.element(Element::exp_, CType::f32, m.element(Element::sub_, CType::f32, input(), most));
   m.element(Element::div_, CType::f32, e, sum, -1, z);
@@ -39,10 +42,12 @@ std::string softmax(int number) {
 std::string chain(int number) {
   constexpr Element kOps[] = {Element::add_, Element::mul_, Element::sub_, Element::maximum_};
   vm::ProgramMaker m(Mode::flat);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::outer), z = m.operand(JT_F32, Access::direct, Level::outer, true);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::outer),
+          z = m.operand(JT_F32, Access::direct, Level::outer, true);
   m.stage(Level::outer);
   int16_t first = m.load(x), v = first;
-  for (int k = 0; k < 5; k++, number /= 4) v = m.element(kOps[number % 4], CType::f32, v, first, -1, k == 4 ? z : int16_t(-1));
+  for (int k = 0; k < 5; k++, number /= 4)
+    v = m.element(kOps[number % 4], CType::f32, v, first, -1, k == 4 ? z : int16_t(-1));
   return to_text(m.p);
 }
 
@@ -58,7 +63,8 @@ struct Setting {
 void log(int, std::string_view line) { std::fprintf(stderr, "latency: %.*s\n", int(line.size()), line.data()); }
 
 void print(const char* what, const Times& t, double goal) {
-  print_row(2, what, with_p10(t), "-", "-", goal > 0 ? "<= 0.5 ms" : "in the background", goal <= 0 || t.median <= goal);
+  print_row(2, what, with_p10(t), "-", "-", goal > 0 ? "<= 0.5 ms" : "in the background",
+            goal <= 0 || t.median <= goal);
 }
 
 void measure(const char* shape, std::string (*program)(int), int kinds) {

@@ -1,5 +1,5 @@
-// Bench row 16: how even the steps of a training are beside a process that keeps a core busy: LeNet, batch 64, on two threads
-// and on one. The ratio is that of the p99 to the median; the steps of the undisturbed machine stand beside it.
+// Bench row 16: how even the steps of a training are beside a process that keeps a core busy: LeNet, batch 64, on two
+// threads and on one. The ratio is that of the p99 to the median; the steps of the undisturbed machine stand beside it.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +19,8 @@ struct LeNet {
   jt_tensor *x, *y;
 
   explicit LeNet(int threads) : s("auto", nullptr, threads) {
-    static const std::vector<int64_t> kDims[] = {{20, 1, 5, 5}, {20, 1, 1}, {50, 20, 5, 5}, {50, 1, 1}, {800, 500}, {500}, {500, 10}, {10}};
+    static const std::vector<int64_t> kDims[] = {{20, 1, 5, 5}, {20, 1, 1}, {50, 20, 5, 5}, {50, 1, 1},
+                                                 {800, 500},    {500},      {500, 10},      {10}};
     for (const auto& dims : kDims) {
       jt_tensor* p;
       must(jt_init(s.ctx, dims.size() % 2 ? "zeros" : "he_normal", JT_NUL, dims.data(), dims.size(), JT_F32, &p));
@@ -104,8 +105,8 @@ void measure(int threads) {
   char ratio[32];
   std::snprintf(ratio, sizeof ratio, "%.2fx", busy.p99 / busy.median);
   auto both = [](const Steps& s) { return "median " + in_unit(s.median) + ", p99 " + in_unit(s.p99); };
-  print_row(16, "LeNet b64 step beside one busy process", both(busy), "without it: " + both(quiet), ratio, "p99 <= 1.5x median",
-            busy.p99 <= 1.5 * busy.median, threads);
+  print_row(16, "LeNet b64 step beside one busy process", both(busy), "without it: " + both(quiet), ratio,
+            "p99 <= 1.5x median", busy.p99 <= 1.5 * busy.median, threads);
 }
 
 }  // namespace

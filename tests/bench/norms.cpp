@@ -1,5 +1,5 @@
-// Bench row 7: sums, means, softmax, layer norm, batch norm and cross entropy, forward and with the gradient, through libtcc and
-// through g++; beside oneDNN with one thread where its headers were installed when this was built.
+// Bench row 7: sums, means, softmax, layer norm, batch norm and cross entropy, forward and with the gradient, through
+// libtcc and through g++; beside oneDNN with one thread where its headers were installed when this was built.
 #include <functional>
 #include <list>
 #include <string>
@@ -100,7 +100,8 @@ struct Peer {
     Desc d = matrix(kRows, kWidth);
     typename Forward::primitive_desc forward({dnnl::prop_kind::forward_training, d, 1}, engine);
     typename Backward::primitive_desc backward({d, d, 1}, engine, forward);
-    return [this, with_gradient, f = Forward(forward), b = Backward(backward), x = filled(d), z = filled(d), dz = filled(d), dx = filled(d)]() mutable {
+    return [this, with_gradient, f = Forward(forward), b = Backward(backward), x = filled(d), z = filled(d),
+            dz = filled(d), dx = filled(d)]() mutable {
       f.execute(stream, {{DNNL_ARG_SRC, x}, {DNNL_ARG_DST, z}});
       if (with_gradient) b.execute(stream, {{DNNL_ARG_DST, z}, {DNNL_ARG_DIFF_DST, dz}, {DNNL_ARG_DIFF_SRC, dx}});
       stream.wait();
@@ -111,11 +112,16 @@ struct Peer {
     auto flags = dnnl::normalization_flags::none;
     typename Forward::primitive_desc forward({dnnl::prop_kind::forward_training, d, 1e-5f, flags}, engine);
     typename Backward::primitive_desc backward({dnnl::prop_kind::backward_data, d, d, 1e-5f, flags}, engine, forward);
-    return [this, with_gradient, f = Forward(forward), b = Backward(backward), x = filled(d), z = filled(d), dz = filled(d), dx = filled(d),
-            mean = dnnl::memory(forward.mean_desc(), engine), variance = dnnl::memory(forward.variance_desc(), engine)]() mutable {
+    return [this, with_gradient, f = Forward(forward), b = Backward(backward), x = filled(d), z = filled(d),
+            dz = filled(d), dx = filled(d), mean = dnnl::memory(forward.mean_desc(), engine),
+            variance = dnnl::memory(forward.variance_desc(), engine)]() mutable {
       f.execute(stream, {{DNNL_ARG_SRC, x}, {DNNL_ARG_DST, z}, {DNNL_ARG_MEAN, mean}, {DNNL_ARG_VARIANCE, variance}});
       if (with_gradient)
-        b.execute(stream, {{DNNL_ARG_SRC, x}, {DNNL_ARG_DIFF_DST, dz}, {DNNL_ARG_DIFF_SRC, dx}, {DNNL_ARG_MEAN, mean}, {DNNL_ARG_VARIANCE, variance}});
+        b.execute(stream, {{DNNL_ARG_SRC, x},
+                           {DNNL_ARG_DIFF_DST, dz},
+                           {DNNL_ARG_DIFF_SRC, dx},
+                           {DNNL_ARG_MEAN, mean},
+                           {DNNL_ARG_VARIANCE, variance}});
       stream.wait();
     };
   }
@@ -128,24 +134,34 @@ std::vector<Case> cases() {
       {"sum 512x768, axis 0", [](Pool& p, const Inputs& in) { p.eval({p.reduced(jt_sum, in.x, {0})}); }, {}},
       {"mean 512x768", [](Pool& p, const Inputs& in) { p.eval({p.reduced(jt_mean, in.x, {})}); }, {}},
       {"softmax 512x768", [](Pool& p, const Inputs& in) { p.eval({p(jt_softmax, in.x, int64_t(-1))}); }, {}},
-      {"softmax 512x768 and gradient", [](Pool& p, const Inputs& in) {
+      {"softmax 512x768 and gradient",
+       [](Pool& p, const Inputs& in) {
          jt_tensor* y = p(jt_softmax, in.x, int64_t(-1));
          p.eval({y, p.grad(y, in.x, in.dy)});
-       }, {}},
+       },
+       {}},
       {"layer norm 512x768", [](Pool& p, const Inputs& in) { p.eval({normalised(p, in.x, {1}, in.epsilon)}); }, {}},
-      {"layer norm 512x768 and gradient", [](Pool& p, const Inputs& in) {
+      {"layer norm 512x768 and gradient",
+       [](Pool& p, const Inputs& in) {
          jt_tensor* y = normalised(p, in.x, {1}, in.epsilon);
          p.eval({y, p.grad(y, in.x, in.dy)});
-       }, {}},
-      {"batch norm 16x64x56x56", [](Pool& p, const Inputs& in) { p.eval({normalised(p, in.image, {0, 2, 3}, in.epsilon)}); }, {}},
-      {"batch norm 16x64x56x56 and gradient", [](Pool& p, const Inputs& in) {
+       },
+       {}},
+      {"batch norm 16x64x56x56",
+       [](Pool& p, const Inputs& in) { p.eval({normalised(p, in.image, {0, 2, 3}, in.epsilon)}); },
+       {}},
+      {"batch norm 16x64x56x56 and gradient",
+       [](Pool& p, const Inputs& in) {
          jt_tensor* y = normalised(p, in.image, {0, 2, 3}, in.epsilon);
          p.eval({y, p.grad(y, in.image, in.dimage)});
-       }, {}},
-      {"cross entropy 512x768 and gradient", [](Pool& p, const Inputs& in) {
+       },
+       {}},
+      {"cross entropy 512x768 and gradient",
+       [](Pool& p, const Inputs& in) {
          jt_tensor* y = p(jt_cross_entropy, in.x, in.label, nullptr, int64_t(-100), "mean", JT_NUL, 0.0);
          p.eval({y, p.grad(y, in.x, nullptr)});
-       }, {}},
+       },
+       {}},
   };
 #ifdef JT_HAS_DNNL
   omp_set_num_threads(1);
@@ -154,8 +170,10 @@ std::vector<Case> cases() {
   all[0].peer = peer.sum(kRows, 1), all[1].peer = peer.sum(1, kWidth), all[2].peer = peer.sum(1, 1);
   for (bool gradient : {false, true}) {
     all[gradient ? 4 : 3].peer = peer.rows<softmax_forward, softmax_backward>(gradient);
-    all[gradient ? 6 : 5].peer = peer.norm<layer_normalization_forward, layer_normalization_backward>(Peer::matrix(kRows, kWidth), gradient);
-    all[gradient ? 8 : 7].peer = peer.norm<batch_normalization_forward, batch_normalization_backward>(Peer::images(), gradient);
+    all[gradient ? 6 : 5].peer =
+        peer.norm<layer_normalization_forward, layer_normalization_backward>(Peer::matrix(kRows, kWidth), gradient);
+    all[gradient ? 8 : 7].peer =
+        peer.norm<batch_normalization_forward, batch_normalization_backward>(Peer::images(), gradient);
   }
   all[9].peer = peer.rows<logsoftmax_forward, logsoftmax_backward>(true);
 #endif
@@ -176,7 +194,12 @@ void measure(const char* tier, std::vector<Case>& cases) {
   jt_tensor *label, *epsilon;
   must(jt_tensor_from_bytes(s.ctx, labels.data(), labels.size() * 8, JT_I64, &kRows, 1, &label));
   must(jt_scalar(s.ctx, 1e-5, JT_F32, &epsilon));
-  Inputs in{floats({kRows, kWidth}), floats({kRows, kWidth}), floats({16, 64, 56, 56}), floats({16, 64, 56, 56}), label, epsilon};
+  Inputs in{floats({kRows, kWidth}),
+            floats({kRows, kWidth}),
+            floats({16, 64, 56, 56}),
+            floats({16, 64, 56, 56}),
+            label,
+            epsilon};
   for (Case& c : cases) {
     // What requires a gradient keeps more than the result.
     bool has_gradient = std::string(c.name).find("gradient") != std::string::npos;
@@ -189,8 +212,9 @@ void measure(const char* tier, std::vector<Case>& cases) {
     auto [jt, peer] = times_in_turn(c.name[0] == 'b' ? 15 : 100, run, c.peer ? c.peer : nothing);
     char ratio[64];
     std::snprintf(ratio, sizeof ratio, "%.2f", peer.median / jt.median);
-    print_row(7, std::string(c.name) + ", " + tier, with_p10(jt), c.peer ? "oneDNN " + with_p10(peer) : "oneDNN not installed",
-              c.peer ? ratio : "-", ">= 1.0 oneDNN", c.peer && jt.median <= peer.median);
+    print_row(7, std::string(c.name) + ", " + tier, with_p10(jt),
+              c.peer ? "oneDNN " + with_p10(peer) : "oneDNN not installed", c.peer ? ratio : "-", ">= 1.0 oneDNN",
+              c.peer && jt.median <= peer.median);
   }
   for (jt_tensor* t : {in.x, in.dy, in.image, in.dimage, in.label, in.epsilon}) jt_tensor_release(t);
 }

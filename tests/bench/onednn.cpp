@@ -23,7 +23,8 @@ void onednn_uses(library::Isa isa) {
 
 std::function<void()> onednn_product(const library::GemmShape& s, const float* a, const float* b, float* c) {
   return [=] {
-    dnnl_sgemm(s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', s.m, s.n, s.k, 1.0f, a, s.lda, b, s.ldb, 0.0f, c, s.ldc);
+    dnnl_sgemm(s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', s.m, s.n, s.k, 1.0f, a, s.lda, b, s.ldb, 0.0f, c,
+               s.ldc);
   };
 }
 
@@ -45,7 +46,9 @@ struct Conv {
   }
 
   // Images are given as nhwc, weights as oihw or goihw.
-  static Tag plain_tag(const Dims& dims, bool is_images) { return dims.size() == 5 ? Tag::abcde : is_images ? Tag::nhwc : Tag::oihw; }
+  static Tag plain_tag(const Dims& dims, bool is_images) {
+    return dims.size() == 5 ? Tag::abcde : is_images ? Tag::nhwc : Tag::oihw;
+  }
   // An array in the layout that the primitive asks for.
   memory converted(const Array<float>& from, const Dims& dims, const memory::desc& to, bool is_images = true) {
     memory plain({dims, memory::data_type::f32, plain_tag(dims, is_images)}, cpu, const_cast<float*>(from.data()));
@@ -72,14 +75,19 @@ OnednnConv onednn_conv(const Conv2dShape& s, Pass pass, bool nhwc, const Array<f
   auto conv = std::make_shared<Conv>();
   const auto f32 = memory::data_type::f32;
   const Dims xd{s.n, s.c, s.h, s.w}, yd{s.n, s.o, output_height(s), output_width(s)};
-  const Dims wd = s.groups > 1 ? Dims{s.groups, s.o / s.groups, s.c / s.groups, s.kh, s.kw} : Dims{s.o, s.c, s.kh, s.kw};
-  const Dims stride{s.stride_h, s.stride_w}, dilation{s.dilation_h - 1, s.dilation_w - 1}, before{s.top, s.left}, after{s.bottom, s.right};
-  const memory::desc xm(xd, f32, nhwc ? Tag::nhwc : Tag::any), wm(wd, f32, Tag::any), ym(yd, f32, nhwc ? Tag::nhwc : Tag::any);
+  const Dims wd =
+      s.groups > 1 ? Dims{s.groups, s.o / s.groups, s.c / s.groups, s.kh, s.kw} : Dims{s.o, s.c, s.kh, s.kw};
+  const Dims stride{s.stride_h, s.stride_w}, dilation{s.dilation_h - 1, s.dilation_w - 1}, before{s.top, s.left},
+      after{s.bottom, s.right};
+  const memory::desc xm(xd, f32, nhwc ? Tag::nhwc : Tag::any), wm(wd, f32, Tag::any),
+      ym(yd, f32, nhwc ? Tag::nhwc : Tag::any);
   const auto direct = algorithm::convolution_direct;
 #if DNNL_VERSION_MAJOR >= 3
-  convolution_forward::primitive_desc fd(conv->cpu, prop_kind::forward_training, direct, xm, wm, ym, stride, dilation, before, after);
+  convolution_forward::primitive_desc fd(conv->cpu, prop_kind::forward_training, direct, xm, wm, ym, stride, dilation,
+                                         before, after);
 #else
-  convolution_forward::primitive_desc fd({prop_kind::forward_training, direct, xm, wm, ym, stride, dilation, before, after}, conv->cpu);
+  convolution_forward::primitive_desc fd(
+      {prop_kind::forward_training, direct, xm, wm, ym, stride, dilation, before, after}, conv->cpu);
 #endif
   auto set = [&](int result, const Dims& dims, const memory::desc& desc) {
     conv->result_memory = conv->array(desc), conv->result_dims = dims;
@@ -87,7 +95,8 @@ OnednnConv onednn_conv(const Conv2dShape& s, Pass pass, bool nhwc, const Array<f
   };
   if (pass == Pass::forward) {
     conv->pass = convolution_forward(fd);
-    conv->arguments = {{DNNL_ARG_SRC, conv->converted(x, xd, fd.src_desc())}, {DNNL_ARG_WEIGHTS, conv->converted(w, wd, fd.weights_desc(), false)}};
+    conv->arguments = {{DNNL_ARG_SRC, conv->converted(x, xd, fd.src_desc())},
+                       {DNNL_ARG_WEIGHTS, conv->converted(w, wd, fd.weights_desc(), false)}};
     set(DNNL_ARG_DST, yd, fd.dst_desc());
   } else if (pass == Pass::grad_x) {
 #if DNNL_VERSION_MAJOR >= 3
@@ -103,7 +112,8 @@ OnednnConv onednn_conv(const Conv2dShape& s, Pass pass, bool nhwc, const Array<f
 #if DNNL_VERSION_MAJOR >= 3
     convolution_backward_weights::primitive_desc bd(conv->cpu, direct, xm, wm, ym, stride, dilation, before, after, fd);
 #else
-    convolution_backward_weights::primitive_desc bd({direct, xm, wm, ym, stride, dilation, before, after}, conv->cpu, fd);
+    convolution_backward_weights::primitive_desc bd({direct, xm, wm, ym, stride, dilation, before, after}, conv->cpu,
+                                                    fd);
 #endif
     conv->pass = convolution_backward_weights(bd);
     conv->arguments = {{DNNL_ARG_SRC, conv->converted(x, xd, bd.src_desc())},
@@ -111,7 +121,8 @@ OnednnConv onednn_conv(const Conv2dShape& s, Pass pass, bool nhwc, const Array<f
     set(DNNL_ARG_DIFF_WEIGHTS, wd, bd.diff_weights_desc());
     conv->gives_images = false;
   }
-  return {[conv] { conv->pass.execute(conv->order, conv->arguments), conv->order.wait(); }, [conv] { return conv->result(); }};
+  return {[conv] { conv->pass.execute(conv->order, conv->arguments), conv->order.wait(); },
+          [conv] { return conv->result(); }};
 }
 
 }  // namespace jt::bench
@@ -121,7 +132,8 @@ OnednnConv onednn_conv(const Conv2dShape& s, Pass pass, bool nhwc, const Array<f
 namespace jt::bench {
 void onednn_uses(library::Isa) {}
 std::function<void()> onednn_product(const library::GemmShape&, const float*, const float*, float*) { return {}; }
-OnednnConv onednn_conv(const library::Conv2dShape&, Pass, bool, const Array<float>&, const Array<float>&, const Array<float>&) {
+OnednnConv onednn_conv(const library::Conv2dShape&, Pass, bool, const Array<float>&, const Array<float>&,
+                       const Array<float>&) {
   return {};
 }
 }  // namespace jt::bench

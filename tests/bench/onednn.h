@@ -1,4 +1,5 @@
-// onednn: oneDNN as the peer of rows 8 and 9, on one thread; every function gives an empty one where it is not installed.
+// onednn: oneDNN as the peer of rows 8 and 9, on one thread; every function gives an empty one where it is not
+// installed.
 #pragma once
 #include <functional>
 
@@ -21,7 +22,7 @@ struct OnednnConv {
   std::function<void()> run;
   std::function<Array<float>()> result;
 };
-OnednnConv onednn_conv(const library::Conv2dShape& shape, Pass pass, bool nhwc, const Array<float>& x, const Array<float>& w,
-                       const Array<float>& y);
+OnednnConv onednn_conv(const library::Conv2dShape& shape, Pass pass, bool nhwc, const Array<float>& x,
+                       const Array<float>& w, const Array<float>& y);
 
 }  // namespace jt::bench

@@ -1,6 +1,6 @@
-// rounds: times of several things taken in turns, so that a drifting clock meets all of them alike, by the clock of this
-// thread, which stands still while another process has the core; and the ceilings they are held against: this core's
-// multiply-adds and its reading of memory.
+// rounds: times of several things taken in turns, so that a drifting clock meets all of them alike, by the clock of
+// this thread, which stands still while another process has the core; and the ceilings they are held against: this
+// core's multiply-adds and its reading of memory.
 #pragma once
 #include <time.h>
 
@@ -16,8 +16,9 @@ namespace jt::bench {
 
 #if defined(__x86_64__)
 // Twelve independent chains of multiply-adds; n rounds of them. Returns the floating-point operations.
-#define JT_PEAK_REGISTERS \
-  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+#define JT_PEAK_REGISTERS                                                                                             \
+  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", \
+      "xmm14", "xmm15"
 #define JT_PEAK_LOOP(function, target, reg, lanes)                                                                  \
   target inline double function(int64_t n) {                                                                        \
     asm volatile("vzeroall" ::: JT_PEAK_REGISTERS); /* what was left in them may be denormal, which is slow */      \
@@ -130,12 +131,15 @@ inline std::string two_digits(double ratio) {
 inline const library::LibraryKernels* kernels_named(int argc, char** argv) {
   using library::Isa;
   for (Isa isa : {Isa::generic, Isa::avx2, Isa::avx512})
-    if (const auto* some = library::library_kernels(isa); argc > 1 && some && !std::strcmp(some->name, argv[1])) return some;
+    if (const auto* some = library::library_kernels(isa); argc > 1 && some && !std::strcmp(some->name, argv[1]))
+      return some;
   return library::library_kernels();
 }
 
 // Is a case wanted: does its text hold what the command line asks for?
-inline bool is_wanted(const std::string& what, int argc, char** argv) { return argc < 3 || what.find(argv[2]) != std::string::npos; }
+inline bool is_wanted(const std::string& what, int argc, char** argv) {
+  return argc < 3 || what.find(argv[2]) != std::string::npos;
+}
 
 // Numbers between -0.8 and 0.8, none of them zero or denormal.
 template <class T = float>

@@ -1,4 +1,5 @@
-// row: one line of scripts/bench: row | case | threads | jt | peer | ratio | goal | ok/short; and medians to fill it with.
+// row: one line of scripts/bench: row | case | threads | jt | peer | ratio | goal | ok/short; and medians to fill it
+// with.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -62,10 +63,10 @@ inline std::string in_unit(double seconds) {
 inline std::string with_p10(const Times& t) { return in_unit(t.median) + " (p10 " + in_unit(t.p10) + ")"; }
 
 // ratio: "-" where there is no peer. A case without a goal of its own passes.
-inline void print_row(int row, const std::string& what, const std::string& jt, const std::string& peer, const std::string& ratio,
-                      const std::string& goal, bool is_ok, int threads = 1) {
-  std::printf("%d | %s | %d | %s | %s | %s | %s | %s\n", row, what.c_str(), threads, jt.c_str(), peer.c_str(), ratio.c_str(), goal.c_str(),
-              is_ok ? "ok" : "short");
+inline void print_row(int row, const std::string& what, const std::string& jt, const std::string& peer,
+                      const std::string& ratio, const std::string& goal, bool is_ok, int threads = 1) {
+  std::printf("%d | %s | %d | %s | %s | %s | %s | %s\n", row, what.c_str(), threads, jt.c_str(), peer.c_str(),
+              ratio.c_str(), goal.c_str(), is_ok ? "ok" : "short");
   std::fflush(stdout);
 }
 

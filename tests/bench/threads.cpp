@@ -1,9 +1,10 @@
 // Bench row 13: two threads over one, for matrix products (row 8) and the three passes of convolutions (row 9).
 //
 // The first case is what the machine itself gives: multiply-adds in registers, on two threads of the C++ library. Each
-// case evaluates enough independent ops at once to take about a quarter of a millisecond, on one thread and on two by turns; the ratio is that
-// of the shortest runs, since a neighbour may hold the second core for most of the time. The processor time of two threads over that of
-// one says what splitting costs. One and two threads must give the same bits. Usage: bench_threads [PART OF A NAME].
+// case evaluates enough independent ops at once to take about a quarter of a millisecond, on one thread and on two by
+// turns; the ratio is that of the shortest runs, since a neighbour may hold the second core for most of the time. The
+// processor time of two threads over that of one says what splitting costs. One and two threads must give the same
+// bits. Usage: bench_threads [PART OF A NAME].
 #include <time.h>
 
 #include <cstring>
@@ -140,9 +141,13 @@ Case matmul(const char* form, int64_t m, int64_t n, int64_t k) {
     must(jt_matmul(ctx, a, b, out));
     jt_tensor_release(a), jt_tensor_release(b);
   };
-  std::string name = std::string("matmul ") + form + " " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
+  std::string name =
+      std::string("matmul ") + form + " " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
   using Dims = std::vector<int64_t>;
-  return {name, 2.0 * double(m) * double(n) * double(k), {ta ? Dims{k, m} : Dims{m, k}, tb ? Dims{n, k} : Dims{k, n}}, record};
+  return {name,
+          2.0 * double(m) * double(n) * double(k),
+          {ta ? Dims{k, m} : Dims{m, k}, tb ? Dims{n, k} : Dims{k, n}},
+          record};
 }
 
 struct Conv {
@@ -152,12 +157,15 @@ struct Conv {
 enum Pass { kForward, kGradX, kGradW };
 Case conv(const Conv& v, Pass pass) {
   int64_t out_side = (v.side + 2 * v.pad - v.window) / v.stride + 1;
-  std::vector<int64_t> x = {v.n, v.c, v.side, v.side}, w = {v.o, v.c / v.groups, v.window, v.window}, y = {v.n, v.o, out_side, out_side};
+  std::vector<int64_t> x = {v.n, v.c, v.side, v.side}, w = {v.o, v.c / v.groups, v.window, v.window},
+                       y = {v.n, v.o, out_side, out_side};
   auto record = [=](jt_context* ctx, jt_tensor* const* t, jt_tensor** out) {
     const int64_t stride[2] = {v.stride, v.stride}, pad[4] = {v.pad, v.pad, v.pad, v.pad}, one[2] = {1, 1};
     if (pass == kForward) must(jt_conv2d(ctx, t[0], t[1], stride, 2, pad, 4, one, 2, v.groups, 0, out));
-    if (pass == kGradX) must(jt_conv2d_grad_x(ctx, t[0], t[1], x.data(), 4, stride, 2, pad, 4, one, 2, v.groups, 0, out));
-    if (pass == kGradW) must(jt_conv2d_grad_w(ctx, t[0], t[1], w.data(), 4, stride, 2, pad, 4, one, 2, v.groups, 0, out));
+    if (pass == kGradX)
+      must(jt_conv2d_grad_x(ctx, t[0], t[1], x.data(), 4, stride, 2, pad, 4, one, 2, v.groups, 0, out));
+    if (pass == kGradW)
+      must(jt_conv2d_grad_w(ctx, t[0], t[1], w.data(), 4, stride, 2, pad, 4, one, 2, v.groups, 0, out));
   };
   static const char* const kNames[] = {"conv ", "conv grad x ", "conv grad w "};
   double flops = 2.0 * double(v.n * v.o * out_side) * double(out_side * v.c / v.groups * v.window) * double(v.window);

@@ -27,7 +27,8 @@ double median_ns(int times, Body body) {
 
 Program chain(int length) {
   ProgramMaker m(Mode::flat);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::outer), z = m.operand(JT_F32, Access::direct, Level::outer, true);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::outer),
+          z = m.operand(JT_F32, Access::direct, Level::outer, true);
   m.stage(Level::outer);
   int16_t a = m.load(x), v = a;
   for (int k = 0; k < length; k++)
@@ -37,11 +38,13 @@ Program chain(int length) {
 
 Program softmax() {
   ProgramMaker m(Mode::row);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::inner), z = m.operand(JT_F32, Access::direct, Level::inner, true);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::inner),
+          z = m.operand(JT_F32, Access::direct, Level::inner, true);
   m.stage(Level::inner);
   int16_t most = m.reduce(Reduction::max, m.load(x));
   m.stage(Level::inner);
-  int16_t sum = m.reduce(Reduction::sum, m.element(Element::exp_, CType::f32, m.element(Element::sub_, CType::f32, m.load(x), most)));
+  int16_t sum = m.reduce(Reduction::sum,
+                         m.element(Element::exp_, CType::f32, m.element(Element::sub_, CType::f32, m.load(x), most)));
   m.stage(Level::inner);
   int16_t e = m.element(Element::exp_, CType::f32, m.element(Element::sub_, CType::f32, m.load(x), most));
   m.element(Element::div_, CType::f32, e, sum, -1, z);
@@ -62,7 +65,8 @@ Program bias_relu() {
 
 Program column_sum() {
   ProgramMaker m(Mode::column);
-  int16_t x = m.operand(JT_F32, Access::mapped, Level::inner), z = m.operand(JT_F32, Access::direct, Level::outer, true);
+  int16_t x = m.operand(JT_F32, Access::mapped, Level::inner),
+          z = m.operand(JT_F32, Access::direct, Level::outer, true);
   m.stage(Level::inner);
   int16_t sum = m.reduce(Reduction::sum, m.load(x));
   m.stage(Level::outer);
@@ -95,8 +99,9 @@ struct Bench {
     int times = int(std::clamp<int64_t>(20'000'000 / elements, 5, 20'000));
     double by_vm = median_ns(times, [&] { vm.run(args.data(), 0, args[0], scratch); });
     double by_tcc = median_ns(times, [&] { code(args.data(), 0, args[0], scratch, numbered.data()); });
-    std::printf("- | %s %lldx%lld | 1 | tcc %.3f ns/element | vm %.3f | vm/tcc %.2f | - | -\n", name, (long long)args[0],
-                (long long)args[1], by_tcc / double(elements), by_vm / double(elements), by_vm / by_tcc);
+    std::printf("- | %s %lldx%lld | 1 | tcc %.3f ns/element | vm %.3f | vm/tcc %.2f | - | -\n", name,
+                (long long)args[0], (long long)args[1], by_tcc / double(elements), by_vm / double(elements),
+                by_vm / by_tcc);
     std::free(scratch);
   }
 };
@@ -124,7 +129,8 @@ int run_all() {
     bench.run("chain 5", chain(5), Args(n, 1).operand(x.data()).operand(z.data()).words);
     bench.run("chain 20", chain(20), Args(n, 1).operand(x.data()).operand(z.data()).words);
     IndexMap bias = map_of(n / 100, 0, 100, 1, false), across = map_of(100, 1, n / 100, 100, true);
-    bench.run("bias+relu", bias_relu(), Args(n, 1).operand(x.data()).map(b.data(), bias).operand(z.data()).scalar(0.0f).words);
+    bench.run("bias+relu", bias_relu(),
+              Args(n, 1).operand(x.data()).map(b.data(), bias).operand(z.data()).scalar(0.0f).words);
     bench.run("column sum", column_sum(), Args(100, n / 100).map(x.data(), across).operand(z.data()).words);
   }
   bench.run("softmax", softmax(), Args(512, 768).operand(x.data()).operand(z.data()).words);

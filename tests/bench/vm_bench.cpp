@@ -50,7 +50,8 @@ static Program chain(int length) {
 
 static Program one(Element e) {
   ProgramMaker m(Mode::flat);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::outer), z = m.operand(JT_F32, Access::direct, Level::outer, true);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::outer),
+          z = m.operand(JT_F32, Access::direct, Level::outer, true);
   m.stage(Level::outer);
   m.element(e, CType::f32, m.load(x), -1, -1, z);
   return m.p;
@@ -69,7 +70,8 @@ static Program sum(Mode mode) {
 
 static Program softmax() {
   ProgramMaker m(Mode::row);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::inner), z = m.operand(JT_F32, Access::direct, Level::inner, true);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::inner),
+          z = m.operand(JT_F32, Access::direct, Level::inner, true);
   m.stage(Level::inner);
   int16_t most = m.reduce(Reduction::max, m.load(x));
   m.stage(Level::inner);

@@ -54,7 +54,8 @@ TEST(BackendLibrary, ThatLacksOpsIsJoinedByTheCpu) {
   ASSERT_EQ(jt_runtime_device_count(s.rt), 2);
   auto of = [](const Session& on) {
     Tensor x = on.floats({2, 2}, {1, 2, 3, 4}), row = on.floats({2}, {-1, 0.5}), twice = on.make(jt_add, x, x);
-    Tensor y = on.make(jt_exp, on.make(jt_matmul, twice, x)), z = on.make(jt_mul, on.make(jt_log, y), row);  // row is repeated
+    // row is repeated
+    Tensor y = on.make(jt_exp, on.make(jt_matmul, twice, x)), z = on.make(jt_mul, on.make(jt_log, y), row);
     return std::vector<Tensor>{twice, y, z, on.make(jt_sub, z, x), on.sum(z), on.make(jt_cast, z, JT_I32)};
   };
   std::vector<Tensor> got = of(s), want = of(alone);

@@ -1,4 +1,5 @@
-// Kernels that run long: compiled on the host's thread through submit, or on jt's own; the values stay, and the end is quick.
+// Kernels that run long: compiled on the host's thread through submit, or on jt's own; the values stay, and the end is
+// quick.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -14,7 +15,9 @@ namespace {
 
 struct Work {
   std::deque<std::pair<void (*)(void*), void*>> waiting;
-  static void submit(void* user, void (*work)(void*), void* argument) { static_cast<Work*>(user)->waiting.emplace_back(work, argument); }
+  static void submit(void* user, void (*work)(void*), void* argument) {
+    static_cast<Work*>(user)->waiting.emplace_back(work, argument);
+  }
 };
 
 // Every kernel is at once worth another compile.

@@ -125,7 +125,8 @@ struct LeNet {
   std::vector<Tensor> params;
 
   LeNet(const Session& session, int64_t c1 = 20, int64_t c2 = 50, int64_t dense = 500) : s(session), hidden(c2 * 16) {
-    for (const Dims& dims : {Dims{c1, 1, 5, 5}, {c1, 1, 1}, {c2, c1, 5, 5}, {c2, 1, 1}, {hidden, dense}, {dense}, {dense, 10}, {10}}) {
+    for (const Dims& dims :
+         {Dims{c1, 1, 5, 5}, {c1, 1, 1}, {c2, c1, 5, 5}, {c2, 1, 1}, {hidden, dense}, {dense}, {dense, 10}, {10}}) {
       bool is_bias = dims.size() % 2;
       params.push_back(is_bias ? s.zeros(dims) : parameter(s, dims));
       must(jt_tensor_set_requires_grad(s.ctx, params.back(), 1));
@@ -148,7 +149,9 @@ struct LeNet {
     x = s.make(jt_reshape, x, flat, 2);
     return dense(s.make(jt_relu, dense(x, 4)), 6);
   }
-  Tensor loss(const Tensor& out, const Tensor& labels) const { return s.make(jt_cross_entropy, out, labels, nullptr, int64_t(-100), "mean", JT_NUL, 0.0); }
+  Tensor loss(const Tensor& out, const Tensor& labels) const {
+    return s.make(jt_cross_entropy, out, labels, nullptr, int64_t(-100), "mean", JT_NUL, 0.0);
+  }
   jt_optimizer* optimizer(const char* kind = "adam") const {
     std::vector<jt_tensor*> handles(params.begin(), params.end());
     jt_optimizer* out = nullptr;

@@ -33,7 +33,8 @@ inline int in_child(const std::function<int()>& body) {
   }
   int status = 0;
   for (int i = 0; i < 60000; i++) {
-    if (waitpid(child, &status, WNOHANG) == child) return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (waitpid(child, &status, WNOHANG) == child)
+      return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     usleep(i < 2000 ? 100 : 1000);
   }
   kill(child, SIGKILL);

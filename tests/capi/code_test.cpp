@@ -100,7 +100,8 @@ TEST(Code, CompilesNothingForAnotherSizeOrNumber) {
   auto run = [&](int64_t n, double factor) {
     Code code{kTranspose, "", {}, {"factor"}, {factor}, {{JT_F32, {n, 2}}}};
     must(jt_trace_start(s.rt, "/dev/null", JT_NUL));
-    EXPECT_EQ(s.read(code.call(s, {s.make(jt_full_like, s.zeros({2, n}), 1.0)})[0]), Floats(size_t(n) * 2, float(factor)));
+    EXPECT_EQ(s.read(code.call(s, {s.make(jt_full_like, s.zeros({2, n}), 1.0)})[0]),
+              Floats(size_t(n) * 2, float(factor)));
     must(jt_trace_stop(s.rt));
   };
   run(3, 2), run(5, 7), run(1, 0.5);

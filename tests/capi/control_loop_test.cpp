@@ -1,4 +1,5 @@
-// What a loop that runs takes: nothing from the heap, however many rounds it has, and of memory no more for many than for few.
+// What a loop that runs takes: nothing from the heap, however many rounds it has, and of memory no more for many than
+// for few.
 #include "tests/capi/heap.h"
 
 using namespace jt::test;
@@ -23,12 +24,13 @@ jt_status same(void*, jt_body_call* call) {
 jt_status round_of(void* user, jt_body_call* call) {
   auto& b = *static_cast<Body*>(user);
   jt_context* ctx = call->ctx;
-  jt_tensor *product = nullptr, *active = nullptr, *row = nullptr, *sum = nullptr, *total = nullptr, *zero = nullptr, *by = nullptr, *three = nullptr,
-            *place = nullptr;
+  jt_tensor *product = nullptr, *active = nullptr, *row = nullptr, *sum = nullptr, *total = nullptr, *zero = nullptr,
+            *by = nullptr, *three = nullptr, *place = nullptr;
   must(jt_matmul(ctx, call->inputs[0], b.w, &product)), must(jt_tanh(ctx, product, &active));
   must(jt_scalar_i64(ctx, 3, JT_I64, &three)), must(jt_mod(ctx, call->index, three, &place));
   must(jt_slice_at(ctx, b.rows, place, 1, 0, &row)), must(jt_add(ctx, active, row, &sum));
-  must(jt_sum(ctx, sum, nullptr, 0, 0, &total)), must(jt_scalar(ctx, 0, JT_F32, &zero)), must(jt_less(ctx, total, zero, &by));
+  must(jt_sum(ctx, sum, nullptr, 0, 0, &total)), must(jt_scalar(ctx, 0, JT_F32, &zero)),
+      must(jt_less(ctx, total, zero, &by));
   must(jt_cond(ctx, by, half, same, nullptr, &sum, 1, call->outputs, 1));
   for (jt_tensor* t : {product, active, row, sum, total, zero, by, three, place}) jt_tensor_release(t);
   return JT_OK;

@@ -32,7 +32,8 @@ struct Bodies {
       std::snprintf(call->message, call->message_len, "%s", e.what());
       return JT_E_INVALID;
     }
-    for (size_t k = 0; k < left.outputs.size() && k < call->outputs_len; k++) call->outputs[k] = std::exchange(left.outputs[k].handle, nullptr);
+    for (size_t k = 0; k < left.outputs.size() && k < call->outputs_len; k++)
+      call->outputs[k] = std::exchange(left.outputs[k].handle, nullptr);
     call->go_on = std::exchange(left.go_on.handle, nullptr);
     return JT_OK;
   }
@@ -63,7 +64,8 @@ Tensors cond(const Session& s, const Tensor& by, const Tensors& in, size_t outpu
   must(jt_cond(s.ctx, by, Bodies::one, Bodies::two, &b, inputs.data(), inputs.size(), out.data(), outputs));
   return taken(out);
 }
-Tensors while_loop(const Session& s, int64_t most, const Tensors& in, size_t outputs, Recorded condition, Recorded body) {
+Tensors while_loop(const Session& s, int64_t most, const Tensors& in, size_t outputs, Recorded condition,
+                   Recorded body) {
   Bodies b{s, std::move(condition), std::move(body)};
   std::vector<jt_tensor*> inputs = handles(in), out(outputs);
   must(jt_while_loop(s.ctx, Bodies::one, Bodies::two, &b, most, inputs.data(), inputs.size(), out.data(), outputs));
@@ -90,7 +92,9 @@ std::vector<float> gradient(const Session& s, const Tensor& y, const Tensor& x) 
 // x^n by a loop.
 Tensor power(const Session& s, const Tensor& x, int64_t n) {
   Tensor one = s.make(jt_full_like, x, 1.0);
-  return for_loop(s, nullptr, n, {one}, 1, [x](const Session& s, const Tensors& in, const Tensor&) { return only(s.make(jt_mul, in[0], x)); })[0];
+  return for_loop(s, nullptr, n, {one}, 1, [x](const Session& s, const Tensors& in, const Tensor&) {
+    return only(s.make(jt_mul, in[0], x));
+  })[0];
 }
 
 }  // namespace
@@ -99,10 +103,13 @@ TEST(Cond, ComputesOneSideAndHasItsGradient) {
   Session s;
   for (bool first : {true, false}) {
     Tensor x = with_gradient(s.floats({3}, {1, 2, 3}), s), by = s.scalar(first, JT_BOOL);
-    Tensor y = cond(s, by, {x}, 1, [](const Session& s, const Tensors& in, const Tensor&) { return only(s.make(jt_mul, in[0], in[0])); },
-                    [](const Session& s, const Tensors& in, const Tensor&) { return only(s.make(jt_exp, in[0])); })[0];
+    Tensor y = cond(
+        s, by, {x}, 1,
+        [](const Session& s, const Tensors& in, const Tensor&) { return only(s.make(jt_mul, in[0], in[0])); },
+        [](const Session& s, const Tensors& in, const Tensor&) { return only(s.make(jt_exp, in[0])); })[0];
     std::vector<float> want, slope;
-    for (float v : {1.f, 2.f, 3.f}) want.push_back(first ? v * v : std::exp(v)), slope.push_back(first ? 2 * v : std::exp(v));
+    for (float v : {1.f, 2.f, 3.f})
+      want.push_back(first ? v * v : std::exp(v)), slope.push_back(first ? 2 * v : std::exp(v));
     std::vector<float> got = s.read(y), got_slope = gradient(s, s.sum(y), x);
     for (size_t i = 0; i < 3; i++) {
       EXPECT_NEAR(got[i], want[i], 1e-5);
@@ -140,8 +147,11 @@ TEST(ForLoop, HasFirstAndSecondDerivatives) {
 TEST(WhileLoop, RunsWhileItsConditionHolds) {
   Session s;
   // 27 by Collatz: 111 steps
-  Tensors out = while_loop(s, -1, {s.of<int64_t>(JT_I64, {}, {27}), s.of<int64_t>(JT_I64, {}, {0})}, 2,
-      [](const Session& s, const Tensors& in, const Tensor&) { return only(s.make(jt_not_equal, in[0], s.make(jt_scalar_i64, int64_t(1), JT_I64))); },
+  Tensors out = while_loop(
+      s, -1, {s.of<int64_t>(JT_I64, {}, {27}), s.of<int64_t>(JT_I64, {}, {0})}, 2,
+      [](const Session& s, const Tensors& in, const Tensor&) {
+        return only(s.make(jt_not_equal, in[0], s.make(jt_scalar_i64, int64_t(1), JT_I64)));
+      },
       [](const Session& s, const Tensors& in, const Tensor&) {
         Tensor one = s.make(jt_scalar_i64, int64_t(1), JT_I64), two = s.make(jt_scalar_i64, int64_t(2), JT_I64);
         Tensor is_odd = s.make(jt_equal, s.make(jt_mod, in[0], two), one);
@@ -160,7 +170,8 @@ TEST(WhileLoop, RunsWhileItsConditionHolds) {
 TEST(ForLoop, GradientsOfCapturedWeightsEqualThoseOfTheUnrolledLoop) {
   Session s;
   for (int64_t batch : {3, 5, 2}) {
-    Tensor w = with_gradient(s.normal({4, 4}), s), u = with_gradient(s.normal({2, 4}), s), b = with_gradient(s.normal({4}), s);
+    Tensor w = with_gradient(s.normal({4, 4}), s), u = with_gradient(s.normal({2, 4}), s),
+           b = with_gradient(s.normal({4}), s);
     Tensor xs = with_gradient(s.normal({6, batch, 2}), s), h0 = with_gradient(s.normal({batch, 4}), s);
     auto step = [&](const Tensor& h, const Tensor& x) {
       return s.make(jt_tanh, s.make(jt_add, s.make(jt_add, s.make(jt_matmul, h, w), s.make(jt_matmul, x, u)), b));
@@ -189,8 +200,11 @@ TEST(WhileLoop, HasGradientsIfItsRoundsHaveABound) {
   for (auto [start, factor] : std::vector<std::pair<float, float>>{{1, 16}, {6, 2}, {11, 1}}) {
     for (int64_t most : {10, -1}) {
       Tensor x = with_gradient(s.floats({2}, {start, 1}), s);
-      Tensor y = while_loop(s, most, {x}, 1,
-          [](const Session& s, const Tensors& in, const Tensor&) { return only(s.make(jt_less, s.make(jt_max, in[0], nullptr, 0, 0), s.scalar(10.5))); },
+      Tensor y = while_loop(
+          s, most, {x}, 1,
+          [](const Session& s, const Tensors& in, const Tensor&) {
+            return only(s.make(jt_less, s.make(jt_max, in[0], nullptr, 0, 0), s.scalar(10.5)));
+          },
           [](const Session& s, const Tensors& in, const Tensor&) { return only(s.make(jt_add, in[0], in[0])); })[0];
       EXPECT_EQ(s.read(y), (std::vector<float>{start * factor, factor}));
       if (most > 0) {
@@ -234,15 +248,18 @@ TEST(ForLoop, CarriesEveryDtypeAndSwapsThem) {
   for (jt_dtype t : {JT_I8, JT_U16, JT_I32, JT_I64, JT_F16, JT_BF16, JT_F32, JT_F64}) {
     Tensor a = s.scalar(0, t), b = s.scalar(1, t);
     for (int64_t n : {0, 1, 2, 7, 10}) {
-      Tensors out = for_loop(s, nullptr, n, {a, b}, 2,
-                             [](const Session& s, const Tensors& in, const Tensor&) { return Left{{in[1], s.make(jt_add, in[0], in[1])}, {}}; });
+      Tensors out = for_loop(s, nullptr, n, {a, b}, 2, [](const Session& s, const Tensors& in, const Tensor&) {
+        return Left{{in[1], s.make(jt_add, in[0], in[1])}, {}};
+      });
       int fib[] = {0, 1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89};
       EXPECT_EQ(s.item(out[0]), fib[n]) << t;
       EXPECT_EQ(s.item(out[1]), fib[n + 1]) << t;
     }
   }
   Tensors flags = for_loop(s, nullptr, 3, {s.scalar(1, JT_BOOL), s.scalar(0, JT_BOOL)}, 2,
-                           [](const Session& s, const Tensors& in, const Tensor&) { return Left{{s.make(jt_logical_not, in[0]), in[0]}, {}}; });
+                           [](const Session& s, const Tensors& in, const Tensor&) {
+                             return Left{{s.make(jt_logical_not, in[0]), in[0]}, {}};
+                           });
   EXPECT_EQ(s.item(flags[0]), 0);
   EXPECT_EQ(s.item(flags[1]), 1);
 }
@@ -265,8 +282,11 @@ TEST(ForLoop, NestsAndCapturesFromEveryLevel) {
 TEST(Control, OnePlanServesEveryBatchSizeAndNumberOfRounds) {
   Session s;
   auto run = [&](int64_t batch, int64_t rounds) {
-    Tensor x = s.make(jt_ones, std::vector<int64_t>{batch, 3}.data(), size_t(2), JT_F32), w = with_gradient(s.floats({3}, {1, 2, 3}), s);
-    Tensor y = s.sum(for_loop(s, nullptr, rounds, {x}, 1, [&](const Session& s, const Tensors& in, const Tensor&) { return only(s.make(jt_mul, in[0], w)); })[0]);
+    Tensor x = s.make(jt_ones, std::vector<int64_t>{batch, 3}.data(), size_t(2), JT_F32),
+           w = with_gradient(s.floats({3}, {1, 2, 3}), s);
+    Tensor y = s.sum(for_loop(s, nullptr, rounds, {x}, 1, [&](const Session& s, const Tensors& in, const Tensor&) {
+      return only(s.make(jt_mul, in[0], w));
+    })[0]);
     std::vector<float> dw = gradient(s, y, w);
     double want = 0;
     for (int k = 1; k <= 3; k++) {
@@ -298,15 +318,34 @@ TEST(Control, WhatDoesNotFitIsAnErrorThatNamesBothAndLeavesTheContextAlone) {
   testing::TestPartResultArray hidden;
   std::string texts[7];
   {
-    testing::ScopedFakeTestPartResultReporter quiet(testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &hidden);
+    testing::ScopedFakeTestPartResultReporter quiet(
+        testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &hidden);
     auto same = [](const Session&, const Tensors& in, const Tensor&) { return only(in[0]); };
-    texts[0] = message([&] { cond(s, yes, {x, three}, 1, same, [](const Session&, const Tensors& in, const Tensor&) { return only(in[1]); }); });
+    texts[0] = message([&] {
+      cond(s, yes, {x, three}, 1, same, [](const Session&, const Tensors& in, const Tensor&) { return only(in[1]); });
+    });
     texts[1] = message([&] { cond(s, x, {x}, 1, same, same); });
-    texts[2] = message([&] { for_loop(s, nullptr, 2, {x}, 1, [&](const Session&, const Tensors&, const Tensor&) { return only(three); }); });
-    texts[3] = message([&] { for_loop(s, nullptr, 2, {x}, 1, [&](const Session& s, const Tensors& in, const Tensor&) { return only(s.make(jt_cast, in[0], JT_F64)); }); });
-    texts[4] = message([&] { for_loop(s, nullptr, 2, {x}, 1, [&](const Session&, const Tensors&, const Tensor&) -> Left { throw std::runtime_error("enough"); }); });
-    texts[5] = message([&] { for_loop(s, nullptr, 2, {x}, 1, [&](const Session& s, const Tensors& in, const Tensor&) { return s.read(in[0]), only(in[0]); }); });
-    texts[6] = message([&] { for_loop(s, nullptr, 2, {x}, 1, [&](const Session& s, const Tensors& in, const Tensor&) { return only(s.make(jt_add, in[0], s.normal({2}))); }); });
+    texts[2] = message([&] {
+      for_loop(s, nullptr, 2, {x}, 1, [&](const Session&, const Tensors&, const Tensor&) { return only(three); });
+    });
+    texts[3] = message([&] {
+      for_loop(s, nullptr, 2, {x}, 1, [&](const Session& s, const Tensors& in, const Tensor&) {
+        return only(s.make(jt_cast, in[0], JT_F64));
+      });
+    });
+    texts[4] = message([&] {
+      for_loop(s, nullptr, 2, {x}, 1,
+               [&](const Session&, const Tensors&, const Tensor&) -> Left { throw std::runtime_error("enough"); });
+    });
+    texts[5] = message([&] {
+      for_loop(s, nullptr, 2, {x}, 1,
+               [&](const Session& s, const Tensors& in, const Tensor&) { return s.read(in[0]), only(in[0]); });
+    });
+    texts[6] = message([&] {
+      for_loop(s, nullptr, 2, {x}, 1, [&](const Session& s, const Tensors& in, const Tensor&) {
+        return only(s.make(jt_add, in[0], s.normal({2})));
+      });
+    });
   }
   says(texts[0], {"cond", "f32[2]", "f32[3]"}), says(texts[1], {"cond", "condition", "f32[2]"});
   says(texts[2], {"for_loop", "carried value 0", "f32[2]", "f32[3]"}), says(texts[3], {"for_loop", "f32[2]", "f64[2]"});
@@ -317,8 +356,13 @@ TEST(Control, WhatDoesNotFitIsAnErrorThatNamesBothAndLeavesTheContextAlone) {
 TEST(Control, ALongLoopMayBeEndedAndGoesOnLater) {
   Session s;
   struct Looks { int64_t left; } looks{50};
-  must(jt_context_set_watch(s.ctx, [](void* user, int64_t, int64_t) { return static_cast<Looks*>(user)->left-- > 0 ? JT_OK : JT_E_TIMEOUT; }, &looks));
-  Tensor x = s.floats({}, {0}), y = for_loop(s, nullptr, 1000, {x}, 1, [](const Session& s, const Tensors& in, const Tensor&) { return only(s.make(jt_add, in[0], s.scalar(1))); })[0];
+  must(jt_context_set_watch(
+      s.ctx, [](void* user, int64_t, int64_t) { return static_cast<Looks*>(user)->left-- > 0 ? JT_OK : JT_E_TIMEOUT; },
+      &looks));
+  Tensor x = s.floats({}, {0}),
+         y = for_loop(s, nullptr, 1000, {x}, 1, [](const Session& s, const Tensors& in, const Tensor&) {
+           return only(s.make(jt_add, in[0], s.scalar(1)));
+         })[0];
   float out;
   EXPECT_EQ(jt_tensor_read(s.ctx, y, &out, sizeof out), JT_E_TIMEOUT);
   looks.left = 100000;
@@ -331,7 +375,8 @@ TEST(Control, WhatLacksMemoryCostsNothingElse) {
   auto grown = [](int64_t n) {
     return [n](const Session& s, const Tensors& in, const Tensor&) {
       int64_t dims[2] = {n, 4};
-      Tensor wide = s.make(jt_exp, s.make(jt_mul, s.make(jt_expand, in[0], dims, size_t(2)), s.make(jt_iota, dims, size_t(2), int64_t(0), JT_F32)));
+      Tensor wide = s.make(jt_exp, s.make(jt_mul, s.make(jt_expand, in[0], dims, size_t(2)),
+                                          s.make(jt_iota, dims, size_t(2), int64_t(0), JT_F32)));
       Tensor product = s.make(jt_matmul, s.make(jt_transpose, wide, nullptr, size_t(0)), wide);
       return only(s.make(jt_add, in[0], s.make(jt_sum, s.make(jt_mul, product, s.scalar(0)), nullptr, 0, 0)));
     };
@@ -365,8 +410,11 @@ TEST(Control, AnIndexThatIsOutsideInABodyIsAnError) {
   }
   // The side of a branch that is not taken may be as wrong as it likes.
   for (bool first : {true, false}) {
-    Tensor by = s.scalar(first, JT_BOOL), one = s.make(jt_scalar_i64, int64_t(1), JT_I64), nine = s.make(jt_scalar_i64, int64_t(9), JT_I64);
-    auto at = [&](const Tensor& place) { return [&, place](const Session&, const Tensors&, const Tensor&) { return only(picked(place)); }; };
+    Tensor by = s.scalar(first, JT_BOOL), one = s.make(jt_scalar_i64, int64_t(1), JT_I64),
+           nine = s.make(jt_scalar_i64, int64_t(9), JT_I64);
+    auto at = [&](const Tensor& place) {
+      return [&, place](const Session&, const Tensors&, const Tensor&) { return only(picked(place)); };
+    };
     Tensor y = cond(s, by, {}, 1, at(one), at(nine))[0];
     float out = 0;
     EXPECT_EQ(jt_tensor_read(s.ctx, y, &out, sizeof out), first ? JT_OK : JT_E_INDEX);
@@ -380,20 +428,25 @@ TEST(ForLoop, ConvolvesPoolsAndSorts) {
   Tensor x = s.normal({2, 3, 6, 6}), w = with_gradient(s.normal({3, 3, 3, 3}), s);
   const int64_t pad[] = {1, 1, 1, 1};
   auto step = [&](const Tensor& v) {
-    return s.make(jt_tanh, s.make(jt_conv2d, v, w, nullptr, size_t(0), pad, size_t(4), nullptr, size_t(0), int64_t(1), jt_bool(0)));
+    return s.make(jt_tanh, s.make(jt_conv2d, v, w, nullptr, size_t(0), pad, size_t(4), nullptr, size_t(0), int64_t(1),
+                                  jt_bool(0)));
   };
-  Tensor y = for_loop(s, nullptr, 3, {x}, 1, [&](const Session&, const Tensors& in, const Tensor&) { return only(step(in[0])); })[0], z = x;
+  Tensor y = for_loop(s, nullptr, 3, {x}, 1,
+                      [&](const Session&, const Tensors& in, const Tensor&) { return only(step(in[0])); })[0],
+         z = x;
   for (int k = 0; k < 3; k++) z = step(z);
-  std::vector<float> got = s.read(y), want = s.read(z), dw = gradient(s, s.sum(y), w), dw_want = gradient(s, s.sum(z), w);
+  std::vector<float> got = s.read(y), want = s.read(z), dw = gradient(s, s.sum(y), w),
+                     dw_want = gradient(s, s.sum(z), w);
   for (size_t k = 0; k < got.size(); k++) EXPECT_NEAR(got[k], want[k], 1e-5);
   for (size_t k = 0; k < dw.size(); k++) EXPECT_NEAR(dw[k], dw_want[k], 1e-3 * (1 + std::abs(dw_want[k])));
-  Tensor sorted = for_loop(s, nullptr, 2, {s.floats({4}, {3, 1, 2, 0})}, 1, [](const Session& s, const Tensors& in, const Tensor&) {
-    jt_tensor *z = nullptr, *index = nullptr;
-    must(jt_sort(s.ctx, in[0], 0, 0, &z, &index));
-    jt_tensor_release(index);
-    Tensor whole(z);
-    return only(s.make(jt_neg, whole));
-  })[0];
+  Tensor sorted =
+      for_loop(s, nullptr, 2, {s.floats({4}, {3, 1, 2, 0})}, 1, [](const Session& s, const Tensors& in, const Tensor&) {
+        jt_tensor *z = nullptr, *index = nullptr;
+        must(jt_sort(s.ctx, in[0], 0, 0, &z, &index));
+        jt_tensor_release(index);
+        Tensor whole(z);
+        return only(s.make(jt_neg, whole));
+      })[0];
   EXPECT_EQ(s.read(sorted), (std::vector<float>{3, 2, 1, 0}));
 }
 

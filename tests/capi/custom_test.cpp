@@ -90,7 +90,7 @@ jt_status read_status(const Session& s, jt_tensor* x) {
 
 }  // namespace
 
-// ---- forward ---------------------------------------------------------------------------------------------------------
+// ---- forward --------------------------------------------------------------------------------------------------------
 
 TEST(Custom, ComputesSeveralOutputsOnce) {
   Op op;
@@ -166,13 +166,15 @@ TEST(Custom, KeepsItsInputsAliveAndLetsThemGo) {
   EXPECT_EQ(op.releases, 1);
 }
 
-// ---- failures --------------------------------------------------------------------------------------------------------
+// ---- failures -------------------------------------------------------------------------------------------------------
 
 TEST(Custom, ThatFailsPoisonsItsResultsAndNothingElse) {
   Session s;
   Op op = cube({2});
   op.results.push_back({JT_F32, {2}});
-  op.forward = [](const jt_custom_call& c) { return fail_with(c.message, c.message_len, "the sensor is gone", jt_status(-1234)); };
+  op.forward = [](const jt_custom_call& c) {
+    return fail_with(c.message, c.message_len, "the sensor is gone", jt_status(-1234));
+  };
   Tensor x = s.floats({2}, {1, 2}), before = s.make(jt_neg, x);
   auto z = op.call(s, {before}, "sensor");
   Tensor of_z = s.make(jt_add, z[1], x), after = s.make(jt_exp, s.zeros({2}));
@@ -269,7 +271,7 @@ TEST(Custom, TellsMistakesWhenItIsRecorded) {
   EXPECT_EQ(op.releases, 0);
 }
 
-// ---- gradients -------------------------------------------------------------------------------------------------------
+// ---- gradients ------------------------------------------------------------------------------------------------------
 
 TEST(CustomGradient, OfFirstAndSecondOrder) {
   Session s;
@@ -360,13 +362,16 @@ TEST(CustomGradient, MistakesAreErrorsThatNameTheOp) {
     return got;
   };
   EXPECT_EQ(status(nullptr), JT_E_UNSUPPORTED);
-  EXPECT_EQ(status([](const jt_custom_grad& g) { return fail_with(g.message, g.message_len, "no", JT_E_USER); }), JT_E_USER);
+  EXPECT_EQ(status([](const jt_custom_grad& g) { return fail_with(g.message, g.message_len, "no", JT_E_USER); }),
+            JT_E_USER);
   EXPECT_EQ(status([](const jt_custom_grad& g) {
     const int64_t dims[1] = {3};
     return jt_zeros(g.ctx, dims, 1, JT_F32, &g.input_grads[0]);
   }), JT_E_SHAPE);
-  EXPECT_NE(last_message().find("the gradient of input 0 is f32[3], the input f32[2]"), std::string::npos) << last_message();
-  EXPECT_EQ(status([](const jt_custom_grad& g) { return jt_cast(g.ctx, g.grads[0], JT_F64, &g.input_grads[0]); }), JT_E_DTYPE);
+  EXPECT_NE(last_message().find("the gradient of input 0 is f32[3], the input f32[2]"), std::string::npos)
+      << last_message();
+  EXPECT_EQ(status([](const jt_custom_grad& g) { return jt_cast(g.ctx, g.grads[0], JT_F64, &g.input_grads[0]); }),
+            JT_E_DTYPE);
   EXPECT_EQ(s.read(x), Floats({1, 2}));
   op.backward = [](const jt_custom_grad&) { return JT_OK; };  // no gradient given: zero
   EXPECT_EQ(s.read(gradient(s, s.sum(s.make(jt_add, op.call(s, {x})[0], x)), x)), Floats({1, 1}));
@@ -382,7 +387,7 @@ TEST(CustomGradient, OfAFailedForwardIsItsError) {
   EXPECT_EQ(op.forwards, 1);
 }
 
-// ---- the text of a graph ---------------------------------------------------------------------------------------------
+// ---- the text of a graph --------------------------------------------------------------------------------------------
 
 TEST(Custom, IsSeenInTheGraph) {
   Session s;
@@ -393,7 +398,10 @@ TEST(Custom, IsSeenInTheGraph) {
     char text[4096];
     must(jt_graph_print(s.ctx, asked, 1, jt_stage(stage), text, sizeof text, nullptr));
     bool is_graph = stage == 'g' || stage == 's';
-    EXPECT_NE(std::string(text).find(is_graph ? "custom \"my \\\"own\\\"\"" : stage == 'f' ? "custom" : "arena"), std::string::npos)
+    EXPECT_NE(std::string(text).find(is_graph       ? "custom \"my \\\"own\\\"\""
+                                     : stage == 'f' ? "custom"
+                                                    : "arena"),
+              std::string::npos)
         << stage << text;
   }
   EXPECT_EQ(op.forwards, 0);

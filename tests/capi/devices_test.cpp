@@ -1,5 +1,5 @@
-// A runtime of several devices, two of them with memory that the host cannot reach: values lie where they are computed, move when they
-// are asked to, and have the bits that the CPU alone gives.
+// A runtime of several devices, two of them with memory that the host cannot reach: values lie where they are computed,
+// move when they are asked to, and have the bits that the CPU alone gives.
 #include <dlfcn.h>
 
 #include <atomic>
@@ -27,7 +27,8 @@ jt_runtime* runtime_of(std::vector<const char*> devices, jt_status expected = JT
   return rt;
 }
 struct OnDevices : Session {
-  explicit OnDevices(std::vector<const char*> devices = {"cpu", JT_FAR_BACKEND, JT_FAR_BACKEND ":1"}, uint32_t flags = kFlags)
+  explicit OnDevices(std::vector<const char*> devices = {"cpu", JT_FAR_BACKEND, JT_FAR_BACKEND ":1"},
+                     uint32_t flags = kFlags)
       : Session(runtime_of(devices, JT_OK, flags)) {
     jt_runtime_release(rt);
   }
@@ -55,7 +56,8 @@ std::string complaint(const Session& s, jt_tensor* x) {
 std::pair<Floats, Floats> trained(const Session& s) {
   std::vector<float> numbers(64);
   for (size_t i = 0; i < numbers.size(); i++) numbers[i] = float(int(i * 37 % 19) - 9) / 8;
-  Tensor x = s.floats({8, 4}, {numbers.begin(), numbers.begin() + 32}), w = s.floats({4, 5}, {numbers.begin() + 32, numbers.begin() + 52});
+  Tensor x = s.floats({8, 4}, {numbers.begin(), numbers.begin() + 32}),
+         w = s.floats({4, 5}, {numbers.begin() + 32, numbers.begin() + 52});
   Tensor y = s.floats({8, 5}, {numbers.begin(), numbers.begin() + 40});
   must(jt_tensor_set_requires_grad(s.ctx, w, 1));
   jt_tensor* params[1] = {w};
@@ -89,7 +91,8 @@ TEST(Devices, AreCountedAndNamed) {
   EXPECT_EQ(s.name(kCpu), "cpu");
   EXPECT_EQ(s.name(kFar), "far:0");
   EXPECT_EQ(s.name(kOther), "far:1");
-  for (auto [name, device] : {std::pair("cpu", kCpu), {"cpu:0", kCpu}, {"far", kFar}, {"far:0", kFar}, {"far:1", kOther}}) {
+  for (auto [name, device] :
+       {std::pair("cpu", kCpu), {"cpu:0", kCpu}, {"far", kFar}, {"far:0", kFar}, {"far:1", kOther}}) {
     int32_t found = -1;
     must(jt_runtime_find_device(s.rt, name, JT_NUL, &found));
     EXPECT_EQ(found, device) << name;
@@ -103,7 +106,9 @@ TEST(Devices, AreCountedAndNamed) {
   EXPECT_EQ(jt_context_set_device(s.ctx, -1, nullptr), JT_E_INVALID);
   EXPECT_EQ(jt_tensor_device(nullptr), -1);
   EXPECT_EQ(runtime_of({"cpu", "gpu"}, JT_E_NOT_FOUND), nullptr);
-  EXPECT_EQ(last_message(), "jt_runtime_create: no backend is called 'gpu'; built in: cpu, cuda; a library is named by a path with a slash");
+  EXPECT_EQ(
+      last_message(),
+      "jt_runtime_create: no backend is called 'gpu'; built in: cpu, cuda; a library is named by a path with a slash");
 }
 
 TEST(Devices, ValuesAreWhereTheContextSays) {
@@ -204,7 +209,8 @@ TEST(Devices, AStepOverSeveralIsOne) {
   jt_optimizer_release(o);
 }
 
-// A launch of a step fails, each in turn: the step is taken or not, on the CPU at least; what is on the device is right or says why not.
+// A launch of a step fails, each in turn: the step is taken or not, on the CPU at least; what is on the device is right
+// or says why not.
 TEST(Devices, AStepIsTakenOrNot) {
   for (int at = 0; at < 8; at++) {
     OnDevices s;
@@ -239,7 +245,11 @@ TEST(Devices, ALateErrorSpoilsWhatDependsOnItAlone) {
   for (int i = 0; i < 2; i++) {
     for (jt_tensor* spoilt : {y.handle, mixed.handle, other.handle}) {
       std::string told = complaint(s, spoilt);
-      EXPECT_EQ(told.find("JT_E_DEVICE: jt_tensor_read: far: the launch failed, as it was told to (on far:0, one of: square)"), 0u) << told;
+      EXPECT_EQ(
+          told.find(
+              "JT_E_DEVICE: jt_tensor_read: far: the launch failed, as it was told to (on far:0, one of: square)"),
+          0u)
+          << told;
     }
     EXPECT_EQ(s.read(near), Floats({2, 4, 6}));
     EXPECT_EQ(s.read(x), Floats({1, 2, 3}));
@@ -304,7 +314,8 @@ TEST(Devices, CodeOfTheHostsReadsThem) {
   const int64_t dims[] = {3};
   jt_custom_type type{JT_F32, dims, 1};
   jt_code_desc d{};
-  d.struct_size = sizeof d, d.source = "for (int i = 0; i < in0_num; i++) @out0(i) = @in0(i) * 10;", d.source_len = JT_NUL;
+  d.struct_size = sizeof d, d.source = "for (int i = 0; i < in0_num; i++) @out0(i) = @in0(i) * 10;",
+  d.source_len = JT_NUL;
   d.outputs = &type, d.outputs_len = 1;
   jt_tensor *in[] = {x}, *out[1];
   must(jt_code(s.ctx, &d, in, 1, out, 1));
@@ -333,13 +344,16 @@ void write_down(const jt_be_node* node) {
     for (size_t i = 0; i < n; i++) out += (i ? "," : "") + std::to_string(words[i]);
     return out + "]";
   };
-  auto value = [&](const jt_be_value& v) { return " " + std::string(jt_dtype_name(v.dtype)) + list(v.dims, size_t(v.rank)); };
+  auto value = [&](const jt_be_value& v) {
+    return " " + std::string(jt_dtype_name(v.dtype)) + list(v.dims, size_t(v.rank));
+  };
   asked_for += std::string(node->kind) + " " + node->op;
   for (size_t i = 0; i < node->operands_len; i++) asked_for += value(node->operands[i]);
   asked_for += " ->";
   for (size_t i = 0; i < node->results_len; i++) asked_for += value(node->results[i]);
   for (size_t i = 0; i < node->attrs_len; i++)
-    asked_for += " " + std::string(node->attrs[i].name, node->attrs[i].name_len) + "=" + list(node->attrs[i].values, node->attrs[i].values_len);
+    asked_for += " " + std::string(node->attrs[i].name, node->attrs[i].name_len) + "=" +
+                 list(node->attrs[i].values, node->attrs[i].values_len);
   asked_for += "\n";
 }
 TEST(Devices, AreAskedForTheOpAsItIsRecorded) {
@@ -350,12 +364,14 @@ TEST(Devices, AreAskedForTheOpAsItIsRecorded) {
   const int64_t stride[2] = {2, 1}, padding[4] = {1, 0, 1, 0}, axis[1] = {-1};
   Tensor y = s.make(jt_conv2d, x, w, stride, 2, padding, 4, nullptr, 0, 2, 0), flat = s.reshape(y, {2, -1});
   jt_tensor* index = nullptr;
-  Tensor sorted = s.make([&](jt_context* c, jt_tensor** out) { return jt_sort(c, flat, 1, 1, out, &index); }), sum = s.make(jt_sum, sorted, axis, 1, 1);
+  Tensor sorted = s.make([&](jt_context* c, jt_tensor** out) { return jt_sort(c, flat, 1, 1, out, &index); }),
+         sum = s.make(jt_sum, sorted, axis, 1, 1);
   Tensor more = s.make(jt_add, sum, s.scalar(1)), whole = s.make(jt_cast, more, JT_I32);
   control().when_asked = nullptr;
   jt_tensor_release(index);
   EXPECT_EQ(asked_for,
-            "library conv2d f32[2,4,5,6] f32[8,2,3,3] -> f32[2,8,3,4] stride=[2,1] padding=[1,0,1,0] dilation=[1,1] groups=[2] channels_last=[0]\n"
+            "library conv2d f32[2,4,5,6] f32[8,2,3,3] -> f32[2,8,3,4] stride=[2,1] padding=[1,0,1,0] dilation=[1,1] "
+            "groups=[2] channels_last=[0]\n"
             "library sort f32[2,96] -> f32[2,96] i64[2,96] axis=[1] descending=[1]\n"
             "reduce sum f32[2,96] -> f32[2,1] axes=[1] keepdims=[1]\n"
             "element add f32[2,1] f32[] -> f32[2,1]\n"

@@ -1,5 +1,5 @@
-// One plan for many extents: a second batch size, sequence length or image size makes one plan more, the others none, nothing is
-// compiled for them, and the results are those, to the bit, of plans made for each alone (JT_SYMBOLS=0).
+// One plan for many extents: a second batch size, sequence length or image size makes one plan more, the others none,
+// nothing is compiled for them, and the results are those, to the bit, of plans made for each alone (JT_SYMBOLS=0).
 #include <functional>
 
 #include "tests/capi/capi.h"
@@ -95,14 +95,16 @@ Tensor vector_parameter(const Session& s, int64_t n) {
 TEST(Extents, LenetTrainsOnAnyBatch) {
   Program lenet = [](const Session& s) {
     auto net = std::make_shared<LeNet>(s, 4, 6, 32);
-    return training(s, net->params, [&s, net](int64_t n) { return net->loss(net->forward(pictures(s, n)), labels(s, n)); });
+    return training(s, net->params,
+                    [&s, net](int64_t n) { return net->loss(net->forward(pictures(s, n)), labels(s, n)); });
   };
   expect_one_plan(lenet, up_to_32(1), 2);
 }
 
 TEST(Extents, AnMlpTrainsOnAnyBatch) {
   Program mlp = [](const Session& s) {
-    std::vector<Tensor> p = {parameter(s, {12, 24}), vector_parameter(s, 24), parameter(s, {24, 5}), vector_parameter(s, 5)};
+    std::vector<Tensor> p = {parameter(s, {12, 24}), vector_parameter(s, 24), parameter(s, {24, 5}),
+                             vector_parameter(s, 5)};
     return training(s, p, [&s, p](int64_t n) {
       Tensor h = s.make(jt_tanh, s.make(jt_add, s.make(jt_matmul, waves(s, {n, 12}), p[0]), p[1]));
       Tensor y = s.make(jt_add, s.make(jt_matmul, h, p[2]), p[3]), wanted = waves(s, {n, 5});
@@ -127,11 +129,13 @@ Tensor block_loss(const Session& s, const std::vector<Tensor>& p, int64_t batch,
     return s.make(jt_transpose, s.reshape(v, {batch, length, kHeads, kWidth / kHeads}), order, size_t(4));
   };
   Tensor h = norm(x), qkv = s.make(jt_matmul, h, p[1]);
-  Tensor q = heads(s.slice(qkv, {0, 0, 0}, {batch, length, kWidth})), k = heads(s.slice(qkv, {0, 0, kWidth}, {batch, length, 2 * kWidth})),
+  Tensor q = heads(s.slice(qkv, {0, 0, 0}, {batch, length, kWidth})),
+         k = heads(s.slice(qkv, {0, 0, kWidth}, {batch, length, 2 * kWidth})),
          v = heads(s.slice(qkv, {0, 0, 2 * kWidth}, {batch, length, 3 * kWidth}));
   const int64_t swap[] = {0, 1, 3, 2}, square[] = {length, length};
   Tensor scores = s.make(jt_mul, s.make(jt_matmul, q, s.make(jt_transpose, k, swap, size_t(4))), s.scalar(0.35));
-  Tensor rows = s.make(jt_iota, square, size_t(2), int64_t(0), JT_I64), columns = s.make(jt_iota, square, size_t(2), int64_t(1), JT_I64);
+  Tensor rows = s.make(jt_iota, square, size_t(2), int64_t(0), JT_I64),
+         columns = s.make(jt_iota, square, size_t(2), int64_t(1), JT_I64);
   scores = s.make(jt_where, s.make(jt_less_equal, columns, rows), scores, s.scalar(-1e9));
   Tensor mixed = s.make(jt_matmul, s.make(jt_softmax, scores, int64_t(-1)), v);
   const int64_t back[] = {0, 2, 1, 3};
@@ -139,11 +143,13 @@ Tensor block_loss(const Session& s, const std::vector<Tensor>& p, int64_t batch,
   x = s.make(jt_add, x, s.make(jt_matmul, mixed, p[2]));
   x = s.make(jt_add, x, s.make(jt_matmul, s.make(jt_gelu, s.make(jt_matmul, norm(x), p[3]), "tanh", JT_NUL), p[4]));
   Tensor logits = s.reshape(s.make(jt_matmul, norm(x), p[7]), {batch * length, kWords});
-  return s.make(jt_cross_entropy, logits, s.of(JT_I64, {batch * length}, next), nullptr, int64_t(-100), "mean", JT_NUL, 0.0);
+  return s.make(jt_cross_entropy, logits, s.of(JT_I64, {batch * length}, next), nullptr, int64_t(-100), "mean", JT_NUL,
+                0.0);
 }
 std::vector<Tensor> block_params(const Session& s) {
-  return {parameter(s, {kWords, kWidth}), parameter(s, {kWidth, 3 * kWidth}), parameter(s, {kWidth, kWidth}), parameter(s, {kWidth, 4 * kWidth}),
-          parameter(s, {4 * kWidth, kWidth}), vector_parameter(s, kWidth), vector_parameter(s, kWidth), parameter(s, {kWidth, kWords})};
+  return {parameter(s, {kWords, kWidth}),     parameter(s, {kWidth, 3 * kWidth}), parameter(s, {kWidth, kWidth}),
+          parameter(s, {kWidth, 4 * kWidth}), parameter(s, {4 * kWidth, kWidth}), vector_parameter(s, kWidth),
+          vector_parameter(s, kWidth),        parameter(s, {kWidth, kWords})};
 }
 
 }  // namespace
@@ -166,14 +172,17 @@ TEST(Extents, ATransformerTrainsOnAnyBatchAndLength) {
 
 TEST(Extents, AConvNetTrainsOnAnyImage) {
   Program net = [](const Session& s) {
-    std::vector<Tensor> p = {parameter(s, {6, 3, 3, 3}), waves(s, {6, 1, 1}), parameter(s, {8, 6, 3, 3}), parameter(s, {8, 4})};
+    std::vector<Tensor> p = {parameter(s, {6, 3, 3, 3}), waves(s, {6, 1, 1}), parameter(s, {8, 6, 3, 3}),
+                             parameter(s, {8, 4})};
     return training(s, p, [&s, p](int64_t side) {
       const int64_t one[] = {1, 1}, two[] = {2, 2}, last[] = {2, 3};
-      Tensor x = s.make(jt_conv2d, waves(s, {2, 3, side, side + 4}), p[0], nullptr, size_t(0), one, size_t(2), nullptr, size_t(0), int64_t(1), jt_bool(0));
+      Tensor x = s.make(jt_conv2d, waves(s, {2, 3, side, side + 4}), p[0], nullptr, size_t(0), one, size_t(2), nullptr,
+                        size_t(0), int64_t(1), jt_bool(0));
       x = s.make(jt_relu, s.make(jt_add, x, p[1]));
       jt_tensor* pooled = nullptr;
       must(jt_max_pool2d(s.ctx, x, two, 2, two, 2, nullptr, 0, 0, &pooled, nullptr));
-      x = s.make(jt_conv2d, Tensor(pooled), p[2], two, size_t(2), one, size_t(2), nullptr, size_t(0), int64_t(1), jt_bool(0));
+      x = s.make(jt_conv2d, Tensor(pooled), p[2], two, size_t(2), one, size_t(2), nullptr, size_t(0), int64_t(1),
+                 jt_bool(0));
       x = s.make(jt_mean, s.make(jt_relu, x), last, size_t(2), jt_bool(0));
       Tensor y = s.make(jt_matmul, x, p[3]);
       return s.make(jt_mean, s.make(jt_square, y), nullptr, size_t(0), jt_bool(0));
@@ -248,7 +257,8 @@ TEST(Extents, ANameIsNoMoreThanOneOfManyEqualNumbers) {
     Session alone(flags(false));
     must(jt_sync(alone.ctx));
     Tensor v = alone.normal({8, 8});
-    std::vector<float> b = alone.read(alone.make(jt_exp, alone.reshape(alone.make(jt_matmul, waves(alone, {n, 8}), v), {n, 2, 4})));
+    std::vector<float> b =
+        alone.read(alone.make(jt_exp, alone.reshape(alone.make(jt_matmul, waves(alone, {n, 8}), v), {n, 2, 4})));
     EXPECT_EQ(a, b) << n;
   }
   EXPECT_LE(s.stats().plans_made, 4);
@@ -260,7 +270,10 @@ TEST(Extents, TheMemoryReportIsAFormula) {
   Tensor w = parameter(s, {16, 32}), v = parameter(s, {32, 16});
   must(jt_sync(s.ctx));
   std::string report;
-  must(jt_context_set_dump(s.ctx, "m", JT_NUL, [](void* user, jt_stage, const char* text, size_t len) { static_cast<std::string*>(user)->append(text, len); }, &report));
+  must(jt_context_set_dump(
+      s.ctx, "m", JT_NUL,
+      [](void* user, jt_stage, const char* text, size_t len) { static_cast<std::string*>(user)->append(text, len); },
+      &report));
   Tensor x = waves(s, {5, 16});
   must(jt_tensor_name_dim(s.ctx, x, 0, "N", JT_NUL, 1, 100));
   Tensor y = s.make(jt_matmul, s.make(jt_tanh, s.make(jt_matmul, x, w)), v);

@@ -1,6 +1,6 @@
-// Every integer attribute of every op, every integer field of every layer and every extent of their operands takes extreme
-// values, alone and in pairs: an error, or a result whose shape can be; never a crash, a hang or undefined behaviour.
-// What was recorded is evaluated too, under a limit of memory, and so is its gradient.
+// Every integer attribute of every op, every integer field of every layer and every extent of their operands takes
+// extreme values, alone and in pairs: an error, or a result whose shape can be; never a crash, a hang or undefined
+// behaviour. What was recorded is evaluated too, under a limit of memory, and so is its gradient.
 #include "tests/nn/cases.h"
 
 #include <climits>
@@ -13,8 +13,22 @@ using namespace jt::test;
 namespace {
 
 constexpr int64_t kTwo31 = int64_t(1) << 31, kTwo40 = int64_t(1) << 40, kTwo62 = int64_t(1) << 62;
-const std::vector<int64_t> kExtremes = {0, 1, -1, -2, int64_t(1) << 30, kTwo31 - 1, kTwo31, -kTwo31, kTwo31 * 2, kTwo40, int64_t(1) << 58,
-                                        kTwo62, INT64_MAX, INT64_MAX - 1, INT64_MIN, INT64_MIN + 1};
+const std::vector<int64_t> kExtremes = {0,
+                                        1,
+                                        -1,
+                                        -2,
+                                        int64_t(1) << 30,
+                                        kTwo31 - 1,
+                                        kTwo31,
+                                        -kTwo31,
+                                        kTwo31 * 2,
+                                        kTwo40,
+                                        int64_t(1) << 58,
+                                        kTwo62,
+                                        INT64_MAX,
+                                        INT64_MAX - 1,
+                                        INT64_MIN,
+                                        INT64_MIN + 1};
 const std::vector<int64_t> kPaired = {0, -1, kTwo31, kTwo40, kTwo62, INT64_MAX, INT64_MIN};
 const std::vector<int64_t> kExtents = {0, 1, kTwo31, kTwo40, int64_t(1) << 57};
 
@@ -50,7 +64,8 @@ void each_extent(const Case& base, const std::function<void(const Case&)>& use) 
     for (Operand& o : c.operands)
       for (int64_t& extent : o.dims) extent = extent == from ? to : extent;
     for (Number& n : c.numbers) {
-      bool names_extents = n.name == "shape" || n.name.find("features") != n.name.npos || n.name.find("channels") != n.name.npos;
+      bool names_extents =
+          n.name == "shape" || n.name.find("features") != n.name.npos || n.name.find("channels") != n.name.npos;
       for (int64_t& v : n.values) v = names_extents && v == from ? to : v;
     }
     return c;
@@ -107,7 +122,8 @@ struct Sweep {
     EXPECT_TRUE(status != JT_OK || work < 1e8) << what;
   }
 
-  void check(const std::string& what, const Case& c, bool small, const std::function<jt_status(const std::vector<jt_tensor*>&, std::vector<jt_tensor*>&)>& call) {
+  void check(const std::string& what, const Case& c, bool small,
+             const std::function<jt_status(const std::vector<jt_tensor*>&, std::vector<jt_tensor*>&)>& call) {
     std::vector<Tensor> held;
     std::vector<jt_tensor*> in, out, wrt, grads;
     for (const Operand& o : c.operands) {
@@ -175,7 +191,8 @@ void call_op(Sweep& sweep, const std::string& name, const Case& c, bool small) {
   sweep.check(what, c, small, [&](const std::vector<jt_tensor*>& in, std::vector<jt_tensor*>& out) {
     Fields attrs(c.text());
     out.assign(name == "max_pool2d" ? 2 : 1, nullptr);
-    return jt_op_call(sweep.s.ctx, name.c_str(), JT_NUL, in.data(), in.size(), attrs.data(), attrs.size(), out.data(), out.size());
+    return jt_op_call(sweep.s.ctx, name.c_str(), JT_NUL, in.data(), in.size(), attrs.data(), attrs.size(), out.data(),
+                      out.size());
   });
 }
 
@@ -193,8 +210,10 @@ TEST(Extremes, EveryExtentOfEveryOp) {
   });
 }
 
-// Calls every op with every extent in turn, one of them 0 or not: with its operands, of which those of floats require a gradient.
-void each_call(const Session& s, const std::function<void(const std::string& what, std::vector<Tensor> in, Tensor out)>& use) {
+// Calls every op with every extent in turn, one of them 0 or not: with its operands, of which those of floats require a
+// gradient.
+void each_call(const Session& s,
+               const std::function<void(const std::string& what, std::vector<Tensor> in, Tensor out)>& use) {
   for (size_t i = 0; i < jt_op_count(); i++) {
     std::string name = jt_op_name(i);
     each_extent(base_of(name, jt_op_signature(i)), [&](const Case& c) {
@@ -208,7 +227,8 @@ void each_call(const Session& s, const std::function<void(const std::string& wha
       }
       jt_tensor* out = nullptr;
       Fields attrs(c.text());
-      if (jt_op_call(s.ctx, name.c_str(), JT_NUL, in.data(), in.size(), attrs.data(), attrs.size(), &out, 1) != JT_OK) return;
+      if (jt_op_call(s.ctx, name.c_str(), JT_NUL, in.data(), in.size(), attrs.data(), attrs.size(), &out, 1) != JT_OK)
+        return;
       use(name + c.shapes() + " " + c.text(), std::move(held), Tensor(out));
     });
   }
@@ -249,7 +269,8 @@ TEST(Extremes, GradientsWithoutElementsCostNothing) {
     std::vector<jt_tensor*> grads(wrt.size());
     Tensor dz = s.make(jt_full_like, out, 1.0);
     constexpr uint32_t flags = JT_GRAD_RETAIN_GRAPH | JT_GRAD_CREATE_GRAPH;
-    if (wrt.empty() || jt_grad(s.ctx, out, wrt.data(), wrt.size(), dz, flags, grads.data(), grads.size()) != JT_OK) return;
+    if (wrt.empty() || jt_grad(s.ctx, out, wrt.data(), wrt.size(), dz, flags, grads.data(), grads.size()) != JT_OK)
+      return;
     std::vector<Tensor> owned(grads.begin(), grads.end());
     in.clear(), out = Tensor(), dz = Tensor();  // nobody asks for their elements
     for (const Tensor& dx : owned) costs_nothing(s, what + ", gradient", dx);
@@ -282,7 +303,7 @@ TEST(Extremes, SlicesAndPadsAtTheEndsOfIntegers) {
   EXPECT_EQ(s.read(s.make(jt_slice, x, from, 1, to, 1, step, 1)), (std::vector<float>{2}));
 }
 
-// ---- layers ----------------------------------------------------------------------------------------------------------
+// ---- layers ---------------------------------------------------------------------------------------------------------
 
 // With every integer field that the row has beside those the case gives.
 Case with_defaults(const std::string& kind, Case c) {
@@ -293,10 +314,14 @@ Case with_defaults(const std::string& kind, Case c) {
     std::string fallback = type.find('=') == type.npos ? "1" : type.substr(type.find('=') + 1);
     bool is_given = c.others.find(name + "=") != std::string::npos;
     for (const Number& n : c.numbers) is_given |= n.name == name;
-    bool is_integer = type.starts_with("int") || type.starts_with("bool") || type.starts_with("count") || type.starts_with("size");
+    bool is_integer =
+        type.starts_with("int") || type.starts_with("bool") || type.starts_with("count") || type.starts_with("size");
     if (is_given || !is_integer || !is_number(fallback)) continue;
     bool is_list = std::isdigit(type[type.find_first_of("=?") - 1]);
-    c.numbers.push_back({name, std::vector<int64_t>(is_list ? size_t(type[type.find_first_of("=?") - 1] - '0') : 1, std::stoll(fallback)), is_list});
+    c.numbers.push_back(
+        {name,
+         std::vector<int64_t>(is_list ? size_t(type[type.find_first_of("=?") - 1] - '0') : 1, std::stoll(fallback)),
+         is_list});
   }
   return c;
 }

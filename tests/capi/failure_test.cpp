@@ -19,7 +19,8 @@ Outcome try_read(const Session& s, jt_tensor* x) {
 struct FourValues {
   FaultySession s;
   Tensor x = s.floats({3}, {1, 4, 9});
-  Tensor before = s.make(jt_sqrt, x), bad = s.make(jt_exp, on_line(x, 12)), of_bad = s.make(jt_add, bad, x), after = s.make(jt_neg, x);
+  Tensor before = s.make(jt_sqrt, x), bad = s.make(jt_exp, on_line(x, 12)), of_bad = s.make(jt_add, bad, x),
+         after = s.make(jt_neg, x);
   jt_tensor* on_line(jt_tensor* t, uint32_t line) {
     must(jt_context_set_line(s.ctx, line));
     return t;
@@ -35,7 +36,8 @@ TEST(Poison, AValueRepeatsTheErrorOfItsOpAndTheOthersCome) {
   EXPECT_EQ(v.s.read(v.after), Floats({-1, -4, -9}));
   Outcome first = try_read(v.s, v.bad);
   EXPECT_EQ(first.code, JT_E_COMPILE);
-  EXPECT_NE(first.message.find("cpu: compile failed (computing exp f32[3], recorded at line 12)"), std::string::npos) << first.message;
+  EXPECT_NE(first.message.find("cpu: compile failed (computing exp f32[3], recorded at line 12)"), std::string::npos)
+      << first.message;
   faults = {};  // the op would come now: but it has failed already
   EXPECT_EQ(try_read(v.s, v.bad), first);
   EXPECT_EQ(try_read(v.s, v.of_bad), first);
@@ -164,7 +166,7 @@ TEST(NoMemory, ForACustomOpLeavesItPendingAndItRunsOnce) {
   }
 }
 
-// ---- steps -----------------------------------------------------------------------------------------------------------
+// ---- steps ----------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -314,7 +316,7 @@ TEST(Backward, WhoseSumFailsChangesNoGradient) {
   EXPECT_EQ(s.read(w), Floats({1, 2}));
 }
 
-// ---- recording -------------------------------------------------------------------------------------------------------
+// ---- recording ------------------------------------------------------------------------------------------------------
 
 TEST(FailedRecord, TakesNoRandomNumber) {
   auto draw = [](bool fail_first) {

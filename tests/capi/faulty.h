@@ -34,7 +34,8 @@ inline const jt_backend_api* faulty_backend(uint32_t flags) {
   table = cpu();
   table.flags = flags;
   table.compile = [](jt_be_device* d, const jt_be_source* s, jt_be_kernel** out) {
-    bool refused = !faults.refuse.empty() && std::string_view(s->key, s->key_len).find(faults.refuse) != std::string_view::npos;
+    bool refused =
+        !faults.refuse.empty() && std::string_view(s->key, s->key_len).find(faults.refuse) != std::string_view::npos;
     return refused ? JT_E_COMPILE : cpu().compile(d, s, out);
   };
   table.op_create = [](jt_be_device* d, const char* name, const int64_t* p, size_t n, size_t* bytes, jt_be_op** out) {

@@ -130,7 +130,7 @@ TEST(Files, EmptyAndNulPathsAreRefused) {
   EXPECT_LT(jt_checkpoint_open("a\0b", 3, &file), 0);
 }
 
-// ---- files obey what values obey -------------------------------------------------------------------------------------
+// ---- files obey what values obey ------------------------------------------------------------------------------------
 
 // A number of /proc/self/NAME by its key.
 static int64_t own(const char* name, const std::string& key) {
@@ -143,7 +143,10 @@ static int64_t own(const char* name, const std::string& key) {
 // 256 MB of zeros as u8 [256,1024,1024], packed to a quarter of one.
 static std::string packed_zeros(const Folder& folder) {
   std::string path = folder / "zeros.gz";
-  std::string make = "(printf '\\000\\000\\010\\003\\000\\000\\001\\000\\000\\000\\004\\000\\000\\000\\004\\000'; head -c 268435456 /dev/zero) | gzip -1 > '" + path + "'";
+  std::string make =
+      "(printf '\\000\\000\\010\\003\\000\\000\\001\\000\\000\\000\\004\\000\\000\\000\\004\\000'; head -c 268435456 "
+      "/dev/zero) | gzip -1 > '" +
+      path + "'";
   EXPECT_EQ(std::system(make.c_str()), 0);
   return path;
 }
@@ -206,7 +209,10 @@ TEST(Files, ValuesLieInMemoryOfTheHosts) {
   jt_runtime_desc desc{};
   desc.struct_size = sizeof desc;
   desc.flags = JT_RT_NO_DISK_CACHE;
-  desc.alloc = [](void*, size_t size, size_t align) { bytes += int64_t(size); return std::aligned_alloc(align, (size + align - 1) / align * align); };
+  desc.alloc = [](void*, size_t size, size_t align) {
+    bytes += int64_t(size);
+    return std::aligned_alloc(align, (size + align - 1) / align * align);
+  };
   desc.free = [](void*, void* memory, size_t, size_t) { std::free(memory); };
   Session s(desc);
   bytes = 0;

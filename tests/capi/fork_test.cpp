@@ -1,5 +1,6 @@
-// A process that is forked while other threads of it are in jt: the child goes on with the runtime and the context that it has
-// inherited, whatever those threads were doing, and so does the parent. JT_FORKS says how many children each case has.
+// A process that is forked while other threads of it are in jt: the child goes on with the runtime and the context that
+// it has inherited, whatever those threads were doing, and so does the parent. JT_FORKS says how many children each
+// case has.
 #include "tests/capi/child.h"
 
 #include <signal.h>
@@ -116,7 +117,8 @@ TEST(Fork, WhileOthersPackWeights) {
     for (int i = 0; i < 3; i++) o.item(o.sum(o.make(jt_matmul, x, w)));
   });
 }
-// Who releases a handle of a context that nobody is in is inside for a moment, and with him gone the child could never enter.
+// Who releases a handle of a context that nobody is in is inside for a moment, and with him gone the child could never
+// enter.
 TEST(Fork, WhileOthersReleaseHandlesOfTheContextThatForks) {
   Session s;
   std::atomic<bool> stops{false};
@@ -164,7 +166,9 @@ TEST(Fork, AContextWhoseThreadStayedInTheParentSaysSo) {
   while (step == 0) usleep(100);
   int status = in_child([&] {
     jt_tensor* y = nullptr;
-    if (jt_mul(s.ctx, x, x, &y) != JT_E_BUSY || last_message().find("when this process was forked") == std::string::npos) return 1;
+    if (jt_mul(s.ctx, x, x, &y) != JT_E_BUSY ||
+        last_message().find("when this process was forked") == std::string::npos)
+      return 1;
     // A thread of this process's, whatever it is called, is not the one that is inside.
     std::atomic<int> failed{0};
     for (int i = 0; i < 20; i++)

@@ -1,5 +1,5 @@
-// What a host may do to its process while jt is in it: fork, limit files, trap floating-point exceptions. None of it makes jt
-// hang, ends the process, or is changed by jt.
+// What a host may do to its process while jt is in it: fork, limit files, trap floating-point exceptions. None of it
+// makes jt hang, ends the process, or is changed by jt.
 #include "tests/capi/child.h"
 
 #include <fenv.h>
@@ -43,7 +43,7 @@ TEST(Fork, AChildCompilesWhateverThreadsOfItsParentWereDoing) {
   first.join(), second.join(), third.join();
 }
 
-// ---- files -----------------------------------------------------------------------------------------------------------
+// ---- files ----------------------------------------------------------------------------------------------------------
 
 struct Folder {
   std::filesystem::path path;
@@ -126,7 +126,7 @@ TEST(FileLimit, LinesForAFullFileAreDropped) {
   }), 0);
 }
 
-// ---- floating-point exceptions ---------------------------------------------------------------------------------------
+// ---- floating-point exceptions --------------------------------------------------------------------------------------
 
 // Every kind of entry; nothing in here computes with floats but jt. 0, or which part failed.
 int use_everything(const char* path) {
@@ -153,7 +153,9 @@ int use_everything(const char* path) {
   jt_module* layer = nullptr;
   jt_optimizer* adam = nullptr;
   jt_tensor* parameters[2] = {};
-  if (jt_module_create(ctx, "Linear", JT_NUL, both, 2, &layer) || jt_module_parameters(ctx, layer, parameters, 2, nullptr)) return 6;
+  if (jt_module_create(ctx, "Linear", JT_NUL, both, 2, &layer) ||
+      jt_module_parameters(ctx, layer, parameters, 2, nullptr))
+    return 6;
   if (jt_optimizer_create(ctx, "adam", JT_NUL, nullptr, 0, parameters, 2, &adam)) return 7;
   for (int step = 0; step < 3; step++) {
     jt_tensor *sum = nullptr, *out = nullptr;
@@ -161,7 +163,8 @@ int use_everything(const char* path) {
     if (jt_optimizer_step(ctx, adam, sum)) return 9;
     jt_tensor_release(out), jt_tensor_release(sum);
   }
-  if (jt_random_uniform(ctx, square, 2, 0.3, 0.7, JT_F64, &w) || jt_matmul(ctx, w, w, &y) || jt_erf(ctx, y, &z)) return 10;
+  if (jt_random_uniform(ctx, square, 2, 0.3, 0.7, JT_F64, &w) || jt_matmul(ctx, w, w, &y) || jt_erf(ctx, y, &z))
+    return 10;
   if (jt_eval(ctx, nullptr, 0) || jt_iota(ctx, dims, 1, 0, JT_I64, &label)) return 11;
   const char* names[] = {"w"};
   jt_checkpoint* file = nullptr;
@@ -200,7 +203,8 @@ TEST(FloatingPoint, FlagsOfTheHostsStayAsTheyWere) {
   for (int flags : {0, FE_OVERFLOW, FE_DIVBYZERO | FE_INEXACT}) {
     feclearexcept(FE_ALL_EXCEPT);
     feraiseexcept(flags);
-    int before = fetestexcept(FE_ALL_EXCEPT), failure = use_everything(path.c_str()), after = fetestexcept(FE_ALL_EXCEPT);
+    int before = fetestexcept(FE_ALL_EXCEPT), failure = use_everything(path.c_str()),
+        after = fetestexcept(FE_ALL_EXCEPT);
     EXPECT_EQ(failure, 0);
     EXPECT_EQ(after, before);
   }

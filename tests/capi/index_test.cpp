@@ -1,5 +1,5 @@
-// Indices and labels that are out of range: an error that names op, index and extent when the value is first looked at, and
-// nothing else is lost. What is in range, what is ignored and what nobody looks at is none.
+// Indices and labels that are out of range: an error that names op, index and extent when the value is first looked at,
+// and nothing else is lost. What is in range, what is ignored and what nobody looks at is none.
 #include <cstdlib>
 #include <functional>
 
@@ -28,19 +28,28 @@ struct Row {
 };
 const std::vector<Row> kRows = {
     {"take", true, [](const Session& s, const Tensor& x, const Tensor& i) { return s.make(jt_take, x, i, 0); }},
-    {"gather", true, [](const Session& s, const Tensor& x, const Tensor& i) { return s.make(jt_gather, x, s.reshape(i, {2, 1}), 0); }},
-    {"scatter", true, [](const Session& s, const Tensor& x, const Tensor& i) {
-       return s.make(jt_scatter, x, s.reshape(i, {2, 1}), s.make(jt_ones, Dims{2, 1}.data(), 2, jt_tensor_dtype(x)), 0, "set", JT_NUL);
+    {"gather", true,
+     [](const Session& s, const Tensor& x, const Tensor& i) { return s.make(jt_gather, x, s.reshape(i, {2, 1}), 0); }},
+    {"scatter", true,
+     [](const Session& s, const Tensor& x, const Tensor& i) {
+       return s.make(jt_scatter, x, s.reshape(i, {2, 1}), s.make(jt_ones, Dims{2, 1}.data(), 2, jt_tensor_dtype(x)), 0,
+                     "set", JT_NUL);
      }},
-    {"scatter_add", true, [](const Session& s, const Tensor& x, const Tensor& i) {
+    {"scatter_add", true,
+     [](const Session& s, const Tensor& x, const Tensor& i) {
        return s.make(jt_scatter_add, x, i, s.make(jt_ones, Dims{2, 3}.data(), 2, jt_tensor_dtype(x)), 0);
      }},
-    {"embedding", true, [](const Session& s, const Tensor& x, const Tensor& i) { return s.make(jt_embedding, i, x, -1); }},
-    {"one_hot", false, [](const Session& s, const Tensor&, const Tensor& i) { return s.make(jt_one_hot, i, 5, JT_F32); }},
-    {"nll", false, [](const Session& s, const Tensor& x, const Tensor& i) {
-       return s.make(jt_nll, s.slice(s.make(jt_transpose, x, nullptr, 0), {0, 0}, {2, 5}), i, nullptr, int64_t(-100), "mean", JT_NUL);
+    {"embedding", true,
+     [](const Session& s, const Tensor& x, const Tensor& i) { return s.make(jt_embedding, i, x, -1); }},
+    {"one_hot", false,
+     [](const Session& s, const Tensor&, const Tensor& i) { return s.make(jt_one_hot, i, 5, JT_F32); }},
+    {"nll", false,
+     [](const Session& s, const Tensor& x, const Tensor& i) {
+       return s.make(jt_nll, s.slice(s.make(jt_transpose, x, nullptr, 0), {0, 0}, {2, 5}), i, nullptr, int64_t(-100),
+                     "mean", JT_NUL);
      }},
-    {"cross_entropy", false, [](const Session& s, const Tensor& x, const Tensor& i) {
+    {"cross_entropy", false,
+     [](const Session& s, const Tensor& x, const Tensor& i) {
        Tensor logits = s.slice(s.make(jt_transpose, x, nullptr, 0), {0, 0}, {2, 5});
        return s.make(jt_cross_entropy, logits, i, nullptr, int64_t(-100), "mean", JT_NUL, 0.0);
      }},
@@ -63,7 +72,8 @@ void every_row(const Session& s) {
     for (jt_dtype data : {JT_F32, JT_F16, JT_F64}) {
       Tensor x = rows(s, data);
       for (jt_dtype t : {JT_I8, JT_I16, JT_I32, JT_I64, JT_U8, JT_U16, JT_U32, JT_U64}) {
-        EXPECT_EQ(status_of(s, row.call(s, x, numbers(s, t, {2}, {4, 0}))), JT_OK) << row.name << ": " << last_message();
+        EXPECT_EQ(status_of(s, row.call(s, x, numbers(s, t, {2}, {4, 0}))), JT_OK)
+            << row.name << ": " << last_message();
         expect_outside(s, row, row.call(s, x, numbers(s, t, {2}, {0, 5})), "5");
         expect_outside(s, row, row.call(s, x, numbers(s, t, {2}, {127, 1})), "127");
         bool is_signed = t == JT_I8 || t == JT_I16 || t == JT_I32 || t == JT_I64;
@@ -138,7 +148,8 @@ TEST(Indices, OfArgmaxAreLegal) {
 TEST(Indices, SeveralInOnePlan) {
   Session s;
   Tensor x = rows(s, JT_F32), good = numbers(s, JT_I64, {1}, {3}), bad = numbers(s, JT_I64, {1}, {-7});
-  Tensor a = s.make(jt_take, x, good, 0), b = s.make(jt_take, x, bad, 0), c = s.make(jt_take, a, numbers(s, JT_I64, {1}, {2}), 1);
+  Tensor a = s.make(jt_take, x, good, 0), b = s.make(jt_take, x, bad, 0),
+         c = s.make(jt_take, a, numbers(s, JT_I64, {1}, {2}), 1);
   EXPECT_EQ(jt_sync(s.ctx), JT_E_INDEX);
   EXPECT_EQ(s.read(a), (std::vector<float>{1.125, 1.25, 1.375}));
   EXPECT_EQ(s.read(c), std::vector<float>{1.375});
@@ -194,7 +205,8 @@ TEST(Labels, ThatAreIgnoredMayBeAnything) {
       EXPECT_EQ(s.read(s.make(jt_nll, x, label, nullptr, ignored, "none", JT_NUL)), (std::vector<float>{-1, 0}));
       Tensor other = numbers(s, t, {2}, {78, ignored});
       EXPECT_EQ(status_of(s, s.make(jt_cross_entropy, x, other, nullptr, ignored, "mean", JT_NUL, 0.0)), JT_E_INDEX);
-      EXPECT_NE(last_message().find("cross_entropy: index 78 is outside an extent of 3"), std::string::npos) << last_message();
+      EXPECT_NE(last_message().find("cross_entropy: index 78 is outside an extent of 3"), std::string::npos)
+          << last_message();
     }
 }
 
@@ -214,7 +226,8 @@ struct Classifier {
   jt_status step(int64_t last_label) {
     Tensor label = s.of<int64_t>(JT_I64, {8}, {0, 1, 0, 1, 1, 0, 1, last_label});
     Tensor out = s.make(jt_add, s.make(jt_matmul, x, w), bias);
-    return jt_optimizer_step(s.ctx, optimizer, s.make(jt_cross_entropy, out, label, nullptr, int64_t(-100), "mean", JT_NUL, 0.0));
+    return jt_optimizer_step(s.ctx, optimizer,
+                             s.make(jt_cross_entropy, out, label, nullptr, int64_t(-100), "mean", JT_NUL, 0.0));
   }
 };
 TEST(Labels, AStepWithABadOneChangesNothing) {
@@ -224,7 +237,9 @@ TEST(Labels, AStepWithABadOneChangesNothing) {
     std::vector<float> before = bad.s.read(bad.w);
     for (int64_t label : {5, -1, 2}) {
       EXPECT_EQ(bad.step(label), JT_E_INDEX);
-      EXPECT_NE(last_message().find("cross_entropy: index " + std::to_string(label) + " is outside an extent of 2, 0..1"), std::string::npos)
+      EXPECT_NE(
+          last_message().find("cross_entropy: index " + std::to_string(label) + " is outside an extent of 2, 0..1"),
+          std::string::npos)
           << last_message();
       EXPECT_EQ(bad.s.read(bad.w), before);
     }
@@ -254,7 +269,8 @@ TEST(Labels, LayersAndFunctionsAgree) {
     for (int64_t bad : {5, 2, -1, -2}) layer(kind, row, {0, bad}, JT_E_INDEX);
     layer(kind, row, {0, 1}, JT_OK);
   }
-  EXPECT_NEAR(layer("CrossEntropyLoss", "cross_entropy", {0, -100}, JT_OK), std::log(1 + std::exp(1.0)), 1e-6) << "ignored";
+  EXPECT_NEAR(layer("CrossEntropyLoss", "cross_entropy", {0, -100}, JT_OK), std::log(1 + std::exp(1.0)), 1e-6)
+      << "ignored";
   EXPECT_NEAR(layer("NLLLoss", "nll", {-100, 1}, JT_OK), -4, 1e-6);
 }
 
@@ -263,7 +279,8 @@ TEST(Indices, AreNotLookedAtWithoutChecks) {
   Session s(of_environment());
   unsetenv("JT_CHECK");
   Tensor x = rows(s, JT_F32);
-  EXPECT_EQ(s.read(s.make(jt_take, x, numbers(s, JT_I64, {2}, {5, 1}), 0)), (std::vector<float>{0, 0, 0, 0.375, 0.5, 0.625}));
+  EXPECT_EQ(s.read(s.make(jt_take, x, numbers(s, JT_I64, {2}, {5, 1}), 0)),
+            (std::vector<float>{0, 0, 0, 0.375, 0.5, 0.625}));
   jt_module* m = nullptr;
   must(jt_module_create(s.ctx, "CrossEntropyLoss", JT_NUL, nullptr, 0, &m));
   jt_tensor* out = nullptr;
@@ -274,7 +291,8 @@ TEST(Indices, AreNotLookedAtWithoutChecks) {
   jt_module_release(m);
 }
 
-// One launch more for each index, whatever its size, and nothing new from the heap of buffers: see loop_test for the rest.
+// One launch more for each index, whatever its size, and nothing new from the heap of buffers: see loop_test for the
+// rest.
 TEST(Indices, CostOneLaunch) {
   auto launches = [](const char* check) {
     setenv("JT_CHECK", check, 1);

@@ -136,7 +136,8 @@ TEST(Graph, IsShownAtEveryStageAndNotRun) {
   Session s;
   Tensor x = s.floats({2, 3}, {1, 2, 3, 4, 5, 6}), y = s.sum(s.make(jt_exp, s.make(jt_add, x, x)));
   EXPECT_NE(shown(s, y, JT_STAGE_GRAPH).find("exp"), std::string::npos);
-  for (jt_stage stage : {JT_STAGE_GRAPH, JT_STAGE_SIMPLIFY, JT_STAGE_FUSE, JT_STAGE_MEMORY, JT_STAGE_LOWER, JT_STAGE_DOT})
+  for (jt_stage stage :
+       {JT_STAGE_GRAPH, JT_STAGE_SIMPLIFY, JT_STAGE_FUSE, JT_STAGE_MEMORY, JT_STAGE_LOWER, JT_STAGE_DOT})
     EXPECT_FALSE(shown(s, y, stage).empty()) << char(stage);
   EXPECT_EQ(shown(s, y, JT_STAGE_DOT).find("digraph"), 0u);
   EXPECT_FALSE(jt_tensor_is_ready(y));

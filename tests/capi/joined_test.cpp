@@ -1,5 +1,5 @@
-// What is computed of a product or a convolution, element by element, runs while its part of the result is near: the same bits as
-// after it, whatever the shape and the number of threads, and nothing is overwritten that is still read.
+// What is computed of a product or a convolution, element by element, runs while its part of the result is near: the
+// same bits as after it, whatever the shape and the number of threads, and nothing is overwritten that is still read.
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -59,7 +59,9 @@ struct Net : Session {
   // Steps of the plan of what make() records, as the trace names them.
   template <class Make>
   std::string steps(const Make& record) const {
-    std::string path = (std::filesystem::temp_directory_path() / ("jt_joined_" + std::to_string(reinterpret_cast<uintptr_t>(this)))).string();
+    std::string path =
+        (std::filesystem::temp_directory_path() / ("jt_joined_" + std::to_string(reinterpret_cast<uintptr_t>(this))))
+            .string();
     must(jt_trace_start(rt, path.c_str(), JT_NUL));
     record();
     must(jt_trace_stop(rt));
@@ -74,11 +76,13 @@ struct Net : Session {
 
 TEST(Joined, IsOneStepOfThePlan) {
   Net s;
-  Tensor x = s.floats({2, 3, 12, 12}, numbers(864, 1)), w = s.floats({20, 3, 3, 3}, numbers(540, 2)), b = s.floats({20, 1, 1}, numbers(20, 3));
+  Tensor x = s.floats({2, 3, 12, 12}, numbers(864, 1)), w = s.floats({20, 3, 3, 3}, numbers(540, 2)),
+         b = s.floats({20, 1, 1}, numbers(20, 3));
   Tensor w2 = s.floats({4, 20, 3, 3}, numbers(720, 7));
   std::string trace = s.steps([&] { s.ran(s.two_layers(x, w, b, w2)); });
   EXPECT_NE(trace.find("conv2d + "), std::string::npos) << trace;
-  Tensor a = s.floats({300, 40}, numbers(12000, 4)), m = s.floats({40, 30}, numbers(1200, 5)), c = s.floats({30}, numbers(30, 6));
+  Tensor a = s.floats({300, 40}, numbers(12000, 4)), m = s.floats({40, 30}, numbers(1200, 5)),
+         c = s.floats({30}, numbers(30, 6));
   trace = s.steps([&] { s.ran(s.layer(a, m, c)); });
   EXPECT_NE(trace.find("matmul + "), std::string::npos) << trace;
 }
@@ -86,18 +90,26 @@ TEST(Joined, IsOneStepOfThePlan) {
 TEST(Joined, GivesTheBitsOfOneAfterTheOther) {
   for (int threads : {1, 2, 3, 7}) {
     Net s(threads);
-    for (auto [n, c, h, w, o] : {std::array<int64_t, 5>{1, 1, 5, 5, 1}, {2, 3, 9, 7, 5}, {3, 4, 11, 13, 20}, {8, 16, 30, 31, 33}, {1, 70, 40, 41, 64}}) {
+    for (auto [n, c, h, w, o] : {std::array<int64_t, 5>{1, 1, 5, 5, 1},
+                                 {2, 3, 9, 7, 5},
+                                 {3, 4, 11, 13, 20},
+                                 {8, 16, 30, 31, 33},
+                                 {1, 70, 40, 41, 64}}) {
       Tensor x = s.floats({n, c, h, w}, numbers(n * c * h * w, 1)), k = s.floats({o, c, 3, 3}, numbers(o * c * 9, 2));
       Tensor b = s.floats({o, 1, 1}, numbers(o, 3)), k2 = s.floats({o, o, 1, 1}, numbers(o * o, 4));
       Floats joined = s.read(s.two_layers(x, k, b, k2));
       Floats apart = s.read(s.two_layers(x, k, b, k2, true));
-      ASSERT_EQ(std::memcmp(joined.data(), apart.data(), joined.size() * 4), 0) << n << " " << c << " " << o << " threads " << threads;
+      ASSERT_EQ(std::memcmp(joined.data(), apart.data(), joined.size() * 4), 0)
+          << n << " " << c << " " << o << " threads " << threads;
     }
-    for (auto [m, n, k] : {std::array<int64_t, 3>{2, 1, 3}, {100, 7, 20}, {513, 33, 65}, {2000, 96, 48}, {700, 100, 1}, {64, 10, 0}}) {
-      Tensor x = s.floats({m, k}, numbers(m * k, 1)), y = s.floats({k, n}, numbers(k * n, 2)), b = s.floats({n}, numbers(n, 3));
+    for (auto [m, n, k] :
+         {std::array<int64_t, 3>{2, 1, 3}, {100, 7, 20}, {513, 33, 65}, {2000, 96, 48}, {700, 100, 1}, {64, 10, 0}}) {
+      Tensor x = s.floats({m, k}, numbers(m * k, 1)), y = s.floats({k, n}, numbers(k * n, 2)),
+             b = s.floats({n}, numbers(n, 3));
       Floats joined = s.read(s.layer(x, y, b));
       Floats apart = s.read(s.layer(x, y, b, true));
-      ASSERT_EQ(std::memcmp(joined.data(), apart.data(), joined.size() * 4), 0) << m << " " << n << " " << k << " threads " << threads;
+      ASSERT_EQ(std::memcmp(joined.data(), apart.data(), joined.size() * 4), 0)
+          << m << " " << n << " " << k << " threads " << threads;
     }
   }
 }
@@ -108,7 +120,8 @@ TEST(Joined, DoesNotOverwriteWhatTheOpStillReads) {
     Floats pixels = numbers(2 * 8 * 20 * 20, 1);
     Tensor w = s.floats({8, 8, 3, 3}, numbers(576, 2));
     auto residual = [&](bool at_once) {
-      Tensor x = s.make(jt_neg, s.floats({2, 8, 20, 20}, pixels));  // dies in the sum: its bytes are wanted for the result
+      // dies in the sum: its bytes are wanted for the result
+      Tensor x = s.make(jt_neg, s.floats({2, 8, 20, 20}, pixels));
       if (!at_once) s.ran(x);
       Tensor y = s.conv(x, w, 1);
       if (!at_once) s.ran(y);

@@ -1,4 +1,5 @@
-// Memory under a limit: caches go first, an error says what needed how much and who holds the most, and all else goes on.
+// Memory under a limit: caches go first, an error says what needed how much and who holds the most, and all else goes
+// on.
 #include "tests/capi/capi.h"
 
 using namespace jt::test;
@@ -34,8 +35,9 @@ TEST(MemoryLimit, TheErrorNamesWhatNeedsHowMuchAndTheFiveLargest) {
   EXPECT_NE(said.find("exp f32[1024,8192] needs 32.0 MiB"), said.npos) << said;
   EXPECT_NE(said.find("43.0 MiB in use of the limit of 64.0 MiB"), said.npos) << said;
   std::string largest;
-  for (const char* size : {"16.0 MiB", "12.0 MiB", "8.0 MiB", "4.0 MiB", "2.0 MiB"}) largest += std::string(largest.empty() ? "" : ", ") +
-      "expand f32[" + std::to_string(std::atoll(size) * kMiB / 4) + "] " + size;
+  for (const char* size : {"16.0 MiB", "12.0 MiB", "8.0 MiB", "4.0 MiB", "2.0 MiB"})
+    largest += std::string(largest.empty() ? "" : ", ") + "expand f32[" + std::to_string(std::atoll(size) * kMiB / 4) +
+               "] " + size;
   EXPECT_NE(said.find("the largest: " + largest), said.npos) << said << "\nnot: " << largest;
   EXPECT_EQ(said.find("1.0 MiB,"), said.npos) << "five are enough: " << said;
 }
@@ -46,7 +48,9 @@ TEST(MemoryLimit, DataOfTheHostIsNamedToo) {
   jt_tensor* out = nullptr;
   EXPECT_EQ(jt_tensor_from_bytes(s.ctx, data.data(), 4000000, JT_F32, dims, 2, &out), JT_E_NOMEM);
   EXPECT_EQ(out, nullptr);
-  EXPECT_NE(last_message().find("data f32[1000,1000] needs 3.8 MiB; 0 bytes in use of the limit of 1.0 MiB"), std::string::npos) << last_message();
+  EXPECT_NE(last_message().find("data f32[1000,1000] needs 3.8 MiB; 0 bytes in use of the limit of 1.0 MiB"),
+            std::string::npos)
+      << last_message();
 }
 TEST(MemoryLimit, WhatIsCachedGoesFirst) {
   Session s(limited(32 * kMiB));
@@ -153,7 +157,8 @@ struct Deep {
   Tensor x, y;
   explicit Deep(int64_t limit = 0) : Deep(limited(limit)) {}
   explicit Deep(const jt_runtime_desc& d) : s(d), x(s.normal({kRows, kWidth})), y(s.normal({kRows, kWidth})) {
-    for (int64_t i = 0; i < kLayers; i++) params.push_back(parameter(s, {kWidth, kWidth})), params.push_back(s.zeros({kWidth}));
+    for (int64_t i = 0; i < kLayers; i++)
+      params.push_back(parameter(s, {kWidth, kWidth})), params.push_back(s.zeros({kWidth}));
     for (const Tensor& p : params) must(jt_tensor_set_requires_grad(s.ctx, p, 1));
     must(jt_sync(s.ctx));
   }

@@ -124,7 +124,7 @@ TEST(SteadyTraining, TakesNothingFromTheHeap) {
   jt_optimizer_release(o);
 }
 
-// ---- every function that a loop calls --------------------------------------------------------------------------------
+// ---- every function that a loop calls -------------------------------------------------------------------------------
 
 namespace {
 
@@ -133,7 +133,8 @@ struct Handles {
   Session s;
   jt_context* ctx = s.ctx;
   Tensor x = s.floats({4, 8}, std::vector<float>(32, 0.5f)), w = s.floats({8, 8}, std::vector<float>(64, 0.25f));
-  Tensor labels = s.of<int64_t>(JT_I64, {4}, {0, 1, 2, 3}), image = s.floats({2, 3, 8, 8}, std::vector<float>(384, 0.5f));
+  Tensor labels = s.of<int64_t>(JT_I64, {4}, {0, 1, 2, 3}),
+         image = s.floats({2, 3, 8, 8}, std::vector<float>(384, 0.5f));
   Tensor other = s.floats({4, 8}, std::vector<float>(32, 0.75f));
   std::vector<jt_module*> modules;
   std::vector<jt_optimizer*> optimizers;
@@ -176,10 +177,13 @@ TEST(SteadyApi, OpsByNameTakeNothing) {
   Handles h;
   jt_tensor* in[2] = {h.x, h.w};
   jt_attr axes[2] = {integer("axes", 1), integer("keepdims", 1)};
-  expect_none_of(h, "matmul", [&](jt_tensor** out) { return jt_op_call(h.ctx, "matmul", JT_NUL, in, 2, nullptr, 0, out, 1); });
+  expect_none_of(h, "matmul",
+                 [&](jt_tensor** out) { return jt_op_call(h.ctx, "matmul", JT_NUL, in, 2, nullptr, 0, out, 1); });
   expect_none_of(h, "sum", [&](jt_tensor** out) { return jt_op_call(h.ctx, "sum", JT_NUL, in, 1, axes, 2, out, 1); });
   jt_tensor* pair[2] = {h.x, h.labels};
-  expect_none_of(h, "cross_entropy", [&](jt_tensor** out) { return jt_op_call(h.ctx, "cross_entropy", JT_NUL, pair, 2, nullptr, 0, out, 1); });
+  expect_none_of(h, "cross_entropy", [&](jt_tensor** out) {
+    return jt_op_call(h.ctx, "cross_entropy", JT_NUL, pair, 2, nullptr, 0, out, 1);
+  });
 }
 
 TEST(SteadyApi, FailuresTakeNothing) {
@@ -189,7 +193,9 @@ TEST(SteadyApi, FailuresTakeNothing) {
   expect_none("shapes", [&] { EXPECT_EQ(jt_add(h.ctx, h.x, h.w, &out), JT_E_SHAPE); });
   expect_none("inner extents", [&] { EXPECT_EQ(jt_matmul(h.ctx, h.w, h.x, &out), JT_E_SHAPE); });
   expect_none("dtype", [&] { EXPECT_EQ(jt_take(h.ctx, h.x, h.x, 0, &out), JT_E_DTYPE); });
-  expect_none("no op", [&] { EXPECT_EQ(jt_op_call(h.ctx, "no_such_op", JT_NUL, nullptr, 0, nullptr, 0, &out, 1), JT_E_NOT_FOUND); });
+  expect_none("no op", [&] {
+    EXPECT_EQ(jt_op_call(h.ctx, "no_such_op", JT_NUL, nullptr, 0, nullptr, 0, &out, 1), JT_E_NOT_FOUND);
+  });
   expect_none("no room", [&] { EXPECT_EQ(jt_tensor_read(h.ctx, h.x, bytes, 4), JT_E_INVALID); });
   expect_none("NULL", [&] { EXPECT_EQ(jt_relu(h.ctx, nullptr, &out), JT_E_INVALID); });
   jt_module* linear = h.module("Linear", {integer("in_features", 3), integer("out_features", 2)});
@@ -212,8 +218,12 @@ TEST(SteadyApi, LayersTakeNothing) {
   const int64_t window[2] = {3, 3}, two[2] = {2, 2}, shape[1] = {8};
   jt_module* linear = h.module("Linear", {integer("in_features", 8), integer("out_features", 4)});
   expect(linear, h.x);
-  expect(h.module("Conv2d", {integer("in_channels", 3), integer("out_channels", 4), integers("kernel_size", window, 2)}), h.image);
-  expect(h.module("ConvTranspose2d", {integer("in_channels", 3), integer("out_channels", 4), integers("kernel_size", window, 2)}), h.image);
+  expect(
+      h.module("Conv2d", {integer("in_channels", 3), integer("out_channels", 4), integers("kernel_size", window, 2)}),
+      h.image);
+  expect(h.module("ConvTranspose2d",
+                  {integer("in_channels", 3), integer("out_channels", 4), integers("kernel_size", window, 2)}),
+         h.image);
   expect(h.module("MaxPool2d", {integers("kernel_size", two, 2)}), h.image);
   expect(h.module("AvgPool2d", {integers("kernel_size", two, 2)}), h.image);
   expect(h.module("BatchNorm2d", {integer("num_features", 3)}), h.image);
@@ -228,9 +238,11 @@ TEST(SteadyApi, LayersTakeNothing) {
   expect(h.module("GRUCell", {integer("input_size", 8), integer("hidden_size", 4)}), h.x);
   expect(h.module("LSTMCell", {integer("input_size", 8), integer("hidden_size", 4)}), h.x);
   expect(h.module("Flatten"), h.image);
-  for (const char* kind : {"ReLU", "GELU", "SiLU", "Sigmoid", "Tanh", "Softmax", "LeakyReLU", "Dropout"}) expect(h.module(kind), h.x);
+  for (const char* kind : {"ReLU", "GELU", "SiLU", "Sigmoid", "Tanh", "Softmax", "LeakyReLU", "Dropout"})
+    expect(h.module(kind), h.x);
   jt_module* chain = h.module("Sequential");
-  must(jt_module_add_child(h.ctx, chain, "0", 1, linear)), must(jt_module_add_child(h.ctx, chain, "1", 1, h.module("ReLU")));
+  must(jt_module_add_child(h.ctx, chain, "0", 1, linear)),
+      must(jt_module_add_child(h.ctx, chain, "1", 1, h.module("ReLU")));
   expect(chain, h.x);
   jt_tensor* params[2];
   size_t n = 0;
@@ -248,10 +260,12 @@ TEST(SteadyApi, OptimizersTakeNothing) {
       Tensor w = h.w;
       must(jt_tensor_set_requires_grad(h.ctx, w, 1));
       bool has_momentum = std::string_view(kind) == "sgd";
-      jt_optimizer* o = has_momentum ? h.optimizer(kind, {number("lr", 0.01), number("momentum", 0.9)}, w) : h.optimizer(kind, {}, w);
+      jt_optimizer* o =
+          has_momentum ? h.optimizer(kind, {number("lr", 0.01), number("momentum", 0.9)}, w) : h.optimizer(kind, {}, w);
       expect_none(kind, [&] {
         jt_tensor *y, *loss, *dw;
-        must(jt_matmul(h.ctx, h.x, w, &y)), must(jt_cross_entropy(h.ctx, y, h.labels, nullptr, -100, "mean", JT_NUL, 0, &loss));
+        must(jt_matmul(h.ctx, h.x, w, &y)),
+            must(jt_cross_entropy(h.ctx, y, h.labels, nullptr, -100, "mean", JT_NUL, 0, &loss));
         if (by_loss) {
           must(jt_optimizer_step(h.ctx, o, loss));
         } else {
@@ -272,7 +286,8 @@ TEST(SteadyApi, GradientsTakeNothing) {
   must(jt_tensor_set_requires_grad(h.ctx, w, 1));
   expect_none("backward", [&] {
     jt_tensor *y, *loss, *dw;
-    must(jt_matmul(h.ctx, h.x, w, &y)), must(jt_cross_entropy(h.ctx, y, h.labels, nullptr, -100, "mean", JT_NUL, 0, &loss));
+    must(jt_matmul(h.ctx, h.x, w, &y)),
+        must(jt_cross_entropy(h.ctx, y, h.labels, nullptr, -100, "mean", JT_NUL, 0, &loss));
     must(jt_backward(h.ctx, loss, 0)), must(jt_tensor_grad(h.ctx, w, &dw)), must(jt_eval(h.ctx, &dw, 1));
     jt_tensor_release(dw), must(jt_zero_grad(h.ctx, &w, 1));
     jt_tensor_release(y), jt_tensor_release(loss);
@@ -297,18 +312,22 @@ TEST(SteadyApi, OpsOfTheProgramTakeNothing) {
   d.struct_size = sizeof d, d.outputs = &out, d.outputs_len = 1;
   d.name = "a name that is longer than what fits beside its length", d.name_len = JT_NUL;
   d.forward = [](void*, const jt_custom_call* c) {
-    for (size_t i = 0; i < 32; i++) static_cast<float*>(c->outputs[0].data)[i] = 2 * static_cast<const float*>(c->inputs[0].data)[i];
+    for (size_t i = 0; i < 32; i++)
+      static_cast<float*>(c->outputs[0].data)[i] = 2 * static_cast<const float*>(c->inputs[0].data)[i];
     return jt_status(JT_OK);
   };
   d.backward = [](void*, const jt_custom_grad* c) { return jt_add(c->ctx, c->grads[0], c->grads[0], c->input_grads); };
   by_gradient("custom", [&](jt_tensor** z) { return jt_custom(h.ctx, &d, &x, 1, z, 1); });
 
-  const char *gradient = "for (int64_t i = 0; i < out_num; i++) out[i] = dout[i] * data_factor_of_the_whole;", *name = "factor_of_the_whole";
+  const char *gradient = "for (int64_t i = 0; i < out_num; i++) out[i] = dout[i] * data_factor_of_the_whole;",
+             *name = "factor_of_the_whole";
   double factor = 1;
   jt_code_desc code{};
   code.struct_size = sizeof code, code.outputs = &out, code.outputs_len = 1, code.name = d.name, code.name_len = JT_NUL;
-  code.source = "for (int64_t i = 0; i < out_num; i++) out[i] = in0[i] * data_factor_of_the_whole;", code.source_len = JT_NUL;
-  code.grad_sources = &gradient, code.grad_sources_len = 1, code.data_names = &name, code.data_values = &factor, code.data_len = 1;
+  code.source = "for (int64_t i = 0; i < out_num; i++) out[i] = in0[i] * data_factor_of_the_whole;",
+  code.source_len = JT_NUL;
+  code.grad_sources = &gradient, code.grad_sources_len = 1, code.data_names = &name, code.data_values = &factor,
+  code.data_len = 1;
   by_gradient("code", [&](jt_tensor** z) { return factor += 1, jt_code(h.ctx, &code, &x, 1, z, 1); });
 }
 
@@ -317,7 +336,8 @@ TEST(SteadyApi, TensorsTakeNothing) {
   const int64_t dims[2] = {4, 8};
   std::vector<float> data(32, 1);
   double item = 0;
-  expect_none_of(h, "from_bytes", [&](jt_tensor** out) { return jt_tensor_from_bytes(h.ctx, data.data(), 128, JT_F32, dims, 2, out); });
+  expect_none_of(h, "from_bytes",
+                 [&](jt_tensor** out) { return jt_tensor_from_bytes(h.ctx, data.data(), 128, JT_F32, dims, 2, out); });
   expect_none_of(h, "scalar", [&](jt_tensor** out) { return jt_scalar(h.ctx, 2, JT_F32, out); });
   expect_none_of(h, "zeros", [&](jt_tensor** out) { return jt_zeros(h.ctx, dims, 2, JT_F32, out); });
   expect_none_of(h, "full_like", [&](jt_tensor** out) { return jt_full_like(h.ctx, h.x, 2, out); });
@@ -327,8 +347,12 @@ TEST(SteadyApi, TensorsTakeNothing) {
   const int64_t window[2] = {3, 3};
   jt_tensor* parts[2] = {h.x, h.other};
   Tensor weights = h.s.floats({4, 3, 3, 3}, std::vector<float>(108, 0.25f));
-  expect_none_of(h, "conv2d", [&](jt_tensor** out) { return jt_conv2d(h.ctx, h.image, weights, nullptr, 0, nullptr, 0, nullptr, 0, 1, 0, out); });
-  expect_none_of(h, "pool", [&](jt_tensor** out) { return jt_avg_pool2d(h.ctx, h.image, window, 2, nullptr, 0, nullptr, 0, 0, out); });
+  expect_none_of(h, "conv2d", [&](jt_tensor** out) {
+    return jt_conv2d(h.ctx, h.image, weights, nullptr, 0, nullptr, 0, nullptr, 0, 1, 0, out);
+  });
+  expect_none_of(h, "pool", [&](jt_tensor** out) {
+    return jt_avg_pool2d(h.ctx, h.image, window, 2, nullptr, 0, nullptr, 0, 0, out);
+  });
   expect_none_of(h, "concat", [&](jt_tensor** out) { return jt_concat(h.ctx, parts, 2, 0, out); });
   expect_none_of(h, "take", [&](jt_tensor** out) { return jt_take(h.ctx, h.x, h.labels, 0, out); });
   expect_none("borrow", [&] {
@@ -356,7 +380,8 @@ TEST(SteadyApi, TensorsTakeNothing) {
   });
   expect_none("modes", [&] {
     jt_bool before;
-    must(jt_context_set_grad_mode(h.ctx, 1, &before)), must(jt_context_set_seed(h.ctx, 3)), must(jt_context_set_line(h.ctx, 0));
+    must(jt_context_set_grad_mode(h.ctx, 1, &before)), must(jt_context_set_seed(h.ctx, 3)),
+        must(jt_context_set_line(h.ctx, 0));
   });
   expect_none("sync", [&] { must(jt_sync(h.ctx)); });
   expect_none("statistics", [&] { h.s.stats(), h.s.memory(); });
@@ -365,7 +390,8 @@ TEST(SteadyApi, TensorsTakeNothing) {
 TEST(SteadyApi, QuestionsTakeNothing) {
   Handles h;
   jt_module* chain = h.module("Sequential");
-  must(jt_module_add_child(h.ctx, chain, "the first of a long name", JT_NUL, h.module("Linear", {integer("in_features", 8), integer("out_features", 8)})));
+  must(jt_module_add_child(h.ctx, chain, "the first of a long name", JT_NUL,
+                           h.module("Linear", {integer("in_features", 8), integer("out_features", 8)})));
   must(jt_module_add_child(h.ctx, chain, "second", JT_NUL, h.module("Dropout")));
   must(jt_tensor_set_requires_grad(h.ctx, h.w, 1));
   jt_optimizer* adam = h.optimizer("adam", {}, h.w);
@@ -373,8 +399,11 @@ TEST(SteadyApi, QuestionsTakeNothing) {
   must(jt_sum(h.ctx, h.w, nullptr, 0, 0, &loss)), must(jt_optimizer_step(h.ctx, adam, loss)), jt_tensor_release(loss);
   const int64_t dims[2] = {8, 8};
   expect_none_of(h, "scalar_i64", [&](jt_tensor** out) { return jt_scalar_i64(h.ctx, 7, JT_I64, out); });
-  expect_none_of(h, "init", [&](jt_tensor** out) { return jt_init(h.ctx, "xavier_uniform", JT_NUL, dims, 2, JT_F32, out); });
-  expect_none_of(h, "module_get", [&](jt_tensor** out) { return jt_module_get(h.ctx, chain, "the first of a long name.weight", JT_NUL, out); });
+  expect_none_of(h, "init",
+                 [&](jt_tensor** out) { return jt_init(h.ctx, "xavier_uniform", JT_NUL, dims, 2, JT_F32, out); });
+  expect_none_of(h, "module_get", [&](jt_tensor** out) {
+    return jt_module_get(h.ctx, chain, "the first of a long name.weight", JT_NUL, out);
+  });
   expect_none("item_i64", [&] {
     int64_t item = 0;
     must(jt_sum(h.ctx, h.labels, nullptr, 0, 0, &t)), must(jt_tensor_item_i64(h.ctx, t, &item));
@@ -391,7 +420,8 @@ TEST(SteadyApi, QuestionsTakeNothing) {
     double lr = 0;
     const char* name = nullptr;
     must(jt_optimizer_get_lr(h.ctx, adam, &lr));
-    for (size_t i = 0; i < jt_optimizer_state_count(adam); i++) must(jt_optimizer_state(h.ctx, adam, i, &name, &t)), jt_tensor_release(t);
+    for (size_t i = 0; i < jt_optimizer_state_count(adam); i++)
+      must(jt_optimizer_state(h.ctx, adam, i, &name, &t)), jt_tensor_release(t);
   });
   expect_none("map_export", [&] {
     jt_mapping m{};

@@ -29,7 +29,8 @@ static bool is_in_large_pages(uintptr_t address) {
   return false;
 }
 TEST(LargeValues, LieInLargePagesFromEndToEnd) {
-  if (!std::filesystem::exists("/sys/kernel/mm/transparent_hugepage")) GTEST_SKIP() << "this system has no transparent large pages";
+  if (!std::filesystem::exists("/sys/kernel/mm/transparent_hugepage"))
+    GTEST_SKIP() << "this system has no transparent large pages";
   constexpr int64_t kCount = 3 << 20;
   constexpr uintptr_t kPage = 2 << 20;
   Session s;

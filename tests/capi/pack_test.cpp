@@ -1,4 +1,5 @@
-// Weights that stay the same are kept in the order in which kernels read them; whatever changes them, the results follow.
+// Weights that stay the same are kept in the order in which kernels read them; whatever changes them, the results
+// follow.
 #include "tests/capi/capi.h"
 
 using namespace jt::test;
@@ -132,8 +133,8 @@ TEST(Packs, StayBelowTheirLimit) {
   setenv("JT_CPU_PACK_BYTES", "30000", 1);
   {
     Layer l(JT_RT_NO_DISK_CACHE | JT_RT_ALLOW_ENV);
-    std::vector<Tensor> weights{l.w, l.s.floats({48, 64}, numbers(48 * 64, 7)), l.s.floats({48, 64}, numbers(48 * 64, 8)),
-                                l.s.floats({48, 64}, numbers(48 * 64, 9))};
+    std::vector<Tensor> weights{l.w, l.s.floats({48, 64}, numbers(48 * 64, 7)),
+                                l.s.floats({48, 64}, numbers(48 * 64, 8)), l.s.floats({48, 64}, numbers(48 * 64, 9))};
     must(jt_runtime_trim(l.s.rt));
     for (int round = 0; round < 4; round++)
       for (size_t k = 0; k < 4; k++) {

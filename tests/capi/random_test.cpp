@@ -1,5 +1,5 @@
-// Random values: uniform ones reach neither end that is left out, in any dtype; integers miss none of their range; f64 has
-// all its bits; without a seed every process and context draws others; the same bits on every tier.
+// Random values: uniform ones reach neither end that is left out, in any dtype; integers miss none of their range; f64
+// has all its bits; without a seed every process and context draws others; the same bits on every tier.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,7 +35,8 @@ TEST(Uniform, NeverReachesItsUpperEnd) {
     double sum = 0;
     for (double v : unit) sum += v;
     EXPECT_NEAR(sum / double(unit.size()), t == JT_BF16 ? 0.5 - 0.5 / 256 : 0.5, 0.002) << t;
-    for (auto [low, high] : {std::pair(-1.0, 1.0), {1.0, 1.0 + 0x1p-6}, {0.1, 0.3}, {-7.0, -3.0}, {100.0, 101.0}, {-0x1p-20, 0.0}})
+    for (auto [low, high] :
+         {std::pair(-1.0, 1.0), {1.0, 1.0 + 0x1p-6}, {0.1, 0.3}, {-7.0, -3.0}, {100.0, 101.0}, {-0x1p-20, 0.0}})
       for (double v : as_doubles(s, uniform(s, {1 << 17}, low, high, t))) {
         if (v >= low && v < high) continue;
         ADD_FAILURE() << v << " of [" << low << ", " << high << ") in dtype " << t;
@@ -70,7 +71,8 @@ TEST(Uniform, OfF64HasAll53Bits) {
   EXPECT_EQ(seen.size(), 4096u);
   EXPECT_NEAR(double(fine), 2048, 200) << "the last of 53 bits is set half the time";
 }
-// Of 2^-32 steps none lies beyond 6.66; of 4e6 normal numbers some lie beyond 5.2 and the fraction beyond 4 is erfc(4/sqrt 2).
+// Of 2^-32 steps none lies beyond 6.66; of 4e6 normal numbers some lie beyond 5.2 and the fraction beyond 4 is
+// erfc(4/sqrt 2).
 TEST(Normal, OfF64HasItsTail) {
   Session s;
   const int64_t n = 1 << 21;
@@ -101,8 +103,12 @@ TEST(Integers, MissNoneOfASmallRange) {
 TEST(Integers, MissNoneOfAWideRange) {
   Session s;
   const int64_t n = 60000;
-  for (auto [low, high] : {std::pair<int64_t, int64_t>(0, 1 << 25), {0, int64_t(1) << 54}, {-(int64_t(1) << 60), int64_t(1) << 62},
-                           {INT64_MIN, INT64_MAX}, {INT64_MAX - 5, INT64_MAX}, {0, (int64_t(1) << 40) + 1}}) {
+  for (auto [low, high] : {std::pair<int64_t, int64_t>(0, 1 << 25),
+                           {0, int64_t(1) << 54},
+                           {-(int64_t(1) << 60), int64_t(1) << 62},
+                           {INT64_MIN, INT64_MAX},
+                           {INT64_MAX - 5, INT64_MAX},
+                           {0, (int64_t(1) << 40) + 1}}) {
     double width = double(uint64_t(high) - uint64_t(low));
     int64_t odd = 0, first = 0, last = 0;
     for (int64_t v : s.read<int64_t>(integers(s, n, low, high))) {
@@ -132,13 +138,32 @@ TEST(Integers, OfARangeThatTheDtypeLacksAreRefused) {
   struct Range { jt_dtype dtype; int64_t low, high; };
   const int64_t one = 1;
   jt_tensor* out = nullptr;
-  for (Range r : {Range{JT_I8, -128, 129}, {JT_I8, -129, 0}, {JT_U8, -1, 3}, {JT_U8, 0, 257}, {JT_I16, 0, 40000}, {JT_U16, 0, 70000},
-                  {JT_I32, 0, INT64_C(1) << 40}, {JT_U32, -5, 5}, {JT_U64, -1, 5}, {JT_F16, 0, 70000}, {JT_BOOL, 0, 3}, {JT_BOOL, -1, 1}}) {
+  for (Range r : {Range{JT_I8, -128, 129},
+                  {JT_I8, -129, 0},
+                  {JT_U8, -1, 3},
+                  {JT_U8, 0, 257},
+                  {JT_I16, 0, 40000},
+                  {JT_U16, 0, 70000},
+                  {JT_I32, 0, INT64_C(1) << 40},
+                  {JT_U32, -5, 5},
+                  {JT_U64, -1, 5},
+                  {JT_F16, 0, 70000},
+                  {JT_BOOL, 0, 3},
+                  {JT_BOOL, -1, 1}}) {
     EXPECT_EQ(jt_random_integers(s.ctx, &one, 1, r.low, r.high, r.dtype, &out), JT_E_DTYPE) << jt_dtype_name(r.dtype);
-    EXPECT_NE(last_message().find("is not a value of " + std::string(jt_dtype_name(r.dtype))), std::string::npos) << last_message();
+    EXPECT_NE(last_message().find("is not a value of " + std::string(jt_dtype_name(r.dtype))), std::string::npos)
+        << last_message();
   }
-  for (Range r : {Range{JT_I8, -128, 128}, {JT_U8, 0, 256}, {JT_I16, -32768, 32768}, {JT_U16, 0, 65536}, {JT_I32, INT32_MIN, INT64_C(1) << 31},
-                  {JT_U32, 0, INT64_C(1) << 32}, {JT_I64, INT64_MIN, INT64_MAX}, {JT_F16, -65504, 65505}, {JT_F32, INT64_MIN, INT64_MAX}, {JT_BOOL, 0, 2}})
+  for (Range r : {Range{JT_I8, -128, 128},
+                  {JT_U8, 0, 256},
+                  {JT_I16, -32768, 32768},
+                  {JT_U16, 0, 65536},
+                  {JT_I32, INT32_MIN, INT64_C(1) << 31},
+                  {JT_U32, 0, INT64_C(1) << 32},
+                  {JT_I64, INT64_MIN, INT64_MAX},
+                  {JT_F16, -65504, 65505},
+                  {JT_F32, INT64_MIN, INT64_MAX},
+                  {JT_BOOL, 0, 2}})
     EXPECT_TRUE(std::isfinite(s.item(integers(s, 1, r.low, r.high, r.dtype)))) << jt_dtype_name(r.dtype);
 }
 
@@ -188,7 +213,8 @@ TEST(Seeds, TheSameSeedGivesTheSameBitsOnEveryTierInOnePlan) {
     int64_t plans = 0;
     for (int round = 0; round < 3; round++) {
       for (jt_dtype t : kFloats)
-        for (const Tensor& x : {uniform(s, {700}, -0.5, 2, t), s.make(jt_random_normal, Dims{700}.data(), 1, 0.0, 1.0, t)}) {
+        for (const Tensor& x :
+             {uniform(s, {700}, -0.5, 2, t), s.make(jt_random_normal, Dims{700}.data(), 1, 0.0, 1.0, t)}) {
           auto values = as_doubles(s, x);
           all.insert(all.end(), values.begin(), values.end());
         }

@@ -47,7 +47,8 @@ struct Written {
 
 TEST(MapWrite, IsAnAssignment) {
   Session s;
-  Tensor x = s.make(jt_add, s.floats({3}, {1, 2, 3}), s.scalar(1.0)), pending = s.make(jt_neg, x), ran = s.make(jt_exp2, x);
+  Tensor x = s.make(jt_add, s.floats({3}, {1, 2, 3}), s.scalar(1.0)), pending = s.make(jt_neg, x),
+         ran = s.make(jt_exp2, x);
   EXPECT_EQ(s.read(ran), (std::vector<float>{4, 8, 16}));
   Written(s, x)[1] = 9;
   EXPECT_EQ(s.read(x), (std::vector<float>{2, 9, 4}));

@@ -1,5 +1,5 @@
-// Values that have run are operands in every context of their runtime, whatever their own context is doing meanwhile: the
-// same bits, and no call is refused.
+// Values that have run are operands in every context of their runtime, whatever their own context is doing meanwhile:
+// the same bits, and no call is refused.
 #include <atomic>
 #include <thread>
 

@@ -1,5 +1,5 @@
-// Every op and every layer, its gradient too, on operands of several dtypes: called again and again, it takes nothing from the heap,
-// nor does a call that is refused.
+// Every op and every layer, its gradient too, on operands of several dtypes: called again and again, it takes nothing
+// from the heap, nor does a call that is refused.
 #include <set>
 
 #include "tests/capi/heap.h"
@@ -31,7 +31,8 @@ std::vector<Case> with_dtypes(const Case& base) {
   return out;
 }
 
-// Calls `record`, which gives 0 where the dtypes are refused, evaluates what it makes and, where there is one, its gradient.
+// Calls `record`, which gives 0 where the dtypes are refused, evaluates what it makes and, where there is one, its
+// gradient.
 class Loop {
  public:
   explicit Loop(const Session& session) : s(session) {}
@@ -116,11 +117,12 @@ TEST(SteadySweep, EveryLayerTakesNothing) {
     Module module(s, kind.c_str(), base.text());
     for (bool is_training : {true, false}) {
       module.training(is_training);
-      bool is_called = loop.check(kind + " " + base.text() + (is_training ? ", training" : ""), base, [&](const std::vector<jt_tensor*>& in) {
-        jt_tensor* out = nullptr;
-        must(jt_module_forward(s.ctx, module, in.data(), in.size(), &out, 1));
-        return out;
-      });
+      bool is_called = loop.check(kind + " " + base.text() + (is_training ? ", training" : ""), base,
+                                  [&](const std::vector<jt_tensor*>& in) {
+                                    jt_tensor* out = nullptr;
+                                    must(jt_module_forward(s.ctx, module, in.data(), in.size(), &out, 1));
+                                    return out;
+                                  });
       EXPECT_TRUE(is_called) << kind;
     }
   }
@@ -132,7 +134,11 @@ TEST(SteadySweep, SettingFieldsTakesNothing) {
   Session s;
   jt_attr attrs[] = {{}, {}, {}, {}};
   auto real = [](const char* name, double v) { jt_attr a{}; a.name = name, a.kind = JT_ATTR_F64, a.f64 = v; return a; };
-  auto number = [](const char* name, int64_t v) { jt_attr a{}; a.name = name, a.kind = JT_ATTR_I64, a.i64 = v; return a; };
+  auto number = [](const char* name, int64_t v) {
+    jt_attr a{};
+    a.name = name, a.kind = JT_ATTR_I64, a.i64 = v;
+    return a;
+  };
   int64_t sizes[] = {2, 2};
   jt_attr stride{};
   stride.name = "stride", stride.kind = JT_ATTR_INTS, stride.ints = sizes, stride.ints_len = 2;
@@ -155,7 +161,8 @@ TEST(SteadySweep, SettingFieldsTakesNothing) {
 
 TEST(SteadySweep, ListsOfModulesAndKernelsTakeNothing) {
   Session s;
-  Module net(s, "Sequential", ""), first(s, "Linear", "in_features=4 out_features=3"), second(s, "BatchNorm1d", "num_features=3");
+  Module net(s, "Sequential", ""), first(s, "Linear", "in_features=4 out_features=3"),
+      second(s, "BatchNorm1d", "num_features=3");
   must(jt_module_add_child(s.ctx, net, "a_layer_whose_name_is_long", JT_NUL, first));
   must(jt_module_add_child(s.ctx, net, "another_layer_whose_name_is_long", JT_NUL, second));
   for (auto op : {jt_exp, jt_neg, jt_tanh}) {
@@ -176,7 +183,8 @@ TEST(SteadySweep, ListsOfModulesAndKernelsTakeNothing) {
   expect_none("kernel_stats_get", [&] {
     for (size_t i = 0; i < kernels; i++) must(jt_kernel_stats_get(s.rt, i, &stats));
   });
-  expect_none("kernel_stats_get, refused", [&] { EXPECT_EQ(jt_kernel_stats_get(s.rt, kernels, &stats), JT_E_INVALID); });
+  expect_none("kernel_stats_get, refused",
+              [&] { EXPECT_EQ(jt_kernel_stats_get(s.rt, kernels, &stats), JT_E_INVALID); });
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// A training loop in its steady state asks nobody for memory: steps 20 to 1000 of LeNet make no request of the allocator, and
-// the process calls none of mmap, munmap, mremap, brk and madvise: from step 20 on a seccomp filter stops them, and the test fails.
+// A training loop in its steady state asks nobody for memory: steps 20 to 1000 of LeNet make no request of the
+// allocator, and the process calls none of mmap, munmap, mremap, brk and madvise: from step 20 on a seccomp filter
+// stops them, and the test fails.
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -68,8 +69,9 @@ int train(int32_t threads) {
   }
   int64_t more = s.memory().allocator_calls - requests;
   if (more || calls_stopped)
-    std::fprintf(stderr, "%d threads: %lld requests of the allocator, %d system calls for memory, the last of them %d\n", threads,
-                 static_cast<long long>(more), int(calls_stopped), int(last_call));
+    std::fprintf(stderr,
+                 "%d threads: %lld requests of the allocator, %d system calls for memory, the last of them %d\n",
+                 threads, static_cast<long long>(more), int(calls_stopped), int(last_call));
   _exit(more || calls_stopped ? 1 : 0);  // the end of a thread gives memory back
 }
 

@@ -185,7 +185,8 @@ TEST(Random, SameSeedSameValues) {
   std::vector<float> first = draw(7), again = draw(7), other = draw(8);
   EXPECT_EQ(first, again);
   EXPECT_NE(first, other);
-  EXPECT_NE(std::vector<float>(first.begin(), first.begin() + 100), std::vector<float>(first.begin() + 200, first.end()));
+  EXPECT_NE(std::vector<float>(first.begin(), first.begin() + 100),
+            std::vector<float>(first.begin() + 200, first.end()));
 }
 
 TEST(Random, ValuesDoNotDependOnWhenTheyRun) {
@@ -310,7 +311,8 @@ TEST(OpsByName, DoWhatTheirFunctionsDo) {
   Tensor x = s.floats({2, 2}, {1, 2, 3, 4});
   jt_tensor* in[1] = {x};
   const int64_t axes[1] = {1};
-  jt_attr attrs[2] = {{"axes", JT_ATTR_INTS, 0, 0, axes, 1, nullptr, 0}, {"keepdims", JT_ATTR_I64, 1, 0, nullptr, 0, nullptr, 0}};
+  jt_attr attrs[2] = {{"axes", JT_ATTR_INTS, 0, 0, axes, 1, nullptr, 0},
+                      {"keepdims", JT_ATTR_I64, 1, 0, nullptr, 0, nullptr, 0}};
   jt_tensor* out = nullptr;
   must(jt_op_call(s.ctx, "sum", JT_NUL, in, 1, attrs, 2, &out, 1));
   EXPECT_EQ(s.read(Tensor(out)), (std::vector<float>{3, 7}));
@@ -327,7 +329,7 @@ TEST(OpsByName, DoWhatTheirFunctionsDo) {
   EXPECT_EQ(jt_op_name(jt_op_count()), nullptr);
 }
 
-// ---- values that a dtype cannot hold -----------------------------------------------------------------------------------
+// ---- values that a dtype cannot hold --------------------------------------------------------------------------------
 
 // As NumPy and PyTorch do.
 TEST(Pad, TruncatesItsValueAndRefusesOneThatTheDtypeLacks) {
@@ -344,7 +346,7 @@ TEST(Pad, TruncatesItsValueAndRefusesOneThatTheDtypeLacks) {
   EXPECT_EQ(s.read<uint8_t>(s.make(jt_pad, b, one, 1, none, 1, 2.5)), (std::vector<uint8_t>{1, 0}));
 }
 
-// ---- narrow pooling --------------------------------------------------------------------------------------------------
+// ---- narrow pooling -------------------------------------------------------------------------------------------------
 
 TEST(MaxPool, OfNarrowFloatsGivesItsIndex) {
   const int64_t two[2] = {2, 2};
@@ -363,7 +365,8 @@ TEST(MaxPool, OfNarrowFloatsGivesItsIndex) {
     must(jt_grad(s.ctx, s.sum(s.make(jt_square, values)), &wrt, 1, nullptr, 0, &dx, 1));
     Tensor slope(dx);
     EXPECT_EQ(jt_tensor_dtype(slope), dtype);
-    EXPECT_EQ(s.read(s.make(jt_cast, slope, JT_F32)), std::vector<float>({0, 10, 0, 0, 0, 0, 16, 0, 18, 0, 0, 0, 0, 0, 0, 14}));
+    EXPECT_EQ(s.read(s.make(jt_cast, slope, JT_F32)),
+              std::vector<float>({0, 10, 0, 0, 0, 0, 16, 0, 18, 0, 0, 0, 0, 0, 0, 14}));
     // The index alone, and through the call by name.
     jt_tensor* both[2];
     jt_attr attrs[2] = {{"size", JT_ATTR_INTS, 0, 0, two, 2}, {"stride", JT_ATTR_INTS, 0, 0, two, 2}};

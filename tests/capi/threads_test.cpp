@@ -1,5 +1,5 @@
-// Threads as a host sees them: none unless asked for, the host's own where it has them, the same bits with any number; and
-// contexts of one runtime on several threads of the host.
+// Threads as a host sees them: none unless asked for, the host's own where it has them, the same bits with any number;
+// and contexts of one runtime on several threads of the host.
 #include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>

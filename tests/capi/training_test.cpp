@@ -7,7 +7,8 @@ using namespace jt::test;
 
 struct Fields { double lr, momentum, beta1, beta2, eps, decay; };
 
-static jt_optimizer* optimizer(const Session& s, const char* kind, std::vector<jt_attr> attrs, std::vector<jt_tensor*> params) {
+static jt_optimizer* optimizer(const Session& s, const char* kind, std::vector<jt_attr> attrs,
+                               std::vector<jt_tensor*> params) {
   jt_optimizer* out = nullptr;
   for (jt_tensor* param : params) must(jt_tensor_set_requires_grad(s.ctx, param, 1));
   must(jt_optimizer_create(s.ctx, kind, JT_NUL, attrs.data(), attrs.size(), params.data(), params.size(), &out));

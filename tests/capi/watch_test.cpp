@@ -93,7 +93,8 @@ TEST(Watch, AnOptimiserStepThatWasEndedWasNotTaken) {
     Tensor x = pictures(s, 4), y = labels(s, 4);
     bool ended = false;
     for (int step = 0; step < 3; step++) {
-      if (looks && step == 1) looks->seen = 0, looks->end_at = at;  // the plan is new in the first step, and fits in the second
+      // the plan is new in the first step, and fits in the second
+      if (looks && step == 1) looks->seen = 0, looks->end_at = at;
       std::vector<float> before = all_params(net);
       if (looks && step == 1) looks->seen = 0;
       Tensor loss = net.loss(net.forward(x), y);

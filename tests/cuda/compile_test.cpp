@@ -1,4 +1,5 @@
-// What NVRTC makes of the texts for threads: an image for every architecture, without stack or spills where a thread has elements.
+// What NVRTC makes of the texts for threads: an image for every architecture, without stack or spills where a thread
+// has elements.
 #include <gtest/gtest.h>
 
 #include <sys/resource.h>
@@ -37,13 +38,15 @@ std::vector<Text> texts() {
         && c.dtype % 3 == 0) || (c.row == Op::floor_div && c.layout == "padded");
     if (kind == Kind::reduce) return (c.dtype == JT_F32 || (c.dtype == JT_I64 && c.layout == "row"))
         && (c.layout == "row" || c.layout == "long row" || c.layout == "long column");
-    return c.row == Op::cast ? c.dtype == JT_F32 || c.dtype == JT_F16 : kind != Kind::library && kind != Kind::composite;
+    return c.row == Op::cast ? c.dtype == JT_F32 || c.dtype == JT_F16
+                             : kind != Kind::library && kind != Kind::composite;
   };
   each_launch(wanted, JT_VECTORS, [&](const Case& c, const SeenLaunch& launch) {
     ThreadShape shape = shape_for(launch.program, launch.args);
     std::string text = render_threads(launch.program, shape);
     if (!known.insert(text).second) return;
-    out.push_back({text, jt::text(name(c.row), " ", name(c.dtype), ", ", c.layout), shape.form == ThreadForm::elements});
+    out.push_back(
+        {text, jt::text(name(c.row), " ", name(c.dtype), ", ", c.layout), shape.form == ThreadForm::elements});
   });
   return out;
 }
@@ -88,7 +91,8 @@ TEST(Compile, ProductsNeedNoStack) {
   if (settings().library_folder.empty()) GTEST_SKIP() << "skipped: no NVRTC";
   NvrtcLibrary nvrtc = find_nvrtc(settings(), 0);
   Compiler compiler(nvrtc, settings());
-  const Tile threads[] = {{128, 128, 8, 8}, {64, 64, 4, 4}, {32, 32, 2, 2}}, warps[] = {{128, 128, 64, 32, true}, {64, 64, 32, 32, true}};
+  const Tile threads[] = {{128, 128, 8, 8}, {64, 64, 4, 4}, {32, 32, 2, 2}},
+             warps[] = {{128, 128, 64, 32, true}, {64, 64, 32, 32, true}};
   struct Made {
     std::string origin;
     Compiler::JobRef job;

@@ -1,5 +1,5 @@
-// What kernels move and how many instructions they take, as the fake driver counts them: the least there is to move, in whole sectors,
-// without conflicts of banks. Counts, not times.
+// What kernels move and how many instructions they take, as the fake driver counts them: the least there is to move, in
+// whole sectors, without conflicts of banks. Counts, not times.
 #include <gtest/gtest.h>
 
 #include <dlfcn.h>
@@ -24,7 +24,8 @@ class Efficiency : public testing::Test {
     if (!reset_ || !count_) GTEST_SKIP() << "skipped: JT_CUDA_DRIVER is not the fake driver";
     const char* device = "cuda";
     jt_runtime_desc desc{};
-    desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = &device, desc.devices_len = 1;
+    desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = &device,
+    desc.devices_len = 1;
     if (jt_runtime_create(&desc, &rt_) != JT_OK) GTEST_SKIP() << "skipped: " << jt_last_error_message();
     must(jt_context_create(rt_, &ctx_)), must(jt_context_set_seed(ctx_, 3));
   }

@@ -1,4 +1,5 @@
-// Every call of the driver made to fail in turn: the program is told, what it has on the host stays, and nothing is left behind.
+// Every call of the driver made to fail in turn: the program is told, what it has on the host stays, and nothing is
+// left behind.
 #include <gtest/gtest.h>
 
 #include <dlfcn.h>
@@ -16,7 +17,8 @@ namespace {
 
 // The fake driver's own functions; it is the one that the backend opens.
 struct Fake {
-  void* library = dlopen(std::getenv("JT_CUDA_DRIVER") ? std::getenv("JT_CUDA_DRIVER") : "/nowhere", RTLD_NOW | RTLD_LOCAL);
+  void* library =
+      dlopen(std::getenv("JT_CUDA_DRIVER") ? std::getenv("JT_CUDA_DRIVER") : "/nowhere", RTLD_NOW | RTLD_LOCAL);
   template <class F>
   F* find(const char* name) const {
     return reinterpret_cast<F*>(dlsym(library, name));
@@ -72,7 +74,8 @@ class Program {
     for (size_t i = 0; i < numbers.size(); i++) numbers[i] = float(i % 5) - 1.5f;
     const int32_t places[] = {2, 0, 2};
     const int64_t three[] = {3};
-    jt_tensor *x = nullptr, *w = nullptr, *at = nullptr, *z = nullptr, *s = nullptr, *l = nullptr, *g = nullptr, *out = nullptr;
+    jt_tensor *x = nullptr, *w = nullptr, *at = nullptr, *z = nullptr, *s = nullptr, *l = nullptr, *g = nullptr,
+              *out = nullptr;
     jt_status status = JT_OK;
     auto step = [&](jt_status s, jt_tensor** made) {
       if (status == JT_OK) status = s;

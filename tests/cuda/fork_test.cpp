@@ -1,5 +1,5 @@
-// A device does not survive a fork, as no driver's does: the child is told so and computes on the CPU, its end waits for nobody, and
-// the parent goes on.
+// A device does not survive a fork, as no driver's does: the child is told so and computes on the CPU, its end waits
+// for nobody, and the parent goes on.
 #include <gtest/gtest.h>
 
 #include <jt/jt.h>
@@ -25,7 +25,8 @@ jt_status doubled(jt_context* ctx, int32_t device, double* out) {
 TEST(Fork, TheChildComputesOnTheCpu) {
   const char* devices[] = {"cpu", "cuda"};
   jt_runtime_desc desc{};
-  desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = devices, desc.devices_len = 2;
+  desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = devices,
+  desc.devices_len = 2;
   jt_runtime* rt = nullptr;
   jt_context* ctx = nullptr;
   if (jt_runtime_create(&desc, &rt) != JT_OK) GTEST_SKIP() << "skipped: " << jt_last_error_message();

@@ -1,5 +1,5 @@
-// Products of halves by warps, through the backend's table: from every way that matrices lie, at every edge, against sums of doubles;
-// as many products of 16 x 8 x 16 as there are, and no bank is met twice.
+// Products of halves by warps, through the backend's table: from every way that matrices lie, at every edge, against
+// sums of doubles; as many products of 16 x 8 x 16 as there are, and no bank is met twice.
 #include <gtest/gtest.h>
 
 #include <dlfcn.h>
@@ -36,7 +36,8 @@ class Halves : public testing::TestWithParam<jt_dtype> {
  protected:
   void SetUp() override {
     if (api_->open(&host_, &device_) != JT_OK) GTEST_SKIP() << "skipped: " << told;
-    void* library = dlopen(std::getenv("JT_CUDA_DRIVER") ? std::getenv("JT_CUDA_DRIVER") : "/nowhere", RTLD_NOW | RTLD_LOCAL);
+    void* library =
+        dlopen(std::getenv("JT_CUDA_DRIVER") ? std::getenv("JT_CUDA_DRIVER") : "/nowhere", RTLD_NOW | RTLD_LOCAL);
     reset_ = reinterpret_cast<decltype(reset_)>(dlsym(library, "fakegpu_reset_counters"));
     count_ = reinterpret_cast<decltype(count_)>(dlsym(library, "fakegpu_kernel"));
   }
@@ -49,13 +50,16 @@ class Halves : public testing::TestWithParam<jt_dtype> {
   struct Matrix {
     int64_t rows, columns, ld;
     std::vector<uint16_t> bits;
-    Matrix(int64_t r, int64_t c, int64_t gap, DType t, uint64_t seed) : rows(r), columns(c), ld(c + gap), bits(size_t(rows * ld), 0x7fff) {
+    Matrix(int64_t r, int64_t c, int64_t gap, DType t, uint64_t seed)
+        : rows(r), columns(c), ld(c + gap), bits(size_t(rows * ld), 0x7fff) {
       for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++, seed = seed * 6364136223846793005ull + 1442695040888963407ull)
-          store(t, reinterpret_cast<unsigned char*>(&bits[size_t(i * ld + j)]), word_of(t, double(int64_t(seed >> 33) % 64 - 32) / 16));
+          store(t, reinterpret_cast<unsigned char*>(&bits[size_t(i * ld + j)]),
+                word_of(t, double(int64_t(seed >> 33) % 64 - 32) / 16));
     }
     double at(DType t, int64_t i, int64_t j) const {
-      return convert(load(t, reinterpret_cast<const unsigned char*>(&bits[size_t(i * ld + j)])), CType::f32, CType::f64).f64;
+      return convert(load(t, reinterpret_cast<const unsigned char*>(&bits[size_t(i * ld + j)])), CType::f32, CType::f64)
+          .f64;
     }
   };
   void* upload(const void* from, size_t bytes) {
@@ -67,14 +71,16 @@ class Halves : public testing::TestWithParam<jt_dtype> {
 
   void product(int64_t m, int64_t n, int64_t k, bool ta, bool tb, int64_t gap) {
     DType t = GetParam();
-    SCOPED_TRACE(testing::Message() << m << "x" << n << "x" << k << ", transposed " << ta << tb << ", rows " << gap << " apart");
+    SCOPED_TRACE(testing::Message() << m << "x" << n << "x" << k << ", transposed " << ta << tb << ", rows " << gap
+                                    << " apart");
     Matrix a(ta ? k : m, ta ? m : k, gap, t, 1), b(tb ? n : k, tb ? k : n, gap, t, 2);
     std::vector<uint16_t> c(size_t(m * (n + gap)), 0xffff);
     int64_t params[] = {t, m, n, k, ta, tb, a.ld, b.ld, n + gap, 1, 0, 0, 0};
     size_t workspace = 0;
     jt_be_op* op = nullptr;
     must(api_->op_create(device_, "matmul", params, std::size(params), &workspace, &op));
-    void* pointers[] = {upload(a.bits.data(), a.bits.size() * 2), upload(b.bits.data(), b.bits.size() * 2), upload(c.data(), c.size() * 2)};
+    void* pointers[] = {upload(a.bits.data(), a.bits.size() * 2), upload(b.bits.data(), b.bits.size() * 2),
+                        upload(c.data(), c.size() * 2)};
     void* room = nullptr;
     if (workspace) must(api_->mem_alloc(device_, workspace, &room));
     if (reset_) reset_();
@@ -91,7 +97,9 @@ class Halves : public testing::TestWithParam<jt_dtype> {
       for (int64_t j = 0; j < n; j++) {
         double sum = 0;
         for (int64_t l = 0; l < k; l++) sum += a.at(t, ta ? l : i, ta ? i : l) * b.at(t, tb ? j : l, tb ? l : j);
-        double got = convert(load(t, reinterpret_cast<unsigned char*>(&c[size_t(i * (n + gap) + j)])), CType::f32, CType::f64).f64;
+        double got =
+            convert(load(t, reinterpret_cast<unsigned char*>(&c[size_t(i * (n + gap) + j)])), CType::f32, CType::f64)
+                .f64;
         ASSERT_LE(std::fabs(got - sum), step * std::fabs(sum) + 1e-4) << i << ", " << j;
       }
       for (int64_t j = n; j < n + gap; j++) ASSERT_EQ(c[size_t(i * (n + gap) + j)], 0xffff);
@@ -112,9 +120,11 @@ class Halves : public testing::TestWithParam<jt_dtype> {
 
 TEST_P(Halves, ProductsByWarps) {
   // Whole tiles of both sizes; edges that no vector fits; long sums, which are split; none.
-  const int64_t shapes[][3] = {{64, 64, 32}, {256, 256, 64}, {70, 90, 50}, {1, 1, 1}, {130, 264, 33}, {5, 7, 2100}, {9, 8, 0}};
+  const int64_t shapes[][3] = {{64, 64, 32},   {256, 256, 64}, {70, 90, 50}, {1, 1, 1},
+                               {130, 264, 33}, {5, 7, 2100},   {9, 8, 0}};
   for (auto [m, n, k] : shapes)
-    for (int turned = 0; turned < 4; turned++) product(m, n, k, turned & 1, turned & 2, turned == 0 ? 0 : turned == 3 ? 8 : 3);
+    for (int turned = 0; turned < 4; turned++)
+      product(m, n, k, turned & 1, turned & 2, turned == 0 ? 0 : turned == 3 ? 8 : 3);
 }
 INSTANTIATE_TEST_SUITE_P(Types, Halves, testing::Values(JT_F16, JT_BF16));
 

@@ -14,7 +14,9 @@ namespace {
 using cuda::Image;
 using cuda::ImageStore;
 
-std::string folder(const char* name) { return text(testing::TempDir(), "jt_image_store_", name, "_", int64_t(getpid())); }
+std::string folder(const char* name) {
+  return text(testing::TempDir(), "jt_image_store_", name, "_", int64_t(getpid()));
+}
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// Products, convolutions, sorting and sums along lines, of every tile, dtype, direction and number of parts, against the CPU's, on the
-// device that the environment names.
+// Products, convolutions, sorting and sums along lines, of every tile, dtype, direction and number of parts, against
+// the CPU's, on the device that the environment names.
 #include "tests/cuda/both_devices.h"
 
 #include <cmath>
@@ -54,7 +54,9 @@ class LibraryOps : public BothDevices {
   }
 };
 
-double bound_of(jt_dtype t) { return t == JT_F64 ? 1e-14 : t == JT_F32 ? 2e-6 : t == JT_F16 ? 2e-3 : t == JT_BF16 ? 1e-2 : 0; }
+double bound_of(jt_dtype t) {
+  return t == JT_F64 ? 1e-14 : t == JT_F32 ? 2e-6 : t == JT_F16 ? 2e-3 : t == JT_BF16 ? 1e-2 : 0;
+}
 
 }  // namespace
 
@@ -64,7 +66,8 @@ TEST_F(LibraryOps, ProductsOfEveryTileAndDirection) {
   for (auto [m, n, k] : shapes)
     for (jt_dtype t : {JT_F32, JT_F16, JT_BF16})  // halves are multiplied by warps
       for (int turned = 0; turned < 4; turned++) {
-        SCOPED_TRACE(testing::Message() << jt_dtype_name(t) << " " << m << "x" << n << "x" << k << ", transposed " << turned);
+        SCOPED_TRACE(testing::Message() << jt_dtype_name(t) << " " << m << "x" << n << "x" << k << ", transposed "
+                                        << turned);
         bool ta = turned & 1, tb = turned & 2;
         std::vector<jt_tensor*> operands = {numbers(ta ? std::vector{k, m} : std::vector{m, k}, t), numbers(tb
             ? std::vector{n, k} : std::vector{k, n}, t)};

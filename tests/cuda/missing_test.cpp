@@ -23,7 +23,8 @@ struct Set {
 std::string reason() {
   const char* devices[] = {"cpu", "cuda"};
   jt_runtime_desc desc{};
-  desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = devices, desc.devices_len = 2;
+  desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = devices,
+  desc.devices_len = 2;
   jt_runtime* rt = nullptr;
   std::string why;
   if (jt_runtime_create(&desc, &rt) != JT_OK) why = jt_last_error_message();
@@ -48,20 +49,23 @@ std::string described() {
   text.resize(length - 1);
   return text;
 }
-void expect_has(const std::string& text, const std::string& part) { EXPECT_NE(text.find(part), std::string::npos) << part
-    << "\nis not in\n" << text; }
+void expect_has(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << part << "\nis not in\n" << text;
+}
 
 }  // namespace
 
 TEST(Missing, NoDriver) {
   Set set("/nowhere/libcuda.so.1");
-  expect_has(reason(), "cuda: no CUDA driver: /nowhere/libcuda.so.1: cannot open shared object file: No such file or directory");
+  expect_has(reason(),
+             "cuda: no CUDA driver: /nowhere/libcuda.so.1: cannot open shared object file: No such file or directory");
   expect_has(described(), "driver tried: /nowhere/libcuda.so.1: cannot open shared object file");
 }
 TEST(Missing, NoDriverOnTheWholeMachine) {
   Set set("");
   std::string why = reason();
-  if (why.find("libcuda.so.1 is in none of ") == std::string::npos) GTEST_SKIP() << "skipped: this machine has a driver: " << why;
+  if (why.find("libcuda.so.1 is in none of ") == std::string::npos)
+    GTEST_SKIP() << "skipped: this machine has a driver: " << why;
   for (const char* place : {"libcuda.so.1", "/usr/local/nvidia/lib64/libcuda.so.1", "/usr/lib/wsl/lib/libcuda.so.1",
       "/usr/lib64/libcuda.so.1"})
     expect_has(described(), std::string("  driver tried: ") + place + ": ");
@@ -95,7 +99,8 @@ TEST(Missing, NoNvrtc) {
 }
 TEST(Missing, NvrtcWithoutItsBuiltins) {
   Set set(kStubs + "/driver/libcuda.so.1", kStubs + "/alone");
-  expect_has(reason(), "alone/libnvrtc.so.13: it cannot compile without libnvrtc-builtins.so.13.5, which is not beside it: ");
+  expect_has(reason(),
+             "alone/libnvrtc.so.13: it cannot compile without libnvrtc-builtins.so.13.5, which is not beside it: ");
 }
 TEST(Missing, NvrtcNewerThanTheDriver) {
   Set set(kStubs + "/twelve/libcuda.so.1", kStubs + "/nvrtc");
@@ -105,7 +110,8 @@ TEST(Missing, NvrtcNewerThanTheDriver) {
 void expect_no_kernel(const char* part, const char* another) {
   const char* device = "cuda";
   jt_runtime_desc desc{};
-  desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = &device, desc.devices_len = 1;
+  desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = &device,
+  desc.devices_len = 1;
   jt_runtime* rt = nullptr;
   jt_context* ctx = nullptr;
   ASSERT_EQ(jt_runtime_create(&desc, &rt), JT_OK) << jt_last_error_message();

@@ -1,5 +1,5 @@
-// Reductions and what is fused around them have the CPU's bits in every form: a warp a row, a block of threads a row or 32 columns,
-// a kernel a stage, and partial results combined by threads and by warps.
+// Reductions and what is fused around them have the CPU's bits in every form: a warp a row, a block of threads a row or
+// 32 columns, a kernel a stage, and partial results combined by threads and by warps.
 #include "tests/cuda/both_devices.h"
 
 #include <cstring>
@@ -43,7 +43,9 @@ class Rows : public BothDevices {
 }  // namespace
 
 TEST_F(Rows, AWarpARow) { compare_all(9, 1000, 1), compare_all(7, 63, 1), compare_all(520, 1100, 1); }
-TEST_F(Rows, ABlockOfThreadsARow) { compare_all(3, 4097, 1), compare_all(2, 4096 * 4, 1), compare_all(66, 4096 * 5 + 7, 1); }
+TEST_F(Rows, ABlockOfThreadsARow) {
+  compare_all(3, 4097, 1), compare_all(2, 4096 * 4, 1), compare_all(66, 4096 * 5 + 7, 1);
+}
 TEST_F(Rows, AKernelAStage) { compare_all(3, 4096 * 5, 1), compare_all(2, 140000, 1); }
 TEST_F(Rows, BlocksOfColumns) { compare_all(4096, 33, 0), compare_all(100, 70, 0), compare_all(4100, 2050, 0); }
 TEST_F(Rows, AKernelAStageOfColumns) { compare_all(5000, 35, 0), compare_all(140000, 3, 0); }

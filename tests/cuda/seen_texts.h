@@ -1,4 +1,5 @@
-// seen_texts: graphs -> the programs and arguments that a backend would be given for them, and so the texts for threads.
+// seen_texts: graphs -> the programs and arguments that a backend would be given for them, and so the texts for
+// threads.
 //
 // It is the CPU's backend with a look at every launch that the host prepares.
 #pragma once

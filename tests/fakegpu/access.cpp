@@ -12,11 +12,14 @@ static std::string hex(uint64_t value) {
   snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
   return text;
 }
-static std::string verb(Access access) { return is_read(access) ? "read" : access == Access::kWrite ? "write" : "atomic"; }
+static std::string verb(Access access) {
+  return is_read(access) ? "read" : access == Access::kWrite ? "write" : "atomic";
+}
 static std::string sized(uint32_t count) { return " of " + std::to_string(count) + " bytes"; }
 
 uint8_t* global_access(Warp& w, int lane, uint64_t at, uint32_t count, Access access) {
-  if (at & (count - 1)) fault(w, lane, kMisalignedAddress, "misaligned global " + verb(access) + sized(count) + " at " + hex(at));
+  if (at & (count - 1))
+    fault(w, lane, kMisalignedAddress, "misaligned global " + verb(access) + sized(count) + " at " + hex(at));
   DeviceMemory& memory = *w.block->launch->memory;
   Allocation* a = memory.find(at, count);
   if (!a) {
@@ -25,10 +28,12 @@ uint8_t* global_access(Warp& w, int lane, uint64_t at, uint32_t count, Access ac
     fault(w, lane, kIllegalAddress, what + verb(access) + sized(count) + " at " + hex(at) + ", " + memory.describe(at));
   }
   if (!is_read(access) && a->is_readonly)
-    fault(w, lane, kIllegalAddress, "global " + verb(access) + sized(count) + " at " + hex(at) + ", in read-only " + a->what);
+    fault(w, lane, kIllegalAddress,
+          "global " + verb(access) + sized(count) + " at " + hex(at) + ", in read-only " + a->what);
   if (access != Access::kWrite && !a->is_written(at, count))
-    fault(w, lane, kLaunchFailed, "uninitialised: global " + verb(access) + sized(count) + " at " + hex(at) + ", byte " +
-                                      std::to_string(at - a->address) + " of " + a->what + " of " + std::to_string(a->size) + " bytes");
+    fault(w, lane, kLaunchFailed,
+          "uninitialised: global " + verb(access) + sized(count) + " at " + hex(at) + ", byte " +
+              std::to_string(at - a->address) + " of " + a->what + " of " + std::to_string(a->size) + " bytes");
   if (uint32_t other = memory.touch(*a, at, !is_read(access)))
     fault(w, lane, kLaunchFailed,
           "race between streams: global " + verb(access) + sized(count) + " at " + hex(at) + ", no order with the " +
@@ -46,9 +51,12 @@ constexpr uint16_t kSeveralWarps = 0xffff, kSeveralLanes = 0x8000;  // of reader
 struct Race { Warp& w; int lane; uint64_t at; uint32_t count; };
 
 [[noreturn]] void race(const Race& r, const char* now, const char* before, uint16_t other) {
-  std::string by = other == kSeveralWarps ? "other warps" : other & kSeveralLanes ? "other lanes" : "thread " + std::to_string(other);
-  fault(r.w, r.lane, kLaunchFailed, std::string("race on shared memory: ") + now + sized(r.count) + " at " + hex(r.at) + " after a " +
-                                        before + " by " + by + " with no barrier between");
+  std::string by = other == kSeveralWarps  ? "other warps"
+                   : other & kSeveralLanes ? "other lanes"
+                                           : "thread " + std::to_string(other);
+  fault(r.w, r.lane, kLaunchFailed,
+        std::string("race on shared memory: ") + now + sized(r.count) + " at " + hex(r.at) + " after a " + before +
+            " by " + by + " with no barrier between");
 }
 
 // Whether what `other` did counts as before what this thread does: it is itself, or its warp has synchronised since.
@@ -62,9 +70,11 @@ bool is_ordered(const Race& r, uint16_t other, uint32_t step) {
 
 void check_read(const Race& r, SharedShadow& s, bool atomic) {
   uint32_t epoch = r.w.block->epoch;
-  if (!s.write_epoch) fault(r.w, r.lane, kLaunchFailed, "uninitialised: shared read" + sized(r.count) + " at " + hex(r.at));
+  if (!s.write_epoch)
+    fault(r.w, r.lane, kLaunchFailed, "uninitialised: shared read" + sized(r.count) + " at " + hex(r.at));
   bool both_atomic = atomic && s.atomic;
-  if (s.write_epoch == epoch && !both_atomic && !is_ordered(r, s.writer, s.write_step)) race(r, "read", "write", s.writer);
+  if (s.write_epoch == epoch && !both_atomic && !is_ordered(r, s.writer, s.write_step))
+    race(r, "read", "write", s.writer);
 }
 
 void note_read(const Race& r, SharedShadow& s) {
@@ -83,7 +93,8 @@ void note_read(const Race& r, SharedShadow& s) {
 void check_write(const Race& r, SharedShadow& s, bool atomic, bool same_value) {
   uint32_t epoch = r.w.block->epoch;
   bool harmless = (atomic && s.atomic) || same_value;
-  if (s.write_epoch == epoch && !harmless && !is_ordered(r, s.writer, s.write_step)) race(r, "write", "write", s.writer);
+  if (s.write_epoch == epoch && !harmless && !is_ordered(r, s.writer, s.write_step))
+    race(r, "write", "write", s.writer);
   if (s.read_epoch == epoch && !is_ordered(r, s.reader, s.read_step)) race(r, "write", "read", s.reader);
   s.write_epoch = epoch;
   s.write_step = r.w.step;
@@ -98,8 +109,9 @@ uint8_t* shared_access(Warp& w, int lane, uint64_t at, uint32_t count, Access ac
     fault(w, lane, kMisalignedAddress, "misaligned shared " + verb(access) + sized(count) + " at " + hex(at));
   Block& block = *w.block;
   if (at + count > block.shared.size())
-    fault(w, lane, kIllegalAddress, "out of bounds: shared " + verb(access) + sized(count) + " at " + hex(at) + ", of " +
-                                        std::to_string(block.shared.size()) + " bytes");
+    fault(w, lane, kIllegalAddress,
+          "out of bounds: shared " + verb(access) + sized(count) + " at " + hex(at) + ", of " +
+              std::to_string(block.shared.size()) + " bytes");
   uint8_t* bytes = block.shared.data() + at;
   Race r{w, lane, at, count};
   const uint32_t shift = std::countr_zero(w.kernel->shared_granule);
@@ -113,7 +125,8 @@ uint8_t* shared_access(Warp& w, int lane, uint64_t at, uint32_t count, Access ac
     }
     if (s.pending)
       fault(w, lane, kLaunchFailed,
-            "shared " + verb(access) + sized(count) + " at " + hex(at) + ", which a cp.async fills that nobody waited for");
+            "shared " + verb(access) + sized(count) + " at " + hex(at) +
+                ", which a cp.async fills that nobody waited for");
     if (access != Access::kWrite) check_read(r, s, access != Access::kRead);
     if (access == Access::kRead) note_read(r, s);
     if (!is_read(access)) check_write(r, s, access == Access::kAtomic, same_value);
@@ -127,7 +140,8 @@ void set_pending(Block& block, uint64_t at, uint32_t count, bool pending) {
 }
 
 uint8_t* local_access(Warp& w, int lane, uint64_t at, uint32_t count, Access access) {
-  if (at & (count - 1)) fault(w, lane, kMisalignedAddress, "misaligned local " + verb(access) + sized(count) + " at " + hex(at));
+  if (at & (count - 1))
+    fault(w, lane, kMisalignedAddress, "misaligned local " + verb(access) + sized(count) + " at " + hex(at));
   if (at + count > w.kernel->local_bytes)
     fault(w, lane, kIllegalAddress, "out of bounds: local " + verb(access) + sized(count) + " at " + hex(at) + ", of " +
                                         std::to_string(w.kernel->local_bytes) + " bytes");
@@ -137,7 +151,8 @@ uint8_t* local_access(Warp& w, int lane, uint64_t at, uint32_t count, Access acc
 const uint8_t* parameter_access(Warp& w, int lane, uint64_t at, uint32_t count) {
   const std::vector<uint8_t>& bytes = w.block->launch->parameters;
   if (at & (count - 1)) fault(w, lane, kMisalignedAddress, "misaligned parameter" + sized(count) + " at " + hex(at));
-  if (at + count > bytes.size()) fault(w, lane, kIllegalAddress, "out of bounds: parameter" + sized(count) + " at " + hex(at));
+  if (at + count > bytes.size())
+    fault(w, lane, kIllegalAddress, "out of bounds: parameter" + sized(count) + " at " + hex(at));
   return bytes.data() + at;
 }
 
@@ -166,10 +181,12 @@ void count_sectors(Warp& w, const uint64_t* at, uint32_t lanes, uint32_t count, 
 
 namespace {
 
-// The passes that lanes of one phase take: the words of one bank that differ take one each. A phase has 32 words at the most.
+// The passes that lanes of one phase take: the words of one bank that differ take one each. A phase has 32 words at the
+// most.
 uint32_t passes(const uint64_t* at, uint32_t lanes, uint32_t words) {
   uint64_t seen[32];
-  uint8_t next[32], head[32] = {}, depth[32] = {};  // lists of the words seen in each bank; 0: no more, else one more than the index
+  // lists of the words seen in each bank; 0: no more, else one more than the index
+  uint8_t next[32], head[32] = {}, depth[32] = {};
   uint32_t most = 0, n = 0;
   uint64_t last = ~uint64_t{0};
   for (; lanes; lanes &= lanes - 1) {

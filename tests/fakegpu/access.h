@@ -1,4 +1,5 @@
-// access: where an address of a lane leads, checked: bounds, alignment, whether it was written, and, in shared memory, races.
+// access: where an address of a lane leads, checked: bounds, alignment, whether it was written, and, in shared memory,
+// races.
 #pragma once
 
 #include "tests/fakegpu/machine.h"

@@ -1,6 +1,7 @@
 // libcublas_fake.so: the products of matrices of cuBLAS, on the host, in turn with what else is in their stream.
 //
-// Matrices are stored by columns, as cuBLAS has them. A sum is calculated in f64 and rounded once to the type of the result.
+// Matrices are stored by columns, as cuBLAS has them. A sum is calculated in f64 and rounded once to the type of the
+// result.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -64,9 +65,9 @@ struct Product {
 
 // Element (row, i) of op(X), whose columns as stored have been looked up.
 double element(const Matrix& x, const std::unique_ptr<const uint8_t*[]>& columns, int row, int i) {
-  return value(
-      x.transposed ? columns[row] + static_cast<size_t>(i) * size_of(x.type) : columns[i] + static_cast<size_t>(row) * size_of(x.type),
-      x.type);
+  return value(x.transposed ? columns[row] + static_cast<size_t>(i) * size_of(x.type)
+                            : columns[i] + static_cast<size_t>(row) * size_of(x.type),
+               x.type);
 }
 std::unique_ptr<const uint8_t*[]> columns_of(const Matrix& x, int batch, int rows, int columns) {
   if (x.transposed) std::swap(rows, columns);
@@ -101,14 +102,16 @@ double scalar(const void* at, int compute) {
 int enqueue(Handle* handle, const Product& p, int compute) {
   if (!handle) return kNotInitialized;
   bool known = is_known(p.a.type) && is_known(p.b.type) && is_known(p.c.type) &&
-               (compute == kCompute16F || compute == kCompute32F || compute == kCompute64F || compute == kComputeFast16F ||
-                compute == kComputeFastBF16 || compute == kComputeFastTf32);
+               (compute == kCompute16F || compute == kCompute32F || compute == kCompute64F ||
+                compute == kComputeFast16F || compute == kComputeFastBF16 || compute == kComputeFastTf32);
   if (!known || p.a.type != p.b.type) return kNotSupported;
-  bool fits = p.m >= 0 && p.n >= 0 && p.k >= 0 && p.batches >= 0 && p.a.stride >= std::max(1, p.a.transposed ? p.k : p.m) &&
+  bool fits = p.m >= 0 && p.n >= 0 && p.k >= 0 && p.batches >= 0 &&
+              p.a.stride >= std::max(1, p.a.transposed ? p.k : p.m) &&
               p.b.stride >= std::max(1, p.b.transposed ? p.n : p.k) && p.c.stride >= std::max(1, p.m);
   if (!fits) return kInvalidValue;
   if (!p.m || !p.n || !p.batches) return kSuccess;
-  return fakegpu_enqueue(handle->stream, "product of matrices", run, drop, new Product(p)) ? kExecutionFailed : kSuccess;
+  return fakegpu_enqueue(handle->stream, "product of matrices", run, drop, new Product(p)) ? kExecutionFailed
+                                                                                           : kSuccess;
 }
 
 }  // namespace
@@ -134,15 +137,25 @@ CUBLAS_API int cublasSetStream_v2(Handle* handle, void* stream) {
 }
 CUBLAS_API int cublasSetWorkspace_v2(Handle*, void*, size_t) { return kSuccess; }
 CUBLAS_API int cublasSetMathMode(Handle*, int) { return kSuccess; }
-CUBLAS_API int cublasGemmEx(Handle* handle, int op_a, int op_b, int m, int n, int k, const void* alpha, uint64_t a, int a_type, int lda,
-                            uint64_t b, int b_type, int ldb, const void* beta, uint64_t c, int c_type, int ldc, int compute, int) {
-  return enqueue(handle, {{a, a_type, lda, 0, op_a != 0}, {b, b_type, ldb, 0, op_b != 0}, {c, c_type, ldc, 0, false}, m, n, k, 1,
-                          scalar(alpha, compute), scalar(beta, compute)}, compute);
+CUBLAS_API int cublasGemmEx(Handle* handle, int op_a, int op_b, int m, int n, int k, const void* alpha, uint64_t a,
+                            int a_type, int lda, uint64_t b, int b_type, int ldb, const void* beta, uint64_t c,
+                            int c_type, int ldc, int compute, int) {
+  return enqueue(handle,
+                 {{a, a_type, lda, 0, op_a != 0},
+                  {b, b_type, ldb, 0, op_b != 0},
+                  {c, c_type, ldc, 0, false},
+                  m,
+                  n,
+                  k,
+                  1,
+                  scalar(alpha, compute),
+                  scalar(beta, compute)},
+                 compute);
 }
-CUBLAS_API int cublasGemmStridedBatchedEx(Handle* handle, int op_a, int op_b, int m, int n, int k, const void* alpha, uint64_t a,
-                                          int a_type, int lda, long long stride_a, uint64_t b, int b_type, int ldb, long long stride_b,
-                                          const void* beta, uint64_t c, int c_type, int ldc, long long stride_c, int batches, int compute,
-                                          int) {
+CUBLAS_API int cublasGemmStridedBatchedEx(Handle* handle, int op_a, int op_b, int m, int n, int k, const void* alpha,
+                                          uint64_t a, int a_type, int lda, long long stride_a, uint64_t b, int b_type,
+                                          int ldb, long long stride_b, const void* beta, uint64_t c, int c_type,
+                                          int ldc, long long stride_c, int batches, int compute, int) {
   return enqueue(handle,
                  {{a, a_type, lda, stride_a, op_a != 0},
                   {b, b_type, ldb, stride_b, op_b != 0},

@@ -9,8 +9,8 @@ const OpcodeTable& opcodes() {
   static const OpcodeTable table = [] {
     OpcodeTable t;
     // Integers after floats: their rows hand on what is of floats.
-    for (auto add : {add_float_opcodes, add_integer_opcodes, add_bit_opcodes, add_compare_opcodes,
-                     add_convert_opcodes, add_move_opcodes, add_memory_opcodes, add_atomic_opcodes, add_warp_opcodes, add_control_opcodes,
+    for (auto add : {add_float_opcodes, add_integer_opcodes, add_bit_opcodes, add_compare_opcodes, add_convert_opcodes,
+                     add_move_opcodes, add_memory_opcodes, add_atomic_opcodes, add_warp_opcodes, add_control_opcodes,
                      add_matrix_opcodes, add_async_opcodes})
       add(t);
     return t;
@@ -150,7 +150,8 @@ void Decoder::choose_granule() {
       if (s.opcode != "ld" && s.opcode != "st") continue;
       bool may_be_shared = std::find_if(s.modifiers.begin(), s.modifiers.end(), [](const std::string& m) {
         return m == "global" || m == "param" || m == "local" || m == "const"; }) == s.modifiers.end();
-      if (may_be_shared) kernel_->shared_granule = std::min<uint32_t>(kernel_->shared_granule, size_of(type_named(s.modifiers.back())));
+      if (may_be_shared)
+        kernel_->shared_granule = std::min<uint32_t>(kernel_->shared_granule, size_of(type_named(s.modifiers.back())));
     }
 }
 
@@ -186,7 +187,8 @@ Type Decoder::take_type() {
 void Decoder::unsupported(const std::string& why) const {
   std::string opcode = statement_->opcode;
   for (const std::string& modifier : statement_->modifiers) opcode += "." + modifier;
-  throw PtxError("PTX line " + std::to_string(statement_->line) + ": " + opcode + ": " + why + ": " + text_->line(statement_->line));
+  throw PtxError("PTX line " + std::to_string(statement_->line) + ": " + opcode + ": " + why + ": " +
+                 text_->line(statement_->line));
 }
 
 // ---- operands

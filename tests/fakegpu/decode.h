@@ -1,5 +1,5 @@
-// decode: a function of statements -> a kernel of instructions. Each family of opcodes adds rows `opcode -> decoder` to one table; a
-// decoder takes the modifiers and operands it knows, and what is left over is an error that names it.
+// decode: a function of statements -> a kernel of instructions. Each family of opcodes adds rows `opcode -> decoder` to
+// one table; a decoder takes the modifiers and operands it knows, and what is left over is an error that names it.
 #pragma once
 
 #include <map>
@@ -32,7 +32,8 @@ using Addresses = std::map<std::string, uint64_t>;
 
 class Decoder {
  public:
-  Decoder(std::shared_ptr<const Module> text, const Addresses& addresses) : text_(std::move(text)), addresses_(addresses) {}
+  Decoder(std::shared_ptr<const Module> text, const Addresses& addresses)
+      : text_(std::move(text)), addresses_(addresses) {}
   std::unique_ptr<Kernel> kernel(const Function& entry);
 
   // ---- for the families

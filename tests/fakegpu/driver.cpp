@@ -15,7 +15,8 @@ uint64_t number_of(const char* name, uint64_t otherwise) {
 void set_schedule(State& s, const std::string& schedule) {
   s.eager = schedule == "eager";
   s.random.reset();
-  if (!schedule.empty() && isdigit(static_cast<unsigned char>(schedule[0]))) s.random.emplace(strtoull(schedule.c_str(), nullptr, 0));
+  if (!schedule.empty() && isdigit(static_cast<unsigned char>(schedule[0])))
+    s.random.emplace(strtoull(schedule.c_str(), nullptr, 0));
 }
 
 // f:n:e,f:n+:e
@@ -26,7 +27,8 @@ void read_failures(State& s, const std::string& text) {
     size_t first = row.find(':'), second = row.find(':', first + 1);
     if (second != std::string::npos) {
       std::string nth = row.substr(first + 1, second - first - 1);
-      s.failures[row.substr(0, first)].push_back({strtoull(nth.c_str(), nullptr, 0), atoi(row.c_str() + second + 1), nth.back() == '+'});
+      s.failures[row.substr(0, first)].push_back(
+          {strtoull(nth.c_str(), nullptr, 0), atoi(row.c_str() + second + 1), nth.back() == '+'});
     }
     begin = end + 1;
   }
@@ -104,7 +106,8 @@ Call::Call(const char* name, Needs needs) : lock(state().mutex) {
   if ((error = injected(s, name, ++s.calls[name]))) return;
   if (needs == Needs::kNothing) return;
   if (!s.is_initialized) error = misuse(kNotInitialized, std::string(name) + " before cuInit");
-  else if (needs == Needs::kContext && !current_device()) error = misuse(kInvalidContext, std::string(name) + " without a current context");
+  else if (needs == Needs::kContext && !current_device())
+    error = misuse(kInvalidContext, std::string(name) + " without a current context");
   else if (needs == Needs::kContext) error = current_device()->sticky;
 }
 
@@ -200,7 +203,8 @@ FAKEGPU_API void fakegpu_set_reverse(int reverse) {
 }
 FAKEGPU_API void fakegpu_set_memory(int device, uint64_t bytes) {
   std::lock_guard lock(state().mutex);
-  if (device >= 0 && static_cast<size_t>(device) < state().devices.size()) state().devices[device]->memory->set_total(bytes);
+  if (device >= 0 && static_cast<size_t>(device) < state().devices.size())
+    state().devices[device]->memory->set_total(bytes);
 }
 FAKEGPU_API uint64_t fakegpu_alive(const char* kind) {
   std::lock_guard lock(state().mutex);
@@ -231,9 +235,11 @@ FAKEGPU_API void fakegpu_restart(void) {
   std::lock_guard lock(state().mutex);
   State& s = state();
   for (auto& [bytes, size] : s.pinned) for (auto& device : s.devices) device->memory->remove_pinned(bytes);
-  s.streams.clear(), s.events.clear(), s.modules.clear(), s.functions.clear(), s.graphs.clear(), s.graph_execs.clear(), s.pinned.clear();
+  s.streams.clear(), s.events.clear(), s.modules.clear(), s.functions.clear(), s.graphs.clear(), s.graph_execs.clear(),
+      s.pinned.clear();
   size_t count = s.devices.size();
-  s.past_devices.insert(s.past_devices.end(), std::make_move_iterator(s.devices.begin()), std::make_move_iterator(s.devices.end()));
+  s.past_devices.insert(s.past_devices.end(), std::make_move_iterator(s.devices.begin()),
+                        std::make_move_iterator(s.devices.end()));
   s.devices.clear();
   make_devices(s, count);
   s.is_initialized = false;

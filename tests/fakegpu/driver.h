@@ -1,4 +1,5 @@
-// driver: the state behind the driver API: devices, contexts, streams of operations that wait, events, modules, findings.
+// driver: the state behind the driver API: devices, contexts, streams of operations that wait, events, modules,
+// findings.
 //
 // One lock holds for the length of every call. Operations run on the thread of the call that waits for them.
 #pragma once
@@ -19,10 +20,26 @@
 namespace fakegpu {
 
 enum Result : int {
-  kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kNotInitialized = 3, kNoDevice = 100, kInvalidDevice = 101, kInvalidImage = 200,
-  kInvalidContext = 201, kNoBinary = 209, kInvalidPtx = 218, kUnsupportedPtxVersion = 222, kInvalidHandle = 400, kNotFound = 500,
-  kNotReady = 600, kContextDestroyed = 709, kStreamCaptureUnsupported = 900, kStreamCaptureInvalidated = 901, kStreamCaptureUnjoined = 904,
-  kStreamCaptureIsolation = 905, kGraphExecUpdateFailure = 910,
+  kSuccess = 0,
+  kInvalidValue = 1,
+  kOutOfMemory = 2,
+  kNotInitialized = 3,
+  kNoDevice = 100,
+  kInvalidDevice = 101,
+  kInvalidImage = 200,
+  kInvalidContext = 201,
+  kNoBinary = 209,
+  kInvalidPtx = 218,
+  kUnsupportedPtxVersion = 222,
+  kInvalidHandle = 400,
+  kNotFound = 500,
+  kNotReady = 600,
+  kContextDestroyed = 709,
+  kStreamCaptureUnsupported = 900,
+  kStreamCaptureInvalidated = 901,
+  kStreamCaptureUnjoined = 904,
+  kStreamCaptureIsolation = 905,
+  kGraphExecUpdateFailure = 910,
 };
 const char* result_name(int result);  // nullptr: unknown
 
@@ -102,7 +119,8 @@ struct State {
   uint64_t instruction_limit = 100'000'000, total_memory = 8ull << 30;
   bool reversed = false, quiet = false, copies_unwritten = false, eager = false;
   std::optional<std::mt19937_64> random;
-  std::vector<std::unique_ptr<Device>> devices, past_devices;  // past: contexts of before a restart stay valid to ask about
+  // past: contexts of before a restart stay valid to ask about
+  std::vector<std::unique_ptr<Device>> devices, past_devices;
   OperationOrder order;
   Clock host_clock;                               // how far the host has waited
   uint32_t stream_count = 0;

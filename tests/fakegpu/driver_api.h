@@ -51,8 +51,8 @@ int cuModuleGetGlobal_v2(uint64_t* out, size_t* bytes, void* module, const char*
 int cuFuncGetAttribute(int* out, int attribute, void* function);
 int cuFuncSetAttribute(void* function, int attribute, int value);
 int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* out, void* function, int block, size_t shared);
-int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared,
-                   void* stream, void** parameters, void** extra);
+int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                   unsigned shared, void* stream, void** parameters, void** extra);
 int cuStreamBeginCapture_v2(void* stream, int mode);
 int cuStreamEndCapture(void* stream, void** graph);
 int cuStreamIsCapturing(void* stream, int* out);

@@ -1,5 +1,5 @@
-// Graphs: operations captured from streams instead of run, replayed as one operation. A graph keeps them in the order of their calls,
-// which is one that their dependences allow.
+// Graphs: operations captured from streams instead of run, replayed as one operation. A graph keeps them in the order
+// of their calls, which is one that their dependences allow.
 #include "tests/fakegpu/driver.h"
 
 namespace fakegpu {
@@ -16,11 +16,13 @@ int capture_wait(const StreamRef& stream, const Event& event) {
     event.capture->streams.insert(stream.get());
     event.capture->unjoined.insert(stream.get());
   }
-  if (event.stream != stream && event.position == event.stream->captured) event.capture->unjoined.erase(event.stream.get());
+  if (event.stream != stream && event.position == event.stream->captured)
+    event.capture->unjoined.erase(event.stream.get());
   return kSuccess;
 }
 
-static std::shared_ptr<Graph> graph_of(std::unordered_map<void*, std::shared_ptr<Graph>>& table, void* handle, const char* caller) {
+static std::shared_ptr<Graph> graph_of(std::unordered_map<void*, std::shared_ptr<Graph>>& table, void* handle,
+                                       const char* caller) {
   auto found = table.find(handle);
   if (found != table.end()) return found->second;
   find(std::string(caller) + ": no such graph, or it is destroyed");
@@ -43,7 +45,8 @@ FAKEGPU_API int cuStreamBeginCapture_v2(void* handle, int mode) {
   StreamRef stream = stream_of(handle, "cuStreamBeginCapture");
   if (!stream) return kInvalidHandle;
   if (stream->is_null) return misuse(kStreamCaptureUnsupported, "cuStreamBeginCapture of the null stream");
-  if (stream->capture || mode < 0 || mode > 2) return misuse(kInvalidValue, "cuStreamBeginCapture: captured already, or no such mode");
+  if (stream->capture || mode < 0 || mode > 2)
+    return misuse(kInvalidValue, "cuStreamBeginCapture: captured already, or no such mode");
   stream->capture = std::make_shared<Graph>();
   stream->capture->device = stream->device;
   stream->capture->streams.insert(stream.get());
@@ -55,7 +58,8 @@ FAKEGPU_API int cuStreamEndCapture(void* handle, void** out) {
   FAKEGPU_CALL(cuStreamEndCapture, Needs::kContext);
   StreamRef stream = stream_of(handle, "cuStreamEndCapture");
   if (!stream) return kInvalidHandle;
-  if (!stream->capture || !stream->is_capture_origin) return misuse(kInvalidValue, "cuStreamEndCapture: no capture began in this stream");
+  if (!stream->capture || !stream->is_capture_origin)
+    return misuse(kInvalidValue, "cuStreamEndCapture: no capture began in this stream");
   std::shared_ptr<Graph> graph = stream->capture;
   for (StreamRef& each : stream->device->streams)
     if (each->capture == graph) each->capture = nullptr;

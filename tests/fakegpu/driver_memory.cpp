@@ -1,5 +1,6 @@
-// cuMem*: allocations, copies, fills. Copies from pageable memory take its bytes at the call, those from pinned memory when they run;
-// a copy to pageable memory is done when its call returns. Freeing waits for nothing: what still uses the memory is a use after free.
+// cuMem*: allocations, copies, fills. Copies from pageable memory take its bytes at the call, those from pinned memory
+// when they run; a copy to pageable memory is done when its call returns. Freeing waits for nothing: what still uses
+// the memory is a use after free.
 #include <sys/mman.h>
 
 #include "tests/fakegpu/driver.h"
@@ -16,13 +17,15 @@ Allocation& running(uint64_t at, uint64_t bytes, const std::string& what, bool w
   Allocation* a = device ? device->memory->find(at, bytes) : nullptr;
   uint32_t other = a ? device->memory->touch_range(*a, at, bytes, writes) : 0;
   if (other)
-    throw KernelFault(kLaunchFailed, "race between streams: " + what + " of " + std::to_string(bytes) + " bytes, no order with the " +
-                                         state().order.name(other) + ", which touched that place");
+    throw KernelFault(kLaunchFailed, "race between streams: " + what + " of " + std::to_string(bytes) +
+                                         " bytes, no order with the " + state().order.name(other) +
+                                         ", which touched that place");
   if (a) return *a;
   const Allocation* holder = device ? device->memory->holder(at) : nullptr;
   std::string why = holder && holder->is_freed ? "use after free" : "out of bounds";
-  throw KernelFault(kIllegalAddress, why + ": " + what + " of " + std::to_string(bytes) + " bytes, " +
-                                         (device ? device->memory->describe(at) : std::string("at no address of a device")));
+  throw KernelFault(kIllegalAddress,
+                    why + ": " + what + " of " + std::to_string(bytes) + " bytes, " +
+                        (device ? device->memory->describe(at) : std::string("at no address of a device")));
 }
 
 // At the call: what the driver itself refuses.
@@ -36,14 +39,16 @@ int refuse(uint64_t at, uint64_t bytes, const char* what) {
 void check_written(const Allocation& a, uint64_t at, uint64_t bytes, const std::string& what) {
   uint64_t first = a.first_unwritten(at, bytes);
   if (first == bytes || state().copies_unwritten) return;
-  throw KernelFault(kLaunchFailed, "uninitialised: " + what + " of " + std::to_string(bytes) + " bytes, of which byte " +
-                                       std::to_string(first) + " was never written; byte " + std::to_string(at - a.address) + " of " +
-                                       a.what + " of " + std::to_string(a.size) + " bytes");
+  throw KernelFault(kLaunchFailed, "uninitialised: " + what + " of " + std::to_string(bytes) +
+                                       " bytes, of which byte " + std::to_string(first) + " was never written; byte " +
+                                       std::to_string(at - a.address) + " of " + a.what + " of " +
+                                       std::to_string(a.size) + " bytes");
 }
 
 uint64_t digest(const uint8_t* bytes, uint64_t count) {
   uint64_t hash = 0xcbf29ce484222325ull, word;
-  for (; count >= 8; count -= 8, bytes += 8) memcpy(&word, bytes, 8), hash = (hash ^ word) * 0x9e3779b97f4a7c15ull, hash ^= hash >> 29;
+  for (; count >= 8; count -= 8, bytes += 8)
+    memcpy(&word, bytes, 8), hash = (hash ^ word) * 0x9e3779b97f4a7c15ull, hash ^= hash >> 29;
   for (; count; --count) hash = (hash ^ *bytes++) * 0x100000001b3ull;
   return hash;
 }
@@ -84,14 +89,16 @@ int copy_from_host(uint64_t to, const void* from, uint64_t bytes, const StreamRe
     auto note = std::make_shared<PinnedNote>(note_pinned(from, bytes, false));
     source = [at, bytes, before, may_change, note] {
       if (!is_pinned(at, bytes))
-        throw KernelFault(kIllegalAddress, "use after free: a copy of " + std::to_string(bytes) + " bytes from pinned memory");
+        throw KernelFault(kIllegalAddress,
+                          "use after free: a copy of " + std::to_string(bytes) + " bytes from pinned memory");
       if (!may_change && digest(at, bytes) != before)
-        throw KernelFault(kLaunchFailed,
-                          "pinned memory of a copy of " + std::to_string(bytes) + " bytes to the device changed before the copy ran");
+        throw KernelFault(kLaunchFailed, "pinned memory of a copy of " + std::to_string(bytes) +
+                                             " bytes to the device changed before the copy ran");
       return at;
     };
   } else {
-    auto kept = std::make_shared<std::vector<uint8_t>>(static_cast<const uint8_t*>(from), static_cast<const uint8_t*>(from) + bytes);
+    auto kept = std::make_shared<std::vector<uint8_t>>(static_cast<const uint8_t*>(from),
+                                                       static_cast<const uint8_t*>(from) + bytes);
     source = [kept] { return kept->data(); };
   }
   return enqueue(stream, {.what = "copy to the device", .run = [=] {
@@ -106,8 +113,9 @@ int copy_to_host(void* to, uint64_t from, uint64_t bytes, const StreamRef& strea
   auto note = pinned ? std::make_shared<PinnedNote>(note_pinned(to, bytes, true)) : nullptr;
   int error = enqueue(stream, {.what = "copy to the host", .run = [=] {
                                  if (pinned && !is_pinned(to, bytes))
-                                   throw KernelFault(kIllegalAddress,
-                                                     "use after free: a copy of " + std::to_string(bytes) + " bytes to pinned memory");
+                                   throw KernelFault(kIllegalAddress, "use after free: a copy of " +
+                                                                          std::to_string(bytes) +
+                                                                          " bytes to pinned memory");
                                  Allocation& a = running(from, bytes, "copy to the host", false);
                                  check_written(a, from, bytes, "copy to the host");
                                  memcpy(to, a.bytes + (from - a.address), bytes);
@@ -120,7 +128,8 @@ int copy_to_host(void* to, uint64_t from, uint64_t bytes, const StreamRef& strea
 int fill(uint64_t at, uint64_t count, uint32_t size, uint32_t value, void* handle, const char* name) {
   StreamRef stream = stream_of(handle, name);
   if (!stream) return kInvalidHandle;
-  if (at % size) return misuse(kInvalidValue, std::string(name) + ": the address is not aligned to " + std::to_string(size));
+  if (at % size)
+    return misuse(kInvalidValue, std::string(name) + ": the address is not aligned to " + std::to_string(size));
   if (!count) return kSuccess;
   if (int error = refuse(at, count * size, name)) return error;
   return enqueue(stream, {.what = "fill", .run = [=] {
@@ -155,7 +164,8 @@ FAKEGPU_API int cuMemFree_v2(uint64_t at) {
 FAKEGPU_API int cuMemHostAlloc(void** out, size_t bytes, unsigned flags) {
   FAKEGPU_CALL(cuMemHostAlloc, Needs::kContext);
   if (!bytes || flags > 7)
-    return misuse(kInvalidValue, "cuMemHostAlloc of " + std::to_string(bytes) + " bytes, flags " + std::to_string(flags));
+    return misuse(kInvalidValue,
+                  "cuMemHostAlloc of " + std::to_string(bytes) + " bytes, flags " + std::to_string(flags));
   void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return kOutOfMemory;
   memset(p, 0xff, bytes);

@@ -51,7 +51,8 @@ std::unique_ptr<LoadedModule> load(const char* image) {
   auto text = std::make_shared<Module>(parse_ptx(image));
   module->text = text;
   if (text->target > state().capability)
-    throw KernelFault(kNoBinary, "PTX for sm_" + std::to_string(text->target) + " on a device of sm_" + std::to_string(state().capability));
+    throw KernelFault(kNoBinary, "PTX for sm_" + std::to_string(text->target) + " on a device of sm_" +
+                                     std::to_string(state().capability));
   try {
     place_variables(*module);
     for (const Function& f : text->functions) {
@@ -78,7 +79,9 @@ void write_log(unsigned n, const int* options, void** values, const std::string&
   if (buffer && room) snprintf(buffer, room, "%s", text.c_str());
 }
 
-std::string triple(const uint32_t* v) { return std::to_string(v[0]) + "x" + std::to_string(v[1]) + "x" + std::to_string(v[2]); }
+std::string triple(const uint32_t* v) {
+  return std::to_string(v[0]) + "x" + std::to_string(v[1]) + "x" + std::to_string(v[2]);
+}
 
 int refuse(const LoadedFunction& f, const Launch& launch) {
   const uint32_t *g = launch.grid, *b = launch.block;
@@ -88,12 +91,14 @@ int refuse(const LoadedFunction& f, const Launch& launch) {
   if (!fits) return misuse(kInvalidValue, name + "a grid of " + triple(g));
   if (!threads || threads > 1024 || b[2] > 64) return misuse(kInvalidValue, name + "a block of " + triple(b));
   if (f.kernel->max_threads && threads > f.kernel->max_threads)
-    return misuse(kInvalidValue,
-                  name + "a block of " + triple(b) + ", the kernel is built for " + std::to_string(f.kernel->max_threads) + " threads");
-  if (launch.dynamic_shared > static_cast<uint32_t>(f.dynamic_shared_limit) || launch.dynamic_shared + f.kernel->static_shared > 227u << 10)
-    return misuse(kInvalidValue, name + std::to_string(launch.dynamic_shared) + " bytes of dynamic shared memory beside " +
-                                     std::to_string(f.kernel->static_shared) + ", " + std::to_string(f.dynamic_shared_limit) +
-                                     " are allowed");
+    return misuse(kInvalidValue, name + "a block of " + triple(b) + ", the kernel is built for " +
+                                     std::to_string(f.kernel->max_threads) + " threads");
+  if (launch.dynamic_shared > static_cast<uint32_t>(f.dynamic_shared_limit) ||
+      launch.dynamic_shared + f.kernel->static_shared > 227u << 10)
+    return misuse(kInvalidValue, name + std::to_string(launch.dynamic_shared) +
+                                     " bytes of dynamic shared memory beside " +
+                                     std::to_string(f.kernel->static_shared) + ", " +
+                                     std::to_string(f.dynamic_shared_limit) + " are allowed");
   return kSuccess;
 }
 
@@ -102,12 +107,15 @@ int take_parameters(const Kernel& kernel, void** parameters, void** extra, std::
   if (parameters) {
     for (size_t i = 0; i < kernel.parameters.size(); ++i) {
       if (!parameters[i])
-        return misuse(kInvalidValue, "cuLaunchKernel of " + kernel.name + ": parameter " + std::to_string(i) + " is missing");
+        return misuse(kInvalidValue,
+                      "cuLaunchKernel of " + kernel.name + ": parameter " + std::to_string(i) + " is missing");
       memcpy(out.data() + kernel.parameters[i].offset, parameters[i], kernel.parameters[i].size);
     }
     return kSuccess;
   }
-  if (!extra) return kernel.parameters.empty() ? kSuccess : misuse(kInvalidValue, "cuLaunchKernel of " + kernel.name + ": no parameters");
+  if (!extra)
+    return kernel.parameters.empty() ? kSuccess
+                                     : misuse(kInvalidValue, "cuLaunchKernel of " + kernel.name + ": no parameters");
   const void* buffer = nullptr;
   size_t size = 0;
   for (int i = 0; extra[i]; i += 2) {  // 1: the buffer, 2: where its size is
@@ -115,8 +123,8 @@ int take_parameters(const Kernel& kernel, void** parameters, void** extra, std::
     if (extra[i] == reinterpret_cast<void*>(2)) size = *static_cast<size_t*>(extra[i + 1]);
   }
   if (!buffer || size < kernel.parameter_bytes)
-    return misuse(kInvalidValue, "cuLaunchKernel of " + kernel.name + ": " + std::to_string(size) + " bytes of parameters, it has " +
-                                     std::to_string(kernel.parameter_bytes));
+    return misuse(kInvalidValue, "cuLaunchKernel of " + kernel.name + ": " + std::to_string(size) +
+                                     " bytes of parameters, it has " + std::to_string(kernel.parameter_bytes));
   memcpy(out.data(), buffer, out.size());
   return kSuccess;
 }
@@ -160,14 +168,18 @@ FAKEGPU_API int cuModuleLoadDataEx(void** out, const void* image, unsigned n, in
     return fault.error == kNoBinary ? fault.error : misuse(fault.error, fault.what());
   }
 }
-FAKEGPU_API int cuModuleLoadData(void** out, const void* image) { return cuModuleLoadDataEx(out, image, 0, nullptr, nullptr); }
+FAKEGPU_API int cuModuleLoadData(void** out, const void* image) {
+  return cuModuleLoadDataEx(out, image, 0, nullptr, nullptr);
+}
 FAKEGPU_API int cuModuleUnload(void* handle) {
   FAKEGPU_CALL(cuModuleUnload, Needs::kContext);
   auto found = state().modules.find(handle);
-  if (found == state().modules.end()) return misuse(kInvalidHandle, "cuModuleUnload: no such module, or it is unloaded");
+  if (found == state().modules.end())
+    return misuse(kInvalidHandle, "cuModuleUnload: no such module, or it is unloaded");
   for (auto& [name, function] : found->second->functions) {
     if (function.pending) {
-      run_device(*found->second->device);  // the driver would wait too; who relies on it frees something else too early as well
+      // the driver would wait too; who relies on it frees something else too early as well
+      run_device(*found->second->device);
       find("cuModuleUnload: launches of " + name + " that have not run use the module");
     }
     state().functions.erase(function.handle);
@@ -179,7 +191,8 @@ FAKEGPU_API int cuModuleUnload(void* handle) {
 FAKEGPU_API int cuModuleGetFunction(void** out, void* handle, const char* name) {
   FAKEGPU_CALL(cuModuleGetFunction, Needs::kContext);
   auto found = state().modules.find(handle);
-  if (found == state().modules.end()) return misuse(kInvalidHandle, "cuModuleGetFunction: no such module, or it is unloaded");
+  if (found == state().modules.end())
+    return misuse(kInvalidHandle, "cuModuleGetFunction: no such module, or it is unloaded");
   auto function = found->second->functions.find(name);
   if (function == found->second->functions.end()) return kNotFound;
   *out = function->second.handle;
@@ -188,7 +201,8 @@ FAKEGPU_API int cuModuleGetFunction(void** out, void* handle, const char* name) 
 FAKEGPU_API int cuModuleGetGlobal_v2(uint64_t* out, size_t* bytes, void* handle, const char* name) {
   FAKEGPU_CALL(cuModuleGetGlobal_v2, Needs::kContext);
   auto found = state().modules.find(handle);
-  if (found == state().modules.end()) return misuse(kInvalidHandle, "cuModuleGetGlobal: no such module, or it is unloaded");
+  if (found == state().modules.end())
+    return misuse(kInvalidHandle, "cuModuleGetGlobal: no such module, or it is unloaded");
   auto variable = found->second->addresses.find(name);
   if (variable == found->second->addresses.end()) return kNotFound;
   if (out) *out = variable->second;
@@ -220,8 +234,8 @@ FAKEGPU_API int cuFuncSetAttribute(void* handle, int attribute, int value) {
   if (attribute == 9) return kSuccess;
   if (attribute != 8) return misuse(kInvalidValue, "cuFuncSetAttribute: attribute " + std::to_string(attribute));
   if (value < 0 || value + f->kernel->static_shared > 227u << 10)
-    return misuse(kInvalidValue,
-                  "cuFuncSetAttribute of " + f->kernel->name + ": " + std::to_string(value) + " bytes of dynamic shared memory");
+    return misuse(kInvalidValue, "cuFuncSetAttribute of " + f->kernel->name + ": " + std::to_string(value) +
+                                     " bytes of dynamic shared memory");
   f->dynamic_shared_limit = value;
   return kSuccess;
 }
@@ -235,8 +249,8 @@ FAKEGPU_API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* out, void* hand
   *out = std::min<size_t>({32, 2048u / ((block + 31) / 32 * 32), (228u << 10) / bytes});
   return kSuccess;
 }
-FAKEGPU_API int cuLaunchKernel(void* handle, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared,
-                               void* stream_handle, void** parameters, void** extra) {
+FAKEGPU_API int cuLaunchKernel(void* handle, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
+                               unsigned bz, unsigned shared, void* stream_handle, void** parameters, void** extra) {
   FAKEGPU_CALL(cuLaunchKernel, Needs::kContext);
   LoadedFunction* f = function_of(handle, "cuLaunchKernel");
   StreamRef stream = stream_of(stream_handle, "cuLaunchKernel");
@@ -250,6 +264,8 @@ FAKEGPU_API int cuLaunchKernel(void* handle, unsigned gx, unsigned gy, unsigned 
   launch->dynamic_shared = shared;
   if (int error = refuse(*f, *launch)) return error;
   if (int error = take_parameters(*f->kernel, parameters, extra, launch->parameters)) return error;
-  return enqueue(stream, {.what = "launch of " + f->kernel->name, .run = [launch, kernel = f->kernel] { run_kernel(*launch); },
-                          .launch = launch, .function = handle});
+  return enqueue(stream, {.what = "launch of " + f->kernel->name,
+                          .run = [launch, kernel = f->kernel] { run_kernel(*launch); },
+                          .launch = launch,
+                          .function = handle});
 }

@@ -1,5 +1,6 @@
-// Streams and events. A stream is a queue that runs only as far as something waits for it, so that whatever no event and no stream orders
-// happens as late as it may; the null stream and blocking streams wait for each other as the driver says.
+// Streams and events. A stream is a queue that runs only as far as something waits for it, so that whatever no event
+// and no stream orders happens as late as it may; the null stream and blocking streams wait for each other as the
+// driver says.
 #include <algorithm>
 #include <chrono>
 
@@ -16,8 +17,8 @@ StreamRef stream_of(void* handle, const char* caller) {
     return nullptr;
   }
   if (found->second->device == device) return found->second;
-  find(std::string(caller) + ": the stream is of device " + std::to_string(found->second->device->index) + ", the context of device " +
-       std::to_string(device->index));
+  find(std::string(caller) + ": the stream is of device " + std::to_string(found->second->device->index) +
+       ", the context of device " + std::to_string(device->index));
   return nullptr;
 }
 
@@ -127,7 +128,9 @@ static int refuse_in_capture(const StreamRef& stream, const char* caller) {
   return misuse(kStreamCaptureUnsupported, std::string(caller) + " on a stream that is being captured");
 }
 
-static double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+static double now_ms() {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 }  // namespace fakegpu
 
@@ -221,7 +224,8 @@ FAKEGPU_API int cuEventQuery(void* handle) {
   FAKEGPU_CALL(cuEventQuery, Needs::kContext);
   std::shared_ptr<Event> event = event_of(handle, "cuEventQuery");
   if (!event) return kInvalidHandle;
-  if (event->capture) return misuse(kStreamCaptureUnsupported, "cuEventQuery of an event that was recorded in a capture");
+  if (event->capture)
+    return misuse(kStreamCaptureUnsupported, "cuEventQuery of an event that was recorded in a capture");
   if (!event->is_recorded) return kSuccess;
   if (event->stream->done >= event->position) return wait_for_event(*event);
   run_one(event->stream);
@@ -231,14 +235,17 @@ FAKEGPU_API int cuEventSynchronize(void* handle) {
   FAKEGPU_CALL(cuEventSynchronize, Needs::kContext);
   std::shared_ptr<Event> event = event_of(handle, "cuEventSynchronize");
   if (!event) return kInvalidHandle;
-  if (event->capture) return misuse(kStreamCaptureUnsupported, "cuEventSynchronize of an event that was recorded in a capture");
+  if (event->capture)
+    return misuse(kStreamCaptureUnsupported, "cuEventSynchronize of an event that was recorded in a capture");
   return event->is_recorded ? wait_for_event(*event) : static_cast<int>(kSuccess);
 }
 FAKEGPU_API int cuEventElapsedTime(float* out, void* from_handle, void* to_handle) {
   FAKEGPU_CALL(cuEventElapsedTime, Needs::kContext);
-  std::shared_ptr<Event> from = event_of(from_handle, "cuEventElapsedTime"), to = event_of(to_handle, "cuEventElapsedTime");
+  std::shared_ptr<Event> from = event_of(from_handle, "cuEventElapsedTime"),
+                         to = event_of(to_handle, "cuEventElapsedTime");
   if (!from || !to) return kInvalidHandle;
-  if (!from->has_timing || !to->has_timing) return misuse(kInvalidHandle, "cuEventElapsedTime of an event without timing");
+  if (!from->has_timing || !to->has_timing)
+    return misuse(kInvalidHandle, "cuEventElapsedTime of an event without timing");
   if (!from->time || !to->time) return misuse(kInvalidHandle, "cuEventElapsedTime of an event that was never recorded");
   if (*from->time < 0 || *to->time < 0) return kNotReady;
   *out = static_cast<float>(*to->time - *from->time);

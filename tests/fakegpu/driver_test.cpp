@@ -1,4 +1,5 @@
-// What is no fault of the host, but has to be lived with: errors that stay, memory that runs out, calls that fail, orders, the environment.
+// What is no fault of the host, but has to be lived with: errors that stay, memory that runs out, calls that fail,
+// orders, the environment.
 #include "tests/fakegpu/host.h"
 
 namespace fakegpu::test {
@@ -105,7 +106,8 @@ TEST_F(Driver, EverySchedule) {
 // A process of its own, with the variables that the list of tests sets.
 TEST(Environment, SetsItUp) {
   const char* schedule = getenv("FAKEGPU_SCHEDULE");
-  if (!schedule) GTEST_SKIP() << "another process runs this with FAKEGPU_SCHEDULE, _DEVICES, _MEMORY, _CC, _SMS, _DRIVER and _FAIL";
+  if (!schedule)
+    GTEST_SKIP() << "another process runs this with FAKEGPU_SCHEDULE, _DEVICES, _MEMORY, _CC, _SMS, _DRIVER and _FAIL";
   int count = 0, version = 0, major = 0, minor = 0, multiprocessors = 0;
   size_t bytes = 0;
   void *context = nullptr, *stream = nullptr;

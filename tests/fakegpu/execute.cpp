@@ -1,7 +1,9 @@
-// execute: a launch -> its blocks one after another, the warps of each until they end or wait, the lanes of a warp in lockstep.
+// execute: a launch -> its blocks one after another, the warps of each until they end or wait, the lanes of a warp in
+// lockstep.
 //
-// Lanes that part run lowest program counter first, which brings them together again where their ways join. Nothing runs at the same
-// time as anything else, so that every run of a launch is the same; `reversed` gives the opposite order of blocks and warps.
+// Lanes that part run lowest program counter first, which brings them together again where their ways join. Nothing
+// runs at the same time as anything else, so that every run of a launch is the same; `reversed` gives the opposite
+// order of blocks and warps.
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -72,7 +74,8 @@ void begin_warp(Warp& warp, Block& block, uint32_t number) {
     for (int l = 0; l < 32; ++l) warp.cell<uint32_t>(special.cell)[l] = special_value(warp, special.kind, l);
 }
 
-// Lanes that run together: those of `lanes` at the lowest of their program counters, and the counter at which another joins them.
+// Lanes that run together: those of `lanes` at the lowest of their program counters, and the counter at which another
+// joins them.
 struct Group { uint32_t lanes, pc, stop; };
 
 Group lowest_group(const uint32_t* pc, uint32_t lanes) {
@@ -95,7 +98,8 @@ void count_step(Warp& warp, uint32_t lanes) {
   ++launch.counters.instructions;
   launch.counters.lane_instructions += lanes == ~0u ? 32 : std::popcount(lanes);
   if (++warp.executed > launch.instruction_limit)
-    fault(warp, -1, kLaunchTimeout, "runs for ever: more than " + std::to_string(launch.instruction_limit) + " instructions of one warp");
+    fault(warp, -1, kLaunchTimeout,
+          "runs for ever: more than " + std::to_string(launch.instruction_limit) + " instructions of one warp");
 }
 
 // Runs the lanes of `left` until none is left or, in a kernel's own body, the warp waits at a barrier.
@@ -136,7 +140,8 @@ void run_lanes(Warp& warp, uint32_t* pc, uint32_t& left, bool in_function) {
           if (!active) { ++at; break; }
           if (in_function) fault(warp, -1, kIllegalInstruction, "unsupported: a barrier within a called function");
           if (active != left)
-            fault(warp, std::countr_zero(left & ~active), kLaunchFailed, "divergent barrier: this thread of the warp is elsewhere");
+            fault(warp, std::countr_zero(left & ~active), kLaunchFailed,
+                  "divergent barrier: this thread of the warp is elsewhere");
           set_all(pc, left, at + 1);
           i.run(warp, i, active);
           if (i.flags == kBarrierArrive) { ++at; break; }
@@ -196,7 +201,8 @@ bool release_one(Block& block, std::vector<Warp>& warps) {
     for (Warp* warp : waiting)
       if (!expected && warp->waits_at != waiting[0]->waits_at) {
         warp->now = warp->waits_at;
-        fault(*warp, -1, kLaunchFailed, "divergent barrier: another warp waits at " + place_of(*warp->kernel, waiting[0]->waits_at->line));
+        fault(*warp, -1, kLaunchFailed,
+              "divergent barrier: another warp waits at " + place_of(*warp->kernel, waiting[0]->waits_at->line));
       }
     deliver(waiting);
     block.arrived[number] = 0;

@@ -1,8 +1,9 @@
 /* fakegpu: what libcuda_fake.so tells and takes beside the driver API.
  *
- * Every fault of a kernel (out of bounds, misaligned, uninitialised, after free, races on shared memory, divergent barriers and shuffles,
- * endless loops) ends its launch with a sticky error, as a device's own faults do, and every misuse of the driver answers with an error;
- * both are kept here as findings, in words, with the line of PTX where there is one, and printed to stderr.
+ * Every fault of a kernel (out of bounds, misaligned, uninitialised, after free, races on shared memory, divergent
+ * barriers and shuffles, endless loops) ends its launch with a sticky error, as a device's own faults do, and every
+ * misuse of the driver answers with an error; both are kept here as findings, in words, with the line of PTX where
+ * there is one, and printed to stderr.
  *
  * Environment, read when the library is loaded:
  *   FAKEGPU_DEVICES=1        devices                       FAKEGPU_MEMORY=8589934592  bytes of each
@@ -44,7 +45,8 @@ void fakegpu_clear_findings(void);
 /* Calls of a driver function so far, of all of them for NULL; names of those called, NULL beyond the last. */
 uint64_t fakegpu_calls(const char* function);
 const char* fakegpu_function_name(uint64_t index);
-/* The nth call from now (1: the next) of a function, NULL: of any, answers `error` and does nothing; error 0 takes that back. */
+/* The nth call from now (1: the next) of a function, NULL: of any, answers `error` and does nothing; error 0 takes
+ * that back. */
 void fakegpu_fail(const char* function, uint64_t nth, int error);
 
 /* The opcodes of PTX that are built, in order of their names; NULL beyond the last. */
@@ -55,14 +57,17 @@ void fakegpu_set_schedule(const char* schedule);
 void fakegpu_set_reverse(int reverse);
 void fakegpu_set_memory(int device, uint64_t bytes);
 
-/* For libraries of kernels that the host stands in for: an operation of a stream of the current context, in turn with launches and copies
+/* For libraries of kernels that the host stands in for: an operation of a stream of the current context, in turn
+ * with launches and copies
    and captured as they are. `drop` frees `data` when it is needed no more. The answer is the driver's error. */
 int fakegpu_enqueue(void* stream, const char* what, void (*run)(void* data), void (*drop)(void* data), void* data);
-/* In such an operation: where bytes at an address of the device lie, checked as the accesses of a kernel are; one that is wrong ends the
+/* In such an operation: where bytes at an address of the device lie, checked as the accesses of a kernel are; one
+ * that is wrong ends the
    operation and does not return. */
 void* fakegpu_bytes(uint64_t at, uint64_t bytes, int writes);
 
-/* What is alive: device allocations, pinned allocations, streams, events, modules, graphs; all of them together for NULL. */
+/* What is alive: device allocations, pinned allocations, streams, events, modules, graphs; all of them together for
+ * NULL. */
 uint64_t fakegpu_alive(const char* kind);
 /* Operations that wait in streams. */
 uint64_t fakegpu_pending(void);

@@ -10,7 +10,8 @@ namespace fakegpu {
 
 enum class Round : uint8_t { kNearest, kZero, kDown, kUp, kAway };  // kAway: halves go away from zero
 
-// The bits of `x`, which is exact or was rounded to odd with more bits than asked for, as a float of that many bits. NaN is all ones.
+// The bits of `x`, which is exact or was rounded to odd with more bits than asked for, as a float of that many bits.
+// NaN is all ones.
 inline uint32_t encode(double x, int exponent_bits, int mantissa_bits, Round mode) {
   const int bias = (1 << (exponent_bits - 1)) - 1;
   const uint32_t infinity = ((1u << exponent_bits) - 1) << mantissa_bits;
@@ -35,13 +36,17 @@ inline uint32_t encode(double x, int exponent_bits, int mantissa_bits, Round mod
   const int above_least = last - (1 - bias - mantissa_bits);  // 0: subnormal, or of the least normal exponent
   uint64_t value = kept + up + (static_cast<uint64_t>(above_least) << mantissa_bits);
   if (value < infinity) return sign | static_cast<uint32_t>(value);
-  bool to_infinity =
-      mode == Round::kNearest || mode == Round::kAway || (mode == Round::kDown && negative) || (mode == Round::kUp && !negative);
+  bool to_infinity = mode == Round::kNearest || mode == Round::kAway || (mode == Round::kDown && negative) ||
+                     (mode == Round::kUp && !negative);
   return sign | (to_infinity ? infinity : infinity - 1);
 }
 
-inline uint16_t to_half(double x, Round mode = Round::kNearest) { return static_cast<uint16_t>(x != x ? 0x7fff : encode(x, 5, 10, mode)); }
-inline uint16_t to_bfloat(double x, Round mode = Round::kNearest) { return static_cast<uint16_t>(x != x ? 0x7fff : encode(x, 8, 7, mode)); }
+inline uint16_t to_half(double x, Round mode = Round::kNearest) {
+  return static_cast<uint16_t>(x != x ? 0x7fff : encode(x, 5, 10, mode));
+}
+inline uint16_t to_bfloat(double x, Round mode = Round::kNearest) {
+  return static_cast<uint16_t>(x != x ? 0x7fff : encode(x, 8, 7, mode));
+}
 
 inline float canonical_nan() { return std::bit_cast<float>(0x7fffffffu); }
 

@@ -1,4 +1,5 @@
-// Graphs of captured streams, and products of matrices by the library that stands for cuBLAS, which run in turn with all else.
+// Graphs of captured streams, and products of matrices by the library that stands for cuBLAS, which run in turn with
+// all else.
 #include "tests/fakegpu/formats.h"
 #include "tests/fakegpu/harness.h"
 
@@ -6,11 +7,13 @@ extern "C" {
 int cublasCreate_v2(void** out);
 int cublasDestroy_v2(void* handle);
 int cublasSetStream_v2(void* handle, void* stream);
-int cublasGemmEx(void* handle, int op_a, int op_b, int m, int n, int k, const void* alpha, uint64_t a, int a_type, int lda, uint64_t b,
-                 int b_type, int ldb, const void* beta, uint64_t c, int c_type, int ldc, int compute, int algorithm);
-int cublasGemmStridedBatchedEx(void* handle, int op_a, int op_b, int m, int n, int k, const void* alpha, uint64_t a, int a_type, int lda,
-                               long long stride_a, uint64_t b, int b_type, int ldb, long long stride_b, const void* beta, uint64_t c,
-                               int c_type, int ldc, long long stride_c, int batches, int compute, int algorithm);
+int cublasGemmEx(void* handle, int op_a, int op_b, int m, int n, int k, const void* alpha, uint64_t a, int a_type,
+                 int lda, uint64_t b, int b_type, int ldb, const void* beta, uint64_t c, int c_type, int ldc,
+                 int compute, int algorithm);
+int cublasGemmStridedBatchedEx(void* handle, int op_a, int op_b, int m, int n, int k, const void* alpha, uint64_t a,
+                               int a_type, int lda, long long stride_a, uint64_t b, int b_type, int ldb,
+                               long long stride_b, const void* beta, uint64_t c, int c_type, int ldc,
+                               long long stride_c, int batches, int compute, int algorithm);
 }
 
 namespace fakegpu::test {
@@ -157,14 +160,17 @@ class Products : public Graphs {
 
 TEST_F(Products, WaitInTheirStream) {
   // By columns: A = [1 3; 2 4], B = [5 7; 6 8].
-  uint64_t a = gpu.upload(std::vector<float>{1, 2, 3, 4}), b = gpu.upload(std::vector<float>{5, 6, 7, 8}), c = gpu.allocate(16);
+  uint64_t a = gpu.upload(std::vector<float>{1, 2, 3, 4}), b = gpu.upload(std::vector<float>{5, 6, 7, 8}),
+           c = gpu.allocate(16);
   EXPECT_EQ(cublasGemmEx(blas, 0, 0, 2, 2, 2, &unit, a, kF32, 2, b, kF32, 2, &nothing, c, kF32, 2, kCompute32F, -1), 0);
   EXPECT_EQ(fakegpu_pending(), 1u);
   EXPECT_EQ(cuStreamSynchronize(one), 0);
   EXPECT_EQ(gpu.download<float>(c, 4), (std::vector<float>{23, 34, 31, 46}));
-  EXPECT_EQ(cublasGemmEx(blas, 1, 0, 2, 2, 2, &half, a, kF32, 2, b, kF32, 2, &three, c, kF32, 2, kCompute32F, -1), 0);  // A^T B / 2 + 3 C
+  // A^T B / 2 + 3 C
+  EXPECT_EQ(cublasGemmEx(blas, 1, 0, 2, 2, 2, &half, a, kF32, 2, b, kF32, 2, &three, c, kF32, 2, kCompute32F, -1), 0);
   EXPECT_EQ(cuStreamSynchronize(one), 0);
-  EXPECT_EQ(gpu.download<float>(c, 4), (std::vector<float>{17.0f / 2 + 69, 39.0f / 2 + 102, 23.0f / 2 + 93, 53.0f / 2 + 138}));
+  EXPECT_EQ(gpu.download<float>(c, 4),
+            (std::vector<float>{17.0f / 2 + 69, 39.0f / 2 + 102, 23.0f / 2 + 93, 53.0f / 2 + 138}));
   EXPECT_EQ(fakegpu_finding_count(), 0u);
 }
 TEST_F(Products, OfHalvesInBatches) {
@@ -174,10 +180,11 @@ TEST_F(Products, OfHalvesInBatches) {
     return out;
   };
   // Two batches of A [2, 3] and one B^T [1, 3] for both.
-  uint64_t a = gpu.upload(halves({1, 2, 3, 4, 5, 6, 1, 0, 0, 1, 2, 2})), b = gpu.upload(halves({1, -1, 2})), c = gpu.allocate(16);
-  EXPECT_EQ(
-      cublasGemmStridedBatchedEx(blas, 0, 1, 2, 1, 3, &unit, a, kF16, 2, 6, b, kF16, 1, 0, &nothing, c, kF32, 2, 2, 2, kCompute32F, -1),
-      0);
+  uint64_t a = gpu.upload(halves({1, 2, 3, 4, 5, 6, 1, 0, 0, 1, 2, 2})), b = gpu.upload(halves({1, -1, 2})),
+           c = gpu.allocate(16);
+  EXPECT_EQ(cublasGemmStridedBatchedEx(blas, 0, 1, 2, 1, 3, &unit, a, kF16, 2, 6, b, kF16, 1, 0, &nothing, c, kF32, 2,
+                                       2, 2, kCompute32F, -1),
+            0);
   EXPECT_EQ(cuStreamSynchronize(one), 0) << gpu.last_finding();
   EXPECT_EQ(gpu.download<float>(c, 4), (std::vector<float>{8, 10, 5, 3}));
 }

@@ -17,7 +17,8 @@ std::string kernel_text(const std::string& body, int parameters, int target) {
   std::string text = ".version 8.5\n.target sm_" + std::to_string(target) + "\n.address_size 64\n.visible .entry k(";
   for (int i = 0; i < parameters; ++i) text += (i ? ", .param .u64 p" : ".param .u64 p") + std::to_string(i);
   return text +
-         ")\n{\n.reg .pred %p<16>;\n.reg .b16 %rs<64>;\n.reg .b32 %r<64>;\n.reg .f32 %f<64>;\n.reg .b64 %rd<64>;\n.reg .f64 %fd<64>;\n" +
+         ")\n{\n.reg .pred %p<16>;\n.reg .b16 %rs<64>;\n.reg .b32 %r<64>;\n.reg .f32 %f<64>;\n.reg .b64 %rd<64>;\n.reg "
+         ".f64 %fd<64>;\n" +
          body + "\nret;\n}\n";
 }
 

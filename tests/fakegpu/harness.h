@@ -1,4 +1,5 @@
-// harness: a fresh fake device for one test, with kernels from text or from ptx/, and vectors that go there and come back.
+// harness: a fresh fake device for one test, with kernels from text or from ptx/, and vectors that go there and come
+// back.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -40,7 +41,8 @@ class Gpu {
   // Launches and waits: the error of either.
   template <class... A> int launch(void* function, Shape shape, A... arguments) {
     void* list[] = {&arguments..., nullptr};
-    int error = cuLaunchKernel(function, shape.grid, shape.grid_y, 1, shape.block, shape.block_y, 1, shape.shared, nullptr, list, nullptr);
+    int error = cuLaunchKernel(function, shape.grid, shape.grid_y, 1, shape.block, shape.block_y, 1, shape.shared,
+                               nullptr, list, nullptr);
     return error ? error : cuStreamSynchronize(nullptr);
   }
   std::string last_finding() const;

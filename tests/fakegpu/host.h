@@ -5,8 +5,8 @@
 
 namespace fakegpu::test {
 
-constexpr int kInvalidValue = 1, kOutOfMemory = 2, kNotInitialized = 3, kInvalidContext = 201, kNoBinary = 209, kInvalidPtx = 218,
-              kInvalidHandle = 400, kNotFound = 500, kNotReady = 600, kAddress = 700, kFailed = 719;
+constexpr int kInvalidValue = 1, kOutOfMemory = 2, kNotInitialized = 3, kInvalidContext = 201, kNoBinary = 209,
+              kInvalidPtx = 218, kInvalidHandle = 400, kNotFound = 500, kNotReady = 600, kAddress = 700, kFailed = 719;
 
 // o[i] = a[i] + 1 for the thread's own element.
 const char* const kIncrement = R"(

@@ -1,4 +1,5 @@
-// Kernels that NVRTC compiled for each architecture give what the host calculates, forward and reversed, and nothing is found.
+// Kernels that NVRTC compiled for each architecture give what the host calculates, forward and reversed, and nothing is
+// found.
 #include <algorithm>
 #include <random>
 
@@ -60,7 +61,8 @@ TEST_P(Kernels, Transpose) {
   for (int r = 0; r < rows; ++r)
     for (int c = 0; c < columns; ++c) expected[c * rows + r] = a[r * columns + c];
   uint64_t o = gpu.allocate(a.size() * 4), x = gpu.upload(a);
-  ASSERT_EQ(gpu.launch(kernel("transpose"), {.grid = 2, .block = 32, .grid_y = 3, .block_y = 8}, o, x, rows, columns), 0);
+  ASSERT_EQ(gpu.launch(kernel("transpose"), {.grid = 2, .block = 32, .grid_y = 3, .block_y = 8}, o, x, rows, columns),
+            0);
   EXPECT_EQ(gpu.download<float>(o, a.size()), expected);
   fakegpu_counters c;
   fakegpu_kernel("transpose", &c);
@@ -118,17 +120,25 @@ TEST_P(Kernels, LanesPartAndMeet) {
 }
 
 TEST_P(Kernels, AStructByValue) {
-  struct Packed { int n; long long shift[3]; float scale; unsigned char flags[3]; } p = {3, {1000, -5, 1ll << 40}, 2.5f, {1, 2, 250}};
+  struct Packed {
+    int n;
+    long long shift[3];
+    float scale;
+    unsigned char flags[3];
+  } p = {3, {1000, -5, 1ll << 40}, 2.5f, {1, 2, 250}};
   std::vector<long long> expected;
-  for (int i = 0; i < 32; ++i) expected.push_back(p.shift[i % 3] + static_cast<long long>(p.scale * i) + p.flags[i % 3]);
+  for (int i = 0; i < 32; ++i)
+    expected.push_back(p.shift[i % 3] + static_cast<long long>(p.scale * i) + p.flags[i % 3]);
   uint64_t o = gpu.allocate(32 * 8);
   ASSERT_EQ(gpu.launch(kernel("packed"), {}, o, p), 0);
   EXPECT_EQ(gpu.download<long long>(o, 32), expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Kernels, ::testing::Combine(::testing::Values(75, 80, 90, 100, 120), ::testing::Values(0, 1)),
+INSTANTIATE_TEST_SUITE_P(All, Kernels,
+                         ::testing::Combine(::testing::Values(75, 80, 90, 100, 120), ::testing::Values(0, 1)),
                          [](const auto& info) {
-                           return "sm" + std::to_string(std::get<0>(info.param)) + (std::get<1>(info.param) ? "reversed" : "forward");
+                           return "sm" + std::to_string(std::get<0>(info.param)) +
+                                  (std::get<1>(info.param) ? "reversed" : "forward");
                          });
 
 }  // namespace

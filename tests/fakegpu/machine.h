@@ -1,7 +1,9 @@
-// machine: what runs. A kernel is a list of instructions, each with the function that carries it out for some lanes of a warp.
+// machine: what runs. A kernel is a list of instructions, each with the function that carries it out for some lanes of
+// a warp.
 //
-// A register is 32 cells of its type, one a lane, beside each other; a predicate is one word with a bit a lane. Both, and constants, are
-// named by their byte offset, of which bit 31 says that it is a constant and bit 0, for predicates, that it is negated.
+// A register is 32 cells of its type, one a lane, beside each other; a predicate is one word with a bit a lane. Both,
+// and constants, are named by their byte offset, of which bit 31 says that it is a constant and bit 0, for predicates,
+// that it is negated.
 #pragma once
 
 #include <cstdint>
@@ -43,13 +45,56 @@ struct Parameter { uint32_t offset, size; };
 
 // Registers that hold where a lane is, filled when its warp begins.
 enum class Special : uint8_t {
-  kTidX, kTidY, kTidZ, kNtidX, kNtidY, kNtidZ, kCtaidX, kCtaidY, kCtaidZ, kNctaidX, kNctaidY, kNctaidZ, kLaneid, kWarpid, kNwarpid,
-  kLanemaskEq, kLanemaskLt, kLanemaskLe, kLanemaskGt, kLanemaskGe, kSmid, kNsmid, kDynamicShared, kTotalShared,
+  kTidX,
+  kTidY,
+  kTidZ,
+  kNtidX,
+  kNtidY,
+  kNtidZ,
+  kCtaidX,
+  kCtaidY,
+  kCtaidZ,
+  kNctaidX,
+  kNctaidY,
+  kNctaidZ,
+  kLaneid,
+  kWarpid,
+  kNwarpid,
+  kLanemaskEq,
+  kLanemaskLt,
+  kLanemaskLe,
+  kLanemaskGt,
+  kLanemaskGe,
+  kSmid,
+  kNsmid,
+  kDynamicShared,
+  kTotalShared,
 };
 constexpr const char* kSpecialNames[] = {
-    "%tid.x", "%tid.y", "%tid.z", "%ntid.x", "%ntid.y", "%ntid.z", "%ctaid.x", "%ctaid.y", "%ctaid.z", "%nctaid.x", "%nctaid.y",
-    "%nctaid.z", "%laneid", "%warpid", "%nwarpid", "%lanemask_eq", "%lanemask_lt", "%lanemask_le", "%lanemask_gt", "%lanemask_ge", "%smid",
-    "%nsmid", "%dynamic_smem_size", "%total_smem_size",
+    "%tid.x",
+    "%tid.y",
+    "%tid.z",
+    "%ntid.x",
+    "%ntid.y",
+    "%ntid.z",
+    "%ctaid.x",
+    "%ctaid.y",
+    "%ctaid.z",
+    "%nctaid.x",
+    "%nctaid.y",
+    "%nctaid.z",
+    "%laneid",
+    "%warpid",
+    "%nwarpid",
+    "%lanemask_eq",
+    "%lanemask_lt",
+    "%lanemask_le",
+    "%lanemask_gt",
+    "%lanemask_ge",
+    "%smid",
+    "%nsmid",
+    "%dynamic_smem_size",
+    "%total_smem_size",
 };
 static_assert(sizeof kSpecialNames / sizeof *kSpecialNames == static_cast<size_t>(Special::kTotalShared) + 1);
 struct SpecialCell { Special kind; uint32_t cell; };
@@ -74,12 +119,18 @@ struct KernelFault : std::runtime_error {
   int error;
 };
 enum DriverError : int {
-  kIllegalAddress = 700, kLaunchTimeout = 702, kAssert = 710, kIllegalInstruction = 715, kMisalignedAddress = 716, kLaunchFailed = 719,
+  kIllegalAddress = 700,
+  kLaunchTimeout = 702,
+  kAssert = 710,
+  kIllegalInstruction = 715,
+  kMisalignedAddress = 716,
+  kLaunchFailed = 719,
 };
 
 struct Counters {
   uint64_t launches = 0, blocks = 0, instructions = 0, lane_instructions = 0;
-  uint64_t global_loads = 0, global_stores = 0, sectors = 0, bytes = 0;  // requests of warps, 32-byte sectors, bytes the lanes asked for
+  // requests of warps, 32-byte sectors, bytes the lanes asked for
+  uint64_t global_loads = 0, global_stores = 0, sectors = 0, bytes = 0;
   uint64_t shared_accesses = 0, bank_conflicts = 0;                      // requests, extra passes
   uint64_t local_accesses = 0, atomics = 0, barriers = 0, matrix_products = 0;
 };

@@ -24,14 +24,16 @@ class Matrices : public ::testing::TestWithParam<int> {
     for (int x : v) out.push_back(to(x));
     return out;
   }
-  static std::vector<int> product(const std::vector<int>& a, const std::vector<int>& b, std::vector<int> c, int m, int n, int k) {
+  static std::vector<int> product(const std::vector<int>& a, const std::vector<int>& b, std::vector<int> c, int m,
+                                  int n, int k) {
     for (int r = 0; r < m; ++r)
       for (int q = 0; q < n; ++q)
         for (int x = 0; x < k; ++x) c[r * n + q] += a[r * k + x] * b[x * n + q];
     return c;
   }
   // One tile, by the kernel of that name.
-  template <class T, class D, class To, class ToD> void tile(const char* name, int m, int n, int k, To to, ToD to_result) {
+  template <class T, class D, class To, class ToD>
+  void tile(const char* name, int m, int n, int k, To to, ToD to_result) {
     std::vector<int> a = whole(m * k, 9), b = whole(k * n, 9), c = whole(m * n, 50);
     uint64_t d = gpu.allocate(m * n * sizeof(D)), x = gpu.upload(as<T>(a, to)), y = gpu.upload(as<T>(b, to)),
              z = gpu.upload(as<D>(c, to_result));
@@ -48,11 +50,14 @@ TEST_P(Matrices, TilesInStages) {
   for (bool bfloat : {false, true}) {
     auto narrow = [&](int x) { return bfloat ? to_bfloat(x) : to_half(x); };
     std::vector<int> a = whole(m * k, 8), b = whole(k * n, 8);
-    uint64_t c = gpu.allocate(m * n * 4), x = gpu.upload(as<uint16_t>(a, narrow)), y = gpu.upload(as<uint16_t>(b, narrow));
+    uint64_t c = gpu.allocate(m * n * 4), x = gpu.upload(as<uint16_t>(a, narrow)),
+             y = gpu.upload(as<uint16_t>(b, narrow));
     const char* name = bfloat ? "matmul_bfloat" : "matmul_half";
-    ASSERT_EQ(gpu.launch(gpu.function(module, name), {.grid = n / 64, .block = 128, .grid_y = m / 64}, c, x, y, n, k), 0)
+    ASSERT_EQ(gpu.launch(gpu.function(module, name), {.grid = n / 64, .block = 128, .grid_y = m / 64}, c, x, y, n, k),
+              0)
         << gpu.last_finding();
-    EXPECT_EQ(gpu.download<float>(c, m * n), as<float>(product(a, b, std::vector<int>(m * n), m, n, k), [](int v) { return float(v); }));
+    EXPECT_EQ(gpu.download<float>(c, m * n),
+              as<float>(product(a, b, std::vector<int>(m * n), m, n, k), [](int v) { return float(v); }));
     fakegpu_counters counters;
     ASSERT_TRUE(fakegpu_kernel(name, &counters));
     EXPECT_EQ(counters.bank_conflicts, 0u);  // rows padded by 16 bytes meet no bank twice

@@ -1,7 +1,7 @@
 // memory: the allocations of one device, at addresses that the host cannot reach.
 //
-// No address is given twice, so what is freed stays known; between two allocations lies room that belongs to none. Fresh bytes are 0xFF
-// and count as not written; each allocation keeps a bit a byte for that.
+// No address is given twice, so what is freed stays known; between two allocations lies room that belongs to none.
+// Fresh bytes are 0xFF and count as not written; each allocation keeps a bit a byte for that.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,8 @@ struct Allocation {
   uint8_t* bytes = nullptr;                 // `owned`, or the host's pages of pinned memory
   std::unique_ptr<uint8_t[]> owned;
   std::vector<uint16_t> written;            // a bit a byte; empty: all of it counts as written
-  // For each 64 bytes the last operation that wrote them, that read them, and one that read them in no order with that; pinned: none kept.
+  // For each 64 bytes the last operation that wrote them, that read them, and one that read them in no order with that;
+  // pinned: none kept.
   std::vector<uint32_t> writers, readers, readers_apart;
   std::string what;                         // "allocation", "variable tab", "pinned memory"
 
@@ -59,7 +60,8 @@ class DeviceMemory {
     if (last_ && !last_->is_freed && last_->contains(at, count)) return last_;
     return look_up(at, count);
   }
-  // Notes that the operation which runs touches an aligned unit of at most 64 bytes: the operation that it is in no order with, or 0.
+  // Notes that the operation which runs touches an aligned unit of at most 64 bytes: the operation that it is in no
+  // order with, or 0.
   uint32_t touch(Allocation& a, uint64_t at, bool writes) {
     if (!order || a.writers.empty()) return 0;
     const uint64_t unit = (at - a.address) / kTouchUnit;

@@ -1,4 +1,5 @@
-// cvt, f16 and bf16. The values of the 65,536 halves come from their definition, and roundings to them from a search among those values.
+// cvt, f16 and bf16. The values of the 65,536 halves come from their definition, and roundings to them from a search
+// among those values.
 #include <algorithm>
 #include <cfenv>
 #include <map>
@@ -44,7 +45,8 @@ uint16_t rounded(const Format& f, long double x, int mode) {
   if (above != list.end() && above->first == x) return above->second;
   auto signed_zero = [&](uint16_t bits) { return bits == 0 && x < 0 ? uint16_t{0x8000} : bits; };
   if (above == list.end() || above == list.begin()) {  // beyond the largest
-    bool positive = x > 0, outward = mode == FE_TONEAREST ? std::fabs(x) >= beyond : mode == (positive ? FE_UPWARD : FE_DOWNWARD);
+    bool positive = x > 0,
+         outward = mode == FE_TONEAREST ? std::fabs(x) >= beyond : mode == (positive ? FE_UPWARD : FE_DOWNWARD);
     return (outward ? infinity : infinity - 1) | (positive ? 0 : 0x8000);
   }
   auto below = above - 1;
@@ -66,11 +68,15 @@ std::vector<float> around(const Format& f) {
   std::vector<float> v = edges<float>();
   const auto& list = ladder(f);
   for (size_t i = 1; i < list.size(); ++i) {
-    float low = static_cast<float>(list[i - 1].first), middle = static_cast<float>((list[i - 1].first + list[i].first) / 2);
-    v.insert(v.end(), {low, std::nextafterf(low, INFINITY), std::nextafterf(middle, -INFINITY), middle, std::nextafterf(middle, INFINITY)});
+    float low = static_cast<float>(list[i - 1].first),
+          middle = static_cast<float>((list[i - 1].first + list[i].first) / 2);
+    v.insert(v.end(), {low, std::nextafterf(low, INFINITY), std::nextafterf(middle, -INFINITY), middle,
+                       std::nextafterf(middle, INFINITY)});
   }
-  const float most = static_cast<float>(list.back().first), step = most - static_cast<float>(list[list.size() - 2].first);
-  for (float x : {most + step / 4, most + step / 2, std::nextafterf(most + step / 2, 0.0f), most + step}) v.push_back(x), v.push_back(-x);
+  const float most = static_cast<float>(list.back().first),
+              step = most - static_cast<float>(list[list.size() - 2].first);
+  for (float x : {most + step / 4, most + step / 2, std::nextafterf(most + step / 2, 0.0f), most + step})
+    v.push_back(x), v.push_back(-x);
   return v;
 }
 
@@ -80,26 +86,29 @@ const Mode kModes[] = {{"rn", FE_TONEAREST}, {"rz", FE_TOWARDZERO}, {"rm", FE_DO
 TEST(Halves, AllOfThemAsFloats) {
   for (const Format& f : {kF16, kBF16})
     expect<float>(
-        std::string("cvt.f32.") + f.name + " $d, $a;", [&](Half h) { return static_cast<float>(value_of(f, h.bits)); }, all_halves());
+        std::string("cvt.f32.") + f.name + " $d, $a;", [&](Half h) { return static_cast<float>(value_of(f, h.bits)); },
+        all_halves());
 }
 TEST(Halves, FromFloatsRoundedEveryWay) {
   for (const Format& f : {kF16, kBF16})
     for (auto [name, mode] : kModes) {
       if (f.name == kBF16.name && mode != FE_TONEAREST && mode != FE_TOWARDZERO) continue;
       expect<Half>(
-          std::string("cvt.") + name + "." + f.name + ".f32 $d, $a;", [&, mode = mode](float x) { return Half{rounded(f, x, mode)}; },
-          around(f));
+          std::string("cvt.") + name + "." + f.name + ".f32 $d, $a;",
+          [&, mode = mode](float x) { return Half{rounded(f, x, mode)}; }, around(f));
     }
 }
 TEST(Halves, FromDoubles) {
   std::vector<double> e = edges<double>();
-  e.insert(e.end(), {1 + 0x1p-11, 1 + 0x1p-11 + 0x1p-52, 1 + 0x1p-11 - 0x1p-53, 65520, 65519.999999999, 0x1p-25, 0x1p-25 + 0x1p-77});
+  e.insert(e.end(), {1 + 0x1p-11, 1 + 0x1p-11 + 0x1p-52, 1 + 0x1p-11 - 0x1p-53, 65520, 65519.999999999, 0x1p-25,
+                     0x1p-25 + 0x1p-77});
   expect<Half>("cvt.rn.f16.f64 $d, $a;", [](double x) { return Half{rounded(kF16, x, FE_TONEAREST)}; }, e);
 }
 TEST(Halves, RoundTripKeepsEveryHalf) {
   for (const Format& f : {kF16, kBF16}) {
     std::vector<Half> all = all_halves();
-    std::vector<Half> back = run<Half>(std::string("cvt.f32.") + f.name + " %f10, $a; cvt.rn." + f.name + ".f32 $d, %f10;", all);
+    std::vector<Half> back =
+        run<Half>(std::string("cvt.f32.") + f.name + " %f10, $a; cvt.rn." + f.name + ".f32 $d, %f10;", all);
     for (int i = 0; i < 65536; ++i) ASSERT_EQ(back[i].bits, std::isnan(value_of(f, i)) ? 0x7fff : i);
   }
 }
@@ -111,7 +120,9 @@ TEST(Halves, InPairs) {
   expect<Pair>("cvt.rn.f16x2.f32 $d, $a, $b;", [&](float a, float b) { return pair(kF16, a, b); }, e, e);
   expect<Pair>("cvt.rn.bf16x2.f32 $d, $a, $b;", [&](float a, float b) { return pair(kBF16, a, b); }, e, e);
   auto relu = [](float x) { return x < 0 ? 0.0f : x; };
-  expect<Pair>("cvt.rn.relu.bf16x2.f32 $d, $a, $b;", [&](float a, float b) { return pair(kBF16, relu(a) + 0.0f, relu(b) + 0.0f); }, e, e);
+  expect<Pair>(
+      "cvt.rn.relu.bf16x2.f32 $d, $a, $b;",
+      [&](float a, float b) { return pair(kBF16, relu(a) + 0.0f, relu(b) + 0.0f); }, e, e);
 }
 TEST(Halves, Tf32) {
   std::vector<float> x = {1 + 0x1p-11f, 1 + 0x1p-11f - 0x1p-23f, -1 - 0x1p-11f, 3, 0x1p-130f};
@@ -122,8 +133,8 @@ TEST(Halves, Tf32) {
 // Sums and products of halves: exact in 80 bits, rounded once by the search. Edges against all of them.
 void arithmetic(const Format& f) {
   std::vector<Half> all = all_halves(), some;
-  for (int b : {0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x3c00, 0xbc00, 0x3555, 0x3f80, 0x4248, 0x7bff, 0xfbff, 0x7c00, 0x7f7f,
-                0x7f80, 0xff80, 0x7e00, 0x5a5a})
+  for (int b : {0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x3c00, 0xbc00, 0x3555, 0x3f80, 0x4248, 0x7bff, 0xfbff,
+                0x7c00, 0x7f7f, 0x7f80, 0xff80, 0x7e00, 0x5a5a})
     some.push_back({uint16_t(b)});
   auto wide = [&](Half h) { return static_cast<long double>(value_of(f, h.bits)); };
   auto near = [&](long double x) { return Half{rounded(f, x, FE_TONEAREST)}; };
@@ -137,9 +148,10 @@ void arithmetic(const Format& f) {
   expect<Half>("add" + rn + " $d, $a, $b;", [&](Half a, Half b) { return sum(wide(a), wide(b)); }, all, some);
   expect<Half>("sub" + rn + " $d, $a, $b;", [&](Half a, Half b) { return sum(wide(a), -wide(b)); }, all, some);
   expect<Half>("mul" + rn + " $d, $a, $b;", [&](Half a, Half b) { return near(wide(a) * wide(b)); }, all, some);
-  expect<Half>("fma.rn" + t + " $d, $a, $b, $c;", [&](Half a, Half b, Half c) { return sum(wide(a) * wide(b), wide(c)); }, all,
-               std::vector<Half>{{0x8001}, {0x3555}, {0x4248}, {0x7f80}},
-               std::vector<Half>{{0x0001}, {0xbc00}, {0x3c01}, {0x7bff}});
+  expect<Half>(
+      "fma.rn" + t + " $d, $a, $b, $c;", [&](Half a, Half b, Half c) { return sum(wide(a) * wide(b), wide(c)); }, all,
+      std::vector<Half>{{0x8001}, {0x3555}, {0x4248}, {0x7f80}},
+      std::vector<Half>{{0x0001}, {0xbc00}, {0x3c01}, {0x7bff}});
   auto extreme = [&](Half a, Half b, bool least) {
     long double x = wide(a), y = wide(b);
     if (x != x || y != y) return x != x && y != y ? Half{0x7fff} : x != x ? b : a;
@@ -154,7 +166,10 @@ void arithmetic(const Format& f) {
     expect<Flag>(std::string("setp.") + c + t + " $d, $a, $b;", [&](Half a, Half b) {
       double x = value_of(f, a.bits), y = value_of(f, b.bits);
       bool unordered = x != x || y != y;
-      return Flag{c[0] == 'l' ? x < y : c[0] == 'g' ? unordered || x >= y : c[2] == 'u' ? unordered || x != y : unordered};
+      return Flag{c[0] == 'l'   ? x < y
+                  : c[0] == 'g' ? unordered || x >= y
+                  : c[2] == 'u' ? unordered || x != y
+                                : unordered};
     }, all, some);
 }
 TEST(Halves, ArithmeticOfF16) { arithmetic(kF16); }
@@ -166,25 +181,31 @@ TEST(Halves, TwoAtATime) {
   EXPECT_EQ(sum[1].bits, 0x7c000002u);      // beyond the largest; two of the smallest
   EXPECT_EQ(product[1].bits, 0x7c000000u);
   EXPECT_EQ(product[2].bits, 0x80008000u);  // -0 * 0, 0 * -0
-  EXPECT_EQ(run<Pair>("fma.rn.bf16x2 $d, $a, $b, $a;", std::vector<Pair>{{0x3f804000}}, std::vector<Pair>{{0x3f803f80}})[0].bits,
-            0x40004080u);
+  EXPECT_EQ(
+      run<Pair>("fma.rn.bf16x2 $d, $a, $b, $a;", std::vector<Pair>{{0x3f804000}}, std::vector<Pair>{{0x3f803f80}})[0]
+          .bits,
+      0x40004080u);
 }
 
 // ---- between integers and floats
 template <class To, class From> To clamped(From x) {
-  if (x != x) return sizeof(To) < 8 && sizeof(From) < 8 ? To(0) : To(std::make_unsigned_t<To>(1) << (sizeof(To) * 8 - 1));
+  if (x != x)
+    return sizeof(To) < 8 && sizeof(From) < 8 ? To(0) : To(std::make_unsigned_t<To>(1) << (sizeof(To) * 8 - 1));
   const long double low = std::numeric_limits<To>::min(), high = std::numeric_limits<To>::max(), v = x;
   return v <= low ? std::numeric_limits<To>::min() : v >= high ? std::numeric_limits<To>::max() : static_cast<To>(v);
 }
 template <class T>
 std::string named() {
-  return std::string(std::is_floating_point_v<T> ? "f" : std::is_signed_v<T> ? "s" : "u") + std::to_string(sizeof(T) * 8);
+  return std::string(std::is_floating_point_v<T> ? "f"
+                     : std::is_signed_v<T>       ? "s"
+                                                 : "u") +
+         std::to_string(sizeof(T) * 8);
 }
 
 template <class To, class From> void float_to_integer() {
   std::vector<From> e = edges<From>();
-  for (From x : {From(1.5), From(-0.5), From(0.49999), From(254.5), From(255.5), From(-128.5), From(-129), From(32767.5),
-                 From(4294967295.0), From(9.3e18), From(1.9e19)})
+  for (From x : {From(1.5), From(-0.5), From(0.49999), From(254.5), From(255.5), From(-128.5), From(-129),
+                 From(32767.5), From(4294967295.0), From(9.3e18), From(1.9e19)})
     e.push_back(x), e.push_back(-x);
   const std::string t = "." + named<To>() + "." + named<From>() + " $d, $a;";
   expect<To>("cvt.rzi" + t, [](From x) { return clamped<To>(std::trunc(x)); }, e);
@@ -217,14 +238,17 @@ template <class To, class From> void integer_to_float() {
   for (int bit = 20; bit < static_cast<int>(sizeof(From) * 8) - 1; ++bit)
     for (int d : {-1, 0, 1}) e.push_back(static_cast<From>((From(1) << bit) + d));
   for (auto [name, mode] : kModes)
-    expect<To>(std::string("cvt.") + name + "." + named<To>() + "." + named<From>() + " $d, $a;", [mode = mode](From v) {
-      long double exact = v;
-      To near = static_cast<To>(exact);
-      if (near == exact || mode == FE_TONEAREST) return near;
-      To below = near > exact ? std::nextafter(near, To(-INFINITY)) : near,
-         above = near < exact ? std::nextafter(near, To(INFINITY)) : near;
-      return mode == FE_DOWNWARD || (mode == FE_TOWARDZERO && exact > 0) ? below : above;
-    }, e);
+    expect<To>(
+        std::string("cvt.") + name + "." + named<To>() + "." + named<From>() + " $d, $a;",
+        [mode = mode](From v) {
+          long double exact = v;
+          To near = static_cast<To>(exact);
+          if (near == exact || mode == FE_TONEAREST) return near;
+          To below = near > exact ? std::nextafter(near, To(-INFINITY)) : near,
+             above = near < exact ? std::nextafter(near, To(INFINITY)) : near;
+          return mode == FE_DOWNWARD || (mode == FE_TOWARDZERO && exact > 0) ? below : above;
+        },
+        e);
 }
 template <class From> void to_both_floats() {
   integer_to_float<float, From>();
@@ -244,7 +268,8 @@ TEST(Conversions, IntegersToFloats) {
       std::vector<int32_t>{0, 1, -1, 2049, 2051, 65519, 65520, -70000});
   expect<Half>(
       "cvt.rn.bf16.s64 $d, $a;", [](int64_t v) { return Half{rounded(kBF16, v, FE_TONEAREST)}; },
-      std::vector<int64_t>{0, -1, 257, 259, (1ll << 62) + (1ll << 54), (1ll << 62) + (1ll << 54) + 1, (1ll << 62) + (1ll << 54) - 1});
+      std::vector<int64_t>{0, -1, 257, 259, (1ll << 62) + (1ll << 54), (1ll << 62) + (1ll << 54) + 1,
+                           (1ll << 62) + (1ll << 54) - 1});
   expect<int32_t>(
       "cvt.rni.s32.f16 $d, $a;",
       [](Half h) {
@@ -283,7 +308,8 @@ TEST(Conversions, BetweenIntegers) {
 
 TEST(Conversions, BetweenFloats) {
   std::vector<double> e = edges<double>();
-  e.insert(e.end(), {1 + 0x1p-24, 1 + 0x1p-24 + 0x1p-52, 3.4028235677973366e38, 3.5e38, 0x1p-150, 0x1.8p-150, -0x1p-151});
+  e.insert(e.end(),
+           {1 + 0x1p-24, 1 + 0x1p-24 + 0x1p-52, 3.4028235677973366e38, 3.5e38, 0x1p-150, 0x1.8p-150, -0x1p-151});
   expect<double>("cvt.f64.f32 $d, $a;", [](float x) { return static_cast<double>(x); }, edges<float>());
   for (auto [name, mode] : kModes)
     expect<float>(std::string("cvt.") + name + ".f32.f64 $d, $a;", [mode = mode](double x) {

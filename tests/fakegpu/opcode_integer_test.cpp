@@ -5,7 +5,10 @@ namespace fakegpu::test {
 namespace {
 
 using Wide = __int128;
-template <class T> Wide wide(T v) { return std::is_signed_v<T> ? Wide{v} : static_cast<Wide>(static_cast<unsigned __int128>(v)); }
+template <class T>
+Wide wide(T v) {
+  return std::is_signed_v<T> ? Wide{v} : static_cast<Wide>(static_cast<unsigned __int128>(v));
+}
 template <class T> std::string typed() { return (std::is_signed_v<T> ? "s" : "u") + std::to_string(sizeof(T) * 8); }
 template <class T> std::string untyped() { return "b" + std::to_string(sizeof(T) * 8); }
 template <class T> T divided(T a, T b) { return b == 0 ? T(~T{0}) : T(wide(a) / wide(b)); }
@@ -31,8 +34,8 @@ TYPED_TEST(Integers, Arithmetic) {
   expect<T>("min" + t + " $d, $a, $b;", [](T a, T b) { return a < b ? a : b; }, e, e);
   expect<T>("max" + t + " $d, $a, $b;", [](T a, T b) { return a < b ? b : a; }, e, e);
   expect<T>(
-      "sad" + t + " $d, $a, $b, $c;", [](T a, T b, T c) { return T((a < b ? wide(b) - wide(a) : wide(a) - wide(b)) + wide(c)); }, e, e,
-      e);
+      "sad" + t + " $d, $a, $b, $c;",
+      [](T a, T b, T c) { return T((a < b ? wide(b) - wide(a) : wide(a) - wide(b)) + wide(c)); }, e, e, e);
   if constexpr (std::is_signed_v<T>) {
     expect<T>("neg" + t + " $d, $a;", [](T a) { return T(-wide(a)); }, e);
     expect<T>("abs" + t + " $d, $a;", [](T a) { return T(a < 0 ? -wide(a) : wide(a)); }, e);
@@ -43,7 +46,9 @@ template <class T, class D> void widening() {
   const std::vector<T> e = edges<T>();
   const std::string t = "." + typed<T>();
   expect<D>("mul.wide" + t + " $d, $a, $b;", [](T a, T b) { return D(wide(a) * wide(b)); }, e, e);
-  expect<D>("mad.wide" + t + " $d, $a, $b, $c;", [](T a, T b, D c) { return D(wide(a) * wide(b) + wide(c)); }, e, e, edges<D>());
+  expect<D>(
+      "mad.wide" + t + " $d, $a, $b, $c;", [](T a, T b, D c) { return D(wide(a) * wide(b) + wide(c)); }, e, e,
+      edges<D>());
 }
 TEST(Opcodes, WideProducts) {
   widening<uint16_t, uint32_t>();
@@ -55,9 +60,15 @@ TEST(Opcodes, WideProducts) {
 TEST(Opcodes, HighProductsAndSums) {
   const std::vector<uint32_t> u = edges<uint32_t>();
   const std::vector<int32_t> s = edges<int32_t>();
-  expect<uint32_t>("mad.hi.u32 $d, $a, $b, $c;", [](uint64_t a, uint64_t b, uint32_t c) { return uint32_t((a * b >> 32) + c); }, u, u, u);
-  expect<int32_t>("mad.hi.s32 $d, $a, $b, $c;", [](int64_t a, int64_t b, int32_t c) { return int32_t((a * b >> 32) + c); }, s, s, s);
-  expect<uint32_t>("mul24.lo.u32 $d, $a, $b;", [](uint64_t a, uint64_t b) { return uint32_t((a % (1 << 24)) * (b % (1 << 24))); }, u, u);
+  expect<uint32_t>(
+      "mad.hi.u32 $d, $a, $b, $c;", [](uint64_t a, uint64_t b, uint32_t c) { return uint32_t((a * b >> 32) + c); }, u,
+      u, u);
+  expect<int32_t>(
+      "mad.hi.s32 $d, $a, $b, $c;", [](int64_t a, int64_t b, int32_t c) { return int32_t((a * b >> 32) + c); }, s, s,
+      s);
+  expect<uint32_t>(
+      "mul24.lo.u32 $d, $a, $b;", [](uint64_t a, uint64_t b) { return uint32_t((a % (1 << 24)) * (b % (1 << 24))); }, u,
+      u);
   auto low = [](int64_t v) { v &= 0xffffff; return v >= 1 << 23 ? v - (1 << 24) : v; };
   expect<int32_t>("mul24.lo.s32 $d, $a, $b;", [&](int32_t a, int32_t b) { return int32_t(low(a) * low(b)); }, s, s);
 }
@@ -75,19 +86,24 @@ TEST(Opcodes, Carries) {
   const std::string split = "mov.b64 {%r10, %r11}, $a; mov.b64 {%r12, %r13}, $b; ", join = " mov.b64 $d, {%r14, %r15};";
   opcodes_run().insert({"addc", "subc", "madc"});
   expect<uint64_t>(
-      split + "add.cc.u32 %r14, %r10, %r12; addc.u32 %r15, %r11, %r13;" + join, [](uint64_t a, uint64_t b) { return a + b; }, e, e);
+      split + "add.cc.u32 %r14, %r10, %r12; addc.u32 %r15, %r11, %r13;" + join,
+      [](uint64_t a, uint64_t b) { return a + b; }, e, e);
   expect<uint64_t>(
-      split + "sub.cc.u32 %r14, %r10, %r12; subc.u32 %r15, %r11, %r13;" + join, [](uint64_t a, uint64_t b) { return a - b; }, e, e);
-  expect<uint64_t>(split + "add.cc.u32 %r14, %r10, %r12; addc.cc.u32 %r15, %r11, %r13; addc.u32 %r16, 0, 0; mov.b64 $d, {%r16, 0};",
-                   [](uint64_t a, uint64_t b) { return uint64_t(a + b < a); }, e, e);
+      split + "sub.cc.u32 %r14, %r10, %r12; subc.u32 %r15, %r11, %r13;" + join,
+      [](uint64_t a, uint64_t b) { return a - b; }, e, e);
+  expect<uint64_t>(
+      split + "add.cc.u32 %r14, %r10, %r12; addc.cc.u32 %r15, %r11, %r13; addc.u32 %r16, 0, 0; mov.b64 $d, {%r16, 0};",
+      [](uint64_t a, uint64_t b) { return uint64_t(a + b < a); }, e, e);
   expect<uint64_t>(
       split +
-          "mul.lo.u32 %r14, %r10, %r12; mul.hi.u32 %r15, %r10, %r12; mad.lo.cc.u32 %r15, %r10, %r13, %r15; madc.hi.u32 %r16, %r10, %r13, "
+          "mul.lo.u32 %r14, %r10, %r12; mul.hi.u32 %r15, %r10, %r12; mad.lo.cc.u32 %r15, %r10, %r13, %r15; madc.hi.u32 "
+          "%r16, %r10, %r13, "
           "0;"
           "mad.lo.cc.u32 %r15, %r11, %r12, %r15; madc.hi.cc.u32 %r16, %r11, %r12, %r16; addc.u32 %r17, 0, 0;"
           "mad.lo.cc.u32 %r16, %r11, %r13, %r16; madc.hi.u32 %r17, %r11, %r13, %r17; mov.b64 $d, {%r16, %r17};",
       [](uint64_t a, uint64_t b) { return uint64_t((static_cast<unsigned __int128>(a) * b) >> 64); }, e, e);
-  expect<uint64_t>("add.cc.u64 %rd10, $a, $b; addc.u64 $d, 0, 0;", [](uint64_t a, uint64_t b) { return uint64_t(a + b < a); }, e, e);
+  expect<uint64_t>(
+      "add.cc.u64 %rd10, $a, $b; addc.u64 $d, 0, 0;", [](uint64_t a, uint64_t b) { return uint64_t(a + b < a); }, e, e);
 }
 
 TYPED_TEST(Integers, Logic) {
@@ -101,8 +117,11 @@ TYPED_TEST(Integers, Logic) {
   expect<T>("cnot" + t + " $d, $a;", [](T a) { return T(a == 0); }, e);
   expect<T>(
       "shl" + t + " $d, $a, $b;",
-      [](T a, uint32_t n) { return n >= sizeof(T) * 8 ? T(0) : T(static_cast<unsigned __int128>(wide(a)) << n); }, e, small_counts());
-  expect<T>("shr." + typed<T>() + " $d, $a, $b;", [](T a, uint32_t n) { return T(wide(a) >> (n > 100 ? 100 : n)); }, e, small_counts());
+      [](T a, uint32_t n) { return n >= sizeof(T) * 8 ? T(0) : T(static_cast<unsigned __int128>(wide(a)) << n); }, e,
+      small_counts());
+  expect<T>(
+      "shr." + typed<T>() + " $d, $a, $b;", [](T a, uint32_t n) { return T(wide(a) >> (n > 100 ? 100 : n)); }, e,
+      small_counts());
 }
 
 TEST(Opcodes, Predicates) {
@@ -134,7 +153,8 @@ template <class T> void counting() {
   }, e);
   using S = std::make_signed_t<T>;
   const uint32_t top = sizeof(T) * 8 - 1;
-  expect<uint32_t>("bfind." + typed<T>() + " $d, $a;", [](T a) { return a ? uint32_t(sizeof(T) * 8 - 1 - leading(a)) : ~0u; }, e);
+  expect<uint32_t>(
+      "bfind." + typed<T>() + " $d, $a;", [](T a) { return a ? uint32_t(sizeof(T) * 8 - 1 - leading(a)) : ~0u; }, e);
   expect<uint32_t>("bfind.shiftamt." + typed<T>() + " $d, $a;", [](T a) { return a ? leading(a) : ~0u; }, e);
   expect<uint32_t>(
       "bfind." + typed<S>() + " $d, $a;",
@@ -164,7 +184,8 @@ template <class T> T extracted(T a, uint32_t position, uint32_t length) {
 template <class T> T inserted(T a, T b, uint32_t position, uint32_t length) {
   const uint32_t msb = sizeof(T) * 8 - 1, pos = position & 255, len = length & 255;
   T f = b;
-  for (uint32_t i = 0; i < len && pos + i <= msb; ++i) f = (f & ~(T{1} << (pos + i))) | ((i <= msb ? a >> i & 1 : T{0}) << (pos + i));
+  for (uint32_t i = 0; i < len && pos + i <= msb; ++i)
+    f = (f & ~(T{1} << (pos + i))) | ((i <= msb ? a >> i & 1 : T{0}) << (pos + i));
   return f;
 }
 TEST(Opcodes, Fields) {
@@ -173,7 +194,8 @@ TEST(Opcodes, Fields) {
   expect<int32_t>("bfe.s32 $d, $a, $b, $c;", extracted<int32_t>, edges<int32_t>(), n, n);
   expect<uint64_t>("bfe.u64 $d, $a, $b, $c;", extracted<uint64_t>, edges<uint64_t>(), n, n);
   expect<int64_t>("bfe.s64 $d, $a, $b, $c;", extracted<int64_t>, edges<int64_t>(), n, n);
-  expect<uint32_t>("bfi.b32 $d, $a, $b, $c, $e;", inserted<uint32_t>, edges<uint32_t>(), std::vector<uint32_t>{0, ~0u, 0x5a5a5a5a}, n, n);
+  expect<uint32_t>("bfi.b32 $d, $a, $b, $c, $e;", inserted<uint32_t>, edges<uint32_t>(),
+                   std::vector<uint32_t>{0, ~0u, 0x5a5a5a5a}, n, n);
   expect<uint64_t>("bfi.b64 $d, $a, $b, $c, $e;", inserted<uint64_t>, edges<uint64_t>(),
                    std::vector<uint64_t>{0, ~0ull, 0x5a5a5a5a5a5a5a5a}, n, n);
 }
@@ -182,16 +204,17 @@ TEST(Opcodes, FunnelsBytesAndTables) {
   const std::vector<uint32_t> e = edges<uint32_t>(), n = small_counts();
   auto both = [](uint32_t low, uint32_t high) { return uint64_t{high} << 32 | low; };
   expect<uint32_t>(
-      "shf.l.wrap.b32 $d, $a, $b, $c;", [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> (32 - c % 32)); }, e, e,
-      n);
+      "shf.l.wrap.b32 $d, $a, $b, $c;",
+      [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> (32 - c % 32)); }, e, e, n);
   expect<uint32_t>(
-      "shf.r.wrap.b32 $d, $a, $b, $c;", [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> c % 32); }, e, e, n);
+      "shf.r.wrap.b32 $d, $a, $b, $c;",
+      [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> c % 32); }, e, e, n);
   expect<uint32_t>(
       "shf.l.clamp.b32 $d, $a, $b, $c;",
       [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> (32 - std::min(c, 32u))); }, e, e, n);
   expect<uint32_t>(
-      "shf.r.clamp.b32 $d, $a, $b, $c;", [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> std::min(c, 32u)); }, e,
-      e, n);
+      "shf.r.clamp.b32 $d, $a, $b, $c;",
+      [&](uint32_t a, uint32_t b, uint32_t c) { return uint32_t(both(a, b) >> std::min(c, 32u)); }, e, e, n);
   const std::vector<uint32_t> selectors = {0x3210, 0x7654, 0x0123, 0x5410, 0xba98, 0xfedc, 0x8f3c, 0xffff3210};
   expect<uint32_t>("prmt.b32 $d, $a, $b, $c;", [](uint32_t a, uint32_t b, uint32_t c) {
     uint8_t in[8], out[4];
@@ -205,9 +228,12 @@ TEST(Opcodes, FunnelsBytesAndTables) {
     return r;
   }, e, e, selectors);
   expect<uint32_t>(
-      "lop3.b32 $d, $a, $b, $c, 0xE8;", [](uint32_t a, uint32_t b, uint32_t c) { return (a & b) | (a & c) | (b & c); }, e, e, e);
-  expect<uint32_t>("lop3.b32 $d, $a, $b, $c, 0x96;", [](uint32_t a, uint32_t b, uint32_t c) { return a ^ b ^ c; }, e, e, e);
-  expect<uint32_t>("lop3.b32 $d, $a, $b, $c, 0xCA;", [](uint32_t a, uint32_t b, uint32_t c) { return (a & b) | (~a & c); }, e, e, e);
+      "lop3.b32 $d, $a, $b, $c, 0xE8;", [](uint32_t a, uint32_t b, uint32_t c) { return (a & b) | (a & c) | (b & c); },
+      e, e, e);
+  expect<uint32_t>(
+      "lop3.b32 $d, $a, $b, $c, 0x96;", [](uint32_t a, uint32_t b, uint32_t c) { return a ^ b ^ c; }, e, e, e);
+  expect<uint32_t>(
+      "lop3.b32 $d, $a, $b, $c, 0xCA;", [](uint32_t a, uint32_t b, uint32_t c) { return (a & b) | (~a & c); }, e, e, e);
 }
 
 }  // namespace

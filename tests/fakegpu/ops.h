@@ -80,7 +80,8 @@ inline void same_operands(Decoder& d, Instruction& out, Type type, int sources) 
   out.a = d.source(1, type);
   if (sources > 1) out.b = d.source(2, type);
   if (sources > 2) out.c = d.source(3, type);
-  if (d.operand_count() != static_cast<size_t>(sources) + 1) d.unsupported("operands beyond the " + std::to_string(sources + 1) + " known");
+  if (d.operand_count() != static_cast<size_t>(sources) + 1)
+    d.unsupported("operands beyond the " + std::to_string(sources + 1) + " known");
 }
 
 }  // namespace fakegpu

@@ -1,4 +1,5 @@
-// cp.async: copies from global to shared memory that count as done once a wait_group says so; until then nobody may look there.
+// cp.async: copies from global to shared memory that count as done once a wait_group says so; until then nobody may
+// look there.
 #include <algorithm>
 
 #include "tests/fakegpu/access.h"
@@ -7,8 +8,8 @@
 namespace fakegpu {
 namespace {
 
-// Instruction: a, offset and e, target are the source and the place in shared memory; count the bytes; b how many of them come from the
-// source, c a predicate that says none do. The rest is zeros.
+// Instruction: a, offset and e, target are the source and the place in shared memory; count the bytes; b how many of
+// them come from the source, c a predicate that says none do. The rest is zeros.
 void start(Warp& w, const Instruction& i, uint32_t lanes) {
   uint64_t from[32] = {};
   for_lanes(lanes, [&](int l) { from[l] = w.cell<uint64_t>(i.a)[l] + i.offset; });
@@ -16,7 +17,8 @@ void start(Warp& w, const Instruction& i, uint32_t lanes) {
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
     int l = __builtin_ctz(rest);
     uint64_t base = i.flags ? w.cell<uint32_t>(i.e)[l] : w.cell<uint64_t>(i.e)[l];
-    AsyncCopy copy{static_cast<uint32_t>(base + static_cast<int32_t>(i.target)), i.count, i.count, static_cast<uint32_t>(l), from[l]};
+    AsyncCopy copy{static_cast<uint32_t>(base + static_cast<int32_t>(i.target)), i.count, i.count,
+                   static_cast<uint32_t>(l), from[l]};
     if (i.b != kNoCell) copy.source_bytes = std::min<uint32_t>(w.cell<uint32_t>(i.b)[l], i.count);
     if (i.c != kNoCell && (w.predicate(i.c) >> l & 1)) copy.source_bytes = 0;
     if (copy.from & (i.count - 1u))
@@ -64,9 +66,11 @@ void decode_start(Decoder& d, Instruction& out) {
   for (const char* hint : {"L2::64B", "L2::128B", "L2::256B"}) d.take(hint);
   if (!spaces || cache.empty()) d.unsupported("unsupported form");
   Decoder::Place to = d.address(0), from = d.address(1);
-  if (to.base == kNoCell || from.base == kNoCell || from.base_width != 8) d.unsupported("unsupported: an address without a register");
+  if (to.base == kNoCell || from.base == kNoCell || from.base_width != 8)
+    d.unsupported("unsupported: an address without a register");
   const Operand& bytes = d.operand(2);
-  bool fits = bytes.kind == Operand::kInteger && (bytes.bits == 16 || (cache == "ca" && (bytes.bits == 4 || bytes.bits == 8)));
+  bool fits =
+      bytes.kind == Operand::kInteger && (bytes.bits == 16 || (cache == "ca" && (bytes.bits == 4 || bytes.bits == 8)));
   if (!fits) d.unsupported("unsupported size");
   out.e = to.base;
   out.target = static_cast<uint32_t>(to.offset);
@@ -75,7 +79,8 @@ void decode_start(Decoder& d, Instruction& out) {
   out.offset = from.offset;
   out.count = bytes.bits;
   if (d.operand_count() > 3) {
-    bool is_predicate = d.operand(3).kind == Operand::kRegister && d.function().registers[d.operand(3).index] == Type::kPred;
+    bool is_predicate =
+        d.operand(3).kind == Operand::kRegister && d.function().registers[d.operand(3).index] == Type::kPred;
     (is_predicate ? out.c : out.b) = d.source(3, is_predicate ? Type::kPred : Type::kU32);
   }
   out.run = start;

@@ -1,5 +1,5 @@
-// atom and red: add min max and or xor exch cas inc dec. Lanes go one after another, from the last when the launch is reversed, so that
-// what depends on their order does not pass for the same.
+// atom and red: add min max and or xor exch cas inc dec. Lanes go one after another, from the last when the launch is
+// reversed, so that what depends on their order does not pass for the same.
 #include <algorithm>
 
 #include "tests/fakegpu/access.h"
@@ -13,9 +13,13 @@ enum Where : uint16_t { kGenericly, kGlobally, kShared };
 
 struct Add { template <class T> static T of(T old, T b, T) { return static_cast<T>(old + b); } };
 struct AddFloat { template <class T> static T of(T old, T b, T) { return given<false, false>(old + b); } };
-struct AddHalf { static uint16_t of(uint16_t old, uint16_t b, uint16_t) { return to_half(sum_to_odd(from_half(old), from_half(b))); } };
+struct AddHalf {
+  static uint16_t of(uint16_t old, uint16_t b, uint16_t) { return to_half(sum_to_odd(from_half(old), from_half(b))); }
+};
 struct AddBfloat {
-  static uint16_t of(uint16_t old, uint16_t b, uint16_t) { return to_bfloat(sum_to_odd(from_bfloat(old), from_bfloat(b))); }
+  static uint16_t of(uint16_t old, uint16_t b, uint16_t) {
+    return to_bfloat(sum_to_odd(from_bfloat(old), from_bfloat(b)));
+  }
 };
 template <class F> struct Pair {
   static uint32_t of(uint32_t old, uint32_t b, uint32_t) {
@@ -35,7 +39,8 @@ struct Dec { template <class T> static T of(T old, T b, T) { return old == 0 || 
 uint8_t* place(Warp& w, const Instruction& i, int l, uint32_t bytes) {
   uint64_t at = i.offset;
   if (i.a != kNoCell)
-    at = i.flags & kNarrowAddress ? static_cast<uint32_t>(w.cell<uint32_t>(i.a)[l] + i.offset) : w.cell<uint64_t>(i.a)[l] + i.offset;
+    at = i.flags & kNarrowAddress ? static_cast<uint32_t>(w.cell<uint32_t>(i.a)[l] + i.offset)
+                                  : w.cell<uint64_t>(i.a)[l] + i.offset;
   uint16_t where = i.flags & kSpaceMask;
   if (where == kGenericly && at - kSharedWindow < kWindowSize)
     return shared_access(w, l, at - kSharedWindow, bytes, Access::kAtomic, nullptr);
@@ -109,7 +114,10 @@ void decode_atomic(Decoder& d, Instruction& out) {
   out.b = d.source(first++, t);
   if (name == "cas") out.c = d.source(first++, t);
   if (first != d.operand_count()) d.unsupported("operands beyond those known");
-  out.flags = (space == "global" ? kGlobally : space.empty() ? kGenericly : kShared) | (place.base_width == 4 ? kNarrowAddress : 0);
+  out.flags = (space == "global" ? kGlobally
+               : space.empty()   ? kGenericly
+                                 : kShared) |
+              (place.base_width == 4 ? kNarrowAddress : 0);
   set_run(d, out, run_named(name, t), t);
 }
 

@@ -20,7 +20,10 @@ struct Shl {
   }
 };
 struct Shr {
-  template <class T> static T of(T a, uint32_t b) { return b >= sizeof(T) * 8 ? static_cast<T>(a < 0 ? -1 : 0) : static_cast<T>(a >> b); }
+  template <class T>
+  static T of(T a, uint32_t b) {
+    return b >= sizeof(T) * 8 ? static_cast<T>(a < 0 ? -1 : 0) : static_cast<T>(a >> b);
+  }
 };
 template <class T> struct ShlOf { static T of(T a, uint32_t b) { return Shl::of(a, b); } };
 template <class T> struct ShrOf { static T of(T a, uint32_t b) { return Shr::of(a, b); } };
@@ -75,7 +78,8 @@ template <class S, class T> void bfe(Warp& w, const Instruction& i, uint32_t lan
 }
 template <class T> void bfi(Warp& w, const Instruction& i, uint32_t lanes) {
   for_lanes(lanes, [&](int l) {
-    w.cell<T>(i.d)[l] = Bfi::of(w.cell<T>(i.a)[l], w.cell<T>(i.b)[l], w.cell<uint32_t>(i.c)[l], w.cell<uint32_t>(i.e)[l]);
+    w.cell<T>(i.d)[l] =
+        Bfi::of(w.cell<T>(i.a)[l], w.cell<T>(i.b)[l], w.cell<uint32_t>(i.c)[l], w.cell<uint32_t>(i.e)[l]);
   });
 }
 
@@ -85,7 +89,8 @@ void shf(Warp& w, const Instruction& i, uint32_t lanes) {
     uint32_t n = w.cell<uint32_t>(i.c)[l];
     n = i.flags & kFunnelClamp ? std::min(n, 32u) : n & 31;
     uint64_t both = static_cast<uint64_t>(w.cell<uint32_t>(i.b)[l]) << 32 | w.cell<uint32_t>(i.a)[l];
-    w.cell<uint32_t>(i.d)[l] = i.flags & kFunnelRight ? static_cast<uint32_t>(both >> n) : static_cast<uint32_t>((both << n) >> 32);
+    w.cell<uint32_t>(i.d)[l] =
+        i.flags & kFunnelRight ? static_cast<uint32_t>(both >> n) : static_cast<uint32_t>((both << n) >> 32);
   });
 }
 void prmt(Warp& w, const Instruction& i, uint32_t lanes) {
@@ -158,7 +163,11 @@ template <class F> void decode_count(Decoder& d, Instruction& out) {
   Type t = d.take_type();
   out.d = d.destination(0, Type::kU32);
   out.a = d.source(1, t);
-  set_run(d, out, t == Type::kB32 ? unary<uint32_t, uint32_t, F> : t == Type::kB64 ? unary<uint32_t, uint64_t, F> : nullptr, t);
+  set_run(d, out,
+          t == Type::kB32   ? unary<uint32_t, uint32_t, F>
+          : t == Type::kB64 ? unary<uint32_t, uint64_t, F>
+                            : nullptr,
+          t);
 }
 void decode_brev(Decoder& d, Instruction& out) {
   Type t = d.take_type();

@@ -8,7 +8,8 @@ namespace fakegpu {
 namespace {
 
 enum Comparison : uint8_t { kEq, kNe, kLt, kLe, kGt, kGe, kEqu, kNeu, kLtu, kLeu, kGtu, kGeu, kNum, kNan };
-const char* const kComparisons[] = {"eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"};
+const char* const kComparisons[] = {"eq",  "ne",  "lt",  "le",  "gt",  "ge",  "equ",
+                                    "neu", "ltu", "leu", "gtu", "geu", "num", "nan"};
 
 template <Comparison c, class T> bool compare(T a, T b) {
   bool unordered = a != a || b != b;
@@ -37,7 +38,8 @@ enum Join : uint16_t { kAlone, kAnd, kOr, kXor };
 template <Comparison c, class T, bool ftz> void setp(Warp& w, const Instruction& i, uint32_t lanes) {
   const T *a = w.cell<T>(i.a), *b = w.cell<T>(i.b);
   uint32_t result = 0;
-  for_lanes(lanes, [&](int l) { result |= static_cast<uint32_t>(compare<c>(taken<ftz>(a[l]), taken<ftz>(b[l]))) << l; });
+  for_lanes(lanes,
+            [&](int l) { result |= static_cast<uint32_t>(compare<c>(taken<ftz>(a[l]), taken<ftz>(b[l]))) << l; });
   uint32_t other = ~result;
   if (i.flags != kAlone) {
     uint32_t with = w.predicate(i.c);
@@ -49,9 +51,10 @@ template <Comparison c, class T, bool ftz> void setp(Warp& w, const Instruction&
 }
 
 template <class T, bool ftz> Run setp_for(int c) {
-  static const Run runs[] = {setp<kEq, T, ftz>, setp<kNe, T, ftz>, setp<kLt, T, ftz>, setp<kLe, T, ftz>, setp<kGt, T, ftz>,
-                             setp<kGe, T, ftz>, setp<kEqu, T, ftz>, setp<kNeu, T, ftz>, setp<kLtu, T, ftz>, setp<kLeu, T, ftz>,
-                             setp<kGtu, T, ftz>, setp<kGeu, T, ftz>, setp<kNum, T, ftz>, setp<kNan, T, ftz>};
+  static const Run runs[] = {setp<kEq, T, ftz>,  setp<kNe, T, ftz>,  setp<kLt, T, ftz>,  setp<kLe, T, ftz>,
+                             setp<kGt, T, ftz>,  setp<kGe, T, ftz>,  setp<kEqu, T, ftz>, setp<kNeu, T, ftz>,
+                             setp<kLtu, T, ftz>, setp<kLeu, T, ftz>, setp<kGtu, T, ftz>, setp<kGeu, T, ftz>,
+                             setp<kNum, T, ftz>, setp<kNan, T, ftz>};
   return runs[c];
 }
 Run setp_run(Type t, int c, bool ftz) {
@@ -78,9 +81,9 @@ template <bool is_bfloat> void setp_half(Warp& w, const Instruction& i, uint32_t
   }
   uint32_t result = 0;
   static bool (*const compares[])(float, float) = {
-      compare<kEq, float>, compare<kNe, float>, compare<kLt, float>, compare<kLe, float>, compare<kGt, float>, compare<kGe, float>,
-      compare<kEqu, float>, compare<kNeu, float>, compare<kLtu, float>, compare<kLeu, float>, compare<kGtu, float>, compare<kGeu, float>,
-      compare<kNum, float>, compare<kNan, float>};
+      compare<kEq, float>,  compare<kNe, float>,  compare<kLt, float>,  compare<kLe, float>,  compare<kGt, float>,
+      compare<kGe, float>,  compare<kEqu, float>, compare<kNeu, float>, compare<kLtu, float>, compare<kLeu, float>,
+      compare<kGtu, float>, compare<kGeu, float>, compare<kNum, float>, compare<kNan, float>};
   for_lanes(lanes, [&](int l) { result |= static_cast<uint32_t>(compares[i.width](a[l], b[l])) << l; });
   w.set_predicate(i.d, lanes, result);
   w.set_predicate(i.e, lanes, ~result);
@@ -167,7 +170,8 @@ void decode_slct(Decoder& d, Instruction& out) {
   out.b = d.source(2, t);
   out.c = d.source(3, sign);
   Run run = sign == Type::kS32   ? by_size(t, slct<uint16_t, int32_t>, slct<uint32_t, int32_t>, slct<uint64_t, int32_t>)
-            : sign == Type::kF32 ? by_size(t, slct<uint16_t, float>, slct<uint32_t, float>, slct<uint64_t, float>) : nullptr;
+            : sign == Type::kF32 ? by_size(t, slct<uint16_t, float>, slct<uint32_t, float>, slct<uint64_t, float>)
+                                 : nullptr;
   set_run(d, out, run, t);
 }
 

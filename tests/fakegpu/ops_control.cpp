@@ -28,8 +28,8 @@ void decode_trap(Decoder&, Instruction& out) { out.run = trap; }
 void copy_local(Warp& w, const Instruction& i, uint32_t lanes) {
   for_lanes(lanes, [&](int l) { memcpy(w.local_of(l) + i.offset, w.local_of(l) + i.target, i.flags); });
 }
-void hand_over(Decoder& d, const Instruction& like, const Operand& list, const Function& callee, const std::vector<uint32_t>& formal,
-               bool back, std::vector<Instruction>& copies) {
+void hand_over(Decoder& d, const Instruction& like, const Operand& list, const Function& callee,
+               const std::vector<uint32_t>& formal, bool back, std::vector<Instruction>& copies) {
   if (list.parts.size() != formal.size())
     d.unsupported(std::to_string(list.parts.size()) + " parameters for " + std::to_string(formal.size()));
   for (size_t k = 0; k < formal.size(); ++k) {
@@ -62,7 +62,8 @@ void decode_call(Decoder& d, Instruction& out) {
   const Function& callee = *d.callee(d.operand(name).name);
   static const Operand none;
   std::vector<Instruction> before, after;
-  hand_over(d, like, d.operand_count() > name + 1 ? d.operand(name + 1) : none, callee, callee.parameters, false, before);
+  hand_over(d, like, d.operand_count() > name + 1 ? d.operand(name + 1) : none, callee, callee.parameters, false,
+            before);
   hand_over(d, like, returns ? d.operand(0) : none, callee, callee.results, true, after);
   for (Instruction& copy : before) d.emit(std::move(copy));
   out.control = Control::kCall;
@@ -107,8 +108,8 @@ void decode_barrier(Decoder& d, Instruction& out) {
 
 // Lanes and warps take turns, so memory is in order as it is. Between lanes only a barrier counts: see access.
 void decode_fence(Decoder& d, Instruction& out) {
-  for (const char* kind : {"sc", "acq_rel", "acquire", "release", "cta", "gpu", "gl", "sys", "cluster", "proxy", "async", "alias",
-                           "shared::cta", "global", "generic", "mbarrier_init"})
+  for (const char* kind : {"sc", "acq_rel", "acquire", "release", "cta", "gpu", "gl", "sys", "cluster", "proxy",
+                           "async", "alias", "shared::cta", "global", "generic", "mbarrier_init"})
     d.take(kind);
   out.run = nothing;
 }

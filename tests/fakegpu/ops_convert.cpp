@@ -1,6 +1,8 @@
-// cvt: integers and floats of all widths. A value goes cell -> integer or double -> cell; the commonest pairs have a way of their own.
+// cvt: integers and floats of all widths. A value goes cell -> integer or double -> cell; the commonest pairs have a
+// way of their own.
 //
-// Registers may be wider than the types: what is read is the low part, what is written is extended as the type's sign says.
+// Registers may be wider than the types: what is read is the low part, what is written is extended as the type's sign
+// says.
 #include <algorithm>
 #include <limits>
 
@@ -87,7 +89,8 @@ uint64_t float_to_integer(double x, const How& how) {
     return is_small ? 0 : uint64_t{1} << (size_of(how.to) * 8 - 1);
   }
   x = integral(x, how.integral);
-  const double low = static_cast<double>(least(how.to)), beyond = std::ldexp(1.0, size_of(how.to) * 8 - (is_signed(how.to) ? 1 : 0));
+  const double low = static_cast<double>(least(how.to)),
+               beyond = std::ldexp(1.0, size_of(how.to) * 8 - (is_signed(how.to) ? 1 : 0));
   if (x <= low) return static_cast<uint64_t>(least(how.to));
   if (x >= beyond) return static_cast<uint64_t>(greatest(how.to));
   return static_cast<uint64_t>(static_cast<Wide>(x));
@@ -172,14 +175,22 @@ struct UnsignedToFloat { static float of(uint32_t v) { return static_cast<float>
 
 Run common_run(const How& how) {
   bool exact_width = how.to_width == size_of(how.to) && how.from_width == size_of(how.from);
-  if (!exact_width || how.ftz || how.sat || how.relu || how.integral != kNotIntegral || how.round != Round::kNearest) return nullptr;
-  static const struct { Type to, from; Run run; } rows[] = {
-      {Type::kU64, Type::kU32, plain<uint64_t, uint32_t>}, {Type::kS64, Type::kS32, plain<int64_t, int32_t>},
-      {Type::kU32, Type::kU64, plain<uint32_t, uint64_t>}, {Type::kU32, Type::kU16, plain<uint32_t, uint16_t>},
-      {Type::kU16, Type::kU32, plain<uint16_t, uint32_t>}, {Type::kS32, Type::kS16, plain<int32_t, int16_t>},
-      {Type::kF32, Type::kF16, unary<float, uint16_t, HalfToFloat>}, {Type::kF32, Type::kBF16, unary<float, uint16_t, BfloatToFloat>},
-      {Type::kF16, Type::kF32, unary<uint16_t, float, FloatToHalf>}, {Type::kBF16, Type::kF32, unary<uint16_t, float, FloatToBfloat>},
-      {Type::kF32, Type::kS32, unary<float, int32_t, SignedToFloat>}, {Type::kF32, Type::kU32, unary<float, uint32_t, UnsignedToFloat>},
+  if (!exact_width || how.ftz || how.sat || how.relu || how.integral != kNotIntegral || how.round != Round::kNearest)
+    return nullptr;
+  static const struct { Type to, from; Run run;
+  } rows[] = {
+      {Type::kU64, Type::kU32, plain<uint64_t, uint32_t>},
+      {Type::kS64, Type::kS32, plain<int64_t, int32_t>},
+      {Type::kU32, Type::kU64, plain<uint32_t, uint64_t>},
+      {Type::kU32, Type::kU16, plain<uint32_t, uint16_t>},
+      {Type::kU16, Type::kU32, plain<uint16_t, uint32_t>},
+      {Type::kS32, Type::kS16, plain<int32_t, int16_t>},
+      {Type::kF32, Type::kF16, unary<float, uint16_t, HalfToFloat>},
+      {Type::kF32, Type::kBF16, unary<float, uint16_t, BfloatToFloat>},
+      {Type::kF16, Type::kF32, unary<uint16_t, float, FloatToHalf>},
+      {Type::kBF16, Type::kF32, unary<uint16_t, float, FloatToBfloat>},
+      {Type::kF32, Type::kS32, unary<float, int32_t, SignedToFloat>},
+      {Type::kF32, Type::kU32, unary<float, uint32_t, UnsignedToFloat>},
   };
   for (const auto& row : rows)
     if (row.to == how.to && row.from == how.from) return row.run;
@@ -194,7 +205,8 @@ void take_rounding(Decoder& d, How& how) {
                  : round == "rpi" ? kToCeiling : kNotIntegral;
   bool to_float = is_float(how.to) || how.to == Type::kTF32 || how.to == Type::kF16x2 || how.to == Type::kBF16x2;
   bool from_float_to_integer = is_float(how.from) && !to_float;
-  if (from_float_to_integer && how.integral == kNotIntegral) d.unsupported("a float to an integer without its rounding");
+  if (from_float_to_integer && how.integral == kNotIntegral)
+    d.unsupported("a float to an integer without its rounding");
   if (!is_float(how.from) && how.integral != kNotIntegral) d.unsupported("an integer rounded to an integer");
 }
 
@@ -207,8 +219,9 @@ void decode_cvt(Decoder& d, Instruction& out) {
   how.sat = d.take("sat");
   how.relu = d.take("relu");
   bool is_pair = how.to == Type::kF16x2 || how.to == Type::kBF16x2;
-  bool is_known = size_of(how.to) <= 8 && size_of(how.from) <= 8 && how.from != Type::kF16x2 && how.from != Type::kBF16x2 &&
-                  how.from != Type::kTF32 && how.from != Type::kPred && how.to != Type::kPred;
+  bool is_known = size_of(how.to) <= 8 && size_of(how.from) <= 8 && how.from != Type::kF16x2 &&
+                  how.from != Type::kBF16x2 && how.from != Type::kTF32 && how.from != Type::kPred &&
+                  how.to != Type::kPred;
   if (!is_known || (is_pair && how.from != Type::kF32)) d.unsupported("unsupported conversion");
   out.a = d.source(d.operand(1), how.from, true);
   how.from_width = std::max<int>(d.width(d.operand(1)), size_of(how.from));

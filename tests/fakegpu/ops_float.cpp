@@ -1,7 +1,7 @@
 // f32 and f64: add sub mul fma mad div min max neg abs sqrt rsqrt rcp ex2 lg2 sin cos tanh copysign testp.
 //
-// What says .rn is IEEE. What says .approx is off by a unit in the last place wherever the exact result has to be rounded, so that no
-// kernel's approximation passes for IEEE here and fails on a device.
+// What says .rn is IEEE. What says .approx is off by a unit in the last place wherever the exact result has to be
+// rounded, so that no kernel's approximation passes for IEEE here and fails on a device.
 #include <algorithm>
 
 #include "tests/fakegpu/ops_float.h"
@@ -108,8 +108,8 @@ template <class F, int sources> void decode_arithmetic(Decoder& d, Instruction& 
   Modes m = take_modes(d);
   Type t = d.take_type();
   same_operands(d, out, t, sources);
-  Run run =
-      m.round == Round::kNearest ? float_run<F, sources>(t, m.ftz, m.sat) : directed_run(d.statement().opcode, t, m.round, m.ftz, m.sat);
+  Run run = m.round == Round::kNearest ? float_run<F, sources>(t, m.ftz, m.sat)
+                                       : directed_run(d.statement().opcode, t, m.round, m.ftz, m.sat);
   bool is_plain_fma = std::is_same_v<F, Fma> && t == Type::kF32 && m.round == Round::kNearest && !m.ftz && !m.sat;
   set_run(d, out, is_plain_fma && has_fma() ? fast_fma : run, t);
 }
@@ -122,7 +122,8 @@ template <class Exact, class Approx, int sources> void decode_approximable(Decod
   if (m.approx || m.full) {
     Run run = nullptr;
     if (t == Type::kF32)
-      run = m.ftz ? float_run_of<Approx, sources, float, true, false>() : float_run_of<Approx, sources, float, false, false>();
+      run = m.ftz ? float_run_of<Approx, sources, float, true, false>()
+                  : float_run_of<Approx, sources, float, false, false>();
     if constexpr (std::is_same_v<Approx, ApproxRcp> || std::is_same_v<Approx, ApproxRsqrt>)
       if (t == Type::kF64 && m.ftz) run = unary_of<double, Approx>;
     if constexpr (std::is_same_v<Approx, ApproxRsqrt>)
@@ -143,7 +144,10 @@ template <bool least> void decode_extreme(Decoder& d, Instruction& out) {
   bool ftz = d.take("ftz"), keeps_nan = d.take("NaN");
   Type t = d.take_type();
   same_operands(d, out, t, 2);
-  set_run(d, out, keeps_nan ? float_run<Extreme<least, true>, 2>(t, ftz, false) : float_run<Extreme<least, false>, 2>(t, ftz, false), t);
+  set_run(d, out,
+          keeps_nan ? float_run<Extreme<least, true>, 2>(t, ftz, false)
+                    : float_run<Extreme<least, false>, 2>(t, ftz, false),
+          t);
 }
 
 template <Run narrow, Run wide, class Flush> void decode_sign(Decoder& d, Instruction& out) {
@@ -151,7 +155,12 @@ template <Run narrow, Run wide, class Flush> void decode_sign(Decoder& d, Instru
   bool ftz = d.take("ftz");
   Type t = d.take_type();
   same_operands(d, out, t, 1);
-  set_run(d, out, ftz ? float_run<Flush, 1>(t, true, false) : t == Type::kF32 ? narrow : t == Type::kF64 ? wide : nullptr, t);
+  set_run(d, out,
+          ftz               ? float_run<Flush, 1>(t, true, false)
+          : t == Type::kF32 ? narrow
+          : t == Type::kF64 ? wide
+                            : nullptr,
+          t);
 }
 
 void decode_copysign(Decoder& d, Instruction& out) {
@@ -164,8 +173,12 @@ template <class T> void testp(Warp& w, const Instruction& i, uint32_t lanes) {
   uint32_t result = 0;
   for_lanes(lanes, [&](int l) {
     int c = std::fpclassify(w.cell<T>(i.a)[l]);
-    bool is = i.flags == 0 ? c != FP_NAN && c != FP_INFINITE : i.flags == 1 ? c == FP_INFINITE : i.flags == 2 ? c != FP_NAN
-              : i.flags == 3 ? c == FP_NAN : i.flags == 4 ? c == FP_NORMAL || c == FP_ZERO : c == FP_SUBNORMAL;
+    bool is = i.flags == 0   ? c != FP_NAN && c != FP_INFINITE
+              : i.flags == 1 ? c == FP_INFINITE
+              : i.flags == 2 ? c != FP_NAN
+              : i.flags == 3 ? c == FP_NAN
+              : i.flags == 4 ? c == FP_NORMAL || c == FP_ZERO
+                             : c == FP_SUBNORMAL;
     if (is) result |= 1u << l;
   });
   w.set_predicate(i.d, lanes, result);

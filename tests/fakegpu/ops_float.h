@@ -1,4 +1,5 @@
-// Floats: what is common to their families. Results that are NaN are the one NaN the hardware makes of f32; f64 keeps the host's.
+// Floats: what is common to their families. Results that are NaN are the one NaN the hardware makes of f32; f64 keeps
+// the host's.
 #pragma once
 
 #include "tests/fakegpu/formats.h"
@@ -20,7 +21,10 @@ template <bool ftz, bool sat, class T> T given(T x) {
 template <class F, bool ftz, bool sat> struct Float {
   template <class T> static T of(T a) { return given<ftz, sat>(F::of(taken<ftz>(a))); }
   template <class T> static T of(T a, T b) { return given<ftz, sat>(F::of(taken<ftz>(a), taken<ftz>(b))); }
-  template <class T> static T of(T a, T b, T c) { return given<ftz, sat>(F::of(taken<ftz>(a), taken<ftz>(b), taken<ftz>(c))); }
+  template <class T>
+  static T of(T a, T b, T c) {
+    return given<ftz, sat>(F::of(taken<ftz>(a), taken<ftz>(b), taken<ftz>(c)));
+  }
 };
 
 template <class F, int sources, class T, bool ftz, bool sat> constexpr Run float_run_of() {

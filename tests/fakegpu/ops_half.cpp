@@ -1,4 +1,5 @@
-// f16 and bf16, alone and in pairs: add sub mul fma min max neg abs ex2 tanh. Each result is the exact one rounded once.
+// f16 and bf16, alone and in pairs: add sub mul fma min max neg abs ex2 tanh. Each result is the exact one rounded
+// once.
 #include "tests/fakegpu/ops_float.h"
 
 namespace fakegpu {
@@ -102,7 +103,8 @@ bool decode_half(Decoder& d, Instruction& out) {
   d.take(name_of(t));
   d.take("rn");
   d.take("approx");
-  out.flags = (d.take("ftz") ? kFtz : 0) | (d.take("sat") ? kSat : 0) | (d.take("relu") ? kRelu : 0) | (d.take("NaN") ? kNan : 0);
+  out.flags = (d.take("ftz") ? kFtz : 0) | (d.take("sat") ? kSat : 0) | (d.take("relu") ? kRelu : 0) |
+              (d.take("NaN") ? kNan : 0);
   bool one = opcode == "neg" || opcode == "abs" || opcode == "ex2" || opcode == "tanh";
   same_operands(d, out, t, one ? 1 : opcode == "fma" ? 3 : 2);
   set_run(d, out, run_named(opcode, t), t);

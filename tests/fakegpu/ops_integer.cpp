@@ -191,7 +191,8 @@ void decode_mad(Decoder& d, Instruction& out) {
     return;
   }
   same_operands(d, out, t, 3);
-  if (!carries && !writes) return set_run(d, out, part == "lo" ? integer_ternary<Mad>(t) : integer_ternary<MadHi>(t), t);
+  if (!carries && !writes)
+    return set_run(d, out, part == "lo" ? integer_ternary<Mad>(t) : integer_ternary<MadHi>(t), t);
   if (is_signed(t) && part == "hi") d.unsupported("unsupported: the signed high half with a carry");
   out.flags = (carries ? kReadsCarry : 0) | (writes ? kWritesCarry : 0) | (part == "hi" ? kHighHalf : 0);
   t = as_unsigned(t);
@@ -202,7 +203,11 @@ void decode_mul24(Decoder& d, Instruction& out) {
   if (!d.take("lo")) d.unsupported("unsupported: other than .lo");
   Type t = d.take_type();
   same_operands(d, out, t, 2);
-  set_run(d, out, t == Type::kU32 ? binary_of<uint32_t, Mul24> : t == Type::kS32 ? binary_of<int32_t, Mul24> : nullptr, t);
+  set_run(d, out,
+          t == Type::kU32   ? binary_of<uint32_t, Mul24>
+          : t == Type::kS32 ? binary_of<int32_t, Mul24>
+                            : nullptr,
+          t);
 }
 
 void decode_sad(Decoder& d, Instruction& out) {

@@ -1,8 +1,9 @@
 // Matrices spread over a warp: mma.sync, ldmatrix, stmatrix. All lanes take part.
 //
-// A register of 32 bits holds `per` elements. Lane 4 g + t has, in register r of A, row g + 8 (r odd) and columns per t + 4 per (r / 2);
-// of B, column g and rows per t + 4 per r; of C, row g + 8 (second half) and columns 2 t, 2 t + 1. That is so for every m16n8 shape.
-// Products are summed in f64 and rounded once: a device's sum differs from it by less than one of f32 in order would.
+// A register of 32 bits holds `per` elements. Lane 4 g + t has, in register r of A, row g + 8 (r odd) and columns per t
+// + 4 per (r / 2); of B, column g and rows per t + 4 per r; of C, row g + 8 (second half) and columns 2 t, 2 t + 1.
+// That is so for every m16n8 shape. Products are summed in f64 and rounded once: a device's sum differs from it by less
+// than one of f32 in order would.
 #include "tests/fakegpu/access.h"
 #include "tests/fakegpu/ops_float.h"
 
@@ -25,7 +26,8 @@ int per_register(Elements kind) { return kind == kTf32 ? 1 : kind == kHalf || ki
 
 void whole_warp(Warp& w, uint32_t lanes, const char* what) {
   if (lanes != ~0u)
-    fault(w, __builtin_ctz(~lanes), kLaunchFailed, std::string("divergent ") + what + ": this thread is elsewhere, or ended");
+    fault(w, __builtin_ctz(~lanes), kLaunchFailed,
+          std::string("divergent ") + what + ": this thread is elsewhere, or ended");
 }
 
 struct Operands { double a[16][32], b[32][8]; };
@@ -39,7 +41,8 @@ void gather(const Warp& w, const Instruction& i, Operands& o, int a_registers, i
       for (int e = 0; e < per; ++e)
         o.a[g + r % 2 * 8][per * t + r / 2 * 4 * per + e] = element(a_kind, w.cell<uint32_t>(i.list[4 + r])[l], e);
     for (int r = 0; r < b_registers; ++r)
-      for (int e = 0; e < per; ++e) o.b[per * t + r * 4 * per + e][g] = element(b_kind, w.cell<uint32_t>(i.list[8 + r])[l], e);
+      for (int e = 0; e < per; ++e)
+        o.b[per * t + r * 4 * per + e][g] = element(b_kind, w.cell<uint32_t>(i.list[8 + r])[l], e);
   }
 }
 
@@ -61,12 +64,14 @@ template <class T> void mma(Warp& w, const Instruction& i, uint32_t lanes) {
       double sum = product(o, l / 4 + n / 2 * 8, l % 4 * 2 + n % 2, k);
       if constexpr (std::is_same_v<T, uint16_t>) {  // two to a register
         uint32_t c = w.cell<uint32_t>(i.list[10 + n / 2])[l] >> n % 2 * 16;
-        reinterpret_cast<uint16_t*>(w.cell<uint32_t>(i.list[n / 2]) + l)[n % 2] = to_half(sum_to_odd(sum, from_half(c)));
+        reinterpret_cast<uint16_t*>(w.cell<uint32_t>(i.list[n / 2]) + l)[n % 2] =
+            to_half(sum_to_odd(sum, from_half(c)));
       } else if constexpr (std::is_same_v<T, float>) {
         float d = static_cast<float>(sum + w.cell<float>(i.list[10 + n])[l]);
         w.cell<float>(i.list[n])[l] = d != d ? canonical_nan() : d;
       } else {
-        w.cell<uint32_t>(i.list[n])[l] = static_cast<uint32_t>(static_cast<int64_t>(sum)) + w.cell<uint32_t>(i.list[10 + n])[l];
+        w.cell<uint32_t>(i.list[n])[l] =
+            static_cast<uint32_t>(static_cast<int64_t>(sum)) + w.cell<uint32_t>(i.list[10 + n])[l];
       }
     }
 }
@@ -92,8 +97,10 @@ void mma_f64(Warp& w, const Instruction& i, uint32_t lanes) {
 void take_list(Decoder& d, Instruction& out, size_t operand, size_t at, size_t count, Type type, bool is_destination) {
   const Operand& o = d.operand(operand);
   const std::vector<Operand> list = o.kind == Operand::kVector ? o.parts : std::vector<Operand>{o};
-  if (list.size() != count) d.unsupported(std::to_string(list.size()) + " registers where " + std::to_string(count) + " are wanted");
-  for (size_t k = 0; k < count; ++k) out.list[at + k] = is_destination ? d.destination(list[k], type, false) : d.source(list[k], type);
+  if (list.size() != count)
+    d.unsupported(std::to_string(list.size()) + " registers where " + std::to_string(count) + " are wanted");
+  for (size_t k = 0; k < count; ++k)
+    out.list[at + k] = is_destination ? d.destination(list[k], type, false) : d.source(list[k], type);
 }
 
 Elements take_elements(Decoder& d, Type t) {
@@ -154,7 +161,8 @@ void ldmatrix(Warp& w, const Instruction& i, uint32_t lanes) {
   row_addresses(w, i, at);
   count_conflicts(w, at, i.count == 4 ? ~0u : (1u << i.count * 8) - 1, 16);
   uint16_t rows[4][8][8];
-  for (int l = 0; l < i.count * 8; ++l) memcpy(rows[l / 8][l % 8], shared_access(w, l, at[l], 16, Access::kRead, nullptr), 16);
+  for (int l = 0; l < i.count * 8; ++l)
+    memcpy(rows[l / 8][l % 8], shared_access(w, l, at[l], 16, Access::kRead, nullptr), 16);
   for (int m = 0; m < i.count; ++m)
     for (int l = 0; l < 32; ++l) {
       int r = l / 4, c = l % 4 * 2;
@@ -171,7 +179,8 @@ void stmatrix(Warp& w, const Instruction& i, uint32_t lanes) {
   for (int l = 0; l < i.count * 8; ++l) {
     uint16_t row[8];
     for (int c = 0; c < 8; ++c) {
-      int r = l % 8, from = i.flags & kTransposed ? c * 4 + r / 2 : r * 4 + c / 2, half = i.flags & kTransposed ? r % 2 : c % 2;
+      int r = l % 8, from = i.flags & kTransposed ? c * 4 + r / 2 : r * 4 + c / 2,
+          half = i.flags & kTransposed ? r % 2 : c % 2;
       row[c] = w.cell<uint32_t>(i.list[l / 8])[from] >> half * 16;
     }
     memcpy(shared_access(w, l, at[l], 16, Access::kWrite, row), row, 16);

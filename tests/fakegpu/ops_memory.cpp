@@ -5,7 +5,8 @@
 namespace fakegpu {
 namespace {
 
-// Instruction::flags: the space; whether addresses are 32 bits wide; whether what is loaded keeps its sign; whether it synchronises.
+// Instruction::flags: the space; whether addresses are 32 bits wide; whether what is loaded keeps its sign; whether it
+// synchronises.
 enum MemoryFlags : uint16_t { kSpaceMask = 7, kNarrowAddress = 8, kSigned = 16, kStrong = 32 };
 enum Where : uint16_t { kGenericly, kGlobally, kShared, kLocally, kParameter };
 
@@ -56,7 +57,8 @@ template <class T, class R> void ld(Warp& w, const Instruction& i, uint32_t lane
   const uint32_t bytes = sizeof(T) * i.count;
   count_request(w, where, at, lanes, bytes, false);
   const Access access = i.flags & kStrong ? Access::kStrongRead : Access::kRead;
-  // Two lanes that may read a place of shared memory are told apart from its writer, so the third that reads it may, too.
+  // Two lanes that may read a place of shared memory are told apart from its writer, so the third that reads it may,
+  // too.
   const uint8_t* from = nullptr;
   uint64_t last = ~uint64_t{0}, before_last = ~uint64_t{0};
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
@@ -90,12 +92,18 @@ template <class T, class R> void st(Warp& w, const Instruction& i, uint32_t lane
 template <template <class, class> class Op> Run pick(Type t, int width) {
   bool sign = is_signed(t);
   switch (size_of(t)) {
-    case 1: return width == 1 ? Op<uint8_t, uint8_t>::run : width == 2 ? (sign ? Op<int8_t, int16_t>::run : Op<uint8_t, uint16_t>::run)
-                   : width == 4 ? (sign ? Op<int8_t, int32_t>::run : Op<uint8_t, uint32_t>::run)
-                                : (sign ? Op<int8_t, int64_t>::run : Op<uint8_t, uint64_t>::run);
-    case 2: return width == 2 ? Op<uint16_t, uint16_t>::run : width == 4 ? (sign ? Op<int16_t, int32_t>::run : Op<uint16_t, uint32_t>::run)
-                                : (sign ? Op<int16_t, int64_t>::run : Op<uint16_t, uint64_t>::run);
-    case 4: return width == 4 ? Op<uint32_t, uint32_t>::run : (sign ? Op<int32_t, int64_t>::run : Op<uint32_t, uint64_t>::run);
+    case 1:
+      return width == 1   ? Op<uint8_t, uint8_t>::run
+             : width == 2 ? (sign ? Op<int8_t, int16_t>::run : Op<uint8_t, uint16_t>::run)
+             : width == 4 ? (sign ? Op<int8_t, int32_t>::run : Op<uint8_t, uint32_t>::run)
+                          : (sign ? Op<int8_t, int64_t>::run : Op<uint8_t, uint64_t>::run);
+    case 2:
+      return width == 2   ? Op<uint16_t, uint16_t>::run
+             : width == 4 ? (sign ? Op<int16_t, int32_t>::run : Op<uint16_t, uint32_t>::run)
+                          : (sign ? Op<int16_t, int64_t>::run : Op<uint16_t, uint64_t>::run);
+    case 4:
+      return width == 4 ? Op<uint32_t, uint32_t>::run
+                        : (sign ? Op<int32_t, int64_t>::run : Op<uint32_t, uint64_t>::run);
     case 8: return Op<uint64_t, uint64_t>::run;
     default: return nullptr;
   }
@@ -104,7 +112,8 @@ template <class T, class R> struct Load { static constexpr Run run = ld<T, R>; }
 template <class T, class R> struct Store { static constexpr Run run = st<T, R>; };
 
 Where take_space(Decoder& d) {
-  std::string space = d.take_any({"global", "shared", "shared::cta", "local", "param", "const", "param::entry", "param::func"});
+  std::string space =
+      d.take_any({"global", "shared", "shared::cta", "local", "param", "const", "param::entry", "param::func"});
   if (space == "global" || space == "const") return kGlobally;
   if (space == "shared" || space == "shared::cta") return kShared;
   if (space == "local") return kLocally;
@@ -113,8 +122,9 @@ Where take_space(Decoder& d) {
 
 // How the caches are asked to behave changes nothing here.
 void take_hints(Decoder& d) {
-  for (const char* hint : {"nc", "ca", "cg", "cs", "lu", "cv", "wb", "wt", "weak", "L1::evict_normal", "L1::evict_unchanged",
-                           "L1::evict_first", "L1::evict_last", "L1::no_allocate", "L2::64B", "L2::128B", "L2::256B", "unified"})
+  for (const char* hint :
+       {"nc", "ca", "cg", "cs", "lu", "cv", "wb", "wt", "weak", "L1::evict_normal", "L1::evict_unchanged",
+        "L1::evict_first", "L1::evict_last", "L1::no_allocate", "L2::64B", "L2::128B", "L2::256B", "unified"})
     d.take(hint);
 }
 bool take_strength(Decoder& d) {
@@ -131,7 +141,8 @@ Where take_address(Decoder& d, Instruction& out, size_t i, Where where) {
   out.offset = place.offset;
   if (place.base_width == 4) out.flags |= kNarrowAddress;
   if (place.space == Space::kLocal) where = kLocally;
-  else if (where == kParameter && place.base == kNoCell && !place.is_kernel_parameter) d.unsupported("an address in no parameter");
+  else if (where == kParameter && place.base == kNoCell && !place.is_kernel_parameter)
+    d.unsupported("an address in no parameter");
   return where;
 }
 
@@ -152,7 +163,9 @@ template <template <class, class> class Op> void decode_access(Decoder& d, Instr
   for (const Operand& each : list) width = std::max(width, d.width(each) ? static_cast<int>(d.width(each)) : width);
   for (const Operand& each : list) {
     bool is_wide_number = each.kind == Operand::kInteger && width > size_of(t);
-    out.list.push_back(is_wide_number ? d.constant(each.bits, width) : is_store ? d.source(each, t, true) : d.destination(each, t, true));
+    out.list.push_back(is_wide_number ? d.constant(each.bits, width)
+                       : is_store     ? d.source(each, t, true)
+                                      : d.destination(each, t, true));
     if (d.width(each) && static_cast<int>(d.width(each)) != width) d.unsupported("registers of several widths");
   }
   out.flags |= where | (strong ? kStrong : 0);

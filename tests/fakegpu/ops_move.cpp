@@ -36,7 +36,8 @@ void decode_packed(Decoder& d, Instruction& out, Type whole) {
   bool packs = d.operand(1).kind == Operand::kVector;
   const Operand& parts = d.operand(packs ? 1 : 0);
   Type part = part_type(d, whole, parts.parts.size());
-  for (const Operand& each : parts.parts) out.list.push_back(packs ? d.source(each, part) : d.destination(each, part, false));
+  for (const Operand& each : parts.parts)
+    out.list.push_back(packs ? d.source(each, part) : d.destination(each, part, false));
   if (packs) out.d = d.destination(0, whole);
   else out.a = d.source(1, whole);
   Run run = nullptr;
@@ -71,8 +72,9 @@ void decode_cvta(Decoder& d, Instruction& out) {
   Type t = d.take_type();
   same_operands(d, out, t, 1);
   if (space == "param") d.unsupported("unsupported: the generic address of a parameter");
-  Run run = space == "local" ? cvta_run<kLocalWindow>(t, from) : space.substr(0, 6) == "shared" ? cvta_run<kSharedWindow>(t, from)
-            : cvta_run<0>(t, from);
+  Run run = space == "local"                 ? cvta_run<kLocalWindow>(t, from)
+            : space.substr(0, 6) == "shared" ? cvta_run<kSharedWindow>(t, from)
+                                             : cvta_run<0>(t, from);
   set_run(d, out, space.empty() ? nullptr : run, t);
 }
 

@@ -1,4 +1,5 @@
-// f32 and f64 with a rounding other than to nearest: the host's own arithmetic under that rounding. Built with -frounding-math.
+// f32 and f64 with a rounding other than to nearest: the host's own arithmetic under that rounding. Built with
+// -frounding-math.
 #include <cfenv>
 
 #include "tests/fakegpu/ops_float.h"
@@ -8,7 +9,10 @@ namespace {
 
 struct Rounding {
   explicit Rounding(Round mode) : before_(fegetround()) {
-    fesetround(mode == Round::kZero ? FE_TOWARDZERO : mode == Round::kDown ? FE_DOWNWARD : mode == Round::kUp ? FE_UPWARD : FE_TONEAREST);
+    fesetround(mode == Round::kZero   ? FE_TOWARDZERO
+               : mode == Round::kDown ? FE_DOWNWARD
+               : mode == Round::kUp   ? FE_UPWARD
+                                      : FE_TONEAREST);
   }
   ~Rounding() { fesetround(before_); }
   int before_;
@@ -30,11 +34,13 @@ template <class T> T apply(Operation op, T a, T b, T c) {
   return 0;
 }
 
-template <class T, Operation op, Round mode, bool ftz, bool sat> void directed(Warp& w, const Instruction& i, uint32_t lanes) {
+template <class T, Operation op, Round mode, bool ftz, bool sat>
+void directed(Warp& w, const Instruction& i, uint32_t lanes) {
   Rounding rounding(mode);
   for_lanes(lanes, [&](int l) {
     T a = taken<ftz>(w.cell<T>(i.a)[l]);
-    T b = i.b == kNoCell ? T{0} : taken<ftz>(w.cell<T>(i.b)[l]), c = i.c == kNoCell ? T{0} : taken<ftz>(w.cell<T>(i.c)[l]);
+    T b = i.b == kNoCell ? T{0} : taken<ftz>(w.cell<T>(i.b)[l]),
+      c = i.c == kNoCell ? T{0} : taken<ftz>(w.cell<T>(i.c)[l]);
     w.cell<T>(i.d)[l] = given<ftz, sat>(apply<T>(op, a, b, c));
   });
 }

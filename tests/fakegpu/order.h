@@ -1,7 +1,8 @@
-// order: which operation of a stream comes after which, by streams, events and what the host waited for; not by when they happened to run.
+// order: which operation of a stream comes after which, by streams, events and what the host waited for; not by when
+// they happened to run.
 //
-// A clock says how far into each stream something is sure to have come. Two operations are ordered if the later one's clock has the
-// earlier one's place; two that touch the same bytes, one of them writing, have to be.
+// A clock says how far into each stream something is sure to have come. Two operations are ordered if the later one's
+// clock has the earlier one's place; two that touch the same bytes, one of them writing, have to be.
 #pragma once
 
 #include <algorithm>
@@ -33,7 +34,9 @@ class OperationOrder {
     clock_ = &clock;
   }
   uint32_t now() const { return now_; }
-  bool is_before(uint32_t earlier) const { return clock_->has(records_[earlier - 1].stream, records_[earlier - 1].position); }
+  bool is_before(uint32_t earlier) const {
+    return clock_->has(records_[earlier - 1].stream, records_[earlier - 1].position);
+  }
   std::string name(uint32_t operation) const {
     const Record& r = records_[operation - 1];
     return r.what + ", operation " + std::to_string(r.position) + " of stream " + std::to_string(r.stream);

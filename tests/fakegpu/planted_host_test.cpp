@@ -1,4 +1,5 @@
-// Each planted fault of a host is found: what it forgot to wait for, what it freed too early, what it handed to the wrong device.
+// Each planted fault of a host is found: what it forgot to wait for, what it freed too early, what it handed to the
+// wrong device.
 #include "tests/fakegpu/host.h"
 
 namespace fakegpu::test {
@@ -55,7 +56,8 @@ TEST_F(Host, NoEventBetweenAWriteAndARead) {
   EXPECT_EQ(cuStreamSynchronize(two), 0);  // the write has not run: it is the write that comes too late
   EXPECT_EQ(cuStreamSynchronize(one), kFailed);
   found("race between streams: global write of 4 bytes");
-  EXPECT_NE(gpu.last_finding().find("no order with the launch of k, operation 1 of stream"), std::string::npos) << gpu.last_finding();
+  EXPECT_NE(gpu.last_finding().find("no order with the launch of k, operation 1 of stream"), std::string::npos)
+      << gpu.last_finding();
 }
 TEST_F(Host, NoEventBetweenAReadAndAWrite) {
   fakegpu_set_schedule("eager");  // the read comes first, as if on purpose

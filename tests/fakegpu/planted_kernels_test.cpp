@@ -58,7 +58,8 @@ TEST_P(Planted, IsFoundOnItsLine) {
       if (std::string(fault.kernel) == "misaligned_atomic") o = fresh.upload(std::vector<float>(64));
       bool ends_lanes = std::string(fault.kernel).find("shuffle_") == 0;
       int n = std::string(fault.kernel) == "read_behind" ? 256 : ends_lanes ? 20 : 16;
-      EXPECT_EQ(fresh.launch(fresh.function(m, fault.kernel), {.block = static_cast<unsigned>(fault.threads)}, o, x, n), fault.error);
+      EXPECT_EQ(fresh.launch(fresh.function(m, fault.kernel), {.block = static_cast<unsigned>(fault.threads)}, o, x, n),
+                fault.error);
       ASSERT_EQ(fakegpu_finding_count(), 1u);
       std::string said = fakegpu_finding(0);
       EXPECT_NE(said.find(fault.says), std::string::npos) << said;
@@ -78,7 +79,8 @@ TEST_P(Planted, ALoopWithoutEndEnds) {
 }
 
 template <class T>
-std::vector<T> both_orders(const char* kernel, int arch, Shape shape, std::vector<T> out, const std::vector<T>& in, int n) {
+std::vector<T> both_orders(const char* kernel, int arch, Shape shape, std::vector<T> out, const std::vector<T>& in,
+                           int n) {
   std::vector<T> results;
   for (int reversed : {0, 1}) {
     Gpu gpu;

@@ -1,7 +1,8 @@
-// ptx: PTX text -> functions of statements, with registers, variables and labels resolved as far as the text alone allows.
+// ptx: PTX text -> functions of statements, with registers, variables and labels resolved as far as the text alone
+// allows.
 //
-// Invariant: every operand that names a register holds its number in Function::registers; a scope `{ }` may hide outer names, which is
-// settled here. What a statement means is decode's business.
+// Invariant: every operand that names a register holds its number in Function::registers; a scope `{ }` may hide outer
+// names, which is settled here. What a statement means is decode's business.
 #pragma once
 
 #include <cstdint>
@@ -51,7 +52,8 @@ struct Operand {
   bool is_single = false;
   std::string name;                    // kName: a label, a function, a variable of the module or a special register
   int64_t offset = 0;                  // kAddress: base + offset
-  std::vector<Operand> parts;          // kVector: its elements; kAddress: the base, if any; a pair p|q: q, beside this operand's own p
+  // kVector: its elements; kAddress: the base, if any; a pair p|q: q, beside this operand's own p
+  std::vector<Operand> parts;
 };
 
 struct Statement {

@@ -55,7 +55,8 @@ class Parser {
     static const std::unordered_map<std::string, Space> spaces = {
         {".global", Space::kGlobal}, {".const", Space::kConst}, {".shared", Space::kShared}};
     bool is_extern = false;
-    while (tokens_.peek().is(".visible") || tokens_.peek().is(".weak") || tokens_.peek().is(".extern") || tokens_.peek().is(".common"))
+    while (tokens_.peek().is(".visible") || tokens_.peek().is(".weak") || tokens_.peek().is(".extern") ||
+           tokens_.peek().is(".common"))
       is_extern |= tokens_.take().is(".extern");
     Token token = tokens_.take();
     if (token.is(".version") || token.is(".address_size")) {
@@ -93,7 +94,8 @@ class Parser {
       if (token.is(".align")) {
         variable.alignment = number();
       } else if (token.is(".ptr")) {  // of a kernel's parameter: what it points to, which binds nobody
-        while (tokens_.peek().is(".global") || tokens_.peek().is(".shared") || tokens_.peek().is(".const") || tokens_.peek().is(".local"))
+        while (tokens_.peek().is(".global") || tokens_.peek().is(".shared") || tokens_.peek().is(".const") ||
+               tokens_.peek().is(".local"))
           tokens_.take();
         if (tokens_.take_if(".align")) number();
       } else if (token.is(".v2") || token.is(".v4")) {
@@ -161,7 +163,8 @@ class Parser {
         tokens_.take();
         f.max_threads = number();
         while (tokens_.take_if(",")) f.max_threads *= number();
-      } else if (tokens_.peek().is(".minnctapersm") || tokens_.peek().is(".maxnreg") || tokens_.peek().is(".maxnctapersm")) {
+      } else if (tokens_.peek().is(".minnctapersm") || tokens_.peek().is(".maxnreg") ||
+                 tokens_.peek().is(".maxnctapersm")) {
         tokens_.take();
         number();
       } else if (tokens_.take_if(".pragma")) {
@@ -245,7 +248,8 @@ class Parser {
       bool is_family = tokens_.take_if("<");
       if (is_family) { count = number(); expect(">"); }
       for (uint64_t i = 0; i < (is_family ? count : 1); ++i) {
-        scopes_.back()[is_family ? name + std::to_string(i) : name] = {true, static_cast<uint32_t>(function_->registers.size())};
+        scopes_.back()[is_family ? name + std::to_string(i) : name] = {
+            true, static_cast<uint32_t>(function_->registers.size())};
         function_->registers.push_back(of);
       }
     } while (tokens_.take_if(","));

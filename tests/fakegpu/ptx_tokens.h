@@ -30,7 +30,9 @@ class Tokens {
   }
 
  private:
-  static bool is_word(char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$' || c == '%' || c == '.'; }
+  static bool is_word(char c) {
+    return isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$' || c == '%' || c == '.';
+  }
   bool at(std::string_view what) const { return text_.substr(position_, what.size()) == what; }
 
   void skip_blank() {
@@ -57,7 +59,8 @@ class Tokens {
       position_ = position_ == std::string_view::npos ? text_.size() : position_ + 1;
       return {Token::kString, std::string(text_.substr(begin, position_ - begin)), line_};
     }
-    while (position_ < text_.size() && (is_word(text_[position_]) || (position_ > begin && at("::")))) position_ += at("::") ? 2 : 1;
+    while (position_ < text_.size() && (is_word(text_[position_]) || (position_ > begin && at("::"))))
+      position_ += at("::") ? 2 : 1;
     if (position_ > begin) return {Token::kWord, std::string(text_.substr(begin, position_ - begin)), line_};
     ++position_;
     return {Token::kMark, std::string(1, text_[begin]), line_};

@@ -1,5 +1,5 @@
-// The cache of compiled kernels as processes meet it: many at once, killed while they write, on paths that a shell would
-// trip over. A process of its own trains each time; whatever it finds, its results are the same bits.
+// The cache of compiled kernels as processes meet it: many at once, killed while they write, on paths that a shell
+// would trip over. A process of its own trains each time; whatever it finds, its results are the same bits.
 //
 //   cache_test                the tests
 //   cache_test --train DIR    trains with the cache at DIR, prints the result's bits
@@ -29,7 +29,8 @@ void jt::test::try_call(jt_status status) {
   throw Failure{};
 }
 
-static std::string trained(const std::string& cache, void (*log)(void*, jt_log_level, const char*, const char*, size_t) = nullptr,
+static std::string trained(const std::string& cache,
+                           void (*log)(void*, jt_log_level, const char*, const char*, size_t) = nullptr,
                            void* log_user = nullptr) {
   jt_runtime_desc desc{};
   desc.struct_size = sizeof desc;
@@ -135,7 +136,8 @@ TEST_F(Cache, SurvivesProcessesKilledAtAnyMoment) {
 }
 
 TEST_F(Cache, LivesOnAnyPath) {
-  for (const char* name : {"with space", "it's \"quoted\"", "$(touch pwned)", "`touch pwned`; &", "缓存", "-rf", "a\nb", "%s%n"}) {
+  for (const char* name :
+       {"with space", "it's \"quoted\"", "$(touch pwned)", "`touch pwned`; &", "缓存", "-rf", "a\nb", "%s%n"}) {
     std::string path = root + "/" + name;
     EXPECT_EQ(trained(path), expected) << name;
     EXPECT_GT(entries(path), 0u) << name;

@@ -39,7 +39,8 @@ void jt::test::try_call(jt_status status) {
   if (status == JT_OK) return;
   jt_error_info e{sizeof e};
   jt_last_error(&e);
-  if (status > 0 || e.code != status || !e.message[0] || !e.function[0]) report("an error without code, function or message");
+  if (status > 0 || e.code != status || !e.message[0] || !e.function[0])
+    report("an error without code, function or message");
   throw Failure{};
 }
 
@@ -70,7 +71,8 @@ void expect_earlier(jt_context* ctx, jt_tensor* earlier) {
 }
 void expect_no_litter(const Place& place) {
   for (const auto& entry : std::filesystem::directory_iterator(place.folder))
-    if (entry.path() != place.cache && entry.path() != place.checkpoint) report("left behind: " + entry.path().string());
+    if (entry.path() != place.cache && entry.path() != place.checkpoint)
+      report("left behind: " + entry.path().string());
 }
 
 // Memory of ours as a tensor: given back once if the loan was made, and never if it failed.
@@ -127,7 +129,8 @@ Faults run(const Place& place, Faults faults, const Result& expected, bool is_ca
     }
     if (!faults.from_then_on) expect_no_litter(place);  // else what would remove it fails, too
   }
-  if (borrowed.released != borrowed.lent) report("borrowed memory was given back " + std::to_string(borrowed.released) + " times");
+  if (borrowed.released != borrowed.lent)
+    report("borrowed memory was given back " + std::to_string(borrowed.released) + " times");
   if (live_allocations() != live) report("leaked " + std::to_string(live_allocations() - live) + " allocations");
   if (open_descriptors() != descriptors) report("leaked a descriptor");
   return done;
@@ -141,7 +144,8 @@ Options parse(int argc, char** argv) {
     if (arg == "--all") o.step = 1;
     else if (arg == "--step" && i + 1 < argc) o.step = std::atoll(argv[++i]);
     else if (arg == "--seed" && i + 1 < argc) o.seed = std::atoll(argv[++i]);
-    else if (arg == "--only" && i + 2 < argc) o.only = {unsigned(std::atoi(argv[i + 1])), std::atoll(argv[i + 2])}, i += 2;
+    else if (arg == "--only" && i + 2 < argc)
+      o.only = {unsigned(std::atoi(argv[i + 1])), std::atoll(argv[i + 2])}, i += 2;
     else std::fprintf(stderr, "usage: fault_test [--all | --step N | --only K N] [--seed S]\n"), std::exit(2);
   }
   if (o.seed < 0) o.seed = int64_t(time(nullptr) / 86400);
@@ -163,19 +167,25 @@ int main(int argc, char** argv) {
     expected = train(session.ctx, place.checkpoint);
   }
   if (options.only.kinds) return !run(place, options.only, expected, false).failed;
-  const struct { const char* name; unsigned kinds; int64_t runs; } groups[] = {
-      {"operator new", kNew, 60}, {"buffers", kBuffers, 60}, {"files", kFiles, 80}, {"system", kSystem, 40}, {"clock", kClock, 10}};
+  const struct { const char* name; unsigned kinds; int64_t runs;
+  } groups[] = {{"operator new", kNew, 60},
+                {"buffers", kBuffers, 60},
+                {"files", kFiles, 80},
+                {"system", kSystem, 40},
+                {"clock", kClock, 10}};
   for (auto& group : groups)
     for (bool is_cache_warm : {false, true})
       for (bool from_then_on : {false, true}) {
         run(place, {.kinds = group.kinds}, expected, false);
         Faults count = run(place, {.kinds = group.kinds}, expected, is_cache_warm);
-        int64_t step = options.step ? options.step : std::max<int64_t>(1, count.seen / group.runs), failed = 0, runs = 0;
+        int64_t step = options.step ? options.step : std::max<int64_t>(1, count.seen / group.runs), failed = 0,
+                runs = 0;
         for (int64_t at = 1 + options.seed % step; at <= count.seen; at += step, runs++)
           failed += run(place, {group.kinds, at, from_then_on}, expected, is_cache_warm).failed > 0;
         std::printf("%-12s %s cache, %s: %lld calls, %lld made to fail\n", group.name, is_cache_warm ? "warm" : "cold",
                     from_then_on ? "all from one on" : "one alone", (long long)count.seen, (long long)failed);
-        if (failed != runs) std::printf("%lld runs ended before their fault came\n", (long long)(runs - failed)), std::exit(1);
+        if (failed != runs)
+          std::printf("%lld runs ended before their fault came\n", (long long)(runs - failed)), std::exit(1);
       }
   std::filesystem::remove_all(place.folder);
   std::printf("seed %lld: ok\n", (long long)options.seed);

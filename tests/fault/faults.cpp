@@ -65,7 +65,9 @@ static void deallocate(void* memory) {
   live--;
   std::free(memory);
 }
-void* buffer_alloc(void*, size_t bytes, size_t align) { return fails(kBuffers, "buffer") ? nullptr : allocate(bytes, align); }
+void* buffer_alloc(void*, size_t bytes, size_t align) {
+  return fails(kBuffers, "buffer") ? nullptr : allocate(bytes, align);
+}
 void buffer_free(void*, void* memory, size_t, size_t) { deallocate(memory); }
 
 template <class Function>
@@ -86,8 +88,12 @@ void* operator new(size_t bytes) { return allocate_or_throw(bytes, 1); }
 void* operator new[](size_t bytes) { return allocate_or_throw(bytes, 1); }
 void* operator new(size_t bytes, std::align_val_t align) { return allocate_or_throw(bytes, size_t(align)); }
 void* operator new[](size_t bytes, std::align_val_t align) { return allocate_or_throw(bytes, size_t(align)); }
-void* operator new(size_t bytes, const std::nothrow_t&) noexcept { return fails(kNew, "new") ? nullptr : allocate(bytes, 1); }
-void* operator new[](size_t bytes, const std::nothrow_t&) noexcept { return fails(kNew, "new") ? nullptr : allocate(bytes, 1); }
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  return fails(kNew, "new") ? nullptr : allocate(bytes, 1);
+}
+void* operator new[](size_t bytes, const std::nothrow_t&) noexcept {
+  return fails(kNew, "new") ? nullptr : allocate(bytes, 1);
+}
 void operator delete(void* memory) noexcept { deallocate(memory); }
 void operator delete[](void* memory) noexcept { deallocate(memory); }
 void operator delete(void* memory, size_t) noexcept { deallocate(memory); }
@@ -100,30 +106,34 @@ void operator delete(void* memory, const std::nothrow_t&) noexcept { deallocate(
 void operator delete[](void* memory, const std::nothrow_t&) noexcept { deallocate(memory); }
 
 // One C function of the system: fails with `error` and `result`, or is the real one.
-#define JT_SYSTEM_CALL(kind, type, name, parameters, arguments, result, error)          \
-  extern "C" __attribute__((visibility("default"))) type name parameters {                                                     \
-    if (fails(kind, #name)) return errno = error, result;                               \
-    static auto* const next = real(static_cast<type(*) parameters>(nullptr), #name);    \
-    return next arguments;                                                              \
+#define JT_SYSTEM_CALL(kind, type, name, parameters, arguments, result, error)       \
+  extern "C" __attribute__((visibility("default"))) type name parameters {           \
+    if (fails(kind, #name)) return errno = error, result;                            \
+    static auto* const next = real(static_cast<type(*) parameters>(nullptr), #name); \
+    return next arguments;                                                           \
   }
 // A call that also does its work before it reports the failure, as close does.
-#define JT_CLOSING_CALL(type, name, parameters, arguments, result, error)               \
-  extern "C" __attribute__((visibility("default"))) type name parameters {                                                     \
-    bool is_failing = fails(kFiles, #name);                                             \
-    static auto* const next = real(static_cast<type(*) parameters>(nullptr), #name);    \
-    type done = next arguments;                                                         \
-    return is_failing ? (errno = error, result) : done;                                 \
+#define JT_CLOSING_CALL(type, name, parameters, arguments, result, error)            \
+  extern "C" __attribute__((visibility("default"))) type name parameters {           \
+    bool is_failing = fails(kFiles, #name);                                          \
+    static auto* const next = real(static_cast<type(*) parameters>(nullptr), #name); \
+    type done = next arguments;                                                      \
+    return is_failing ? (errno = error, result) : done;                              \
   }
 
-JT_SYSTEM_CALL(kFiles, int, fstatat, (int folder, const char* path, struct stat* out, int flags), (folder, path, out, flags), -1, EIO)
+JT_SYSTEM_CALL(kFiles, int, fstatat, (int folder, const char* path, struct stat* out, int flags),
+               (folder, path, out, flags), -1, EIO)
 JT_SYSTEM_CALL(kFiles, int, fstat, (int fd, struct stat* out) noexcept, (fd, out), -1, EIO)
 JT_SYSTEM_CALL(kFiles, ssize_t, read, (int fd, void* to, size_t size), (fd, to, size), -1, EIO)
 JT_SYSTEM_CALL(kFiles, ssize_t, write, (int fd, const void* from, size_t size), (fd, from, size), -1, ENOSPC)
 JT_SYSTEM_CALL(kFiles, int, fsync, (int fd), (fd), -1, EIO)
 JT_CLOSING_CALL(int, close, (int fd), (fd), -1, EIO)
-JT_SYSTEM_CALL(kFiles, int, renameat, (int from, const char* a, int to, const char* b) noexcept, (from, a, to, b), -1, EACCES)
-JT_SYSTEM_CALL(kFiles, int, unlinkat, (int folder, const char* path, int flags) noexcept, (folder, path, flags), -1, EACCES)
-JT_SYSTEM_CALL(kFiles, int, mkdirat, (int folder, const char* path, mode_t mode) noexcept, (folder, path, mode), -1, EACCES)
+JT_SYSTEM_CALL(kFiles, int, renameat, (int from, const char* a, int to, const char* b) noexcept, (from, a, to, b), -1,
+               EACCES)
+JT_SYSTEM_CALL(kFiles, int, unlinkat, (int folder, const char* path, int flags) noexcept, (folder, path, flags), -1,
+               EACCES)
+JT_SYSTEM_CALL(kFiles, int, mkdirat, (int folder, const char* path, mode_t mode) noexcept, (folder, path, mode), -1,
+               EACCES)
 JT_SYSTEM_CALL(kFiles, DIR*, fdopendir, (int fd), (fd), nullptr, ENOMEM)
 JT_SYSTEM_CALL(kFiles, struct dirent*, readdir, (DIR* listing), (listing), nullptr, EIO)
 JT_SYSTEM_CALL(kSystem, void*, mmap, (void* at, size_t size, int access, int flags, int fd, off_t from) noexcept,

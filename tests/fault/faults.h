@@ -1,8 +1,8 @@
 // faults: every allocation, file operation and other call to the system that jt makes passes through here in this
 // program, and the n-th of them can be made to fail.
 //
-// operator new, and the C functions below, are defined by the program itself, so the library's calls arrive here whatever
-// code path makes them. Outside of `watching`, and on other threads, they go straight through.
+// operator new, and the C functions below, are defined by the program itself, so the library's calls arrive here
+// whatever code path makes them. Outside of `watching`, and on other threads, they go straight through.
 #pragma once
 #include <cstddef>
 #include <cstdint>

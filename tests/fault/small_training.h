@@ -1,5 +1,6 @@
-// small_training: C source, a convolution, a pooling, a function of the host, a dense layer, a loss, two steps of Adam, a checkpoint written and read again:
-// a little of everything that allocates, touches files or asks the system. Bits of the result are the same everywhere.
+// small_training: C source, a convolution, a pooling, a function of the host, a dense layer, a loss, two steps of Adam,
+// a checkpoint written and read again: a little of everything that allocates, touches files or asks the system. Bits of
+// the result are the same everywhere.
 #pragma once
 #include <jt/jt.h>
 
@@ -37,7 +38,8 @@ struct Network {
   ~Network() { jt_optimizer_release(adam); }
 
   void make() {
-    const int64_t w_dims[] = {4, 1, 3, 3}, b_dims[] = {4, 1, 1}, v_dims[] = {36, 5}, x_dims[] = {kBatch, 1, 8, 8}, n = kBatch;
+    const int64_t w_dims[] = {4, 1, 3, 3}, b_dims[] = {4, 1, 1}, v_dims[] = {36, 5}, x_dims[] = {kBatch, 1, 8, 8},
+                  n = kBatch;
     try_call(jt_context_set_seed(ctx, 7));
     try_call(jt_init(ctx, "he_normal", JT_NUL, w_dims, 4, JT_F32, w.out()));
     try_call(jt_zeros(ctx, b_dims, 3, JT_F32, b.out()));

@@ -2,10 +2,13 @@
 """Plants faults: copies of a few sources in which a fault can be switched on; plant.py ROOT OUT [TABLE], where
 TABLE is a file with other FAULTS.
 
-Each row is a fault: its name, and edits (file, text, text with the fault). FAULT stands for "this fault is on". A text that
-is no longer there exactly once is an error that names the fault: then write the row again for the new text.
+Each row is a fault: its name, and edits (file, text, text with the fault). FAULT stands for "this fault is on". Where
+lines of the text break does not matter. One that is no longer there exactly once is an error that names the fault:
+then write the row again for the new text.
 """
+import itertools
 import pathlib
+import re
 import runpy
 import sys
 
@@ -94,6 +97,13 @@ FAULTS = [
 ]
 
 
+def wherever_lines_break(text):
+    """A pattern for these tokens with any space between them, and some where it holds words apart."""
+    tokens = re.findall(r"\w+|[^\w\s]", text)
+    gaps = [r"\s+" if re.match(r"\w", a[-1]) and re.match(r"\w", b) else r"\s*" for a, b in itertools.pairwise(tokens)]
+    return re.compile("".join(re.escape(t) + g for t, g in zip(tokens, [*gaps, ""])))
+
+
 def main():
     root, out = map(pathlib.Path, sys.argv[1:3])
     faults = runpy.run_path(sys.argv[3])["FAULTS"] if len(sys.argv) > 3 else FAULTS
@@ -101,9 +111,12 @@ def main():
     for number, (name, edits) in enumerate(faults, 1):
         for path, old, new in edits:
             text = texts.setdefault(path, (root / path).read_text())
-            if text.count(old) != 1:
-                sys.exit(f"plant: fault '{name}': its text is {text.count(old)} times in {path}, not once:\n{old}")
-            texts[path] = text.replace(old, new.replace("FAULT", f"(jt_planted_fault == {number})"))
+            found = [*wherever_lines_break(old).finditer(text)]
+            if len(found) != 1:
+                sys.exit(f"plant: fault '{name}': its text is {len(found)} times in {path}, not once:\n{old}")
+            begin, end = found[0].span()
+            planted = new.strip().replace("FAULT", f"(jt_planted_fault == {number})")
+            texts[path] = text[:begin] + planted + text[end:]
     for path, text in texts.items():
         to = out / path
         to.parent.mkdir(parents=True, exist_ok=True)

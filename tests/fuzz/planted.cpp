@@ -1,5 +1,5 @@
-// Planted faults: the random graphs find each of them. Linked with the copies that plant.py makes; a fault that ends the
-// process counts as found, so each is tried in a child.
+// Planted faults: the random graphs find each of them. Linked with the copies that plant.py makes; a fault that ends
+// the process counts as found, so each is tried in a child.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>

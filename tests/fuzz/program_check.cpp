@@ -96,9 +96,11 @@ class Watcher {
     if (at < 0) return;
     same_ = false;
     if (!shows_) return;
-    std::printf("%s %s%s differs at element %lld: ", jt::name(s.value.ref().node->op), text(s.want.type).c_str(), when, (long long)at);
+    std::printf("%s %s%s differs at element %lld: ", jt::name(s.value.ref().node->op), text(s.want.type).c_str(), when,
+                (long long)at);
     for (auto* bytes : {s.want.bytes.data(), static_cast<const unsigned char*>(got)}) {
-      for (size_t k = size_of(s.want.type.dtype); k-- > 0;) std::printf("%02x", bytes[size_t(at) * size_of(s.want.type.dtype) + k]);
+      for (size_t k = size_of(s.want.type.dtype); k-- > 0;)
+        std::printf("%02x", bytes[size_t(at) * size_of(s.want.type.dtype) + k]);
       std::printf(bytes == got ? "\n" : " became ");
     }
   }

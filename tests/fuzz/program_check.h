@@ -1,5 +1,5 @@
-// program_check: one random program, run in several ways in one context; every value that it looks at is what the reference
-// evaluator says, also when looked at again at the end.
+// program_check: one random program, run in several ways in one context; every value that it looks at is what the
+// reference evaluator says, also when looked at again at the end.
 #pragma once
 #include "tests/fuzz/random_graph.h"
 #include "tests/fuzz/shrink.h"

@@ -14,14 +14,15 @@ constexpr int64_t kLong = 13000;  // more than three blocks of a reduction
 class Maker {
  public:
   Maker(Context& context, const Draw& draw, const Between& between)
-      : context_(context), between_(between), r_(context.recorder()), random_(draw.structure), value_random_(draw.values),
-        sizes_(draw.sizes), names_(draw.names ? draw.structure : 0) {}
+      : context_(context), between_(between), r_(context.recorder()), random_(draw.structure),
+        value_random_(draw.values), sizes_(draw.sizes), names_(draw.names ? draw.structure : 0) {}
 
   RandomGraph run(int max_nodes) {
     bool zero = chance(7), narrow = chance(30), gradient = chance(32), assigns = chance(25), steps = chance(25);
     g_.traits[kZeroSize] = zero;
     int n_leaves = below(3) + 1;
-    for (int i = 0; i < n_leaves; i++) leaf(random_shape(zero && i == 0), narrow && chance(60) ? narrow_dtype() : any_dtype());
+    for (int i = 0; i < n_leaves; i++)
+      leaf(random_shape(zero && i == 0), narrow && chance(60) ? narrow_dtype() : any_dtype());
     if (gradient) leaf(random_shape(false), JT_F32, true);
     has_long_ = chance(3);
     if (has_long_) {
@@ -104,7 +105,8 @@ class Maker {
     auto* at = static_cast<double*>(host_room(context_.read(wide)));
     for (int64_t i = 0; i < shape.count(); i++) at[i] = whole ? std::nearbyint(value()) + 0.0 : value();
     // Converted by the library itself, and run: a leaf.
-    Value v = dtype == JT_BOOL ? Value(ops::greater(wide, 0)) : ops::cast(is_int(dtype) ? ops::mul(wide, 3) : wide, dtype);
+    Value v =
+        dtype == JT_BOOL ? Value(ops::greater(wide, 0)) : ops::cast(is_int(dtype) ? ops::mul(wide, 3) : wide, dtype);
     context_.read(v);
     name_some(v);
     if (wants_gradient) v.ref().node->flags |= kGradLeaf, wanted_.push_back(v);
@@ -343,11 +345,17 @@ class Maker {
         return add(r_.build(Op::concat, std::span<const Ref>(parts, size_t(1 + below(3))), Attrs().add(axis)));
       }
       case 3:
-        return add(ops::call(Op::reindex, {x}, Attrs().add_ints(s.extents()).add_string(index_strings(s.rank, s.rank)).add_real(below(3))));
+        return add(
+            ops::call(Op::reindex, {x},
+                      Attrs().add_ints(s.extents()).add_string(index_strings(s.rank, s.rank)).add_real(below(3))));
       case 4: {
         Shape out;
         for (int i = 0, n = 1 + below(3); i < n; i++) out.push(1 + below(9));
-        return add(ops::call(Op::reindex_reduce, {x}, Attrs().add_ints(out.extents()).add_string(index_strings(out.rank, s.rank)).add_string(combine_name(below(4)))));
+        return add(ops::call(Op::reindex_reduce, {x},
+                             Attrs()
+                                 .add_ints(out.extents())
+                                 .add_string(index_strings(out.rank, s.rank))
+                                 .add_string(combine_name(below(4)))));
       }
       case 5:
       case 6: {
@@ -381,7 +389,8 @@ class Maker {
     switch (below(14)) {
       case 11:
       case 12:
-      case 13: {  // one factor for all channels or one each: the same structure where the number of channels changes too
+      // one factor for all channels or one each: the same structure where the number of channels changes too
+      case 13: {
         if (s.rank < 2) return;
         Value y = is_float(x.dtype()) ? x : ops::cast(x, JT_F32);
         return add(ops::call(Op::prelu, {y, leaf(Shape{sizes_ % 2 ? Dim(1) : s[1]}, y.dtype())}));
@@ -397,8 +406,14 @@ class Maker {
       case 7:
         if (s.rank != 2) return;
         return add(ops::call(Op::cross_entropy, {x, leaf(Shape{s[0]}, JT_I64)}));
-      case 8: return add(r_.build(Op::uniform, {}, Attrs().add_ints(s.extents()).add(seed).add(2).add(counter).add(x.dtype() == JT_F64 ? JT_F64 : JT_F32)));
-      default: return add(r_.build(Op::normal, {}, Attrs().add_ints(s.extents()).add(seed).add(3).add(counter).add(x.dtype() == JT_F64 ? JT_F64 : JT_F32)));
+      case 8:
+        return add(r_.build(
+            Op::uniform, {},
+            Attrs().add_ints(s.extents()).add(seed).add(2).add(counter).add(x.dtype() == JT_F64 ? JT_F64 : JT_F32)));
+      default:
+        return add(r_.build(
+            Op::normal, {},
+            Attrs().add_ints(s.extents()).add(seed).add(3).add(counter).add(x.dtype() == JT_F64 ? JT_F64 : JT_F32)));
     }
   }
 
@@ -431,7 +446,8 @@ class Maker {
   }
   std::vector<Value> branch() {
     InBody body(*this);
-    Value x = pick_recent(), y = pick_recent(), by = chance(80) ? leaf(Shape(), JT_BOOL) : r_.constant_int(JT_BOOL, below(2));
+    Value x = pick_recent(), y = pick_recent(),
+          by = chance(80) ? leaf(Shape(), JT_BOOL) : r_.constant_int(JT_BOOL, below(2));
     int n = 1 + below(2);
     auto side = [&](std::span<const Value>) {
       body.record({});
@@ -451,7 +467,10 @@ class Maker {
     recipe.initial = refs, recipe.most = below(5);
     if (chance(40)) rounds = leaf(Shape(), JT_I64), recipe.trips = rounds;
     bool asks = chance(25), ends = chance(20), stacks = chance(40), turns = chance(25) && initial.size() == 2;
-    if (asks) recipe.condition = [&](std::span<const Value> now) { return ops::less(ops::cast(ops::max(now[0]), JT_F32), scalar(JT_F32)); };
+    if (asks)
+      recipe.condition = [&](std::span<const Value> now) {
+        return ops::less(ops::cast(ops::max(now[0]), JT_F32), scalar(JT_F32));
+      };
     recipe.body = [&](const Value& i, std::span<const Value> now) {
       std::vector<Value> given(now.begin(), now.end());
       given.push_back(i);
@@ -459,7 +478,8 @@ class Maker {
       LoopBody out;
       for (const Value& v : now) out.next.push_back(like(v, pick_recent()));
       bool may_turn = turns && now[0].type() == now[1].type();
-      if (may_turn) out.next = chance(50) ? std::vector<Value>{now[1], now[0]} : std::vector<Value>{now[1], out.next[0]};
+      if (may_turn)
+        out.next = chance(50) ? std::vector<Value>{now[1], now[0]} : std::vector<Value>{now[1], out.next[0]};
       if (stacks) out.stacked.push_back(pick_recent());
       if (ends) out.goes_on = ops::less(i, r_.constant_int(JT_I64, below(3)));
       return out;
@@ -468,7 +488,9 @@ class Maker {
   }
 
   // ---- library rows ----
-  static Value small(const Value& x) { return is_float(x.dtype()) ? Value(ops::add(ops::round(ops::clamp(x, -4, 4)), 0)) : x; }
+  static Value small(const Value& x) {
+    return is_float(x.dtype()) ? Value(ops::add(ops::round(ops::clamp(x, -4, 4)), 0)) : x;
+  }
   bool carries_gradient(const Value& x) { return x.ref().node->flags & (kGrad | kGradLeaf); }
   void library() {
     Value x = pick_recent();
@@ -499,7 +521,8 @@ class Maker {
   }
   // A convolution or pooling of x[N,C,H,W].
   Value plane_row(const Value& x, int way, bool wants_gradient) {
-    int64_t two[] = {2, 2}, stride[] = {1 + below(2), 1 + below(2)}, pad[] = {below(2), below(2), below(2), below(2)}, one[] = {1, 1};
+    int64_t two[] = {2, 2}, stride[] = {1 + below(2), 1 + below(2)}, pad[] = {below(2), below(2), below(2), below(2)},
+            one[] = {1, 1};
     const Shape& s = x.shape();
     if (way == 0) return ops::call(Op::max_pool2d, {x}, Attrs().add_ints(two).add_ints(stride).add_ints(pad));
     if (way == 1) return ops::call(Op::avg_pool2d, {x}, Attrs().add_ints(two).add_ints(stride).add_ints(pad));
@@ -516,7 +539,8 @@ class Maker {
         Value a = leaf(Shape{1 + below(9), 1 + below(20)}, JT_F32, true, true);
         y = ops::matmul(a, leaf(Shape{a.shape()[1], 1 + below(9)}, JT_F32, true, true));
       } else {
-        y = plane_row(leaf(Shape{1 + below(2), 1 + below(3), 3 + below(5), 3 + below(5)}, JT_F32, true, true), below(4), true);
+        y = plane_row(leaf(Shape{1 + below(2), 1 + below(3), 3 + below(5), 3 + below(5)}, JT_F32, true, true), below(4),
+                      true);
       }
       Value loss = ops::sum(ops::mul(y, leaf(y.shape(), JT_F32, false, true)));
       g_.traits[kLibrary] = true;

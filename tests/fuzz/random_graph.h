@@ -1,7 +1,7 @@
 // random_graph: seeds -> a graph recorded in a context, of every kind of row, and which of its values are held.
 //
-// Structure, values and sizes are drawn apart, so that the same structure can be recorded again with other scalars, starts
-// and data (then the plan of the first must serve the second), and with other extents (then its kernels must).
+// Structure, values and sizes are drawn apart, so that the same structure can be recorded again with other scalars,
+// starts and data (then the plan of the first must serve the second), and with other extents (then its kernels must).
 // Float operands of library rows are small whole numbers: their sums are exact in any order, so bits can be compared.
 #pragma once
 #include <functional>
@@ -11,7 +11,19 @@
 
 namespace jt::test {
 
-enum Trait { kReduceThenElement, kIndexMap, kHeldInside, kSliceAssign, kNarrow, kGradient, kZeroSize, kLibrary, kSteps, kControl, kTraits };
+enum Trait {
+  kReduceThenElement,
+  kIndexMap,
+  kHeldInside,
+  kSliceAssign,
+  kNarrow,
+  kGradient,
+  kZeroSize,
+  kLibrary,
+  kSteps,
+  kControl,
+  kTraits
+};
 inline const char* name(Trait t) {
   static constexpr const char* kNames[] = {"reduction feeding element-wise", "index maps", "held in the middle",
                                            "slice assignment", "narrow dtypes", "gradient", "zero-size",

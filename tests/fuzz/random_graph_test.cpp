@@ -3,9 +3,9 @@
 // random_graph_test [--seed S] [--count N] [--tier vm|tcc|gxx] [--isa best|base|avx2|avx512] [--threads N] [--nodes N]
 // [--recompute 0|1] [--backend LIBRARY|cuda] [--only N];
 // prints its seed and the mix. Each graph is
-// recorded in one context: fused; again with other scalars, starts and data; two in three with five sets of other extents, half
-// of these with names for some dimensions; one in three with other values held; with every value held. --only N runs the graph
-// that a failure names.
+// recorded in one context: fused; again with other scalars, starts and data; two in three with five sets of other
+// extents, half of these with names for some dimensions; one in three with other values held; with every value held.
+// --only N runs the graph that a failure names.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -38,8 +38,8 @@ struct Options {
   }
 };
 
-// Tier gxx: the kernels of all graphs up to the next fresh context are compiled together, by graphs that run once before on
-// libtcc; then they are on the disk.
+// Tier gxx: the kernels of all graphs up to the next fresh context are compiled together, by graphs that run once
+// before on libtcc; then they are on the disk.
 class KernelsAhead {
  public:
   KernelsAhead() { folder_ = mkdtemp(name_); }
@@ -54,7 +54,10 @@ class KernelsAhead {
     Bench ahead("auto", true, isa, [&](RuntimeOptions& o) {
       o.flags.cache_dir = folder_;
       o.flags.cpu_hot_us = "0";
-      o.submit = {[](void* user, void (*function)(void*), void* argument) { static_cast<Work*>(user)->emplace_back(function, argument); }, &work};
+      o.submit = {[](void* user, void (*function)(void*), void* argument) {
+                    static_cast<Work*>(user)->emplace_back(function, argument);
+                  },
+                  &work};
     });
     run(ahead);
     for (auto [function, argument] : work) function(argument);
@@ -79,7 +82,8 @@ void explain(const Options& o, Draw draw, int number) {
     Bench shown(o.setting);
     try {
       for (char stage : {'s', 'f', 'm', 'l'}) {
-        Dump one{std::string(1, stage), [](char, std::string_view text) { std::printf("%.*s", int(text.size()), text.data()); }};
+        Dump one{std::string(1, stage),
+                 [](char, std::string_view text) { std::printf("%.*s", int(text.size()), text.data()); }};
         compile(copy(failed).block, *shown.runtime, std::vector<bool>(failed.params.size(), true), &one);
       }
     } catch (const Error& e) {
@@ -109,14 +113,16 @@ int main(int argc, char** argv) {
     if (name == "--recompute") o.recompute = argv[i + 1];
   }
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  std::printf("seed %llu, %d graphs, tier %s, threads %d\n", (unsigned long long)o.seed, o.count, o.setting.tier.c_str(),
-              o.setting.threads);
+  std::printf("seed %llu, %d graphs, tier %s, threads %d\n", (unsigned long long)o.seed, o.count,
+              o.setting.tier.c_str(), o.setting.threads);
   int64_t with[kTraits] = {};
   int wrong = 0, ran = 0;
   CheckStats times;
   std::unique_ptr<Bench> bench;
   std::unique_ptr<KernelsAhead> ahead;
-  auto draw_of = [&o](int i) { return Draw{o.seed * 1000003 + uint64_t(i), o.seed * 1000003 + uint64_t(i), 0, o.nodes}; };
+  auto draw_of = [&o](int i) {
+    return Draw{o.seed * 1000003 + uint64_t(i), o.seed * 1000003 + uint64_t(i), 0, o.nodes};
+  };
   auto begin = std::chrono::steady_clock::now();
   for (int i = o.only < 0 ? 0 : o.only; i < o.count && wrong < 5; i++) {
     bool is_fresh = !bench || i % kGraphsPerContext == 0;
@@ -146,7 +152,9 @@ int main(int argc, char** argv) {
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   for (int t = 0; t < kTraits; t++) std::printf("%5.1f %% %s\n", 100.0 * double(with[t]) / ran, name(Trait(t)));
   std::printf("%5.1f %% ran again on the plans of the first time\n", 100.0 * double(times.reused) / ran);
-  if (times.sizes) std::printf("%5.1f %% of %lld runs with other extents had a plan that held\n", 100.0 * double(times.sized_again) / double(times.sizes), (long long)times.sizes);
+  if (times.sizes)
+    std::printf("%5.1f %% of %lld runs with other extents had a plan that held\n",
+                100.0 * double(times.sized_again) / double(times.sizes), (long long)times.sizes);
   std::printf("%d passed, %d failed, %.1f s\n", ran - wrong, wrong, seconds);
   return wrong != 0;
 }

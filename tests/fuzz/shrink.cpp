@@ -74,7 +74,8 @@ bool run_differs(Bench& bench, const Case& c, bool moved) {
       std::vector<Ref> ins;
       for (Ref in : v.ref().node->ins()) ins.push_back(made.at(key(in)));
       Value copy = replayed(bench.recorder(), v.ref().node, ins, moved);
-      for (int i = 0; i < v.ref().node->n_results; i++) made[{v.ref().node, uint32_t(i)}] = Ref{copy.ref().node, uint32_t(i)};
+      for (int i = 0; i < v.ref().node->n_results; i++)
+        made[{v.ref().node, uint32_t(i)}] = Ref{copy.ref().node, uint32_t(i)};
     }
     std::vector<Ref> refs;
     for (const Value& r : c.block.results) {

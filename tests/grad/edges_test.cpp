@@ -1,5 +1,5 @@
-// Gradients at the edges of domains, against stored ones of PyTorch (edges.txt, made by make_edges.py): first the values,
-// then that gradients of those gradients are there to be had.
+// Gradients at the edges of domains, against stored ones of PyTorch (edges.txt, made by make_edges.py): first the
+// values, then that gradients of those gradients are there to be had.
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -63,7 +63,8 @@ Line read_line(Graph& g, const std::string& text) {
     else {
       Array data = numbers(word);
       size_t dtype = word.find('[');
-      line.operands.push_back(g.given(dtype ? dtype_named(word.substr(0, dtype)) : JT_F64, {int64_t(data.size())}, data));
+      line.operands.push_back(
+          g.given(dtype ? dtype_named(word.substr(0, dtype)) : JT_F64, {int64_t(data.size())}, data));
       if (dtype) continue;
       g.wrt.push_back(line.operands.back());
       line.operands.back().ref().node->flags |= kGradLeaf;
@@ -78,8 +79,10 @@ void expect_same(const Array& found, const Array& wanted, const std::string& wha
   for (size_t i = 0; i < found.size(); i++) {
     if (std::isnan(found[i]) && std::isnan(wanted[i])) continue;
     if (found[i] == wanted[i]) continue;
-    ASSERT_TRUE(std::isfinite(found[i]) && std::isfinite(wanted[i])) << "element " << i << ": " << found[i] << " for " << wanted[i] << " of " << what;
-    ASSERT_LE(std::fabs(found[i] - wanted[i]), 1e-9 * std::fabs(wanted[i])) << "element " << i << ": " << found[i] << " for " << wanted[i] << " of " << what;
+    ASSERT_TRUE(std::isfinite(found[i]) && std::isfinite(wanted[i]))
+        << "element " << i << ": " << found[i] << " for " << wanted[i] << " of " << what;
+    ASSERT_LE(std::fabs(found[i] - wanted[i]), 1e-9 * std::fabs(wanted[i]))
+        << "element " << i << ": " << found[i] << " for " << wanted[i] << " of " << what;
   }
 }
 

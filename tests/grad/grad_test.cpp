@@ -112,8 +112,9 @@ TEST(grad, a_second_backward_through_consumed_nodes_is_an_error) {
   GradOptions options;
   options.consume = true;
   gradients(g.recorder, y, {}, g.wrt, options);
-  EXPECT_EQ(failure([&] { gradients(g.recorder, y, {}, g.wrt); }),
-            "grad: the values that the gradient of sum needs were freed by an earlier backward; pass JT_GRAD_RETAIN_GRAPH");
+  EXPECT_EQ(
+      failure([&] { gradients(g.recorder, y, {}, g.wrt); }),
+      "grad: the values that the gradient of sum needs were freed by an earlier backward; pass JT_GRAD_RETAIN_GRAPH");
   options.consumed_is_constant = true;
   Value z = y * op::sum(x);
   std::vector<Value> d = gradients(g.recorder, z, {}, g.wrt, options);

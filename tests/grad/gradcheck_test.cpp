@@ -10,10 +10,14 @@ using namespace jt::test;
 namespace op = jt::ops;
 
 // Rows with attributes go by their defaults but for those given.
-static Attrs attrs_of(Op row, std::initializer_list<jt_attr> given = {}) { return make_attrs(row, {given.begin(), given.size()}); }
+static Attrs attrs_of(Op row, std::initializer_list<jt_attr> given = {}) {
+  return make_attrs(row, {given.begin(), given.size()});
+}
 static jt_attr whole(const char* name, int64_t value) { return {name, JT_ATTR_I64, value, 0, nullptr, 0, nullptr, 0}; }
 static jt_attr real(const char* name, double value) { return {name, JT_ATTR_F64, 0, value, nullptr, 0, nullptr, 0}; }
-static jt_attr word(const char* name, const char* value) { return {name, JT_ATTR_STR, 0, 0, nullptr, 0, value, JT_NUL}; }
+static jt_attr word(const char* name, const char* value) {
+  return {name, JT_ATTR_STR, 0, 0, nullptr, 0, value, JT_NUL};
+}
 static std::vector<int64_t> ints(std::initializer_list<int64_t> list) { return list; }
 
 // A row of the table and a value that it makes of leaves.
@@ -54,7 +58,8 @@ static void element_rows(Cases& cases) {
     if (def(row).kind != Kind::element || !takes_reals(row)) continue;
     int operands = int(signature(row).operands.size());
     for (unsigned scalars = 0; scalars < 1u << operands; scalars++)
-      cases.push_back({row, text("0-d operands ", scalars), [=](Graph& g) { return element(g, row, operands, Shape{3, 5}, scalars); }});
+      cases.push_back({row, text("0-d operands ", scalars),
+                       [=](Graph& g) { return element(g, row, operands, Shape{3, 5}, scalars); }});
   }
 }
 
@@ -92,7 +97,8 @@ static void movement_rows(Cases& cases) {
   add(Op::expand, "", {3, 1, 2}, [](const Value& x) { return op::expand(x, Shape{4, 3, 5, 2}); });
   add(Op::expand, "of an extent 1", {1}, [](const Value& x) { return op::expand(x, Shape{2, 3}); });
   add(Op::slice, "", {5, 4}, [](const Value& x) { return op::slice(x, ints({1, 0}), ints({4, 3})); });
-  add(Op::slice, "with steps", {7, 4}, [](const Value& x) { return op::slice(x, ints({1, 0}), ints({7, 4}), ints({3, 2})); });
+  add(Op::slice, "with steps", {7, 4},
+      [](const Value& x) { return op::slice(x, ints({1, 0}), ints({7, 4}), ints({3, 2})); });
   add(Op::slice, "of nothing", {5}, [](const Value& x) { return op::slice(x, ints({3}), ints({2})); });
   add(Op::pad, "", {2, 3}, [](const Value& x) {
     return op::call(Op::pad, {x}, Attrs().add_ints(ints({1, 0})).add_ints(ints({2, 3})).add_real(7));
@@ -110,7 +116,8 @@ static void index_rows(Cases& cases) {
                    }});
   cases.push_back({Op::update, "", [](Graph& g) {
                      Value w = g.real({4, 5}), v = g.real({2, 2});
-                     return g.recorder.build(Op::update, {w * w, v * v}, Attrs().add_ints(ints({1, 0})).add_ints(ints({2, 3})));
+                     return g.recorder.build(Op::update, {w * w, v * v},
+                                             Attrs().add_ints(ints({1, 0})).add_ints(ints({2, 3})));
                    }});
   for (int axis : {0, 1}) {
     auto taken = [=](Graph& g, const Value& x) {
@@ -134,11 +141,14 @@ static void index_rows(Cases& cases) {
   for (const char* combine : {"set", "add", "mul", "max", "min"})
     cases.push_back({Op::scatter, combine, [=](Graph& g) {
                        Value x = g.real({3, 4}, 0.5, 2), v = g.real({2, 3}, 0.5, 2);
-                       return g.recorder.build(Op::scatter, {x * x, index(g), v * v}, Attrs().add(0).add_string(combine));
+                       return g.recorder.build(Op::scatter, {x * x, index(g), v * v},
+                                               Attrs().add(0).add_string(combine));
                      }});
   cases.push_back({Op::reindex, "", [](Graph& g) {
                      Value x = g.real({4, 3});
-                     return g.recorder.build(Op::reindex, {x * x}, Attrs().add_ints(ints({3, 3, 2})).add_string("i0+i1-1, 2-i2*2").add_real(5));
+                     return g.recorder.build(
+                         Op::reindex, {x * x},
+                         Attrs().add_ints(ints({3, 3, 2})).add_string("i0+i1-1, 2-i2*2").add_real(5));
                    }});
   for (const char* combine : {"add", "mul", "max", "min"})
     cases.push_back({Op::reindex_reduce, combine, [=](Graph& g) {
@@ -160,7 +170,8 @@ static void index_rows(Cases& cases) {
   }
   cases.push_back({Op::embedding, "", [](Graph& g) {
                      Value index = g.given(JT_I64, {2, 3}, {0, 2, 2, -1, 3, 1});
-                     return g.recorder.build(Op::embedding, {index, op::square(g.real({4, 3}))}, attrs_of(Op::embedding));
+                     return g.recorder.build(Op::embedding, {index, op::square(g.real({4, 3}))},
+                                             attrs_of(Op::embedding));
                    }});
 }
 
@@ -182,11 +193,13 @@ static void convolutions(Cases& cases, int64_t groups, bool last) {
                    }});
   cases.push_back({Op::conv2d_grad_x, what, [=](Graph& g) {
                      Value dz = g.real(result(g)), w = g.real(ws);
-                     return g.recorder.build(Op::conv2d_grad_x, {dz, w}, conv_attrs(Attrs().add_ints(xs.extents()), groups, last));
+                     return g.recorder.build(Op::conv2d_grad_x, {dz, w},
+                                             conv_attrs(Attrs().add_ints(xs.extents()), groups, last));
                    }});
   cases.push_back({Op::conv2d_grad_w, what, [=](Graph& g) {
                      Value dz = g.real(result(g)), x = g.real(xs);
-                     return g.recorder.build(Op::conv2d_grad_w, {dz, x}, conv_attrs(Attrs().add_ints(ws.extents()), groups, last));
+                     return g.recorder.build(Op::conv2d_grad_w, {dz, x},
+                                             conv_attrs(Attrs().add_ints(ws.extents()), groups, last));
                    }});
 }
 
@@ -202,7 +215,8 @@ static void pooling(Cases& cases, bool last) {
   cases.push_back({Op::max_pool2d_grad, last ? "channels last" : "", [=](Graph& g) {
                      Value z = g.recorder.build(Op::max_pool2d, {g.fixed(xs)}, attrs());
                      Value dz = g.real(z.shape());
-                     return g.recorder.build(Op::max_pool2d_grad, {dz * dz, Ref{z.ref().node, 1}}, attrs(Attrs().add_ints(xs.extents())));
+                     return g.recorder.build(Op::max_pool2d_grad, {dz * dz, Ref{z.ref().node, 1}},
+                                             attrs(Attrs().add_ints(xs.extents())));
                    }});
   cases.push_back({Op::avg_pool2d_grad, last ? "channels last" : "", [=](Graph& g) {
                      Value z = g.recorder.build(Op::avg_pool2d, {g.fixed(xs)}, attrs()), dz = g.real(z.shape());
@@ -219,20 +233,27 @@ static void volumes(Cases& cases) {
                      Value x = g.real(xs);
                      return g.recorder.build(Op::conv3d, {x, g.real(ws)}, attrs());
                    }});
-  cases.push_back({Op::conv3d_grad_x, "", [=](Graph& g) {
-                     Value z = g.recorder.build(Op::conv3d, {g.fixed(xs), g.fixed(ws)}, attrs()), dz = g.real(z.shape());
-                     return g.recorder.build(Op::conv3d_grad_x, {dz, g.real(ws)}, attrs(Attrs().add_ints(xs.extents())));
-                   }});
+  cases.push_back(
+      {Op::conv3d_grad_x, "", [=](Graph& g) {
+         Value z = g.recorder.build(Op::conv3d, {g.fixed(xs), g.fixed(ws)}, attrs()), dz = g.real(z.shape());
+         return g.recorder.build(Op::conv3d_grad_x, {dz, g.real(ws)}, attrs(Attrs().add_ints(xs.extents())));
+       }});
   for (Op row : {Op::max_pool3d, Op::avg_pool3d})
     cases.push_back({row, "", [=](Graph& g) {
                        Value x = g.real(xs);
-                       return g.recorder.build(row, {x * x}, Attrs().add_ints(ints({2, 2, 1})).add_ints(ints({1, 2, 2})).add_ints({}));
+                       return g.recorder.build(
+                           row, {x * x}, Attrs().add_ints(ints({2, 2, 1})).add_ints(ints({1, 2, 2})).add_ints({}));
                      }});
 }
 
 static void library_rows(Cases& cases) {
   struct Product { Shape x, y; };
-  for (const Product& p : {Product{{3, 4}, {4, 2}}, {{2, 3, 4}, {4, 5}}, {{3, 1, 2, 4}, {2, 4, 3}}, {{4}, {4, 2}}, {{3, 4}, {4}}, {{5}, {5}}})
+  for (const Product& p : {Product{{3, 4}, {4, 2}},
+                           {{2, 3, 4}, {4, 5}},
+                           {{3, 1, 2, 4}, {2, 4, 3}},
+                           {{4}, {4, 2}},
+                           {{3, 4}, {4}},
+                           {{5}, {5}}})
     cases.push_back({Op::matmul, text(p.x, " ", p.y), [=](Graph& g) {
                        Value x = g.real(p.x);
                        return op::matmul(x, g.real(p.y));
@@ -246,7 +267,8 @@ static void library_rows(Cases& cases) {
 static void rows_along_an_axis(Cases& cases) {
   for (Op row : {Op::cumsum, Op::cumprod, Op::cummax, Op::cummin})
     for (int64_t axis : {0, 1})
-      cases.push_back({row, text("axis ", axis), [=](Graph& g) { return g.recorder.build(row, {g.real({3, 4})}, Attrs().add(axis)); }});
+      cases.push_back({row, text("axis ", axis),
+                       [=](Graph& g) { return g.recorder.build(row, {g.real({3, 4})}, Attrs().add(axis)); }});
   for (int64_t axis : {0, 1})
     for (bool turned : {false, true}) {
       cases.push_back({Op::sort, text("axis ", axis), [=](Graph& g) {
@@ -257,8 +279,10 @@ static void rows_along_an_axis(Cases& cases) {
                        }});
     }
   cases.push_back({Op::split, "", [](Graph& g) {
-                     Value parts = g.recorder.build(Op::split, {g.real({2, 5})}, Attrs().add_ints(ints({2, 1, 2})).add(1));
-                     return Value(Ref{parts.ref().node, 0}) * Ref{parts.ref().node, 2};  // nothing comes from the second
+                     Value parts =
+                         g.recorder.build(Op::split, {g.real({2, 5})}, Attrs().add_ints(ints({2, 1, 2})).add(1));
+                     // nothing comes from the second
+                     return Value(Ref{parts.ref().node, 0}) * Ref{parts.ref().node, 2};
                    }});
 }
 
@@ -279,7 +303,8 @@ static void pairs_and_layouts(Cases& cases) {
                    }});
   for (bool keepdims : {false, true})
     cases.push_back({Op::logsumexp, "", [=](Graph& g) {
-                       return g.recorder.build(Op::logsumexp, {g.real({2, 3, 2})}, Attrs().add_ints(ints({0, 2})).add(keepdims));
+                       return g.recorder.build(Op::logsumexp, {g.real({2, 3, 2})},
+                                               Attrs().add_ints(ints({0, 2})).add(keepdims));
                      }});
   for (int64_t k : {-1, 1}) {
     for (Op row : {Op::tril, Op::triu})
@@ -289,54 +314,73 @@ static void pairs_and_layouts(Cases& cases) {
                      }});
   }
   cases.push_back({Op::roll, "", [](Graph& g) {
-                     return g.recorder.build(Op::roll, {g.real({3, 4})}, Attrs().add_ints(ints({1, -2})).add_ints(ints({0, 1})));
+                     return g.recorder.build(Op::roll, {g.real({3, 4})},
+                                             Attrs().add_ints(ints({1, -2})).add_ints(ints({0, 1})));
                    }});
-  cases.push_back({Op::roll, "of all", [](Graph& g) { return g.recorder.build(Op::roll, {g.real({3, 4})}, Attrs().add_ints(ints({5})).add_ints({})); }});
-  cases.push_back({Op::tile, "", [](Graph& g) { return g.recorder.build(Op::tile, {g.real({3, 2})}, Attrs().add_ints(ints({2, 2, 3}))); }});
+  cases.push_back({Op::roll, "of all", [](Graph& g) {
+                     return g.recorder.build(Op::roll, {g.real({3, 4})}, Attrs().add_ints(ints({5})).add_ints({}));
+                   }});
+  cases.push_back({Op::tile, "", [](Graph& g) {
+                     return g.recorder.build(Op::tile, {g.real({3, 2})}, Attrs().add_ints(ints({2, 2, 3})));
+                   }});
   cases.push_back({Op::stack, "", [](Graph& g) {
                      Value x = g.real({3, 2});
                      return g.recorder.build(Op::stack, {x, g.real({3, 2}), x}, Attrs().add(1));
                    }});
   for (uint32_t result : {0u, 1u}) {
-    cases.push_back({Op::aminmax, "", [=](Graph& g) {
-                       return Value(Ref{g.recorder.build(Op::aminmax, {g.real({3, 4})}, Attrs().add_ints(ints({1})).add(0)).ref().node, result});
-                     }});
-    cases.push_back({Op::var_mean, "", [=](Graph& g) {
-                       return Value(Ref{g.recorder.build(Op::var_mean, {g.real({3, 4})}, Attrs().add_ints(ints({0})).add(1).add(1)).ref().node, result});
-                     }});
+    cases.push_back(
+        {Op::aminmax, "", [=](Graph& g) {
+           return Value(Ref{
+               g.recorder.build(Op::aminmax, {g.real({3, 4})}, Attrs().add_ints(ints({1})).add(0)).ref().node, result});
+         }});
+    cases.push_back(
+        {Op::var_mean, "", [=](Graph& g) {
+           return Value(Ref{
+               g.recorder.build(Op::var_mean, {g.real({3, 4})}, Attrs().add_ints(ints({0})).add(1).add(1)).ref().node,
+               result});
+         }});
   }
 }
 
 static void activations(Cases& cases) {
-  for (Op row : {Op::gelu, Op::silu, Op::softplus, Op::gelu_tanh, Op::leaky_relu, Op::elu, Op::celu, Op::selu, Op::hardtanh,
-                 Op::hardsigmoid, Op::hardswish, Op::mish, Op::log_sigmoid})
+  for (Op row : {Op::gelu, Op::silu, Op::softplus, Op::gelu_tanh, Op::leaky_relu, Op::elu, Op::celu, Op::selu,
+                 Op::hardtanh, Op::hardsigmoid, Op::hardswish, Op::mish, Op::log_sigmoid})
     cases.push_back({row, "", [=](Graph& g) { return g.recorder.build(row, {g.real({3, 5}, -4, 4)}, attrs_of(row)); }});
   for (Op row : {Op::softmax, Op::log_softmax})
     for (int axis : {0, -1})
-      cases.push_back({row, text(axis), [=](Graph& g) { return g.recorder.build(row, {g.real({3, 4})}, Attrs().add(axis)); }});
+      cases.push_back(
+          {row, text(axis), [=](Graph& g) { return g.recorder.build(row, {g.real({3, 4})}, Attrs().add(axis)); }});
   for (Shape weight : {Shape{3}, Shape{1}})
     cases.push_back({Op::prelu, text(weight), [=](Graph& g) {
                        Value x = g.real({2, 3, 2});
                        return g.recorder.build(Op::prelu, {x, g.real(weight)});
                      }});
-  cases.push_back({Op::gelu, "tanh", [](Graph& g) { return g.recorder.build(Op::gelu, {g.real({3, 5}, -4, 4)}, attrs_of(Op::gelu, {word("approximate", "tanh")})); }});
+  cases.push_back({Op::gelu, "tanh", [](Graph& g) {
+                     return g.recorder.build(Op::gelu, {g.real({3, 5}, -4, 4)},
+                                             attrs_of(Op::gelu, {word("approximate", "tanh")}));
+                   }});
   cases.push_back({Op::softplus, "with a threshold", [](Graph& g) {
-                     return g.recorder.build(Op::softplus, {g.real({3, 5}, -4, 4)}, attrs_of(Op::softplus, {real("beta", 2), real("threshold", 1)}));
+                     return g.recorder.build(Op::softplus, {g.real({3, 5}, -4, 4)},
+                                             attrs_of(Op::softplus, {real("beta", 2), real("threshold", 1)}));
                    }});
   cases.push_back({Op::dropout, "", [](Graph& g) {
-                     Attrs attrs = attrs_of(Op::dropout, {real("p", 0.4), whole("seed", 1), whole("stream", 0), whole("counter", 5)});
+                     Attrs attrs = attrs_of(
+                         Op::dropout, {real("p", 0.4), whole("seed", 1), whole("stream", 0), whole("counter", 5)});
                      return g.recorder.build(Op::dropout, {g.real({4, 5})}, attrs);
                    }});
 }
 
 static void statistics(Cases& cases) {
   auto add = [&](Op row, std::string what, Attrs attrs) {
-    cases.push_back({row, what, [=](Graph& g) { return g.recorder.build(row, {op::square(g.real({3, 4}, 0.5, 2))}, attrs); }});
+    cases.push_back(
+        {row, what, [=](Graph& g) { return g.recorder.build(row, {op::square(g.real({3, 4}, 0.5, 2))}, attrs); }});
   };
   add(Op::mean, "", attrs_of(Op::mean, {whole("axes", 1)}));
   for (Op row : {Op::var, Op::std})
-    for (int correction : {0, 1}) add(row, text("correction ", correction), attrs_of(row, {whole("axes", 1), whole("correction", correction)}));
-  for (double p : {2.0, 1.0, 3.0, 0.5, -2.0, 0.0, HUGE_VAL, -HUGE_VAL}) add(Op::norm, text("p ", p), attrs_of(Op::norm, {real("p", p), whole("axes", 1)}));
+    for (int correction : {0, 1})
+      add(row, text("correction ", correction), attrs_of(row, {whole("axes", 1), whole("correction", correction)}));
+  for (double p : {2.0, 1.0, 3.0, 0.5, -2.0, 0.0, HUGE_VAL, -HUGE_VAL})
+    add(Op::norm, text("p ", p), attrs_of(Op::norm, {real("p", p), whole("axes", 1)}));
   for (size_t factors : {0, 1, 2})
     for (Op row : {Op::layer_norm, Op::group_norm, Op::batch_norm, Op::rms_norm}) {
       if (row == Op::rms_norm && factors == 2) continue;
@@ -344,7 +388,8 @@ static void statistics(Cases& cases) {
                          bool by_channel = row == Op::group_norm || row == Op::batch_norm;
                          Shape factor = by_channel ? Shape{4} : Shape{4, 3};
                          std::vector<Value> held{g.real({2, 4, 3})};
-                         if (row == Op::batch_norm) held.push_back(g.real(factor)), held.push_back(g.real(factor, 0.5, 2));
+                         if (row == Op::batch_norm)
+                           held.push_back(g.real(factor)), held.push_back(g.real(factor, 0.5, 2));
                          for (size_t i = 0; i < factors; i++) held.push_back(g.real(factor));
                          std::vector<Ref> in(held.begin(), held.end());
                          Attrs attrs = row == Op::batch_norm   ? attrs_of(row)
@@ -366,18 +411,22 @@ static void labelled_losses(Cases& cases, const char* reduction) {
                            Value weight = weighted ? g.real({4}, 0.5, 2) : Value();
                            if (weighted) in.push_back(weight);
                            jt_attr how = word("reduction", reduction), skipped = whole("ignore_index", 2);
-                           Attrs attrs = row == Op::nll ? attrs_of(row, {how, skipped}) : attrs_of(row, {how, skipped, real("label_smoothing", smoothing)});
+                           Attrs attrs = row == Op::nll
+                                             ? attrs_of(row, {how, skipped})
+                                             : attrs_of(row, {how, skipped, real("label_smoothing", smoothing)});
                            return g.recorder.build(row, in, std::move(attrs));
                          }});
       }
   cases.push_back({Op::cross_entropy, text(reduction, ", probabilities"), [=](Graph& g) {
                      Value x = g.real({3, 4}), y = g.real({3, 4}, 0.1, 0.9);
-                     Attrs attrs = attrs_of(Op::cross_entropy, {word("reduction", reduction), real("label_smoothing", 0.1)});
+                     Attrs attrs =
+                         attrs_of(Op::cross_entropy, {word("reduction", reduction), real("label_smoothing", 0.1)});
                      return g.recorder.build(Op::cross_entropy, {x, y, g.real({4}, 0.5, 2)}, std::move(attrs));
                    }});
   cases.push_back({Op::cross_entropy, text(reduction, ", one row"), [=](Graph& g) {
                      Value x = g.real({4});
-                     return g.recorder.build(Op::cross_entropy, {x, g.given(JT_I64, {}, {2})}, attrs_of(Op::cross_entropy, {word("reduction", reduction)}));
+                     return g.recorder.build(Op::cross_entropy, {x, g.given(JT_I64, {}, {2})},
+                                             attrs_of(Op::cross_entropy, {word("reduction", reduction)}));
                    }});
 }
 
@@ -398,12 +447,14 @@ static void losses_of_pairs(Cases& cases, const char* reduction) {
                      }});
   cases.push_back({Op::kl_div, text(reduction, ", of logarithms"), [=](Graph& g) {
                      Value x = g.real({3, 4});
-                     return g.recorder.build(Op::kl_div, {x, g.real({3, 4})}, attrs_of(Op::kl_div, {whole("log_target", 1), how}));
+                     return g.recorder.build(Op::kl_div, {x, g.real({3, 4})},
+                                             attrs_of(Op::kl_div, {whole("log_target", 1), how}));
                    }});
 }
 
 static void losses(Cases& cases) {
-  for (const char* reduction : {"mean", "sum", "none"}) labelled_losses(cases, reduction), losses_of_pairs(cases, reduction);
+  for (const char* reduction : {"mean", "sum", "none"})
+    labelled_losses(cases, reduction), losses_of_pairs(cases, reduction);
   cases.push_back({Op::mse_loss, "of an operand that depends on the other", [](Graph& g) {
                      Value x = g.real({3, 4});
                      return g.recorder.build(Op::mse_loss, {x * x, x}, attrs_of(Op::mse_loss));
@@ -416,7 +467,9 @@ static void regions(Cases& cases) {
     cases.push_back({Op::branch, first ? "then" : "else", [=](Graph& g) {
                        Value x = g.real({3}), y = g.real({3}), by = g.given(JT_BOOL, {}, {double(first)});
                        auto then = [&](std::span<const Value>) { return std::vector<Value>{x * y * x, x}; };
-                       auto otherwise = [&](std::span<const Value>) { return std::vector<Value>{op::exp(y), op::sin(y)}; };
+                       auto otherwise = [&](std::span<const Value>) {
+                         return std::vector<Value>{op::exp(y), op::sin(y)};
+                       };
                        auto z = record_branch(g.recorder, "branch", by, then, otherwise);
                        return z[0] * z[1];
                      }});
@@ -439,21 +492,28 @@ static void regions(Cases& cases) {
                      LoopRecipe recipe;
                      recipe.most = 9, recipe.initial = initial;
                      recipe.condition = [&](std::span<const Value> now) { return now[0] < 5; };
-                     recipe.body = [&](const Value&, std::span<const Value> now) { return LoopBody{{now[0] * now[1] + now[1], now[1] * 1.1}, {}, {}}; };
+                     recipe.body = [&](const Value&, std::span<const Value> now) {
+                       return LoopBody{{now[0] * now[1] + now[1], now[1] * 1.1}, {}, {}};
+                     };
                      auto z = record_loop(g.recorder, "loop", recipe);
                      return z[0] * z[1];
                    }});
   cases.push_back({Op::loop, "in a branch in a loop", [](Graph& g) {
                      Value x = g.real({2}, 0.5, 1), w = g.real({2}, 0.5, 1);
-                     auto looped = [&](int64_t n, const Value& from, std::function<Value(const Value&, const Value&)> body) {
+                     auto looped = [&](int64_t n, const Value& from,
+                                       std::function<Value(const Value&, const Value&)> body) {
                        Ref initial[] = {from};
                        LoopRecipe recipe;
                        recipe.most = n, recipe.initial = initial;
-                       recipe.body = [&](const Value& i, std::span<const Value> now) { return LoopBody{{body(i, now[0])}, {}, {}}; };
+                       recipe.body = [&](const Value& i, std::span<const Value> now) {
+                         return LoopBody{{body(i, now[0])}, {}, {}};
+                       };
                        return record_loop(g.recorder, "loop", recipe)[0];
                      };
                      return looped(3, x, [&](const Value& i, const Value& v) {
-                       auto then = [&](std::span<const Value>) { return std::vector<Value>{looped(2, v, [&](const Value&, const Value& u) { return u * w; })}; };
+                       auto then = [&](std::span<const Value>) {
+                         return std::vector<Value>{looped(2, v, [&](const Value&, const Value& u) { return u * w; })};
+                       };
                        auto otherwise = [&](std::span<const Value>) { return std::vector<Value>{v + w * w}; };
                        return record_branch(g.recorder, "branch", i < 1, then, otherwise)[0];
                      });
@@ -462,7 +522,9 @@ static void regions(Cases& cases) {
 
 TEST(gradcheck, every_row_with_a_gradient_agrees_with_finite_differences) {
   Cases cases;
-  for (auto add : {element_rows, reduce_rows, movement_rows, index_rows, library_rows, rows_along_an_axis, pairs_and_layouts, activations, statistics, losses, regions}) add(cases);
+  for (auto add : {element_rows, reduce_rows, movement_rows, index_rows, library_rows, rows_along_an_axis,
+                   pairs_and_layouts, activations, statistics, losses, regions})
+    add(cases);
   std::set<Op> seen;
   for (const Case& c : cases) {
     Graph g;
@@ -501,7 +563,8 @@ TEST(gradcheck, activations_of_large_values_have_finite_gradients) {
     x.ref().node->flags |= kGradLeaf;
     Ref wrt[] = {x};
     Value y = op::sum(g.recorder.build(row, {x}, attrs_of(row)));
-    for (double slope : run(gradients(g.recorder, y, {}, wrt)[0], g.feed)) EXPECT_TRUE(std::isfinite(slope)) << name(row);
+    for (double slope : run(gradients(g.recorder, y, {}, wrt)[0], g.feed))
+      EXPECT_TRUE(std::isfinite(slope)) << name(row);
   }
 }
 
@@ -510,7 +573,9 @@ TEST(gradcheck, bce_at_its_edges_is_finite) {
   Value x = g.given(JT_F64, {4}, {0, 1, 0, 1}), y = g.given(JT_F64, {4}, {0, 1, 1, 0});
   x.ref().node->flags |= kGradLeaf;
   Ref wrt[] = {x};
-  Value d = gradients(g.recorder, op::sum(g.recorder.build(Op::bce, {x, y}, attrs_of(Op::bce, {word("reduction", "none")}))), {}, wrt)[0];
+  Value d =
+      gradients(g.recorder, op::sum(g.recorder.build(Op::bce, {x, y}, attrs_of(Op::bce, {word("reduction", "none")}))),
+                {}, wrt)[0];
   EXPECT_EQ(run(d, g.feed), (Array{0, 0, -1e12, 1e12}));
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 using Index = std::vector<int64_t>;
 
-// ---- the names that expressions of ops.def use -------------------------------------------------------------------------
+// ---- the names that expressions of ops.def use ----------------------------------------------------------------------
 constexpr double none = 0;
 #define JT_INF std::numeric_limits<double>::infinity()
 [[maybe_unused]] double fsign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
@@ -46,7 +46,7 @@ double element(Op op, bool is_real, T x, T y, T w) {
   }
 }
 
-// ---- coordinates -------------------------------------------------------------------------------------------------------
+// ---- coordinates ----------------------------------------------------------------------------------------------------
 void each(const Shape& shape, const std::function<void(int64_t, const Index&)>& visit) {
   Index at(size_t(shape.rank), 0);
   for (int64_t n = 0, count = shape.count(); n < count; n++) {
@@ -79,8 +79,11 @@ Index coordinates(const std::vector<IndexExpr>& exprs, const Index& at) {
       int64_t b = pop();
       if (s.kind == IndexStep::neg) { stack.push_back(-b); continue; }
       int64_t a = pop();
-      stack.push_back(s.kind == IndexStep::add ? a + b : s.kind == IndexStep::sub ? a - b : s.kind == IndexStep::mul ? a * b
-                    : s.kind == IndexStep::div ? ifloordiv(a, b) : imodulo(a, b));
+      stack.push_back(s.kind == IndexStep::add   ? a + b
+                      : s.kind == IndexStep::sub ? a - b
+                      : s.kind == IndexStep::mul ? a * b
+                      : s.kind == IndexStep::div ? ifloordiv(a, b)
+                                                 : imodulo(a, b));
     }
     out.push_back(stack.back());
   }
@@ -93,7 +96,7 @@ double combined(std::string_view how, double a, double b) {
   return how == "max" ? fmaximum(a, b) : fminimum(a, b);
 }
 
-// ---- one node ----------------------------------------------------------------------------------------------------------
+// ---- one node -------------------------------------------------------------------------------------------------------
 struct Machine {
   const Feed& feed;
   std::map<Node*, std::vector<Array>> done;
@@ -270,7 +273,8 @@ struct Machine {
   // Which axes of images are channels, rows and columns; and an index into them.
   struct ImageAxes {
     size_t c, h, w;
-    explicit ImageAxes(bool channels_last) : c(channels_last ? 3 : 1), h(channels_last ? 1 : 2), w(channels_last ? 2 : 3) {}
+    explicit ImageAxes(bool channels_last)
+        : c(channels_last ? 3 : 1), h(channels_last ? 1 : 2), w(channels_last ? 2 : 3) {}
     Index at(int64_t image, int64_t channel, int64_t row, int64_t column) const {
       Index out(4);
       out[0] = image, out[c] = channel, out[h] = row, out[w] = column;
@@ -286,8 +290,9 @@ struct Machine {
     each(z, [&](int64_t o, const Index& at) {
       each(w, [&](int64_t k, const Index& wa) {
         if (wa[0] != at[axes.c]) return;
-        int64_t i = offset(x, axes.at(at[0], wa[0] / per_group * w[1] + wa[1], at[axes.h] * stride[0] - pad[0] + wa[2] * dilation[0],
-                                      at[axes.w] * stride[1] - pad[1] + wa[3] * dilation[1]));
+        int64_t i = offset(
+            x, axes.at(at[0], wa[0] / per_group * w[1] + wa[1], at[axes.h] * stride[0] - pad[0] + wa[2] * dilation[0],
+                       at[axes.w] * stride[1] - pad[1] + wa[3] * dilation[1]));
         if (i >= 0) visit(size_t(i), size_t(k), size_t(o));
       });
     });
@@ -384,10 +389,12 @@ struct Machine {
         return {out};
       }
       case Op::avg_pool2d:
-        pool(x, z, n, 0, [&](size_t i, size_t o, int64_t) { out[o] += in(n, 0)[i] / double(n->ints(0)[0] * n->ints(0)[1]); });
+        pool(x, z, n, 0,
+             [&](size_t i, size_t o, int64_t) { out[o] += in(n, 0)[i] / double(n->ints(0)[0] * n->ints(0)[1]); });
         return {out};
       case Op::avg_pool2d_grad:
-        pool(z, x, n, 1, [&](size_t i, size_t o, int64_t) { out[i] += in(n, 0)[o] / double(n->ints(1)[0] * n->ints(1)[1]); });
+        pool(z, x, n, 1,
+             [&](size_t i, size_t o, int64_t) { out[i] += in(n, 0)[o] / double(n->ints(1)[0] * n->ints(1)[1]); });
         return {out};
       default: return along_row(n);
     }
@@ -418,7 +425,8 @@ struct Machine {
       std::vector<Array> round = block_results(n->region->blocks()[0], args);
       goes_on = round[0][0] != 0;
       for (size_t k = 0; k < carried; k++) args[1 + k] = round[1 + k];
-      for (size_t k = carried; k < out.size(); k++) out[k].insert(out[k].end(), round[1 + k].begin(), round[1 + k].end());
+      for (size_t k = carried; k < out.size(); k++)
+        out[k].insert(out[k].end(), round[1 + k].begin(), round[1 + k].end());
     }
     for (size_t k = 0; k < out.size(); k++) {
       if (k < carried) out[k] = args[1 + k];
@@ -483,7 +491,8 @@ struct Machine {
     for (Node* n : order) {
       std::vector<Array> results = evaluate(n);
       finish(n, results[0]);
-      if (results[0].size() != size_t(n->results()[0].type.count())) fail(JT_E_INTERNAL, "interpreter: size of ", name(n->op));
+      if (results[0].size() != size_t(n->results()[0].type.count()))
+        fail(JT_E_INTERNAL, "interpreter: size of ", name(n->op));
       done[n] = std::move(results);
     }
   }

@@ -1,4 +1,5 @@
-/* allocator_environment: uses jt's allocator in two threads, as a host would; prints what came out, then how much address space it took. */
+/* allocator_environment: uses jt's allocator in two threads, as a host would; prints what came out, then how much
+ * address space it took. */
 #include <jt/jt.h>
 #include <pthread.h>
 #include <stdio.h>

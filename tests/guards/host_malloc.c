@@ -24,8 +24,8 @@ static int comes_from(const char* name, const char* library, int may_be_absent) 
 }
 
 static int is_untouched(void) {
-  static const char* const c_names[] = {"malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign", "memalign",
-                                        "malloc_usable_size"};
+  static const char* const c_names[] = {"malloc",        "free",           "calloc",   "realloc",
+                                        "aligned_alloc", "posix_memalign", "memalign", "malloc_usable_size"};
   static const char* const cpp_names[] = {"_Znwm", "_ZdlPv", "_ZdlPvm", "_Znam", "_ZdaPv"};
   int is_good = 1;
   size_t i;

@@ -27,12 +27,17 @@ Command shell(const std::string& script, int timeout_ms = 20000) {
 const ProcessSystem kFaulty = {
     [](const char* name) { return Fault::hits() ? -1 : kProcessSystem.memory_file(name); },
     [](int fd, void* to, size_t size) -> ssize_t { return Fault::hits() ? -1 : kProcessSystem.read(fd, to, size); },
-    [](int fd, const void* from, size_t size) -> ssize_t { return Fault::hits() ? -1 : kProcessSystem.write(fd, from, size); },
-    [](int fd, off_t offset, int whence) -> off_t { return Fault::hits() ? -1 : kProcessSystem.seek(fd, offset, whence); },
+    [](int fd, const void* from, size_t size) -> ssize_t {
+      return Fault::hits() ? -1 : kProcessSystem.write(fd, from, size);
+    },
+    [](int fd, off_t offset, int whence) -> off_t {
+      return Fault::hits() ? -1 : kProcessSystem.seek(fd, offset, whence);
+    },
     [](int fd) { return kProcessSystem.close(fd); },
-    [](pid_t* child, const char* path, const posix_spawn_file_actions_t* files, const posix_spawnattr_t* attributes, char* const* arguments,
-       char* const* environment) {
-      return Fault::hits() ? Fault::error : kProcessSystem.spawn(child, path, files, attributes, arguments, environment);
+    [](pid_t* child, const char* path, const posix_spawn_file_actions_t* files, const posix_spawnattr_t* attributes,
+       char* const* arguments, char* const* environment) {
+      return Fault::hits() ? Fault::error
+                           : kProcessSystem.spawn(child, path, files, attributes, arguments, environment);
     },
     kProcessSystem.wait,
     kProcessSystem.kill,

@@ -76,7 +76,9 @@ TEST(Print, SampleReadsBackAsItself) {
 }
 
 TEST(Parse, NamesTypesAndSpacesAreFree) {
-  Block block = parse("// a comment\nblock(%x:f32[2]) {  // one\n\n %half=constant f32 .5\n%y = mul %x %half // two\n return %y\n}\n// end");
+  Block block = parse(
+      "// a comment\nblock(%x:f32[2]) {  // one\n\n %half=constant f32 .5\n%y = mul %x %half // two\n return %y\n}\n// "
+      "end");
   EXPECT_EQ(print(block), "block(%0: f32[2]) {\n  %1 = constant f32 0.5\n  %2 = mul %0 %1 : f32[2]\n  return %2\n}\n");
 }
 
@@ -124,9 +126,11 @@ TEST(Parse, ErrorsNameThePlaceAndTheFact) {
       {"block(%0: f32[2]) {\n  %1 = sum %0 {axes=[0}\n  return\n}", "parse: line 2, column 23: ']' is missing"},
       {"block(%0: f32[2]) {\n  %1 = reindex %0 {index=\"i0\n  return\n}", "parse: line 2, column 29: '\"' is missing"},
       {"block() {\n  %1 = constant f32 1e999\n  return\n}", "parse: line 2, column 21: '1e999' is not a number"},
-      {"block() {\n  %1 = constant f32 1 from #0\n  return\n}", "parse: line 2, column 8: constant: there is no scalar #0"},
+      {"block() {\n  %1 = constant f32 1 from #0\n  return\n}",
+       "parse: line 2, column 8: constant: there is no scalar #0"},
       {"block() {\n  #1 = f32 1\n  return\n}", "parse: line 2, column 3: the next scalar is #0"},
-      {"block() {\n  #0 = f32 1\n  #1 = f32 1 = sum(#0)\n  return\n}", "parse: line 3, column 3: scalar #1: sum does not fold"},
+      {"block() {\n  #0 = f32 1\n  #1 = f32 1 = sum(#0)\n  return\n}",
+       "parse: line 3, column 3: scalar #1: sum does not fold"},
       {"block() {\n  #0 = f32 1\n  %0 = constant f32 2 from #0\n  return\n}",
        "parse: line 3, column 8: constant: scalar #0 is another value or dtype"},
       {"block() {\n  return\n", "parse: line 3, column 1: '}' is missing"},
@@ -194,7 +198,10 @@ void add_random_node(Block& block, std::vector<Ref>& values, std::mt19937_64& ra
     switch (random() % 14) {
       case 0: made = random_constant(r, random); break;
       case 1: made = r.build(Op::cast, {x}, Attrs().add(int64_t(1 + random() % kDTypes))); break;
-      case 2: made = r.build(Op(int(Op::sum) + int(random() % 8)), {x}, Attrs().add_ints({&axis, size_t(rank > 0)}).add(int64_t(random() % 2))); break;
+      case 2:
+        made = r.build(Op(int(Op::sum) + int(random() % 8)), {x},
+                       Attrs().add_ints({&axis, size_t(rank > 0)}).add(int64_t(random() % 2)));
+        break;
       case 3: made = r.build(Op::transpose, {x}, Attrs().add_ints({})); break;
       case 4: {
         int64_t shape[] = {1, -1, 1};
@@ -211,11 +218,15 @@ void add_random_node(Block& block, std::vector<Ref>& values, std::mt19937_64& ra
         }
         break;
       }
-      case 7: made = r.build(Op::pad, {x}, Attrs().add_ints({&axis, 1}).add_ints({&axis, 1}).add_real(0.25 * double(random() % 3))); break;
+      case 7:
+        made = r.build(Op::pad, {x},
+                       Attrs().add_ints({&axis, 1}).add_ints({&axis, 1}).add_real(0.25 * double(random() % 3)));
+        break;
       case 8: made = r.build(Op::concat, {x, x, any()}, Attrs().add(axis)); break;
       case 9: {
         int64_t shape = 4;
-        made = r.build(Op::reindex, {x}, Attrs().add_ints({&shape, 1}).add_string(random_index(random, rank)).add_real(-HUGE_VAL));
+        made = r.build(Op::reindex, {x},
+                       Attrs().add_ints({&shape, 1}).add_string(random_index(random, rank)).add_real(-HUGE_VAL));
         break;
       }
       case 10: {

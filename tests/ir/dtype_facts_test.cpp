@@ -1,5 +1,6 @@
-// dtype_facts_test: what docs/OPS.md says of dtypes is what happens. The sentences are written by hand for most rows (tools/opgen/rows.cpp);
-// here each is taken at its word for the first operand, and every dtype is tried on a call that type_rules.txt has.
+// dtype_facts_test: what docs/OPS.md says of dtypes is what happens. The sentences are written by hand for most rows
+// (tools/opgen/rows.cpp); here each is taken at its word for the first operand, and every dtype is tried on a call that
+// type_rules.txt has.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -52,7 +53,8 @@ std::optional<DType> result_of(const std::string& sentence, DType t, std::option
   if (sentence.starts_with("i64")) return JT_I64;
   if (sentence.starts_with("bool")) return JT_BOOL;
   if (says("weight's dtype") || says("of y and w")) return other;
-  if (says("unsigned ones u64")) return is_float(t) ? t : t == JT_U8 || t == JT_U16 || t == JT_U32 || t == JT_U64 ? JT_U64 : JT_I64;
+  if (says("unsigned ones u64"))
+    return is_float(t) ? t : t == JT_U8 || t == JT_U16 || t == JT_U32 || t == JT_U64 ? JT_U64 : JT_I64;
   if (says("f32 for integers and bool")) return is_float(t) ? t : JT_F32;
   if (says("'s dtype") || says("promoted dtype")) return t;
   ADD_FAILURE() << "not understood: " << sentence;
@@ -78,9 +80,11 @@ void try_dtype(const Node& call, const std::string& line, const Fact& fact, DTyp
     Value made = r.build(call.op, refs, call.attrs());
     EXPECT_TRUE(lets(fact.dtypes, t)) << line << ": " << name(t) << " is taken, but \"" << fact.dtypes << '"';
     DType got = Recorder::result(made, 0).dtype();
-    EXPECT_EQ(got, result_of(fact.result, t, other).value_or(got)) << line << ": of " << name(t) << ", but \"" << fact.result << '"';
+    EXPECT_EQ(got, result_of(fact.result, t, other).value_or(got))
+        << line << ": of " << name(t) << ", but \"" << fact.result << '"';
   } catch (const Error& e) {
-    EXPECT_FALSE(lets(fact.dtypes, t)) << line << ": " << name(t) << " is refused (" << e.message() << "), but \"" << fact.dtypes << '"';
+    EXPECT_FALSE(lets(fact.dtypes, t)) << line << ": " << name(t) << " is refused (" << e.message() << "), but \""
+                                       << fact.dtypes << '"';
   }
 }
 

@@ -1,4 +1,5 @@
-// eval_test: the evaluator agrees with NumPy (data/vectors.txt, made by data/make_vectors.py) and with numbers made by hand.
+// eval_test: the evaluator agrees with NumPy (data/vectors.txt, made by data/make_vectors.py) and with numbers made by
+// hand.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -61,7 +62,9 @@ void expect_agree(const HostValue& got, const Line& wanted) {
     double a = real_at(got, n), b = real_at(wanted.value, n);
     if (a != a && b != b) continue;
     if (wanted.bound) ASSERT_LE(std::fabs(a - b), wanted.bound * (1 + std::fabs(b))) << "at " << n;
-    else ASSERT_EQ(std::memcmp(&got.bytes[size_t(n) * size], &wanted.value.bytes[size_t(n) * size], size), 0) << "at " << n << ": " << a << " for " << b;
+    else
+      ASSERT_EQ(std::memcmp(&got.bytes[size_t(n) * size], &wanted.value.bytes[size_t(n) * size], size), 0)
+          << "at " << n << ": " << a << " for " << b;
   }
 }
 
@@ -139,11 +142,13 @@ TEST(Evaluate, ElementRowsComputeInTheComputeTypeAndWrap) {
   EXPECT_EQ(run("bitwise_not %0", {value_of(JT_BOOL, {0, 1})}), "1 0");
   EXPECT_EQ(run("bitwise_not %0", {value_of(JT_U8, {0, 1})}), "255 254");
   EXPECT_EQ(run("maximum %0 %1", {value_of(JT_F32, {-0.0, NAN, 1}), value_of(JT_F32, {0, 1, NAN})}), "0 nan nan");
-  EXPECT_EQ(run("where %0 %1 %2", {value_of(JT_BOOL, {0, 1}), value_of(JT_I64, {1, 2}), value_of(JT_I64, {3}, true)}), "3 2");
+  EXPECT_EQ(run("where %0 %1 %2", {value_of(JT_BOOL, {0, 1}), value_of(JT_I64, {1, 2}), value_of(JT_I64, {3}, true)}),
+            "3 2");
   EXPECT_EQ(run("less %0 %1", {value_of(JT_U64, {0}), value_of(JT_U64, {0x1p63})}), "1");
   EXPECT_EQ(run("add %0 %1", {value_of(JT_F16, {2048}), value_of(JT_F16, {1})}), "2048");
   EXPECT_EQ(run("mul %0 %1", {value_of(JT_BF16, {1.0078125}), value_of(JT_BF16, {1.0078125})}), "1.015625");
-  EXPECT_EQ(run("fma %0 %1 %2", {value_of(JT_F64, {0.1}), value_of(JT_F64, {10}), value_of(JT_F64, {-1})}), "5.551115123125783e-17");
+  EXPECT_EQ(run("fma %0 %1 %2", {value_of(JT_F64, {0.1}), value_of(JT_F64, {10}), value_of(JT_F64, {-1})}),
+            "5.551115123125783e-17");
 }
 
 // ---- dtypes ----

@@ -21,7 +21,8 @@ inline std::vector<RuleLine> rule_lines() {
     size_t first = line.find(" | "), second = line.find(" | ", first + 3);
     if (second == line.npos) throw std::runtime_error("no line of type_rules.txt: " + line);
     std::string operands = line.substr(0, first);
-    out.push_back({line, operands == "-" ? "" : operands, line.substr(first + 3, second - first - 3), line.substr(second + 3)});
+    out.push_back(
+        {line, operands == "-" ? "" : operands, line.substr(first + 3, second - first - 3), line.substr(second + 3)});
   }
   return out;
 }

@@ -1,5 +1,5 @@
-// type_rules_test: what every row makes of operands: data/type_rules.txt has, a line each, operand types | op and attributes | the
-// results' types or the error. Lines of one row stand together; every row has some.
+// type_rules_test: what every row makes of operands: data/type_rules.txt has, a line each, operand types | op and
+// attributes | the results' types or the error. Lines of one row stand together; every row has some.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -37,7 +37,8 @@ TEST(Rules, GiveTheTypesAndErrorsOfTheTable) {
     lines++;
   }
   EXPECT_GT(lines, 100);
-  for (int i = int(kLastElement) + 1; i < kOps; i++) EXPECT_TRUE(seen.count(name(Op(i)))) << name(Op(i)) << " has no line";
+  for (int i = int(kLastElement) + 1; i < kOps; i++)
+    EXPECT_TRUE(seen.count(name(Op(i)))) << name(Op(i)) << " has no line";
 }
 
 // Element rows by class: which dtypes a row computes in is its `types` column.
@@ -49,7 +50,8 @@ TEST(Rules, ElementRowsTakeTheDtypesOfTheirClass) {
       DType t = DType(d);
       std::string operands;
       for (size_t k = 0; k < arity; k++)
-        operands += text(k ? ", " : "", op.operands == Operands::CHOICE && k == 0 ? JT_BOOL : t, k == 1 ? "[]" : "[2,1u]");
+        operands +=
+            text(k ? ", " : "", op.operands == Operands::CHOICE && k == 0 ? JT_BOOL : t, k == 1 ? "[]" : "[2,1u]");
       bool takes = op.operands == Operands::FLOAT     ? is_float(t)
                    : op.operands == Operands::NUMBER  ? t != JT_BOOL
                    : op.operands == Operands::INTEGER ? !is_float(t)

@@ -1,8 +1,9 @@
-/* lenet_losses [STEPS]: 50 steps of a small LeNet, or so many, from one seed; prints each loss as the bits of a double, in hex.
+/* lenet_losses [STEPS]: 50 steps of a small LeNet, or so many, from one seed; prints each loss as the bits of a
+ * double, in hex.
  *
  * The programs of other languages do the same calls and print the same lines:
- *   seed 7; a Sequential of Conv2d(1, 6, 5), MaxPool2d(2), Conv2d(6, 16, 5), MaxPool2d(2), Flatten, Linear(256, 120), ReLU,
- *   Linear(120, 10); pictures: random_uniform [32,1,28,28] in 0..1, f32; label i is i * 7 % 10, as i32;
+ *   seed 7; a Sequential of Conv2d(1, 6, 5), MaxPool2d(2), Conv2d(6, 16, 5), MaxPool2d(2), Flatten, Linear(256, 120),
+ *   ReLU, Linear(120, 10); pictures: random_uniform [32,1,28,28] in 0..1, f32; label i is i * 7 % 10, as i32;
  *   Adam with lr 0.002; a step: cross_entropy of what the net makes of the pictures, then the optimiser's step. */
 #include <jt/jt.h>
 #include <stdio.h>
@@ -54,7 +55,8 @@ int main(int argc, char** argv) {
     jt_tensor *logits, *loss;
     double value;
     uint64_t bits;
-    must(jt_module_forward(ctx, net, &x, 1, &logits, 1)), must(jt_cross_entropy(ctx, logits, y, NULL, -100, "mean", JT_NUL, 0, &loss));
+    must(jt_module_forward(ctx, net, &x, 1, &logits, 1)),
+        must(jt_cross_entropy(ctx, logits, y, NULL, -100, "mean", JT_NUL, 0, &loss));
     must(jt_optimizer_step(ctx, adam, loss)), must(jt_tensor_item_f64(ctx, loss, &value));
     memcpy(&bits, &value, sizeof bits);
     printf("%016llx\n", (unsigned long long)bits);

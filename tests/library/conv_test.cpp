@@ -60,7 +60,8 @@ void check(const LibraryKernels* kernels, const Conv2dShape& s, std::mt19937& ra
   const bool is_padded = s.top || s.left || s.bottom || s.right;
   for (auto [array, count] : {std::pair{x.as<T>(), x_count}, {dy.as<T>(), is_padded ? 0 : y_count}})
     for (int q = 0; q < strange && count > 0; q++)
-      array[random() % size_t(count)] = q % 2 ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::quiet_NaN();
+      array[random() % size_t(count)] =
+          q % 2 ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::quiet_NaN();
   std::vector<double> want_y(y_count), want_dx(x_count), want_dw(w_count);
   for_each_term(s, [&](i64 at_y, i64 at_x, i64 at_w) {
     want_y[at_y] += double(x.as<T>()[at_x]) * w.as<T>()[at_w];
@@ -74,9 +75,10 @@ void check(const LibraryKernels* kernels, const Conv2dShape& s, std::mt19937& ra
   if (const size_t bytes = kernels->conv2d_packed_bytes(s)) {
     Guarded packed(bytes, 64), again(size_t(y_count) * sizeof(T), sizeof(T));
     kernels->conv2d_pack(s, w.bytes(), packed.bytes());
-    run_in_pieces(kernels->conv2d_units(s), pieces, kernels->conv2d_workspace(s), [&](void* memory, i64 begin, i64 end) {
-      kernels->conv2d(s, x.bytes(), w.bytes(), again.bytes(), memory, packed.bytes(), begin, end);
-    });
+    run_in_pieces(kernels->conv2d_units(s), pieces, kernels->conv2d_workspace(s),
+                  [&](void* memory, i64 begin, i64 end) {
+                    kernels->conv2d(s, x.bytes(), w.bytes(), again.bytes(), memory, packed.bytes(), begin, end);
+                  });
     EXPECT_TRUE(packed.is_intact()) << "packed overrun";
     expect_equal<T>("y from packed weights", again, want_y);
   }
@@ -103,14 +105,32 @@ Conv2dShape square(i64 n, i64 c, i64 side, i64 o, i64 window, i64 stride = 1, i6
 
 TEST(Conv2d, equals_the_definition_on_well_known_shapes) {
   std::mt19937 random(5);
-  const Conv2dShape shapes[] = {
-      square(3, 1, 28, 20, 5),      square(3, 20, 12, 50, 5),       square(2, 3, 31, 16, 7, 2, 3), square(2, 16, 14, 20, 3, 1, 1),
-      square(5, 32, 7, 24, 3, 1, 1), square(2, 33, 9, 70, 1),        square(2, 16, 9, 16, 1, 2),    square(2, 12, 15, 12, 3, 1, 1, 12),
-      square(2, 12, 15, 24, 3, 2, 1, 12), square(2, 8, 10, 12, 3, 1, 1, 4), square(9, 6, 1, 5, 1),   square(4, 4, 5, 6, 5),
-      square(2, 40, 11, 40, 3, 1, 1, 40), square(2, 72, 9, 72, 3, 2, 1, 36), square(2, 64, 10, 64, 5, 3, 2, 16),
-      square(9, 5, 12, 50, 5), square(17, 20, 7, 33, 3, 2), square(8, 3, 6, 40, 1),
-      square(2, 40, 11, 40, 5, 1, 2, 40), square(2, 24, 7, 24, 5, 1, 2, 24), square(2, 24, 12, 24, 3, 1, 0, 24), square(1, 20, 11, 20, 5, 1, 0, 20),
-      square(2, 20, 20, 20, 3, 1, 1, 20), square(2, 64, 9, 44, 3, 1, 1), square(1, 520, 4, 30, 3, 1, 1), square(2, 70, 15, 130, 3, 2, 1)};
+  const Conv2dShape shapes[] = {square(3, 1, 28, 20, 5),
+                                square(3, 20, 12, 50, 5),
+                                square(2, 3, 31, 16, 7, 2, 3),
+                                square(2, 16, 14, 20, 3, 1, 1),
+                                square(5, 32, 7, 24, 3, 1, 1),
+                                square(2, 33, 9, 70, 1),
+                                square(2, 16, 9, 16, 1, 2),
+                                square(2, 12, 15, 12, 3, 1, 1, 12),
+                                square(2, 12, 15, 24, 3, 2, 1, 12),
+                                square(2, 8, 10, 12, 3, 1, 1, 4),
+                                square(9, 6, 1, 5, 1),
+                                square(4, 4, 5, 6, 5),
+                                square(2, 40, 11, 40, 3, 1, 1, 40),
+                                square(2, 72, 9, 72, 3, 2, 1, 36),
+                                square(2, 64, 10, 64, 5, 3, 2, 16),
+                                square(9, 5, 12, 50, 5),
+                                square(17, 20, 7, 33, 3, 2),
+                                square(8, 3, 6, 40, 1),
+                                square(2, 40, 11, 40, 5, 1, 2, 40),
+                                square(2, 24, 7, 24, 5, 1, 2, 24),
+                                square(2, 24, 12, 24, 3, 1, 0, 24),
+                                square(1, 20, 11, 20, 5, 1, 0, 20),
+                                square(2, 20, 20, 20, 3, 1, 1, 20),
+                                square(2, 64, 9, 44, 3, 1, 1),
+                                square(1, 520, 4, 30, 3, 1, 1),
+                                square(2, 70, 15, 130, 3, 2, 1)};
   for (auto* kernels : every_isa())
     for (const Conv2dShape& s : shapes) {
       check<float>(kernels, s, random, 2);
@@ -145,7 +165,8 @@ TEST(Conv2d, equals_the_definition_on_random_shapes) {
       s.n = any(round % 20 == 0 ? 0 : 1, 4);
       s.c = s.groups * any(round % 20 == 1 ? 0 : 1, 9);
       s.o = s.groups * any(round % 20 == 2 ? 0 : 1, 9);
-      if (round % 8 == 5) s.groups = any(5, 40), s.c = s.o = s.groups << any(0, 2);  // groups side by side in a register
+      // groups side by side in a register
+      if (round % 8 == 5) s.groups = any(5, 40), s.c = s.o = s.groups << any(0, 2);
       if (round % 25 == 7) s.n = any(7, 30), s.o = s.groups * any(32, 40);  // many images
       s.h = any(round % 20 == 3 ? 0 : 1, 20), s.w = any(round % 20 == 4 ? 0 : 1, 40);
       if (round % 10 == 9) {  // long sums, forward or for the gradient of x
@@ -170,11 +191,12 @@ TEST(Conv2d, equals_the_definition_on_random_shapes) {
 TEST(Conv2d, keeps_infinity_and_nan_to_the_windows_that_hold_them) {
   std::mt19937 random(11);
   // Every path, with rows that are no whole registers, so that lanes beyond a row meet its neighbours' values.
-  const Conv2dShape shapes[] = {square(2, 1, 23, 6, 5),           square(2, 3, 21, 5, 3, 1, 1),  square(2, 12, 13, 12, 3, 1, 1, 12),
-                                square(2, 6, 29, 6, 3, 2, 1, 6),  square(2, 20, 12, 50, 5),      square(2, 16, 14, 20, 3, 2, 1),
-                                square(2, 16, 9, 70, 1),          square(2, 8, 10, 8, 3, 1, 1, 2),
-                                square(2, 20, 9, 20, 3, 1, 1, 20), square(2, 36, 9, 36, 3, 2, 1, 9), square(2, 64, 9, 12, 3, 1, 1),
-                                square(2, 12, 9, 64, 3, 1, 1),    square(2, 20, 8, 20, 5, 1, 2, 20)};
+  const Conv2dShape shapes[] = {
+      square(2, 1, 23, 6, 5),           square(2, 3, 21, 5, 3, 1, 1),    square(2, 12, 13, 12, 3, 1, 1, 12),
+      square(2, 6, 29, 6, 3, 2, 1, 6),  square(2, 20, 12, 50, 5),        square(2, 16, 14, 20, 3, 2, 1),
+      square(2, 16, 9, 70, 1),          square(2, 8, 10, 8, 3, 1, 1, 2), square(2, 20, 9, 20, 3, 1, 1, 20),
+      square(2, 36, 9, 36, 3, 2, 1, 9), square(2, 64, 9, 12, 3, 1, 1),   square(2, 12, 9, 64, 3, 1, 1),
+      square(2, 20, 8, 20, 5, 1, 2, 20)};
   for (auto* kernels : every_isa())
     for (const Conv2dShape& s : shapes)
       for (int strange : {1, 2, 5}) {
@@ -193,8 +215,13 @@ TEST(Conv2d, equals_the_definition_on_long_rows_wide_dilation_and_large_windows)
   };
   Conv2dShape tall = row(1, 3, 5, 4, 2, 1, 1, 1);
   tall.h = 700, tall.kh = 3, tall.stride_h = 5, tall.dilation_h = 9, tall.top = 20, tall.bottom = 3;
-  const Conv2dShape shapes[] = {row(2, 3, 1300, 7, 5, 1, 1, 2), row(1, 2, 1500, 6, 3, 2, 64, 64), row(2, 4, 1100, 4, 3, 1, 16, 0, 4),
-                                row(1, 70, 600, 65, 2, 1, 300, 0), row(1, 5, 40, 3, 31, 3, 1, 15), square(1, 2, 40, 3, 25, 1, 12), tall};
+  const Conv2dShape shapes[] = {row(2, 3, 1300, 7, 5, 1, 1, 2),
+                                row(1, 2, 1500, 6, 3, 2, 64, 64),
+                                row(2, 4, 1100, 4, 3, 1, 16, 0, 4),
+                                row(1, 70, 600, 65, 2, 1, 300, 0),
+                                row(1, 5, 40, 3, 31, 3, 1, 15),
+                                square(1, 2, 40, 3, 25, 1, 12),
+                                tall};
   for (auto* kernels : every_isa())
     for (const Conv2dShape& s : shapes) {
       check<float>(kernels, s, random, 3);
@@ -206,8 +233,9 @@ TEST(Conv2d, gives_the_same_bits_however_its_units_are_split) {
   std::mt19937 random(7);
   std::uniform_real_distribution<float> real(-1, 1);
   for (auto* kernels : every_isa())
-    for (const Conv2dShape& s : {square(5, 20, 12, 50, 5), square(9, 5, 6, 7, 3, 1, 1), square(3, 4, 11, 6, 3, 2, 1, 2), square(3, 1, 40, 20, 5),
-                                 square(3, 8, 19, 8, 3, 1, 1, 8), square(2, 64, 9, 30, 1), square(3, 36, 7, 36, 3, 1, 1, 18), square(2, 60, 17, 210, 3, 1, 1)}) {
+    for (const Conv2dShape& s : {square(5, 20, 12, 50, 5), square(9, 5, 6, 7, 3, 1, 1), square(3, 4, 11, 6, 3, 2, 1, 2),
+                                 square(3, 1, 40, 20, 5), square(3, 8, 19, 8, 3, 1, 1, 8), square(2, 64, 9, 30, 1),
+                                 square(3, 36, 7, 36, 3, 1, 1, 18), square(2, 60, 17, 210, 3, 1, 1)}) {
       const i64 y_count = s.n * s.o * output_height(s) * output_width(s), x_count = s.n * s.c * s.h * s.w;
       std::vector<float> x(x_count), w(s.o * s.c / s.groups * s.kh * s.kw), dy(y_count);
       for (auto* array : {&x, &w, &dy})
@@ -219,13 +247,18 @@ TEST(Conv2d, gives_the_same_bits_however_its_units_are_split) {
         for (i64 u = units - 1; u >= 0; u--) run(split.data(), memory.data(), u, u + 1);
         EXPECT_EQ(0, memcmp(whole.data(), split.data(), count * 4)) << what << " " << text(kernels, s);
       };
-      expect_same("y", kernels->conv2d_units(s), kernels->conv2d_workspace(s), dy.size(), [&](float* to, void* memory, i64 begin, i64 end) {
-        kernels->conv2d(s, x.data(), w.data(), to, memory, nullptr, begin, end);
-      });
+      expect_same("y", kernels->conv2d_units(s), kernels->conv2d_workspace(s), dy.size(),
+                  [&](float* to, void* memory, i64 begin, i64 end) {
+                    kernels->conv2d(s, x.data(), w.data(), to, memory, nullptr, begin, end);
+                  });
       expect_same("dx", kernels->conv2d_grad_x_units(s), kernels->conv2d_grad_x_workspace(s), x.size(),
-                  [&](float* to, void* memory, i64 begin, i64 end) { kernels->conv2d_grad_x(s, dy.data(), w.data(), to, memory, begin, end); });
+                  [&](float* to, void* memory, i64 begin, i64 end) {
+                    kernels->conv2d_grad_x(s, dy.data(), w.data(), to, memory, begin, end);
+                  });
       expect_same("dw", kernels->conv2d_grad_w_units(s), kernels->conv2d_grad_w_workspace(s), w.size(),
-                  [&](float* to, void* memory, i64 begin, i64 end) { kernels->conv2d_grad_w(s, x.data(), dy.data(), to, memory, begin, end); });
+                  [&](float* to, void* memory, i64 begin, i64 end) {
+                    kernels->conv2d_grad_w(s, x.data(), dy.data(), to, memory, begin, end);
+                  });
     }
 }
 

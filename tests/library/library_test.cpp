@@ -18,7 +18,8 @@ i64 extent(i64 rows, i64 ld, i64 columns, i64 batch, i64 stride) {
   return rows == 0 || columns == 0 || batch == 0 ? 0 : (batch - 1) * stride + (rows - 1) * ld + columns;
 }
 
-GemmShape shape_of(DType dtype, i64 m, i64 n, i64 k, bool ta, bool tb, i64 slack = 0, i64 batch = 1, bool accumulate = false) {
+GemmShape shape_of(DType dtype, i64 m, i64 n, i64 k, bool ta, bool tb, i64 slack = 0, i64 batch = 1,
+                   bool accumulate = false) {
   GemmShape s;
   s.dtype = dtype;
   s.m = m, s.n = n, s.k = k;
@@ -127,7 +128,12 @@ TEST(Gemm, gives_the_same_bits_however_its_units_are_split) {
   std::mt19937 random(3);
   std::uniform_real_distribution<float> real(-1, 1);
   for (auto* kernels : every_isa())
-    for (auto [m, n, k] : {std::array<i64, 3>{3, 500, 700}, {16, 300, 900}, {130, 90, 1000}, {100, 1, 333}, {20, 200, 400}, {120, 330, 600}})
+    for (auto [m, n, k] : {std::array<i64, 3>{3, 500, 700},
+                           {16, 300, 900},
+                           {130, 90, 1000},
+                           {100, 1, 333},
+                           {20, 200, 400},
+                           {120, 330, 600}})
       for (int t = 0; t < 4; t++) {
         GemmShape s = shape_of(JT_F32, m, n, k, t & 1, t & 2);
         std::vector<float> a(m * k), b(k * n), whole(m * n), split(m * n);
@@ -136,7 +142,8 @@ TEST(Gemm, gives_the_same_bits_however_its_units_are_split) {
         std::vector<char> memory(kernels->gemm_workspace(s));
         const i64 units = kernels->gemm_units(s);
         kernels->gemm(s, a.data(), b.data(), whole.data(), memory.data(), nullptr, 0, units);
-        for (i64 u = 0; u < units; u++) kernels->gemm(s, a.data(), b.data(), split.data(), memory.data(), nullptr, u, u + 1);
+        for (i64 u = 0; u < units; u++)
+          kernels->gemm(s, a.data(), b.data(), split.data(), memory.data(), nullptr, u, u + 1);
         EXPECT_EQ(0, memcmp(whole.data(), split.data(), whole.size() * 4)) << text(kernels, s);
       }
 }
@@ -183,7 +190,8 @@ TEST(Gemm, sums_halves_in_f32_and_rounds_once) {
           kernels->gemm(s, a.data(), b.data(), c.bytes(), memory, nullptr, begin, end);
         });
         ASSERT_TRUE(c.is_intact());
-        for (i64 i = 0; i < m * n; i++) ASSERT_EQ(c.as<uint16_t>()[i], is_f16 ? f16_want : bf16_want) << text(kernels, s);
+        for (i64 i = 0; i < m * n; i++)
+          ASSERT_EQ(c.as<uint16_t>()[i], is_f16 ? f16_want : bf16_want) << text(kernels, s);
       }
 }
 

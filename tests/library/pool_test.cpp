@@ -20,7 +20,8 @@ void for_each_window(const Pool2dShape& s, const Visit& visit) {
     for (i64 i = 0; i < oh; i++)
       for (i64 j = 0; j < ow; j++)
         for (i64 c = 0; c < s.c; c++)
-          visit(Window{n * s.h * s.w * s.c + c, ((n * oh + i) * ow + j) * s.c + c, i * s.stride_h - s.top, j * s.stride_w - s.left});
+          visit(Window{n * s.h * s.w * s.c + c, ((n * oh + i) * ow + j) * s.c + c, i * s.stride_h - s.top,
+                       j * s.stride_w - s.left});
 }
 
 template <class T>

@@ -71,7 +71,8 @@ inline Case case_of(const std::string& operands, const std::string& attrs) {
     std::string name = word.substr(0, word.find('=')), value = word.substr(word.find('=') + 1);
     bool is_list = value[0] == '[';
     Number n{name, {}, is_list};
-    if (is_list) for (const std::string& v : split(value.substr(1, value.size() - 2), ',')) n.values.push_back(std::stoll(v));
+    if (is_list)
+      for (const std::string& v : split(value.substr(1, value.size() - 2), ',')) n.values.push_back(std::stoll(v));
     else if (is_number(value)) n.values = {std::stoll(value)};
     if (is_list || is_number(value)) out.numbers.push_back(n);
     else out.others += (out.others.empty() ? "" : " ") + word;
@@ -104,14 +105,18 @@ inline const std::map<std::string, std::pair<std::string, std::string>> kBases =
     {"random_bits", {"", "shape=[2,3] seed=1 stream=2 counter=3"}},
     {"matmul", {"f:2,3 f:3,4", ""}},
     {"conv2d", {"f:2,4,5,6 f:8,2,3,7", "stride=[1,2] padding=[1,1] dilation=[1,1] groups=2 channels_last=0"}},
-    {"conv2d_grad_x", {"f:2,8,5,1 f:8,2,3,7", "shape=[2,4,5,6] stride=[1,2] padding=[1,1] dilation=[1,1] groups=2 channels_last=0"}},
-    {"conv2d_grad_w", {"f:2,8,5,1 f:2,4,5,6", "shape=[8,2,3,7] stride=[1,2] padding=[1,1] dilation=[1,1] groups=2 channels_last=0"}},
+    {"conv2d_grad_x",
+     {"f:2,8,5,1 f:8,2,3,7", "shape=[2,4,5,6] stride=[1,2] padding=[1,1] dilation=[1,1] groups=2 channels_last=0"}},
+    {"conv2d_grad_w",
+     {"f:2,8,5,1 f:2,4,5,6", "shape=[8,2,3,7] stride=[1,2] padding=[1,1] dilation=[1,1] groups=2 channels_last=0"}},
     {"max_pool2d", {"f:1,2,5,7", "size=[2,3] stride=[1,2] padding=[1,0] channels_last=0"}},
-    {"max_pool2d_grad", {"f:1,2,6,3 k:1,2,6,3", "shape=[1,2,5,7] size=[2,3] stride=[1,2] padding=[1,0] channels_last=0"}},
+    {"max_pool2d_grad",
+     {"f:1,2,6,3 k:1,2,6,3", "shape=[1,2,5,7] size=[2,3] stride=[1,2] padding=[1,0] channels_last=0"}},
     {"avg_pool2d", {"f:1,2,5,7", "size=[2,3] stride=[1,2] padding=[1,0] channels_last=0"}},
     {"avg_pool2d_grad", {"f:1,2,6,3", "shape=[1,2,5,7] size=[2,3] stride=[1,2] padding=[1,0] channels_last=0"}},
     {"conv3d", {"f:1,2,4,5,6 f:3,2,2,3,2", "stride=[1,1,2] padding=[1,0,0] dilation=[1,1,1] groups=1"}},
-    {"conv3d_grad_x", {"f:1,3,5,3,3 f:3,2,2,3,2", "shape=[1,2,4,5,6] stride=[1,1,2] padding=[1,0,0] dilation=[1,1,1] groups=1"}},
+    {"conv3d_grad_x",
+     {"f:1,3,5,3,3 f:3,2,2,3,2", "shape=[1,2,4,5,6] stride=[1,1,2] padding=[1,0,0] dilation=[1,1,1] groups=1"}},
     {"max_pool3d", {"f:1,2,4,5,6", "size=[2,2,3] stride=[1,2,2] padding=[0,1,0]"}},
     {"avg_pool3d", {"f:1,2,4,5,6", "size=[2,2,3] stride=[1,2,2] padding=[0,1,0]"}},
     {"cross_entropy", {"f:3,4 i:3", ""}},
@@ -140,12 +145,14 @@ inline Case base_of(const std::string& name, const std::string& signature) {
   if (auto found = kBases.find(name); found != kBases.end()) return case_of(found->second.first, found->second.second);
   std::vector<std::string> parts = split(signature, ';');
   std::string operands, attrs;
-  for (size_t i = 0; i < split(parts[0]).size(); i++) operands += name.starts_with("bitwise") || name.starts_with("shift") ? "i:2,3 " : "f:2,3 ";
+  for (size_t i = 0; i < split(parts[0]).size(); i++)
+    operands += name.starts_with("bitwise") || name.starts_with("shift") ? "i:2,3 " : "f:2,3 ";
   for (const std::string& attr : parts.size() > 1 ? split(parts[1]) : std::vector<std::string>()) {
     std::string type = attr.substr(attr.find(':') + 1);
     std::string fallback = type.find('=') == type.npos ? "0" : type.substr(type.find('=') + 1);
     if (type.starts_with("ints")) attrs += attr.substr(0, attr.find(':')) + "=[0,1] ";
-    if (type.starts_with("int=") || type.starts_with("bool") || type.starts_with("dtype")) attrs += attr.substr(0, attr.find(':')) + "=" + fallback + " ";
+    if (type.starts_with("int=") || type.starts_with("bool") || type.starts_with("dtype"))
+      attrs += attr.substr(0, attr.find(':')) + "=" + fallback + " ";
   }
   return case_of(operands, attrs);
 }
@@ -171,8 +178,11 @@ inline std::vector<std::pair<std::string, Case>> layer_cases() {
     }
   }
   finish();
-  for (auto& [name, fields_of, operands_of_it] : std::vector<std::array<std::string, 3>>{
-           {"RMSNorm", "normalized_shape=[3,4]", "f:2,3,4"}, {"Dropout1d", "", "f:2,3,4"}, {"Dropout3d", "", "f:2,3,4,5,6"}, {"DropPath", "", "f:2,3"}})
+  for (auto& [name, fields_of, operands_of_it] :
+       std::vector<std::array<std::string, 3>>{{"RMSNorm", "normalized_shape=[3,4]", "f:2,3,4"},
+                                               {"Dropout1d", "", "f:2,3,4"},
+                                               {"Dropout3d", "", "f:2,3,4,5,6"},
+                                               {"DropPath", "", "f:2,3"}})
     out.push_back({name, case_of(operands_of_it, fields_of)});
   return out;
 }

@@ -1,4 +1,5 @@
-// Layers against PyTorch's answers (vectors.txt, made by make_vectors.py): results, gradients, buffers; in f64 and in f32.
+// Layers against PyTorch's answers (vectors.txt, made by make_vectors.py): results, gradients, buffers; in f64 and in
+// f32.
 #include <fstream>
 #include <set>
 
@@ -87,7 +88,8 @@ struct Runner {
     std::vector<jt_tensor*> handles, asked, grads;
     for (size_t i = 0; c.in.count(std::to_string(i)) || c.labels.count(std::to_string(i)); i++) {
       bool is_real = c.in.count(std::to_string(i));
-      inputs.push_back(is_real ? tensor(c.in.at(std::to_string(i)), dtype) : tensor(c.labels.at(std::to_string(i)), JT_I64));
+      inputs.push_back(is_real ? tensor(c.in.at(std::to_string(i)), dtype)
+                               : tensor(c.labels.at(std::to_string(i)), JT_I64));
       if (is_real) must(jt_tensor_set_requires_grad(s.ctx, inputs.back(), 1));
       handles.push_back(inputs.back());
     }
@@ -105,7 +107,8 @@ struct Runner {
     }
     grads.resize(asked.size());
     if (!asked.empty())
-      must(jt_grad(s.ctx, total, asked.data(), asked.size(), nullptr, JT_GRAD_ALLOW_UNUSED, grads.data(), grads.size()));
+      must(
+          jt_grad(s.ctx, total, asked.data(), asked.size(), nullptr, JT_GRAD_ALLOW_UNUSED, grads.data(), grads.size()));
     std::vector<Tensor> held(grads.begin(), grads.end());
     size_t i = 0;
     for (auto& [name, value] : c.grad) expect("gradient of " + name, held[i++], value);
@@ -129,7 +132,8 @@ TEST(Layers, GiveWhatPyTorchGives) {
   }
   const std::set<std::string> tested_elsewhere{"Module", "Sequential", "RMSNorm", "Dropout1d", "Dropout3d", "DropPath"};
   for (size_t i = 0; i < jt_layer_count(); i++)
-    EXPECT_TRUE(seen.count(jt_layer_name(i)) || tested_elsewhere.count(jt_layer_name(i))) << jt_layer_name(i) << " has no vector";
+    EXPECT_TRUE(seen.count(jt_layer_name(i)) || tested_elsewhere.count(jt_layer_name(i)))
+        << jt_layer_name(i) << " has no vector";
 }
 
 }  // namespace

@@ -54,7 +54,8 @@ struct Module {
   const Session& s;
   jt_module* handle = nullptr;
 
-  Module(const Session& session, const char* kind, const std::string& fields = "") : Module(session, kind, Fields(fields)) {}
+  Module(const Session& session, const char* kind, const std::string& fields = "")
+      : Module(session, kind, Fields(fields)) {}
   Module(const Session& session, const char* kind, const Fields& fields) : s(session) {
     must(jt_module_create(s.ctx, kind, JT_NUL, fields.data(), fields.size(), &handle));
   }

@@ -34,7 +34,8 @@ std::string not_made(const Session& s, const char* kind, const std::string& fiel
 
 TEST(Modules, ParametersBeginAsInPyTorch) {
   Session s;
-  Module linear(s, "Linear", "in_features=100 out_features=50"), conv(s, "Conv", "in_channels=4 out_channels=8 kernel_size=3 groups=2");
+  Module linear(s, "Linear", "in_features=100 out_features=50"),
+      conv(s, "Conv", "in_channels=4 out_channels=8 kernel_size=3 groups=2");
   EXPECT_STREQ(jt_module_kind(conv), "Conv2d");
   for (auto [name, bound] : {std::pair("weight", 0.1), {"bias", 0.1}}) {
     std::vector<float> values = s.read(linear.get(name));
@@ -84,9 +85,10 @@ struct Net {
 TEST(Modules, NamesAreDottedPathsInTheOrderOfTheTree) {
   Session s;
   Net net(s);
-  EXPECT_EQ(net.all.names(), (Names{"0.weight", "0.bias", "body.0.weight", "body.0.bias", "body.0.running_mean", "body.0.running_var",
-                                    "body.0.num_batches_tracked", "2.weight"}));
-  EXPECT_EQ(net.all.names(JT_MODULE_BUFFERS), (Names{"body.0.running_mean", "body.0.running_var", "body.0.num_batches_tracked"}));
+  EXPECT_EQ(net.all.names(), (Names{"0.weight", "0.bias", "body.0.weight", "body.0.bias", "body.0.running_mean",
+                                    "body.0.running_var", "body.0.num_batches_tracked", "2.weight"}));
+  EXPECT_EQ(net.all.names(JT_MODULE_BUFFERS),
+            (Names{"body.0.running_mean", "body.0.running_var", "body.0.num_batches_tracked"}));
   EXPECT_EQ(net.all.parameters().size(), 5u);
   EXPECT_EQ(jt_module_child_count(net.all), 3u);
   EXPECT_STREQ(jt_module_child_name(net.all, 1), "body");
@@ -149,7 +151,8 @@ TEST(Modules, AFailedForwardMovesNothing) {
 
 TEST(Modules, ASharedCellIsOneParameterUpdatedOnce) {
   Session s;
-  Module all(s, "Module"), a(s, "Linear", "in_features=3 out_features=3 bias=0"), b(s, "Linear", "in_features=3 out_features=3 bias=0");
+  Module all(s, "Module"), a(s, "Linear", "in_features=3 out_features=3 bias=0"),
+      b(s, "Linear", "in_features=3 out_features=3 bias=0");
   all.add("a", a), all.add("b", b);
   b.set("weight", a.get("weight"));
   EXPECT_EQ(all.names(), (Names{"a.weight", "b.weight"}));
@@ -162,7 +165,8 @@ TEST(Modules, ASharedCellIsOneParameterUpdatedOnce) {
   Tensor x = s.floats({1, 3}, {1, 0, 0}), loss = s.sum(s.make(jt_add, a(x), b(x)));
   must(jt_optimizer_step(s.ctx, sgd, loss));
   std::vector<float> next = s.read(b.get("weight"));
-  for (int i = 0; i < 3; i++) EXPECT_FLOAT_EQ(next[size_t(i * 3)], w[size_t(i * 3)] - 2) << "gradients of both uses, summed";
+  for (int i = 0; i < 3; i++)
+    EXPECT_FLOAT_EQ(next[size_t(i * 3)], w[size_t(i * 3)] - 2) << "gradients of both uses, summed";
   EXPECT_EQ(next, s.read(a.get("weight")));
   jt_optimizer_release(sgd);
 }
@@ -173,8 +177,10 @@ TEST(Modules, AParameterCanBeReplacedByOneOfItsType) {
   m.set("weight", s.floats({2, 2}, {1, 2, 3, 4}));
   EXPECT_EQ(s.read(m(s.floats({1, 2}, {1, 10}))), (std::vector<float>{21, 43}));
   auto set = [&](jt_tensor* t) { return jt_module_set(s.ctx, m, "weight", JT_NUL, t); };
-  EXPECT_NE(failure(JT_E_SHAPE, set(s.zeros({2, 3}))).find("Linear: weight has shape [2,2], not [2,3]"), std::string::npos);
-  EXPECT_NE(failure(JT_E_DTYPE, set(s.of(JT_F64, {2, 2}, std::vector<double>(4)))).find("weight is f32, not f64"), std::string::npos);
+  EXPECT_NE(failure(JT_E_SHAPE, set(s.zeros({2, 3}))).find("Linear: weight has shape [2,2], not [2,3]"),
+            std::string::npos);
+  EXPECT_NE(failure(JT_E_DTYPE, set(s.of(JT_F64, {2, 2}, std::vector<double>(4)))).find("weight is f32, not f64"),
+            std::string::npos);
   EXPECT_NE(failure(JT_E_INVALID, set(nullptr)).find("'weight' is not optional"), std::string::npos);
   failure(JT_E_NOT_FOUND, jt_module_set(s.ctx, m, "bias", JT_NUL, s.zeros({2})));
   failure(JT_E_NOT_FOUND, jt_module_set(s.ctx, m, "0.bias", JT_NUL, s.zeros({2})));
@@ -188,7 +194,8 @@ TEST(Modules, AContainerKeepsTensorsOfItsOwn) {
   EXPECT_EQ(m.names(), (Names{"scale", "mask"}));
   Tensor x = s.zeros({1});
   jt_tensor *in = x, *out = nullptr;
-  EXPECT_NE(failure(JT_E_UNSUPPORTED, jt_module_forward(s.ctx, m, &in, 1, &out, 1)).find("Module: has no forward"), std::string::npos);
+  EXPECT_NE(failure(JT_E_UNSUPPORTED, jt_module_forward(s.ctx, m, &in, 1, &out, 1)).find("Module: has no forward"),
+            std::string::npos);
 }
 
 TEST(Modules, AnOptionalTensorIsAbsentUntilItIsSet) {
@@ -206,7 +213,9 @@ TEST(Modules, AnOptionalTensorIsAbsentUntilItIsSet) {
   EXPECT_EQ(s.item(loss.run({x, y})[0]), plain);
   loss.set("weight", s.floats({3}, {1, 2, 3}));
   jt_tensor* in[] = {x, y};
-  EXPECT_NE(failure(JT_E_SHAPE, jt_module_forward(s.ctx, loss, in, 2, &out, 1)).find("cross_entropy: weight has shape [3], x [3,2] needs [2]"), std::string::npos);
+  EXPECT_NE(failure(JT_E_SHAPE, jt_module_forward(s.ctx, loss, in, 2, &out, 1))
+                .find("cross_entropy: weight has shape [3], x [3,2] needs [2]"),
+            std::string::npos);
 }
 
 struct File {
@@ -241,7 +250,9 @@ TEST(Modules, LoadChangesAllOrNothing) {
   must(jt_module_save(s.ctx, net.all, file.path.c_str(), JT_NUL));
   std::vector<float> saved = s.read(net.first.get("weight"));
   must(jt_tensor_assign(s.ctx, net.first.get("weight"), s.zeros({3, 4})));
-  auto load = [&](const Module& m, uint32_t flags) { return jt_module_load(s.ctx, m, file.path.c_str(), JT_NUL, flags); };
+  auto load = [&](const Module& m, uint32_t flags) {
+    return jt_module_load(s.ctx, m, file.path.c_str(), JT_NUL, flags);
+  };
   EXPECT_NE(failure(JT_E_NOT_FOUND, load(more, 0)).find("the file has no tensor called '3.weight'"), std::string::npos);
   EXPECT_EQ(s.read(net.first.get("weight"))[0], 0) << "what had a value in the file was assigned too";
   EXPECT_NE(failure(JT_E_NOT_FOUND, load(net.inner, 0)).find("no tensor called '"), std::string::npos);
@@ -249,7 +260,8 @@ TEST(Modules, LoadChangesAllOrNothing) {
   EXPECT_EQ(s.read(net.first.get("weight")), saved);
   Net wider(s);
   wider.all.add("0", Module(s, "Linear", "in_features=5 out_features=3"));
-  EXPECT_NE(failure(JT_E_SHAPE, load(wider.all, 0)).find("'0.weight' has shape [3,5], in the file [3,4]"), std::string::npos);
+  EXPECT_NE(failure(JT_E_SHAPE, load(wider.all, 0)).find("'0.weight' has shape [3,5], in the file [3,4]"),
+            std::string::npos);
   failure(JT_E_INVALID, load(net.all, 8));
   failure(JT_E_IO, jt_module_load(s.ctx, net.all, "/nowhere/x", JT_NUL, 0));
 }
@@ -258,7 +270,9 @@ TEST(Modules, ChildrenAreNoAncestors) {
   Session s;
   Module a(s, "Sequential"), b(s, "Sequential"), leaf(s, "ReLU");
   a.add("b", b);
-  auto add = [&](const Module& m, const char* name, const Module& child) { return jt_module_add_child(s.ctx, m, name, JT_NUL, child); };
+  auto add = [&](const Module& m, const char* name, const Module& child) {
+    return jt_module_add_child(s.ctx, m, name, JT_NUL, child);
+  };
   EXPECT_NE(failure(JT_E_INVALID, add(b, "a", a)).find("holds the module itself"), std::string::npos);
   failure(JT_E_INVALID, add(a, "a", a));
   EXPECT_NE(failure(JT_E_INVALID, add(leaf, "a", a)).find("ReLU: is no container"), std::string::npos);
@@ -302,7 +316,7 @@ TEST(Modules, ModulesOutliveTheirHandles) {
   jt_module_release(nullptr), jt_module_retain(nullptr);
 }
 
-// ---- chance ----------------------------------------------------------------------------------------------------------
+// ---- chance ---------------------------------------------------------------------------------------------------------
 
 TEST(Chance, DropoutKeepsTheMeanAndDropsAShare) {
   Session s;
@@ -325,7 +339,10 @@ TEST(Chance, DropoutKeepsTheMeanAndDropsAShare) {
 TEST(Chance, ChannelsAndSamplesAreDroppedAsAWhole) {
   Session s;
   struct Shape { const char* kind; Dims dims; int64_t whole; };
-  for (const Shape& t : {Shape{"Dropout1d", {20, 30, 5}, 5}, {"Dropout2d", {20, 30, 2, 3}, 6}, {"Dropout3d", {20, 30, 2, 1, 2}, 4}, {"DropPath", {500, 3, 2}, 6}}) {
+  for (const Shape& t : {Shape{"Dropout1d", {20, 30, 5}, 5},
+                         {"Dropout2d", {20, 30, 2, 3}, 6},
+                         {"Dropout3d", {20, 30, 2, 1, 2}, 4},
+                         {"DropPath", {500, 3, 2}, 6}}) {
     Module drop(s, t.kind, "p=0.5");
     Tensor x = s.make(jt_ones, t.dims.data(), t.dims.size(), JT_F32);
     std::vector<float> y = s.read(drop(x));
@@ -342,8 +359,10 @@ TEST(Chance, ChannelsAndSamplesAreDroppedAsAWhole) {
 TEST(Chance, ATrainingLoopWithDropoutAndBatchNormCompilesAndPlansOnce) {
   Session s;
   Module net(s, "Sequential");
-  net.add("0", Module(s, "Linear", "in_features=4 out_features=8")), net.add("1", Module(s, "BatchNorm1d", "num_features=8"));
-  net.add("2", Module(s, "ReLU")), net.add("3", Module(s, "Dropout", "p=0.25")), net.add("4", Module(s, "Linear", "in_features=8 out_features=3"));
+  net.add("0", Module(s, "Linear", "in_features=4 out_features=8")),
+      net.add("1", Module(s, "BatchNorm1d", "num_features=8"));
+  net.add("2", Module(s, "ReLU")), net.add("3", Module(s, "Dropout", "p=0.25")),
+      net.add("4", Module(s, "Linear", "in_features=8 out_features=3"));
   Module loss(s, "CrossEntropyLoss");
   std::vector<Tensor> params = net.parameters();
   std::vector<jt_tensor*> handles(params.begin(), params.end());
@@ -369,10 +388,13 @@ TEST(Modules, AFieldCanChangeUnlessTensorsFollowFromIt) {
   must(jt_module_set_field(s.ctx, drop, Fields("p=0").data()));
   Tensor x = ramp(s, {7});
   EXPECT_EQ(s.read(drop(x)), s.read(x));
-  EXPECT_NE(failure(JT_E_INVALID, jt_module_set_field(s.ctx, drop, Fields("p=2").data())).find("Dropout: p 2 is not in 0..1"), std::string::npos);
+  EXPECT_NE(
+      failure(JT_E_INVALID, jt_module_set_field(s.ctx, drop, Fields("p=2").data())).find("Dropout: p 2 is not in 0..1"),
+      std::string::npos);
   EXPECT_EQ(s.read(drop(x)), s.read(x));
   for (const char* field : {"in_features=3", "bias=0", "dtype=13"})
-    EXPECT_NE(failure(JT_E_INVALID, jt_module_set_field(s.ctx, linear, Fields(field).data())).find("cannot change"), std::string::npos);
+    EXPECT_NE(failure(JT_E_INVALID, jt_module_set_field(s.ctx, linear, Fields(field).data())).find("cannot change"),
+              std::string::npos);
   EXPECT_EQ(linear.parameters().size(), 2u);
 }
 
@@ -390,14 +412,15 @@ TEST(Layers, RMSNormIsItsFormula) {
 TEST(Layers, ZeroSizes) {
   Session s;
   EXPECT_EQ(s.read(Module(s, "Linear", "in_features=4 out_features=3")(s.zeros({0, 4}))).size(), 0u);
-  EXPECT_EQ(s.read(Module(s, "Conv2d", "in_channels=1 out_channels=2 kernel_size=3")(s.zeros({0, 1, 5, 5}))).size(), 0u);
+  EXPECT_EQ(s.read(Module(s, "Conv2d", "in_channels=1 out_channels=2 kernel_size=3")(s.zeros({0, 1, 5, 5}))).size(),
+            0u);
   EXPECT_EQ(s.read(Module(s, "Dropout")(s.zeros({0}))).size(), 0u);
   Module norm(s, "BatchNorm1d", "num_features=3");
   norm.training(false);
   EXPECT_EQ(s.read(norm(s.zeros({0, 3}))).size(), 0u);
 }
 
-// ---- errors ----------------------------------------------------------------------------------------------------------
+// ---- errors ---------------------------------------------------------------------------------------------------------
 
 TEST(Errors, FieldsAreNamedWithTheirValues) {
   Session s;
@@ -408,10 +431,14 @@ TEST(Errors, FieldsAreNamedWithTheirValues) {
   has(not_made(s, "Linear", "in_features=3 out_features=2 width=1"), "Linear: no field is called 'width'");
   has(not_made(s, "Linear", "in_features=3 out_features=2 bias=2"), "Linear: bias 2 is neither 0 nor 1");
   has(not_made(s, "Linear", "in_features=3 in_features=3 out_features=2"), "Linear: in_features is given twice");
-  has(not_made(s, "Linear", "in_features=3 out_features=2 dtype=4", JT_E_DTYPE), "dtype 4 is not a floating-point dtype");
-  has(not_made(s, "Linear", "in_features=4611686018427387904 out_features=4611686018427387904", JT_E_SHAPE), "too many elements");
-  has(not_made(s, "Conv2d", "in_channels=3 out_channels=4 kernel_size=[1,2,3]"), "Conv2d: kernel_size has 3 values, not 2");
-  has(not_made(s, "Conv2d", "in_channels=3 out_channels=4 kernel_size=3 groups=2"), "Conv2d: groups 2 does not divide 3");
+  has(not_made(s, "Linear", "in_features=3 out_features=2 dtype=4", JT_E_DTYPE),
+      "dtype 4 is not a floating-point dtype");
+  has(not_made(s, "Linear", "in_features=4611686018427387904 out_features=4611686018427387904", JT_E_SHAPE),
+      "too many elements");
+  has(not_made(s, "Conv2d", "in_channels=3 out_channels=4 kernel_size=[1,2,3]"),
+      "Conv2d: kernel_size has 3 values, not 2");
+  has(not_made(s, "Conv2d", "in_channels=3 out_channels=4 kernel_size=3 groups=2"),
+      "Conv2d: groups 2 does not divide 3");
   has(not_made(s, "Conv2d", "in_channels=3 out_channels=4 kernel_size=3 padding=-1"), "Conv2d: padding -1 is below 0");
   has(not_made(s, "Dropout", "p=1.5"), "Dropout: p 1.5 is not in 0..1");
   has(not_made(s, "Dropout", "p=x"), "Dropout: p is not a number");
@@ -429,17 +456,23 @@ TEST(Errors, ShapesAreNamed) {
     EXPECT_NE(text.find(part), text.npos) << text;
   };
   Tensor x = ramp(s, {2, 3}), image = ramp(s, {1, 3, 4, 4});
-  forward(Module(s, "BatchNorm2d", "num_features=3"), {x}, JT_E_SHAPE, "BatchNorm2d: x needs 4 axes, its shape is [2,3]");
-  forward(Module(s, "BatchNorm1d", "num_features=4"), {x}, JT_E_SHAPE, "BatchNorm1d: x has 3 channels, not num_features 4");
+  forward(Module(s, "BatchNorm2d", "num_features=3"), {x}, JT_E_SHAPE,
+          "BatchNorm2d: x needs 4 axes, its shape is [2,3]");
+  forward(Module(s, "BatchNorm1d", "num_features=4"), {x}, JT_E_SHAPE,
+          "BatchNorm1d: x has 3 channels, not num_features 4");
   forward(Module(s, "BatchNorm1d", "num_features=3"), {ramp(s, {1, 3})}, JT_E_SHAPE, "one value per channel");
-  forward(Module(s, "LayerNorm", "normalized_shape=4"), {x}, JT_E_SHAPE, "LayerNorm: x of shape [2,3] does not end in normalized_shape [4]");
-  forward(Module(s, "AdaptiveMaxPool2d", "output_size=3"), {x}, JT_E_SHAPE, "AdaptiveMaxPool2d: x needs 3 to 4 axes, its shape is [2,3]");
-  forward(Module(s, "MaxPool2d", "kernel_size=2 padding=2"), {image}, JT_E_INVALID, "padding 2 is more than half of kernel_size 2");
+  forward(Module(s, "LayerNorm", "normalized_shape=4"), {x}, JT_E_SHAPE,
+          "LayerNorm: x of shape [2,3] does not end in normalized_shape [4]");
+  forward(Module(s, "AdaptiveMaxPool2d", "output_size=3"), {x}, JT_E_SHAPE,
+          "AdaptiveMaxPool2d: x needs 3 to 4 axes, its shape is [2,3]");
+  forward(Module(s, "MaxPool2d", "kernel_size=2 padding=2"), {image}, JT_E_INVALID,
+          "padding 2 is more than half of kernel_size 2");
   forward(Module(s, "MSELoss"), {x}, JT_E_INVALID, "MSELoss: takes 2 operands, not 1");
   forward(Module(s, "MSELoss"), {x, nullptr}, JT_E_INVALID, "MSELoss: operand y is NULL");
   forward(Module(s, "ReLU"), {nullptr}, JT_E_INVALID, "ReLU: inputs[0] is NULL");
   forward(Module(s, "ReLU"), {x}, JT_E_INVALID, "ReLU: gives 1 results, not 2", 2);
-  forward(Module(s, "LSTMCell", "input_size=3 hidden_size=2"), {x, ramp(s, {2, 3})}, JT_E_SHAPE, "a state has shape [2,3], not [2,2]", 2);
+  forward(Module(s, "LSTMCell", "input_size=3 hidden_size=2"), {x, ramp(s, {2, 3})}, JT_E_SHAPE,
+          "a state has shape [2,3], not [2,2]", 2);
   forward(Module(s, "GLU"), {x}, JT_E_SHAPE, "GLU: extent 3 of axis 1 is odd");
   forward(Module(s, "Flatten"), {ramp(s, {3})}, JT_E_SHAPE, "Flatten: start_dim 1 is outside the 1 axes of x");
 }

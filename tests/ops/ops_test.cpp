@@ -1,4 +1,5 @@
-// Every element, cast and reduce row, over dtypes, layouts and tiers, against stored vectors (vectors.txt says of what).
+// Every element, cast and reduce row, over dtypes, layouts and tiers, against stored vectors (vectors.txt says of
+// what).
 //
 // ops_test VECTORS vm|tcc [measure]; `measure` prints the largest distance seen per row and dtype.
 #include <cstdio>
@@ -79,10 +80,12 @@ class Matrix {
     for (size_t i = 0; i < bits.size(); i++) std::memcpy(&bytes[i * size_of(t)], &bits[i], size_of(t));
     return bench_.context->data({t, shape}, bytes.data());
   }
-  void expect(const Vectors& v, const char* layout, const Value& z, const Shape& shape, const std::vector<uint64_t>& want) {
+  void expect(const Vectors& v, const char* layout, const Value& z, const Shape& shape,
+              const std::vector<uint64_t>& want) {
     if (z.dtype() != v.result || !same_extents(z.shape(), shape)) {
       wrong_++;
-      std::printf("%s %s: %s, not %s\n", v.op.c_str(), layout, text(z.type()).c_str(), text(Type{v.result, shape}).c_str());
+      std::printf("%s %s: %s, not %s\n", v.op.c_str(), layout, text(z.type()).c_str(),
+                  text(Type{v.result, shape}).c_str());
       return;
     }
     auto* got = static_cast<const char*>(host_bytes(bench_.context->read(z)));
@@ -96,9 +99,12 @@ class Matrix {
       if (d <= uint64_t(v.bound)) continue;
       if (wrong_++ < 40)
         std::printf("%s %s -> %s, %s, case %zu: %llx, not %llx (bound %lld)\n", v.op.c_str(), name(v.operands.back()),
-                    name(v.result), layout, i, (unsigned long long)bits, (unsigned long long)want[i], (long long)v.bound);
+                    name(v.result), layout, i, (unsigned long long)bits, (unsigned long long)want[i],
+                    (long long)v.bound);
     }
-    if (measures_ && v.bound) std::printf("measured %s %s: %llu of %lld\n", v.op.c_str(), name(v.result), (unsigned long long)worst, (long long)v.bound);
+    if (measures_ && v.bound)
+      std::printf("measured %s %s: %llu of %lld\n", v.op.c_str(), name(v.result), (unsigned long long)worst,
+                  (long long)v.bound);
   }
 
   Value applied(const Vectors& v, const std::vector<Value>& x) {
@@ -153,7 +159,9 @@ class Matrix {
     std::vector<uint64_t> all;
     for (const auto& c : v.cases) all.push_back(c[0]);
     for (size_t at = 0; at + 35 <= all.size(); at += 35) {
-      auto part = [&](size_t from, size_t n) { return std::vector<uint64_t>(all.begin() + int64_t(at + from), all.begin() + int64_t(at + from + n)); };
+      auto part = [&](size_t from, size_t n) {
+        return std::vector<uint64_t>(all.begin() + int64_t(at + from), all.begin() + int64_t(at + from + n));
+      };
       reduce_case(v, part(0, 24), part(24, 6), part(30, 4), part(34, 1));
     }
   }
@@ -185,7 +193,8 @@ class Matrix {
     expect(v, "zero-size", reduced(data(t, {0, 6}, {}), {1}), {0}, {});
     bool is_index = v.op == "argmax" || v.op == "argmin";
     uint64_t alone = x[0];
-    if (is_signed_int(t) && size_of(t) < 8) alone = uint64_t(int64_t(alone << (64 - 8 * size_of(t))) >> (64 - 8 * size_of(t)));
+    if (is_signed_int(t) && size_of(t) < 8)
+      alone = uint64_t(int64_t(alone << (64 - 8 * size_of(t))) >> (64 - 8 * size_of(t)));
     if (size_of(v.result) < 8) alone &= (uint64_t(1) << (8 * size_of(v.result))) - 1;
     bool is_truth = v.op == "any" || v.op == "all";
     if (is_truth && t != JT_BOOL) alone = x[0] != 0;

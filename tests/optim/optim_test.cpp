@@ -84,7 +84,8 @@ TEST(optimizer, every_rule_equals_pytorch_step_by_step) {
     }
     trainer->step(numbers(line.substr(0, colon)));
     Array wanted = numbers(line.substr(colon + 1));
-    for (size_t i = 0; i < wanted.size(); i++) ASSERT_NEAR(trainer->p[i], wanted[i], 1e-12) << what << ", step " << line;
+    for (size_t i = 0; i < wanted.size(); i++)
+      ASSERT_NEAR(trainer->p[i], wanted[i], 1e-12) << what << ", step " << line;
     steps++;
   }
   EXPECT_GT(steps, 0);
@@ -168,7 +169,8 @@ static std::string failure(const std::function<void()>& call) {
 }
 
 TEST(optimizer, errors_name_the_kind_and_the_attribute) {
-  EXPECT_EQ(failure([] { Optimizer("sdg", {}); }), "optimizer: no kind is called 'sdg'; there are sgd, rmsprop, adam, adamw, adan");
+  EXPECT_EQ(failure([] { Optimizer("sdg", {}); }),
+            "optimizer: no kind is called 'sdg'; there are sgd, rmsprop, adam, adamw, adan");
   jt_attr typo[] = {number("rate", 1)}, negative[] = {number("lr", -1)}, half[] = {number("nesterov", 0.5)};
   EXPECT_EQ(failure([&] { Optimizer("sgd", typo); }),
             "sgd: no attribute is called 'rate'; there are lr, momentum, dampening, weight_decay, nesterov");
@@ -213,7 +215,8 @@ TEST(init, deviations_and_types) {
   double value;
   std::memcpy(&value, &bound->constant_bits, 8);
   EXPECT_NEAR(std::fabs(value), std::sqrt(2.0), 1e-15);
-  EXPECT_EQ(failure([&] { initial(recorder, "lecun", {JT_F32, {2, 2}}); }),
-            "init: no kind is called 'lecun'; there are zeros, ones, uniform, normal, lecun_normal, he_normal, he_uniform, "
-            "xavier_normal, xavier_uniform");
+  EXPECT_EQ(
+      failure([&] { initial(recorder, "lecun", {JT_F32, {2, 2}}); }),
+      "init: no kind is called 'lecun'; there are zeros, ones, uniform, normal, lecun_normal, he_normal, he_uniform, "
+      "xavier_normal, xavier_uniform");
 }

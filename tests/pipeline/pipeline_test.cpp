@@ -18,7 +18,8 @@ static void expect_same(Bench& b, std::initializer_list<Value> results, double b
     Buffer* got = refs[i].node->results()[refs[i].result].buffer;
     ASSERT_TRUE(got) << i;
     if (bound == 0) {
-      EXPECT_TRUE(want[i].bytes.empty() || std::memcmp(host_bytes(got), want[i].bytes.data(), want[i].bytes.size()) == 0)
+      EXPECT_TRUE(want[i].bytes.empty() ||
+                  std::memcmp(host_bytes(got), want[i].bytes.data(), want[i].bytes.size()) == 0)
           << "result " << i;
     } else {
       ASSERT_EQ(want[i].type.dtype, JT_F32);
@@ -68,14 +69,16 @@ TEST(Pipeline, AScalarBesideItsPaddedSelf) {
   Bench b;
   Value s = call(Op::erf, {ramp(b, {}) + 0.5});  // 0-d: computed again in each group, but not where the padding is
   int64_t before[] = {1}, after[] = {2}, one[] = {1};
-  Value p = call(Op::pad, {call(Op::expand, {s}, Attrs().add_ints(one))}, Attrs().add_ints(before).add_ints(after).add_real(0));
+  Value p = call(Op::pad, {call(Op::expand, {s}, Attrs().add_ints(one))},
+                 Attrs().add_ints(before).add_ints(after).add_real(0));
   expect_same(b, {call(Op::less, {p, s}), p + s});
 }
 TEST(Pipeline, Reductions) {
   Bench b;
   Value x = ramp(b, {5, 70});
   int64_t a0[] = {0}, a1[] = {1};
-  expect_same(b, {sum(x), sum(x, a0), sum(x, a1), max(x, a1), min(x, a0), argmax(x, a1), prod(x, a0), sum(x, a1, true)});
+  expect_same(b,
+              {sum(x), sum(x, a0), sum(x, a1), max(x, a1), min(x, a0), argmax(x, a1), prod(x, a0), sum(x, a1, true)});
 }
 TEST(Pipeline, Softmax) {
   Bench b;
@@ -145,7 +148,8 @@ TEST(Pipeline, ConcatOfNothingBesideAnotherUser) {
 TEST(Pipeline, SoftmaxOfNothing) {
   Bench b;
   Value x = ramp(b, {3, 0});
-  for (int64_t axis : {0, 1}) expect_same(b, {call(Op::softmax, {x}, Attrs().add(axis)), call(Op::log_softmax, {x}, Attrs().add(axis))});
+  for (int64_t axis : {0, 1})
+    expect_same(b, {call(Op::softmax, {x}, Attrs().add(axis)), call(Op::log_softmax, {x}, Attrs().add(axis))});
   std::vector<int64_t> labels(3, 0);
   expect_same(b, {call(Op::cross_entropy, {x, b.context->data({JT_I64, {3}}, labels.data())})});
 }
@@ -160,7 +164,7 @@ TEST(Pipeline, SamePlanForOtherScalarsAndStarts) {
   EXPECT_EQ(b.runtime->device(0).kernels.compiled(), 1);
 }
 
-// ---- kernel counts: launches including library calls, only final results held -----------------------------------------
+// ---- kernel counts: launches including library calls, only final results held ---------------------------------------
 
 static int64_t launches_of(Bench& b, std::initializer_list<Value> results) {
   std::vector<Ref> asked;
@@ -243,7 +247,9 @@ TEST(KernelCounts, LinearMseAdamStep) {
   Optimizer::Parameter ps[] = {{w, grads[0], ws}, {bias, grads[1], bs}};
   auto next = adam.step(b.recorder(), scalar, ps);
   grads.clear();
-  EXPECT_LE(launches_of(b, {loss, next[0].value, next[0].states[0], next[0].states[1], next[1].value, next[1].states[0], next[1].states[1]}), 6);
+  EXPECT_LE(launches_of(b, {loss, next[0].value, next[0].states[0], next[0].states[1], next[1].value, next[1].states[0],
+                            next[1].states[1]}),
+            6);
 }
 TEST(Pipeline, Norms) {
   Bench b;

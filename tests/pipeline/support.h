@@ -38,7 +38,9 @@ struct Bench {
     o.flags.cache_dir = "off";
     o.flags.check = poison ? "1" : "0";
     // The host's heap, not mimalloc's: sanitizers watch it.
-    o.allocator = {[](void*, size_t bytes, size_t align) { return std::aligned_alloc(align, (bytes + align - 1) / align * align); },
+    o.allocator = {[](void*, size_t bytes, size_t align) {
+                     return std::aligned_alloc(align, (bytes + align - 1) / align * align);
+                   },
                    [](void*, void* p, size_t, size_t) { std::free(p); }, nullptr};
     if (also) also(o);
     runtime = std::make_shared<Runtime>(o);

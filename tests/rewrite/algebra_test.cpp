@@ -56,7 +56,9 @@ bool allows(Types types, DType t) {
 bool uses(const Row& row, char letter) {
   std::string_view left = std::string_view(row.text).substr(0, std::string_view(row.text).find("->"));
   for (size_t i = 0; i < left.size(); i++) {
-    auto is_word = [&](size_t k) { return k < left.size() && (std::isalnum((unsigned char)left[k]) || left[k] == '_'); };
+    auto is_word = [&](size_t k) {
+      return k < left.size() && (std::isalnum((unsigned char)left[k]) || left[k] == '_');
+    };
     if (left[i] == letter && !is_word(i + 1) && !(i && is_word(i - 1))) return true;
   }
   return false;
@@ -73,7 +75,8 @@ const Numbers kExtreme[] = {{INFINITY, 3, 0x1p60, -0x1.8p59}, {NAN, -0.0, 0x1p60
 
 const double kReals[] = {0.0, -0.0, 1, -1, 0.5, -2.5, 3, 0.1, -7.3, 1e-45, -1e-40, 1.17549435e-38, 3e38, -3e38, 1e-310,
                          1e300, INFINITY, -INFINITY, NAN, 65504, 6e-8, 1.0000001, 0x1p24, -0x1.fffffep127};
-const int64_t kInts[] = {0, 1, -1, 2, -2, 3, 7, -8, 100, 127, -128, 255, 32767, -32768, 65535, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
+const int64_t kInts[] = {0,    1,   -1,    2,      -2,    3,         7,         -8,        100,      127,
+                         -128, 255, 32767, -32768, 65535, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
 
 // How a side is put into a block: a param for each letter that stands for anything, constants for the rest.
 struct Scene {
@@ -166,7 +169,8 @@ TEST(Rules, NoneFiresForADtypeItDoesNotAllow) {
     for (DType t : kAll) {
       bool elsewhere = false;  // a row of the same text allows it
       for (const Row& other : kRows)
-        elsewhere |= std::string_view(other.text) == row.text && allows(other.types, t) && other.exactness <= row.exactness;
+        elsewhere |=
+            std::string_view(other.text) == row.text && allows(other.types, t) && other.exactness <= row.exactness;
       if (elsewhere) continue;
       bool fires = fired(row, t, kNumbers[0], row.exactness == FAST_MATH, row.left).count(row.text);
       EXPECT_FALSE(fires) << row.text << " for " << name(t);
@@ -210,7 +214,8 @@ TEST(Rules, NoneFiresForTwoValuesWhereALetterStandsTwice) {
   for (const Row& row : kRows) {
     std::string_view left = std::string_view(row.text).substr(0, std::string_view(row.text).find("->"));
     bool twice = false;
-    for (const char* pair : {"x - x ", "x * x ", "(x, x)", "(x, y, y)", "(x, y), y)"}) twice |= left.find(pair) != left.npos;
+    for (const char* pair : {"x - x ", "x * x ", "(x, x)", "(x, y, y)", "(x, y), y)"})
+      twice |= left.find(pair) != left.npos;
     if (!twice) continue;
     Op op = op_named(left.substr(0, left.find('(')));
     if (op == Op::count) op = left.find('*') != left.npos ? Op::mul : Op::sub;
@@ -230,7 +235,7 @@ TEST(Rules, NoneFiresForTwoValuesWhereALetterStandsTwice) {
   }
 }
 
-// ---- both sides on special values ------------------------------------------------------------------------------------
+// ---- both sides on special values -----------------------------------------------------------------------------------
 
 // Every pair of test values of dtype t, made from f64 or i64 by the evaluator's own cast.
 std::vector<HostValue> pairs(DType t) {
@@ -268,17 +273,22 @@ double as_double(DType t, const unsigned char* p) {
   return (h & 0x7c00) == 0x7c00 && (h & 0x3ff) ? NAN : 0;  // f16: only NaN matters here
 }
 
-void expect_same_bits(const HostValue& a, const HostValue& b, const std::string& what, const std::vector<HostValue>& in) {
+void expect_same_bits(const HostValue& a, const HostValue& b, const std::string& what,
+                      const std::vector<HostValue>& in) {
   ASSERT_TRUE(a.type == b.type) << what;
   size_t size = size_of(a.type.dtype);
   for (size_t i = 0; i * size < a.bytes.size(); i++) {
     const unsigned char *p = &a.bytes[i * size], *q = &b.bytes[i * size];
     if (!std::memcmp(p, q, size)) continue;
-    if (is_float(a.type.dtype) && std::isnan(as_double(a.type.dtype, p)) && std::isnan(as_double(a.type.dtype, q))) continue;
+    if (is_float(a.type.dtype) && std::isnan(as_double(a.type.dtype, p)) && std::isnan(as_double(a.type.dtype, q)))
+      continue;
     std::string values;
     if (in[0].type.dtype == JT_F64 || in[0].type.dtype == JT_F32)
-      for (int k = 0; k < 2; k++) values += text(" ", as_double(in[size_t(k)].type.dtype, &in[size_t(k)].bytes[i * size_of(in[size_t(k)].type.dtype)]));
-    ADD_FAILURE() << what << ": element " << i << values << ": " << as_double(a.type.dtype, p) << " and " << as_double(a.type.dtype, q);
+      for (int k = 0; k < 2; k++)
+        values +=
+            text(" ", as_double(in[size_t(k)].type.dtype, &in[size_t(k)].bytes[i * size_of(in[size_t(k)].type.dtype)]));
+    ADD_FAILURE() << what << ": element " << i << values << ": " << as_double(a.type.dtype, p) << " and "
+                  << as_double(a.type.dtype, q);
     return;
   }
 }
@@ -318,7 +328,8 @@ TEST(Rules, BothSidesOfExactRowsHaveTheSameBits) {
         b.nodes.clear(), b.results.clear();
         finish(b, right);
         std::vector<HostValue> z = evaluate(b, values);
-        expect_same_bits(a[0], z[0], text(row.text, " for ", name(t), " with c ", n.c, " d ", n.d, " p ", n.p, " r ", n.r), in);
+        expect_same_bits(a[0], z[0],
+                         text(row.text, " for ", name(t), " with c ", n.c, " d ", n.d, " p ", n.p, " r ", n.r), in);
       }
     }
   }

@@ -125,7 +125,9 @@ uint64_t element(const HostValue& v, size_t i) {
   uint64_t bits = 0;
   size_t size = size_of(v.type.dtype);
   std::memcpy(&bits, &v.bytes[i * size], size);
-  auto quiet = [&](uint64_t magnitude, uint64_t infinity) { return (bits & magnitude) > infinity ? ~uint64_t(0) : bits; };
+  auto quiet = [&](uint64_t magnitude, uint64_t infinity) {
+    return (bits & magnitude) > infinity ? ~uint64_t(0) : bits;
+  };
   switch (v.type.dtype) {
     case JT_F16: return quiet(0x7fff, 0x7c00);
     case JT_BF16: return quiet(0x7fff, 0x7f80);
@@ -190,7 +192,8 @@ TEST(Random, SameBitsAndNothingLeftToSimplify) {
     ASSERT_EQ(print(block), after) << "seed " << seed;
     Block other = Grower(seed).grow();
     change_scalars(other, seed), change_scalars(block, seed);
-    expect_same(evaluate(other, in), evaluate(block, in), text("other scalars, seed ", seed, "\n", before, print(block)));
+    expect_same(evaluate(other, in), evaluate(block, in),
+                text("other scalars, seed ", seed, "\n", before, print(block)));
     if (HasFatalFailure()) return;
   }
   EXPECT_GE(fired.size(), 60u) << "the blocks have little to simplify";

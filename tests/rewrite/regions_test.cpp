@@ -23,7 +23,8 @@ const Case kCases[] = {
       return %2
     }
   return %3
-})", R"(block(%0: f32[2], %1: f32[2]) {
+})",
+     R"(block(%0: f32[2], %1: f32[2]) {
   %2 = exp %1 : f32[2]
   return %2
 }
@@ -39,7 +40,8 @@ const Case kCases[] = {
       return %0, %1
     }
   return %3
-})", R"(block(%0: bool[], %1: f32[2], %2: f32[2]) {
+})",
+     R"(block(%0: bool[], %1: f32[2], %2: f32[2]) {
   %3 = branch %0 %1 : f32[2] with
     block(%0: f32[2]) {
       %1 = exp %0 : f32[2]
@@ -51,7 +53,8 @@ const Case kCases[] = {
   return %3
 }
 )"},
-    {"what serves itself only is not carried, what never changes is captured", R"(block(%0: i64[], %1: f32[2], %2: f32[2], %3: f32[2]) {
+    {"what serves itself only is not carried, what never changes is captured",
+     R"(block(%0: i64[], %1: f32[2], %2: f32[2], %3: f32[2]) {
   %4 = constant bool true
   %5, %6, %7 = loop %0 %4 %1 %2 %3 {carried=3} with
     block(%0: i64[], %1: f32[2], %2: f32[2], %3: f32[2]) {
@@ -61,7 +64,8 @@ const Case kCases[] = {
       return %4, %5, %6, %3
     }
   return %5
-})", R"(block(%0: i64[], %1: f32[2], %2: f32[2], %3: f32[2]) {
+})",
+     R"(block(%0: i64[], %1: f32[2], %2: f32[2], %3: f32[2]) {
   %4 = constant bool true
   %5 = loop %0 %4 %1 %3 {carried=1} : f32[2] with
     block(%0: i64[], %1: f32[2], %2: f32[2]) {
@@ -83,7 +87,8 @@ const Case kCases[] = {
       return %3, %6
     }
   return %4
-})", R"(block(%0: i64[], %1: f32[2,2], %2: f32[2,2]) {
+})",
+     R"(block(%0: i64[], %1: f32[2,2], %2: f32[2,2]) {
   %3 = constant bool true
   %4 = exp %2 : f32[2,2]
   %5 = loop %0 %3 %1 %2 %4 {carried=1} : f32[2,2] with
@@ -96,7 +101,8 @@ const Case kCases[] = {
   return %5
 }
 )"},
-    {"a movement that is read inside and outside is done in both", R"(block(%0: i64[], %1: f32[3,2], %2: f32[2], %3: i64[2]) {
+    {"a movement that is read inside and outside is done in both",
+     R"(block(%0: i64[], %1: f32[3,2], %2: f32[2], %3: i64[2]) {
   %4 = constant bool true
   %5 = loop %0 %4 %1 %2 %3 {carried=1} with
     block(%0: i64[], %1: f32[3,2], %2: f32[2], %3: i64[2]) {
@@ -110,7 +116,8 @@ const Case kCases[] = {
       return %10, %9
     }
   return %5
-})", R"(block(%0: i64[], %1: f32[3,2], %2: f32[2], %3: i64[2]) {
+})",
+     R"(block(%0: i64[], %1: f32[3,2], %2: f32[2], %3: i64[2]) {
   %4 = constant bool true
   %5 = exp %2 : f32[2]
   %6 = expand %5 {shape=[3,2]} : f32[3,2]
@@ -136,7 +143,8 @@ const Case kCases[] = {
       return %2, %3
     }
   return %3
-})", R"(block(%0: f32[2], %1: i64[]) {
+})",
+     R"(block(%0: f32[2], %1: i64[]) {
   return %0
 }
 )"},

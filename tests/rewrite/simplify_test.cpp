@@ -44,7 +44,8 @@ TEST(Simplify, TracesEachRewrite) {
   std::vector<std::string> rules;
   SimplifyOptions options;
   options.trace = [&](std::string_view rule, Ref, Ref) { rules.push_back(std::string(rule)); };
-  simplify(parse("block(%0: f32[4]) {\n %1 = neg %0\n %2 = neg %1\n %3 = neg %0\n %4 = add %2 %3\n return %4\n}\n"), options);
+  simplify(parse("block(%0: f32[4]) {\n %1 = neg %0\n %2 = neg %1\n %3 = neg %0\n %4 = add %2 %3\n return %4\n}\n"),
+           options);
   EXPECT_EQ(rules, (std::vector<std::string>{"-(-x) -> x", "equal", "x + -y -> x - y"}));
 }
 

@@ -1,4 +1,5 @@
-// The pool: every lane at most once, work finished whatever lanes run, nothing left spinning, forked children go on alone.
+// The pool: every lane at most once, work finished whatever lanes run, nothing left spinning, forked children go on
+// alone.
 #include "core/runtime/threads.h"
 
 #include <dlfcn.h>
@@ -164,7 +165,9 @@ TEST(ThreadPool, HelpersSleepAfterARest) {
     ThreadPool::Rest rest(pool);
     EXPECT_TRUE(meet(pool, 2));
   }
-  auto is_asleep = [](const std::string& task) { return line_of(task + "/status", "State:").find("S (") != std::string::npos; };
+  auto is_asleep = [](const std::string& task) {
+    return line_of(task + "/status", "State:").find("S (") != std::string::npos;
+  };
   std::string helper;
   for (const std::string& task : tasks())
     if (line_of(task + "/comm", "jt") == "jt") helper = task;

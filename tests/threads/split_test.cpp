@@ -1,6 +1,7 @@
 // Bits do not depend on the number of threads: each kind of launch, with 2, 3 and 7 lanes, equals the launch on one.
 //
-// Lanes are run by a host that starts with the last and records how many there were: so it is known that work was split.
+// Lanes are run by a host that starts with the last and records how many there were: so it is known that work was
+// split.
 #include <functional>
 
 #include "tests/pipeline/support.h"
@@ -51,10 +52,12 @@ void expect_same_bits(const char* what, const Make& make, bool splits = true) {
     auto alone = results(tier, 1, nullptr, make);
     for (int threads : {2, 3, 7}) {
       Host host;
-      EXPECT_TRUE(results(tier, threads, &host, make) == alone) << what << ", " << tier << ", " << threads << " lanes of a host";
+      EXPECT_TRUE(results(tier, threads, &host, make) == alone)
+          << what << ", " << tier << ", " << threads << " lanes of a host";
       if (splits) EXPECT_GT(host.most, 1) << what << " was not split";
       else EXPECT_LE(host.most, 1) << what << " was split";
-      EXPECT_TRUE(results(tier, threads, nullptr, make) == alone) << what << ", " << tier << ", " << threads << " threads";
+      EXPECT_TRUE(results(tier, threads, nullptr, make) == alone)
+          << what << ", " << tier << ", " << threads << " threads";
     }
   }
 }
@@ -121,7 +124,8 @@ TEST(Split, RowsAndChains) {
 }
 TEST(Split, MatrixProducts) {
   struct Size { int64_t m, n, k; };
-  for (auto [m, n, k] : {Size{130, 130, 70}, Size{300, 10, 64}, Size{20, 500, 33}, Size{1, 1000, 64}, Size{65, 257, 400}})
+  for (auto [m, n, k] :
+       {Size{130, 130, 70}, Size{300, 10, 64}, Size{20, 500, 33}, Size{1, 1000, 64}, Size{65, 257, 400}})
     expect_same_bits("matmul", [=, m = m, n = n, k = k](Context& c) {
       Value a = random(c, {m, k}), b = random(c, {k, n}), t = random(c, {n, k});
       return std::vector<Value>{ops::matmul(a, b), ops::matmul(a, ops::transpose(t))};
@@ -160,11 +164,15 @@ TEST(Split, RandomNumbersAndGathers) {
   });
 }
 TEST(Split, AScatterKeepsItsOrder) {
-  expect_same_bits("scatter_add", [](Context& c) {
-    Value x = random(c, {3, 4}), v = random(c, {3000, 4}), at = ops::cast(ops::mod(ops::iota(c.recorder(), {3000}, 0, JT_I64), 3), JT_I64);
-    c.eval(std::vector<Ref>{x, v, at});
-    return std::vector<Value>{ops::call(Op::scatter_add, {x, at, v}, Attrs().add(0))};
-  }, false);
+  expect_same_bits(
+      "scatter_add",
+      [](Context& c) {
+        Value x = random(c, {3, 4}), v = random(c, {3000, 4}),
+              at = ops::cast(ops::mod(ops::iota(c.recorder(), {3000}, 0, JT_I64), 3), JT_I64);
+        c.eval(std::vector<Ref>{x, v, at});
+        return std::vector<Value>{ops::call(Op::scatter_add, {x, at, v}, Attrs().add(0))};
+      },
+      false);
 }
 TEST(Split, WhatIsDoneInPlace) {
   expect_same_bits("in place", [](Context& c) {

@@ -1,7 +1,7 @@
 // Random programs leave the same bytes in all memory, run by the VM and by an optimising compiler's code.
 //
-// gxx_programs_test; JT_TEST_COUNT and JT_TEST_SEED choose how many and which. One NaN is as good as another: which of two operands' NaNs
-// an instruction passes on is the compiler's choice.
+// gxx_programs_test; JT_TEST_COUNT and JT_TEST_SEED choose how many and which. One NaN is as good as another: which of
+// two operands' NaNs an instruction passes on is the compiler's choice.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -71,7 +71,8 @@ uint64_t number_from(const char* variable, uint64_t otherwise) {
   return given ? std::strtoull(given, nullptr, 10) : otherwise;
 }
 
-void check(RandomCase& c, uint64_t seed, const Primitives& primitives, cpu::MachineCode run, const std::string& context) {
+void check(RandomCase& c, uint64_t seed, const Primitives& primitives, cpu::MachineCode run,
+           const std::string& context) {
   std::vector<const void*> numbered = by_number(primitives);
   const auto before = c.buffers;
   VmCode vm(c.program, primitives);
@@ -80,7 +81,8 @@ void check(RandomCase& c, uint64_t seed, const Primitives& primitives, cpu::Mach
   const auto expected = c.buffers;
   for (size_t k = 0; k < before.size(); k++) std::memcpy(c.buffers[k].data(), before[k].data(), before[k].size());
   in_ranges(c, seed, [&](int64_t begin, int64_t end) { run(c.args.data(), begin, end, other.data, numbered.data()); });
-  for (size_t k = 0; k < expected.size(); k++) ASSERT_TRUE(same(c, k, expected[k])) << "buffer " << k << "\n" << context;
+  for (size_t k = 0; k < expected.size(); k++)
+    ASSERT_TRUE(same(c, k, expected[k])) << "buffer " << k << "\n" << context;
   ASSERT_FALSE(other.is_exceeded() || scratch.is_exceeded()) << context;
 }
 
@@ -104,7 +106,8 @@ TEST_P(GxxPrograms, LeaveTheSameBytesAsTheVm) {
     std::string why;
     std::vector<cpu::ObjectCode> codes = compiler->compile(programs, false, stop, &why);
     for (size_t k = 0; k < cases.size(); k++) {
-      std::string context = text("JT_TEST_SEED=", seed + k, " O ", cases[k].outer, " I ", cases[k].inner, " ", why, "\n", to_text(cases[k].program));
+      std::string context = text("JT_TEST_SEED=", seed + k, " O ", cases[k].outer, " I ", cases[k].inner, " ", why,
+                                 "\n", to_text(cases[k].program));
       const Program* alone[] = {programs[k]};
       std::string source = cpu::render_gxx(alone, isa);
       if (codes[k].bytes.empty()) {
@@ -136,12 +139,15 @@ TEST(RenderLoops, TheSameProgramsGiveTheSameBytes) {
   }
 }
 
-// exp(x - max) is needed in two walks over the row: rows of up to Dialect::row_cache keep it. `far` has a step that takes a primitive, so
-// that walks go by blocks.
+// exp(x - max) is needed in two walks over the row: rows of up to Dialect::row_cache keep it. `far` has a step that
+// takes a primitive, so that walks go by blocks.
 Program softmax(bool is_far) {
   ProgramMaker m(Mode::row);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::inner), z = m.operand(JT_F32, Access::direct, Level::inner, true);
-  auto raised = [&](int16_t most) { return m.element(Element::exp_, CType::f32, m.element(Element::sub_, CType::f32, m.load(x), most)); };
+  int16_t x = m.operand(JT_F32, Access::direct, Level::inner),
+          z = m.operand(JT_F32, Access::direct, Level::inner, true);
+  auto raised = [&](int16_t most) {
+    return m.element(Element::exp_, CType::f32, m.element(Element::sub_, CType::f32, m.load(x), most));
+  };
   m.stage(Level::inner);
   int16_t most = m.reduce(Reduction::max, m.load(x));
   m.stage(Level::inner);
@@ -193,7 +199,8 @@ TEST_P(GxxPrograms, KeepWhatTwoWalksNeed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, GxxPrograms,
-                         ::testing::Combine(::testing::Values(Isa::avx512, Isa::avx2, Isa::base), ::testing::Values("g++", "clang++")));
+                         ::testing::Combine(::testing::Values(Isa::avx512, Isa::avx2, Isa::base),
+                                            ::testing::Values("g++", "clang++")));
 
 }  // namespace
 }  // namespace jt::vm

@@ -1,4 +1,5 @@
-// A kernel that runs long gets better code and loses nothing if it does not: whatever the compiler, the disk or the host does.
+// A kernel that runs long gets better code and loses nothing if it does not: whatever the compiler, the disk or the
+// host does.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -32,7 +33,8 @@ bool has_compiler() {
 // y = x + ... + x with `terms` additions; each number of terms is another kernel.
 std::string multiple(int terms) {
   vm::ProgramMaker m(Mode::flat);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::outer), y = m.operand(JT_F32, Access::direct, Level::outer, true);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::outer),
+          y = m.operand(JT_F32, Access::direct, Level::outer, true);
   m.stage(Level::outer);
   int16_t first = m.load(x), sum = first;
   for (int k = 0; k < terms; k++) sum = m.element(Element::add_, CType::f32, sum, first);
@@ -47,7 +49,8 @@ struct Bench {
 
   explicit Bench(GxxSettings settings) {
     if (settings.search_path.empty()) settings.search_path = kPath;
-    tier = std::make_unique<GxxTier>(best_primitives(), std::move(settings), [this](int, std::string_view line) { lines.emplace_back(line); });
+    tier = std::make_unique<GxxTier>(best_primitives(), std::move(settings),
+                                     [this](int, std::string_view line) { lines.emplace_back(line); });
   }
   std::unique_ptr<TieredKernel> kernel(int terms) {
     return std::make_unique<TieredKernel>(multiple(terms), best_primitives(), numbered.data(), nullptr, tier.get());
@@ -163,7 +166,8 @@ TEST(GxxTier, ASecondProcessCompilesNothing) {
 TEST(GxxTier, OtherInstructionsAreOtherKernels) {
   NEEDS_A_COMPILER();
   std::string why_not;
-  auto narrow = CxxCompiler::find("", kPath, vm::Isa::base, &why_not), wide = CxxCompiler::find("", kPath, vm::Isa::avx2, &why_not);
+  auto narrow = CxxCompiler::find("", kPath, vm::Isa::base, &why_not),
+       wide = CxxCompiler::find("", kPath, vm::Isa::avx2, &why_not);
   EXPECT_NE(narrow->identity(), wide->identity());
   EXPECT_EQ(narrow->identity().find("native"), std::string::npos);
 }
@@ -238,7 +242,8 @@ struct Host {
 
 TEST(GxxTier, ItIsSaidAlsoWhenNothingIsCompiledLater) {
   Scratch scratch;
-  for (auto [name, body] : {std::pair("refuses", "exit 1\n"), {"crashes", "kill -SEGV $$\n"}, {"hangs", "sleep 1000\n"}}) {
+  for (auto [name, body] :
+       {std::pair("refuses", "exit 1\n"), {"crashes", "kill -SEGV $$\n"}, {"hangs", "sleep 1000\n"}}) {
     Host host;
     GxxSettings s = host.settings_with_submit();
     s.compiler = script(scratch, name, body);

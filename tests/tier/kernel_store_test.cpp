@@ -22,7 +22,8 @@ using vm::best_primitives;
 // y = x + ... + x with `terms` additions; each number of terms is another kernel.
 Program multiple(int terms) {
   vm::ProgramMaker m(Mode::flat);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::outer), y = m.operand(JT_F32, Access::direct, Level::outer, true);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::outer),
+          y = m.operand(JT_F32, Access::direct, Level::outer, true);
   m.stage(Level::outer);
   int16_t first = m.load(x), sum = first;
   for (int k = 0; k < terms; k++) sum = m.element(Element::add_, CType::f32, sum, first);
@@ -85,7 +86,8 @@ struct OneEntry : ::testing::Test {
   TccKernel kernel;
   void SetUp() override {
     ASSERT_TRUE(arena && compiler) << why_not;
-    kernel = compiler->compile("int twice(int x) { return 2 * x; }\nint k(int x) { return 1 + twice(x); }", "k", {}, *arena);
+    kernel =
+        compiler->compile("int twice(int x) { return 2 * x; }\nint k(int x) { return 1 + twice(x); }", "k", {}, *arena);
     KernelStore store(scratch.path(), "build");
     store.save(key, kernel);
     path = scratch / store.file_name(key);
@@ -104,7 +106,8 @@ TEST_F(OneEntry, IsFoundByItsKeyAndBuildOnly) {
   EXPECT_FALSE(hits("build", "the kez"));
   EXPECT_FALSE(hits("builds", key));
   // Under the name of another key, another build, and a split of the two at another place.
-  for (auto [build, other] : {std::pair<std::string, std::string>{"build", "the kez"}, {"buile", key}, {"buildt", "he key"}}) {
+  for (auto [build, other] :
+       {std::pair<std::string, std::string>{"build", "the kez"}, {"buile", key}, {"buildt", "he key"}}) {
     std::string name = KernelStore(scratch.path(), build).file_name(other);
     std::filesystem::copy_file(path, scratch / name);
     EXPECT_FALSE(hits(build, other));

@@ -14,7 +14,9 @@ namespace {
 
 // Empty if there is no compiler.
 std::string object_of(std::string_view source, std::vector<std::string> options = {}) {
-  Command command{"/usr/bin/g++", {"-x", "c++", "-c", "-O2", "-fPIC", "-ffunction-sections", "-fno-asynchronous-unwind-tables"}, {"PATH=/usr/bin:/bin"}};
+  Command command{"/usr/bin/g++",
+                  {"-x", "c++", "-c", "-O2", "-fPIC", "-ffunction-sections", "-fno-asynchronous-unwind-tables"},
+                  {"PATH=/usr/bin:/bin"}};
   for (std::string& option : options) command.arguments.push_back(option);
   for (const char* rest : {"-o", kResultPath, "-"}) command.arguments.push_back(rest);
   Stop stop;

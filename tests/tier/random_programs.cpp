@@ -62,7 +62,8 @@ class Maker {
     }
     if (p().mode == Mode::column) {
       c_.inner = one_of<int64_t>({0, 1, 2, 10, 64, 65, 130, 4100});
-      c_.outer = c_.inner > 600 ? one_of<int64_t>({1, 3, 20, 65}) : one_of<int64_t>({1, 5, 20, 63, 64, 65, 256, 257, 512, 513, 700});
+      c_.outer = c_.inner > 600 ? one_of<int64_t>({1, 3, 20, 65})
+                                : one_of<int64_t>({1, 5, 20, 63, 64, 65, 256, 257, 512, 513, 700});
     }
   }
 

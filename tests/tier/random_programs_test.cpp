@@ -1,4 +1,5 @@
-// Random programs leave the same bytes in all memory, run by the VM and by libtcc's code, from wherever that was copied.
+// Random programs leave the same bytes in all memory, run by the VM and by libtcc's code, from wherever that was
+// copied.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -59,12 +60,14 @@ TEST(RandomPrograms, LeaveTheSameBytesAsTheVm) {
     restore();
 
     std::string source = cpu::render_c(c.program);
-    cpu::TccKernel kernel = compiler->compile(source, "k", {}, *arena), twin = compiler->compile(source, "k", {}, *arena);
+    cpu::TccKernel kernel = compiler->compile(source, "k", {}, *arena),
+                   twin = compiler->compile(source, "k", {}, *arena);
     ASSERT_EQ(std::memcmp(kernel.code.data(), twin.code.data(), twin.code.size()), 0) << "an address in\n" << source;
     kernel = moved(std::move(kernel), *arena);
     auto run = reinterpret_cast<cpu::MachineCode>(kernel.entry);
     Scratch other(vm.scratch_bytes(c.args.data()));
-    in_ranges(c, seed, [&](int64_t begin, int64_t end) { run(c.args.data(), begin, end, other.data, numbered.data()); });
+    in_ranges(c, seed,
+              [&](int64_t begin, int64_t end) { run(c.args.data(), begin, end, other.data, numbered.data()); });
     for (size_t k = 0; k < expected.size(); k++)
       ASSERT_EQ(std::memcmp(c.buffers[k].data(), expected[k].data(), expected[k].size()), 0) << context << source;
     ASSERT_FALSE(other.is_exceeded() || scratch.is_exceeded()) << context;

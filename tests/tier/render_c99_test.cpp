@@ -23,8 +23,8 @@ using Kernel = void (*)(const int64_t* args, int64_t begin, int64_t end);
 std::vector<cpu::TccSymbol> math_functions() {
   static const char* const names[] = {
 #define JT_NAMES(f) #f, #f "f"
-      JT_NAMES(fabs), JT_NAMES(sqrt), JT_NAMES(floor), JT_NAMES(ceil), JT_NAMES(trunc), JT_NAMES(rint), JT_NAMES(copysign),
-      JT_NAMES(fmod), JT_NAMES(fma)};
+      JT_NAMES(fabs), JT_NAMES(sqrt),     JT_NAMES(floor), JT_NAMES(ceil), JT_NAMES(trunc),
+      JT_NAMES(rint), JT_NAMES(copysign), JT_NAMES(fmod),  JT_NAMES(fma)};
   std::vector<cpu::TccSymbol> out;
   for (const char* name : names) out.push_back({name, dlsym(RTLD_DEFAULT, name)});
   return out;
@@ -51,7 +51,8 @@ bool is_same(DType dtype, const std::vector<char>& a, const std::vector<char>& b
 // The dtype of what lies in a buffer.
 DType dtype_in(const RandomCase& c, size_t buffer) {
   for (size_t k = 0; k < c.program.operands.size(); k++)
-    if (c.args[size_t(arg_of_operand(int(k)))] == reinterpret_cast<int64_t>(c.buffers[buffer].data() + kGuard)) return c.program.operands[k].dtype;
+    if (c.args[size_t(arg_of_operand(int(k)))] == reinterpret_cast<int64_t>(c.buffers[buffer].data() + kGuard))
+      return c.program.operands[k].dtype;
   return JT_U8;
 }
 
@@ -102,7 +103,8 @@ TEST(RenderC99, RandomProgramsLeaveTheSameBytesAsTheVm) {
     run(c.args.data(), 0, c.outer / 2);
     run(c.args.data(), c.outer / 2, c.outer);
     for (size_t k = 0; k < expected.size(); k++)
-      ASSERT_TRUE(is_same(dtype_in(c, k), {c.buffers[k].begin(), c.buffers[k].end()}, {expected[k].begin(), expected[k].end()}))
+      ASSERT_TRUE(
+          is_same(dtype_in(c, k), {c.buffers[k].begin(), c.buffers[k].end()}, {expected[k].begin(), expected[k].end()}))
           << "buffer " << k << ", " << context << source;
   }
   EXPECT_GT(compared, given ? 0 : count / 2);
@@ -118,8 +120,9 @@ TEST(RenderC99, IsPlainC99) {
   std::vector<NamedProgram> programs;
   for (RandomCase& c : cases) programs.push_back({text("kernel_", programs.size()), &c.program});
   std::ofstream(folder / "kernels.c") << render_c99(programs);
-  std::string command = text("gcc -std=c99 -pedantic -Wall -Wextra -Werror -Wno-unused-but-set-variable -O1 -ffp-contract=off -fwrapv -c ", (folder / "kernels.c").string(),
-                             " -o ", (folder / "kernels.o").string());
+  std::string command = text(
+      "gcc -std=c99 -pedantic -Wall -Wextra -Werror -Wno-unused-but-set-variable -O1 -ffp-contract=off -fwrapv -c ",
+      (folder / "kernels.c").string(), " -o ", (folder / "kernels.o").string());
   EXPECT_EQ(std::system(command.c_str()), 0) << command;
   std::filesystem::remove_all(folder);
 }

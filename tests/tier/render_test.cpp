@@ -54,7 +54,8 @@ void k(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
 
 TEST(RenderC, Rows) {
   ProgramMaker m(Mode::row);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::inner), z = m.operand(JT_F32, Access::direct, Level::inner, true);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::inner),
+          z = m.operand(JT_F32, Access::direct, Level::inner, true);
   m.stage(Level::inner);
   int16_t most = m.reduce(Reduction::max, m.load(x));
   m.stage(Level::inner);
@@ -128,7 +129,8 @@ void k(const i64 *A, i64 begin, i64 end, char *s, char *const *P) {
 
 TEST(RenderC, Columns) {
   ProgramMaker m(Mode::column);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::inner), z = m.operand(JT_F16, Access::direct, Level::outer, true);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::inner),
+          z = m.operand(JT_F16, Access::direct, Level::outer, true);
   m.stage(Level::inner);
   int16_t a = m.load(x);
   int16_t sum = m.reduce(Reduction::sum, a), most = m.reduce(Reduction::max, a);

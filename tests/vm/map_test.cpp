@@ -94,8 +94,9 @@ TEST_P(MapTest, LoadsAndIndices) {
     for (char& c : buffer) c = char(d == JT_BOOL ? r() & 1 : r());
     for (char& c : fill) c = char(t == CType::b8 ? r() & 1 : r());
     bool has_fill = r() % 2;
-    auto* z = static_cast<const char*>(p->block->map_load[d](home.data(), buffer.data(), &m.map, range.outer, range.inner,
-                                                             range.n, range.along, has_fill ? fill.data() : nullptr));
+    auto* z =
+        static_cast<const char*>(p->block->map_load[d](home.data(), buffer.data(), &m.map, range.outer, range.inner,
+                                                       range.n, range.along, has_fill ? fill.data() : nullptr));
     std::vector<int64_t> index(range.n);
     p->block->map_index(index.data(), &m.map, range.outer, range.inner, range.n, range.along);
     for (int64_t k = 0; k < range.n; k++) {
@@ -108,7 +109,8 @@ TEST_P(MapTest, LoadsAndIndices) {
       } else {
         p->block->load[d](one.data(), buffer.data() + at * stored, 1);
       }
-      ASSERT_EQ(std::memcmp(z + k * computed, one.data(), computed), 0) << jt::name(d) << " round " << round << " element " << k;
+      ASSERT_EQ(std::memcmp(z + k * computed, one.data(), computed), 0)
+          << jt::name(d) << " round " << round << " element " << k;
     }
   }
 }

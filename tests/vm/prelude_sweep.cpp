@@ -1,5 +1,6 @@
-// Every float through every unary f32 function of prelude.def, beside the C library's double ones: the worst error in units
-// of the last place, and where. Not part of the tests: `prelude_sweep [stride [function ...]]`; stride 1 is all 2^32.
+// Every float through every unary f32 function of prelude.def, beside the C library's double ones: the worst error in
+// units of the last place, and where. Not part of the tests: `prelude_sweep [stride [function ...]]`; stride 1 is all
+// 2^32.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -9,9 +10,10 @@
 
 #include "core/base/prelude.h"
 
-#define JT_EACH(X)                                                                                                       \
-  X(exp) X(exp2) X(expm1) X(log) X(log2) X(log10) X(log1p) X(cbrt) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) \
-  X(cosh) X(tanh) X(asinh) X(acosh) X(atanh) X(erf)
+#define JT_EACH(X)                                                                                               \
+  X(exp)                                                                                                         \
+  X(exp2) X(expm1) X(log) X(log2) X(log10) X(log1p) X(cbrt) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) \
+      X(cosh) X(tanh) X(asinh) X(acosh) X(atanh) X(erf)
 
 #define JT_REFERENCE(name) void reference_##name(const float* x, double* z, int n);
 JT_EACH(JT_REFERENCE)
@@ -36,7 +38,8 @@ JT_EACH(JT_OURS)
 #define JT_ROW(name) {#name, ours_##name, reference_##name, exact_##name},
 const Function kFunctions[] = {JT_EACH(JT_ROW)};
 
-// Distance over the last place of the exact value; 1e9 where one is a number and the other is not, or a zero's sign is wrong.
+// Distance over the last place of the exact value; 1e9 where one is a number and the other is not, or a zero's sign is
+// wrong.
 double error_of(float got, double exact) {
   if (std::isnan(exact)) return std::isnan(got) ? 0 : 1e9;
   if (std::isnan(got)) return 1e9;
@@ -98,7 +101,8 @@ int main(int count, char** arguments) {
   for (const Function& f : kFunctions) {
     if (!is_asked(f.name, count, arguments)) continue;
     Worst worst = sweep(f, stride ? stride : 1);
-    std::printf("%-6s %.4f at %a, %llu above 1\n", f.name, worst.error, double(worst.at), (unsigned long long)worst.above);
+    std::printf("%-6s %.4f at %a, %llu above 1\n", f.name, worst.error, double(worst.at),
+                (unsigned long long)worst.above);
     std::fflush(stdout);
     above += worst.above;
   }

@@ -1,5 +1,6 @@
-// The functions of prelude.def stay within 1 (f32) and 2 (f64) units of the last place, are right at special values, and
-// integers never trap. What is exact comes from prelude_vectors.txt, from C99's annex F, or for f32 from double functions.
+// The functions of prelude.def stay within 1 (f32) and 2 (f64) units of the last place, are right at special values,
+// and integers never trap. What is exact comes from prelude_vectors.txt, from C99's annex F, or for f32 from double
+// functions.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,9 +19,10 @@ namespace f32 = jt::prelude::f32;
 namespace f64 = jt::prelude::f64;
 constexpr double kInf = JT_INF, kNan = JT_NAN;
 
-#define JT_UNARY_FUNCTIONS(X)                                                                                            \
-  X(exp) X(exp2) X(expm1) X(log) X(log2) X(log10) X(log1p) X(cbrt) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) \
-  X(cosh) X(tanh) X(asinh) X(acosh) X(atanh) X(erf)
+#define JT_UNARY_FUNCTIONS(X)                                                                                    \
+  X(exp)                                                                                                         \
+  X(exp2) X(expm1) X(log) X(log2) X(log10) X(log1p) X(cbrt) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) \
+      X(cosh) X(tanh) X(asinh) X(acosh) X(atanh) X(erf)
 #define JT_BINARY_FUNCTIONS(X) X(pow) X(atan2) X(hypot)
 
 struct Function {
@@ -33,12 +35,14 @@ const std::map<std::string, Function>& functions() {
   {#name, {[](float x, float) { return f32::name(x); }, [](double x, double) { return f64::name(x); },           \
            [](double x) { return std::name(x); }}},
 #define JT_ROW2(name) \
-  {#name, {[](float x, float y) { return f32::name(x, y); }, [](double x, double y) { return f64::name(x, y); }, nullptr}},
+  {#name,             \
+   {[](float x, float y) { return f32::name(x, y); }, [](double x, double y) { return f64::name(x, y); }, nullptr}},
   static const std::map<std::string, Function> all = {JT_UNARY_FUNCTIONS(JT_ROW) JT_BINARY_FUNCTIONS(JT_ROW2)};
   return all;
 }
 
-// |got - (value + rest)| in units of the last place of the exact result's neighbourhood (denormals: of the least denormal).
+// |got - (value + rest)| in units of the last place of the exact result's neighbourhood (denormals: of the least
+// denormal).
 double distance(double got, double value, double rest, int least, int digits) {
   int exponent = std::max(std::ilogb(value), least);
   return std::fabs(std::ldexp(got - value, digits - exponent) - std::ldexp(rest, digits - exponent));
@@ -109,23 +113,32 @@ TEST(Prelude, FunctionsOfOneOperandAreRightAtSpecialValues) {
     double x, exact;
   };
   const Case kCases[] = {
-      {"exp", -kInf, 0}, {"exp", kInf, kInf}, {"exp", 0, 1}, {"exp", -0.0, 1}, {"exp", 1e4, kInf}, {"exp", -1e4, 0},
-      {"exp2", -kInf, 0}, {"exp2", kInf, kInf}, {"exp2", 0, 1}, {"exp2", 10, 1024}, {"exp2", -3, 0.125}, {"exp2", 2e3, kInf},
-      {"exp2", -2e3, 0}, {"expm1", -kInf, -1}, {"expm1", kInf, kInf}, {"expm1", -0.0, -0.0}, {"expm1", 0, 0}, {"expm1", 1e4, kInf},
-      {"expm1", -1e4, -1}, {"log", 0, -kInf}, {"log", -0.0, -kInf}, {"log", 1, 0}, {"log", -1, kNan}, {"log", kInf, kInf},
-      {"log", -kInf, kNan}, {"log2", 0, -kInf}, {"log2", -0.0, -kInf}, {"log2", 1, 0}, {"log2", 1024, 10}, {"log2", -2, kNan},
-      {"log2", kInf, kInf}, {"log10", 0, -kInf}, {"log10", 1, 0}, {"log10", 1000, 3}, {"log10", -2, kNan}, {"log10", kInf, kInf},
-      {"log1p", -1, -kInf}, {"log1p", -2, kNan}, {"log1p", kInf, kInf}, {"log1p", -0.0, -0.0}, {"log1p", 0, 0}, {"log1p", -kInf, kNan},
-      {"cbrt", -0.0, -0.0}, {"cbrt", 0, 0}, {"cbrt", kInf, kInf}, {"cbrt", -kInf, -kInf}, {"cbrt", -27, -3},
-      {"sin", -0.0, -0.0}, {"sin", 0, 0}, {"sin", kInf, kNan}, {"sin", -kInf, kNan}, {"cos", 0, 1}, {"cos", -0.0, 1}, {"cos", kInf, kNan},
-      {"tan", -0.0, -0.0}, {"tan", 0, 0}, {"tan", -kInf, kNan}, {"asin", -0.0, -0.0}, {"asin", 1.5, kNan}, {"asin", -kInf, kNan},
-      {"acos", 1, 0}, {"acos", 1.5, kNan}, {"acos", -1.5, kNan}, {"acos", kInf, kNan}, {"atan", -0.0, -0.0}, {"atan", 0, 0},
-      {"sinh", -0.0, -0.0}, {"sinh", 0, 0}, {"sinh", kInf, kInf}, {"sinh", -kInf, -kInf}, {"sinh", 1e4, kInf}, {"sinh", -1e4, -kInf},
-      {"cosh", 0, 1}, {"cosh", -0.0, 1}, {"cosh", -kInf, kInf}, {"cosh", 1e4, kInf}, {"tanh", -0.0, -0.0}, {"tanh", 0, 0},
-      {"tanh", kInf, 1}, {"tanh", -kInf, -1}, {"tanh", 30, 1}, {"asinh", -0.0, -0.0}, {"asinh", 0, 0}, {"asinh", kInf, kInf},
-      {"asinh", -kInf, -kInf}, {"acosh", 1, 0}, {"acosh", 0.5, kNan}, {"acosh", -2, kNan}, {"acosh", -kInf, kNan}, {"acosh", kInf, kInf},
-      {"atanh", -0.0, -0.0}, {"atanh", 0, 0}, {"atanh", 1, kInf}, {"atanh", -1, -kInf}, {"atanh", 2, kNan}, {"atanh", -kInf, kNan},
-      {"erf", -0.0, -0.0}, {"erf", 0, 0}, {"erf", kInf, 1}, {"erf", -kInf, -1}, {"erf", 30, 1},
+      {"exp", -kInf, 0},       {"exp", kInf, kInf},    {"exp", 0, 1},         {"exp", -0.0, 1},
+      {"exp", 1e4, kInf},      {"exp", -1e4, 0},       {"exp2", -kInf, 0},    {"exp2", kInf, kInf},
+      {"exp2", 0, 1},          {"exp2", 10, 1024},     {"exp2", -3, 0.125},   {"exp2", 2e3, kInf},
+      {"exp2", -2e3, 0},       {"expm1", -kInf, -1},   {"expm1", kInf, kInf}, {"expm1", -0.0, -0.0},
+      {"expm1", 0, 0},         {"expm1", 1e4, kInf},   {"expm1", -1e4, -1},   {"log", 0, -kInf},
+      {"log", -0.0, -kInf},    {"log", 1, 0},          {"log", -1, kNan},     {"log", kInf, kInf},
+      {"log", -kInf, kNan},    {"log2", 0, -kInf},     {"log2", -0.0, -kInf}, {"log2", 1, 0},
+      {"log2", 1024, 10},      {"log2", -2, kNan},     {"log2", kInf, kInf},  {"log10", 0, -kInf},
+      {"log10", 1, 0},         {"log10", 1000, 3},     {"log10", -2, kNan},   {"log10", kInf, kInf},
+      {"log1p", -1, -kInf},    {"log1p", -2, kNan},    {"log1p", kInf, kInf}, {"log1p", -0.0, -0.0},
+      {"log1p", 0, 0},         {"log1p", -kInf, kNan}, {"cbrt", -0.0, -0.0},  {"cbrt", 0, 0},
+      {"cbrt", kInf, kInf},    {"cbrt", -kInf, -kInf}, {"cbrt", -27, -3},     {"sin", -0.0, -0.0},
+      {"sin", 0, 0},           {"sin", kInf, kNan},    {"sin", -kInf, kNan},  {"cos", 0, 1},
+      {"cos", -0.0, 1},        {"cos", kInf, kNan},    {"tan", -0.0, -0.0},   {"tan", 0, 0},
+      {"tan", -kInf, kNan},    {"asin", -0.0, -0.0},   {"asin", 1.5, kNan},   {"asin", -kInf, kNan},
+      {"acos", 1, 0},          {"acos", 1.5, kNan},    {"acos", -1.5, kNan},  {"acos", kInf, kNan},
+      {"atan", -0.0, -0.0},    {"atan", 0, 0},         {"sinh", -0.0, -0.0},  {"sinh", 0, 0},
+      {"sinh", kInf, kInf},    {"sinh", -kInf, -kInf}, {"sinh", 1e4, kInf},   {"sinh", -1e4, -kInf},
+      {"cosh", 0, 1},          {"cosh", -0.0, 1},      {"cosh", -kInf, kInf}, {"cosh", 1e4, kInf},
+      {"tanh", -0.0, -0.0},    {"tanh", 0, 0},         {"tanh", kInf, 1},     {"tanh", -kInf, -1},
+      {"tanh", 30, 1},         {"asinh", -0.0, -0.0},  {"asinh", 0, 0},       {"asinh", kInf, kInf},
+      {"asinh", -kInf, -kInf}, {"acosh", 1, 0},        {"acosh", 0.5, kNan},  {"acosh", -2, kNan},
+      {"acosh", -kInf, kNan},  {"acosh", kInf, kInf},  {"atanh", -0.0, -0.0}, {"atanh", 0, 0},
+      {"atanh", 1, kInf},      {"atanh", -1, -kInf},   {"atanh", 2, kNan},    {"atanh", -kInf, kNan},
+      {"erf", -0.0, -0.0},     {"erf", 0, 0},          {"erf", kInf, 1},      {"erf", -kInf, -1},
+      {"erf", 30, 1},
   };
   for (const Case& c : kCases)
     expect_both(c.name, c.x, 0, c.exact);
@@ -179,7 +192,8 @@ TEST(Prelude, PowIsC99s) {
   for (double y : odd) expect_both("pow", -kInf, y, y < 0 ? -0.0 : -kInf), expect_both("pow", -1, y, -1);
   for (double y : even) expect_both("pow", -kInf, y, y < 0 ? 0 : kInf), expect_both("pow", -1, y, 1);
   expect_both("pow", kNan, 2, kNan), expect_both("pow", 2, kNan, kNan), expect_both("pow", -1, kNan, kNan);
-  expect_both("pow", -2, 3, -8), expect_both("pow", 3, 4, 81), expect_both("pow", 2, -2, 0.25), expect_both("pow", -2, 10, 1024);
+  expect_both("pow", -2, 3, -8), expect_both("pow", 3, 4, 81), expect_both("pow", 2, -2, 0.25),
+      expect_both("pow", -2, 10, 1024);
   expect_both("pow", -2, 1e30, kInf), expect_both("pow", -2, -1e30, 0), expect_both("pow", -0.5, 2001, -0.0);
   EXPECT_EQ(f32::pow(-1.0f, 16777215.0f), -1);
   EXPECT_EQ(f32::pow(-1.0f, 16777216.0f), 1);
@@ -196,17 +210,21 @@ TEST(Prelude, Atan2KnowsItsQuadrantsAndZeros) {
     auto angle = [&](double y, double x) { return is_f32 ? double(f32::atan2(float(y), float(x))) : f64::atan2(y, x); };
     auto expect = [&](double y, double x, double exact) {
       double nearest = is_f32 ? double(float(exact)) : exact, got = angle(y, x);
-      EXPECT_TRUE(got == nearest && std::signbit(got) == std::signbit(exact)) << y << " " << x << " is " << got << ", not " << exact;
+      EXPECT_TRUE(got == nearest && std::signbit(got) == std::signbit(exact))
+          << y << " " << x << " is " << got << ", not " << exact;
     };
     const double pi = 3.14159265358979323846;
     for (double s : {1, -1}) {
-      expect(s * 0.0, 0.0, s * 0.0), expect(s * 0.0, -0.0, s * pi), expect(s * 0.0, 2, s * 0.0), expect(s * 0.0, -2, s * pi);
-      expect(s * 2, 0.0, s * pi / 2), expect(s * 2, -0.0, s * pi / 2), expect(s * 2, kInf, s * 0.0), expect(s * 2, -kInf, s * pi);
+      expect(s * 0.0, 0.0, s * 0.0), expect(s * 0.0, -0.0, s * pi), expect(s * 0.0, 2, s * 0.0),
+          expect(s * 0.0, -2, s * pi);
+      expect(s * 2, 0.0, s * pi / 2), expect(s * 2, -0.0, s * pi / 2), expect(s * 2, kInf, s * 0.0),
+          expect(s * 2, -kInf, s * pi);
       expect(s * kInf, 2, s * pi / 2), expect(s * kInf, -2, s * pi / 2), expect(s * kInf, kInf, s * pi / 4);
       expect(s * kInf, -kInf, s * 3 * pi / 4), expect(s * 0.0, kInf, s * 0.0), expect(s * 0.0, -kInf, s * pi);
       expect(s * 3, 3, s * pi / 4), expect(s * 1e30, 1e-30, s * pi / 2), expect(s * 1e-40, 1e-40, s * pi / 4);
     }
-    for (double v : {0.0, 1.0, -kInf, kInf, kNan}) EXPECT_TRUE(std::isnan(angle(kNan, v)) && std::isnan(angle(v, kNan))) << v;
+    for (double v : {0.0, 1.0, -kInf, kInf, kNan})
+      EXPECT_TRUE(std::isnan(angle(kNan, v)) && std::isnan(angle(v, kNan))) << v;
   }
 }
 

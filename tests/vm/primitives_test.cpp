@@ -20,7 +20,8 @@ uint64_t next(uint64_t& state) {
 // Blocks of special and random values; a NaN is the quiet positive one, whose payload every operation keeps.
 template <class T>
 void fill(T* v, int64_t n, uint64_t seed) {
-  static const double kSpecial[] = {0.0, -0.0, 1, -1, 2, 0.5, -0.5, 3.5, -2.5, 1e30, -1e30, 1e-40, 100, -88.5, JT_INF, -JT_INF, JT_NAN};
+  static const double kSpecial[] = {0.0,  -0.0,  1,     -1,  2,     0.5,    -0.5,    3.5,   -2.5,
+                                    1e30, -1e30, 1e-40, 100, -88.5, JT_INF, -JT_INF, JT_NAN};
   uint64_t state = seed * 0x9e3779b97f4a7c15u + 1;
   for (int64_t i = 0; i < n; i++) {
     uint64_t u = next(state);
@@ -29,7 +30,9 @@ void fill(T* v, int64_t n, uint64_t seed) {
     } else if constexpr (sizeof(T) == 1) {
       v[i] = u & 1;
     } else {
-      v[i] = T(u % 4 == 0 ? u >> 8 : u % 4 == 1 ? (u >> 60) << (8 * sizeof(T) - 4) : uint64_t(int64_t(u >> 40) % 41 - 20));
+      v[i] = T(u % 4 == 0   ? u >> 8
+               : u % 4 == 1 ? (u >> 60) << (8 * sizeof(T) - 4)
+                            : uint64_t(int64_t(u >> 40) % 41 - 20));
     }
   }
 }
@@ -165,7 +168,8 @@ TEST_P(PrimitivesTest, HalfStoresRoundToNearestEven) {
 }
 
 TEST_P(PrimitivesTest, ConversionsSaturateAndNaNIsZero) {
-  float x[] = {1.9f, -1.9f, 3e9f, -3e9f, 1e20f, -1e20f, JT_NAN, JT_INF, -JT_INF, 2147483648.0f, -2147483648.0f, 2147483520.0f, -0.5f};
+  float x[] = {1.9f,   -1.9f,   3e9f,          -3e9f,          1e20f,         -1e20f, JT_NAN,
+               JT_INF, -JT_INF, 2147483648.0f, -2147483648.0f, 2147483520.0f, -0.5f};
   constexpr int n = 13;
   int32_t i32[n];
   int64_t i64[n];
@@ -176,8 +180,10 @@ TEST_P(PrimitivesTest, ConversionsSaturateAndNaNIsZero) {
   convert[int(CType::i64)][int(CType::f32)](i64, x, n);
   convert[int(CType::u64)][int(CType::f32)](u64, x, n);
   convert[int(CType::b8)][int(CType::f32)](b8, x, n);
-  int32_t e32[] = {1, -1, INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN, 0, INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN, 2147483520, 0};
-  int64_t e64[] = {1, -1, 3000000000, -3000000000, INT64_MAX, INT64_MIN, 0, INT64_MAX, INT64_MIN, 2147483648, -2147483648, 2147483520, 0};
+  int32_t e32[] = {1,         -1,        INT32_MAX, INT32_MIN, INT32_MAX,  INT32_MIN, 0,
+                   INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN, 2147483520, 0};
+  int64_t e64[] = {1,         -1,        3000000000, -3000000000, INT64_MAX,  INT64_MIN, 0,
+                   INT64_MAX, INT64_MIN, 2147483648, -2147483648, 2147483520, 0};
   uint64_t eu[] = {1, 0, 3000000000, 0, UINT64_MAX, 0, 0, UINT64_MAX, 0, 2147483648, 0, 2147483520, 0};
   for (int k = 0; k < n; k++) {
     EXPECT_EQ(i32[k], e32[k]) << x[k];
@@ -196,7 +202,8 @@ TEST_P(PrimitivesTest, ConversionsEqualThoseOfBase) {
         p->block->convert[to][from](ours.bytes, x.bytes, n);
         primitives(Isa::base)->block->convert[to][from](base.bytes, x.bytes, n);
         for (int64_t i = 0; i < n; i++)
-          ASSERT_TRUE(same(ours.at(CType(to), i), base.at(CType(to), i), CType(to))) << name(CType(to)) << " of " << name(CType(from));
+          ASSERT_TRUE(same(ours.at(CType(to), i), base.at(CType(to), i), CType(to)))
+              << name(CType(to)) << " of " << name(CType(from));
       }
 }
 

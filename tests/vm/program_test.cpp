@@ -75,7 +75,8 @@ TEST_P(ProgramTest, ChainOfElementsWithScalar) {
 
 Program softmax(Mode mode) {
   ProgramMaker m(mode);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::inner), z = m.operand(JT_F32, Access::direct, Level::inner, true);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::inner),
+          z = m.operand(JT_F32, Access::direct, Level::inner, true);
   m.stage(Level::inner);
   int16_t most = m.reduce(Reduction::max, m.load(x));
   m.stage(Level::inner);
@@ -110,7 +111,8 @@ TEST_P(ProgramTest, SoftmaxInThreeStages) {
 TEST_P(ProgramTest, ColumnSumThroughAMap) {
   // x is [inner, outer] in memory; the sum runs over the first axis.
   ProgramMaker m(Mode::column);
-  int16_t x = m.operand(JT_F32, Access::mapped, Level::inner), z = m.operand(JT_F32, Access::direct, Level::outer, true);
+  int16_t x = m.operand(JT_F32, Access::mapped, Level::inner),
+          z = m.operand(JT_F32, Access::direct, Level::outer, true);
   m.stage(Level::inner);
   int16_t sum = m.reduce(Reduction::sum, m.load(x));
   m.stage(Level::outer);
@@ -120,7 +122,8 @@ TEST_P(ProgramTest, ColumnSumThroughAMap) {
       std::vector<float> a = numbers(outer * inner), out(outer);
       IndexMap map{1, 1, 0, 0, {outer, inner}, {1, outer}, {}, {}};
       run_program(m.p, *p, Args(outer, inner).map(a.data(), map).operand(out.data()).words.data());
-      for (int64_t o = 0; o < outer; o++) ASSERT_EQ(out[o], slow_sum(a.data() + o, inner, outer)) << outer << " " << inner;
+      for (int64_t o = 0; o < outer; o++)
+        ASSERT_EQ(out[o], slow_sum(a.data() + o, inner, outer)) << outer << " " << inner;
     }
 }
 
@@ -135,12 +138,19 @@ TEST_P(ProgramTest, OuterValuesAndScalarsBroadcastIntoRows) {
     m.stage(Level::outer);
     int16_t limit = m.load(row);
     m.stage(Level::inner);
-    int16_t v = m.element(Element::where_, CType::f32, m.element(Element::less_, CType::f32, m.load(x), limit), half, limit);
-    m.store(z, m.add({.code = Code::narrow, .type = CType::f32, .sub = JT_BF16, .dst = m.reg(CType::f32, Level::inner), .a = v}));
+    int16_t v =
+        m.element(Element::where_, CType::f32, m.element(Element::less_, CType::f32, m.load(x), limit), half, limit);
+    m.store(z, m.add({.code = Code::narrow,
+                      .type = CType::f32,
+                      .sub = JT_BF16,
+                      .dst = m.reg(CType::f32, Level::inner),
+                      .a = v}));
     for (int64_t inner : {1, 10, 256, 257, 1000}) {
       const int64_t outer = 77;
       std::vector<float> a = numbers(outer * inner), b = numbers(outer, 2), out = a;
-      run_program(m.p, *p, Args(outer, inner).operand(out.data()).operand(b.data()).operand(out.data()).scalar(0.5f).words.data());
+      run_program(
+          m.p, *p,
+          Args(outer, inner).operand(out.data()).operand(b.data()).operand(out.data()).scalar(0.5f).words.data());
       for (int64_t k = 0; k < outer * inner; k++) {
         float expected = a[k] < b[k / inner] ? 0.5f : b[k / inner];
         p->block->narrow[JT_BF16](&expected, &expected, 1);
@@ -165,7 +175,8 @@ TEST_P(ProgramTest, AScalarFillsABuffer) {
 TEST_P(ProgramTest, AnInputReadAfterItWasOverwrittenKeepsItsValue) {
   // y = x * x goes where x is; then z = y + x still needs x.
   ProgramMaker m(Mode::flat);
-  int16_t x = m.operand(JT_F32, Access::direct, Level::outer), y = m.operand(JT_F32, Access::direct, Level::outer, true);
+  int16_t x = m.operand(JT_F32, Access::direct, Level::outer),
+          y = m.operand(JT_F32, Access::direct, Level::outer, true);
   int16_t z = m.operand(JT_F32, Access::direct, Level::outer, true);
   m.stage(Level::outer);
   int16_t v = m.load(x);
@@ -182,7 +193,8 @@ TEST_P(ProgramTest, AnInputReadAfterItWasOverwrittenKeepsItsValue) {
 TEST_P(ProgramTest, GatherScatterAndRandom) {
   // out[index[e]] += table[index[e]] * 2, and bits[e] = random of e.
   ProgramMaker m(Mode::flat);
-  int16_t index = m.operand(JT_I32, Access::direct, Level::outer), table = m.operand(JT_F32, Access::whole, Level::uniform);
+  int16_t index = m.operand(JT_I32, Access::direct, Level::outer),
+          table = m.operand(JT_F32, Access::whole, Level::uniform);
   int16_t out = m.operand(JT_F32, Access::whole, Level::uniform, true);
   int16_t bits = m.operand(JT_I64, Access::direct, Level::outer, true);
   m.stage(Level::uniform);
@@ -190,18 +202,31 @@ TEST_P(ProgramTest, GatherScatterAndRandom) {
   m.stage(Level::outer);
   int16_t at = m.add({.code = Code::convert, .type = CType::i64, .sub = uint8_t(CType::i32),
                       .dst = m.reg(CType::i64, Level::outer), .a = m.load(index)});
-  int16_t v = m.add({.code = Code::gather, .type = CType::f32, .dst = m.reg(CType::f32, Level::outer), .a = at, .operand = table});
+  int16_t v = m.add(
+      {.code = Code::gather, .type = CType::f32, .dst = m.reg(CType::f32, Level::outer), .a = at, .operand = table});
   v = m.element(Element::add_, CType::f32, v, v);
   m.add({.code = Code::scatter, .type = CType::f32, .sub = uint8_t(Combine::add), .a = at, .b = v, .operand = out});
   int16_t e = m.add({.code = Code::index, .type = CType::i64, .dst = m.reg(CType::i64, Level::outer), .operand = bits});
-  m.store(bits, m.add({.code = Code::random, .type = CType::i64, .dst = m.reg(CType::i64, Level::outer), .a = e, .b = key, .c = counter}));
+  m.store(bits, m.add({.code = Code::random,
+                       .type = CType::i64,
+                       .dst = m.reg(CType::i64, Level::outer),
+                       .a = e,
+                       .b = key,
+                       .c = counter}));
   const int n = 1500;
   std::vector<int32_t> ix(n);
   for (int i = 0; i < n; i++) ix[i] = i * 7 % 53 - 1;
   std::vector<float> t = numbers(50), sums(50), expected(50);
   std::vector<int64_t> words(n);
-  run_program(m.p, *p, Args(n, 1).operand(ix.data()).operand(t.data(), 50).operand(sums.data(), 50).operand(words.data())
-                           .scalar(uint64_t(0x1234567890abcdef)).scalar(int64_t(77)).words.data());
+  run_program(m.p, *p,
+              Args(n, 1)
+                  .operand(ix.data())
+                  .operand(t.data(), 50)
+                  .operand(sums.data(), 50)
+                  .operand(words.data())
+                  .scalar(uint64_t(0x1234567890abcdef))
+                  .scalar(int64_t(77))
+                  .words.data());
   for (int i = 0; i < n; i++)
     if (ix[i] >= 0 && ix[i] < 50) expected[ix[i]] += t[ix[i]] + t[ix[i]];
   EXPECT_EQ(sums, expected);

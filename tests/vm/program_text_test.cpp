@@ -30,7 +30,9 @@ void expect_round_trip(const Program& p) {
   ASSERT_EQ(back.instrs.size(), p.instrs.size());
   for (size_t k = 0; k < p.instrs.size(); k++) {
     const Instr &i = p.instrs[k], &j = back.instrs[k];
-    auto fields = [](const Instr& x) { return std::tuple(x.code, x.type, x.sub, x.prim, x.dst, x.a, x.b, x.c, x.operand); };
+    auto fields = [](const Instr& x) {
+      return std::tuple(x.code, x.type, x.sub, x.prim, x.dst, x.a, x.b, x.c, x.operand);
+    };
     ASSERT_EQ(fields(i), fields(j)) << "instruction " << k << " of\n" << text;
   }
 }
@@ -154,7 +156,8 @@ TEST(ProgramText, LoweredProgramsReadBack) {
       "block() {\n %0 = uniform {shape=[40], seed=1, stream=2, counter=3}\n %1 = iota {shape=[40], dtype=u8}\n"
       " return %0, %1\n}",
       "block(%0: f32[4,7], %1: i64[4]) {\n %2 = cross_entropy %0 %1\n return %2\n}",
-      "block(%0: u8[3,4], %1: u8[3,2]) {\n %2 = concat %0 %1 {axis=1}\n %4 = cast %2 {dtype=bool}\n %3 = all %4\n return %2, %3\n}",
+      "block(%0: u8[3,4], %1: u8[3,2]) {\n %2 = concat %0 %1 {axis=1}\n %4 = cast %2 {dtype=bool}\n %3 = all %4\n "
+      "return %2, %3\n}",
       "block(%0: f32[3,4], %1: f32[1,2]) {\n %2 = update %0 %1 {starts=[1,1], steps=[1,1]}\n return %2\n}",
   };
   int programs = 0;

@@ -93,14 +93,16 @@ void check(DType d, Reduction r, const std::vector<T>& x, int64_t outer, int64_t
       run_program(reduction(mode, d, r), *p, Args(outer, inner).operand(x.data()).operand(z).words.data());
       for (int64_t o = 0; o < outer; o++) {
         const T* row = x.data() + o * inner;
-        std::string what = text(name(r), " ", jt::name(d), " ", name(Isa(isa)), " mode ", int(mode), " length ", inner, " row ", o);
+        std::string what =
+            text(name(r), " ", jt::name(d), " ", name(Isa(isa)), " mode ", int(mode), " length ", inner, " row ", o);
         if (is_index(r)) {
           ASSERT_EQ(memory[o], twin_index(r, row, inner)) << what;
           continue;
         }
         T expected = twin(r, row, inner);
         bool both_nan = expected != expected && z[o] != z[o];
-        ASSERT_TRUE(both_nan || std::memcmp(&z[o], &expected, sizeof(T)) == 0) << what << ": " << double(z[o]) << " " << double(expected);
+        ASSERT_TRUE(both_nan || std::memcmp(&z[o], &expected, sizeof(T)) == 0)
+            << what << ": " << double(z[o]) << " " << double(expected);
       }
     }
 }
@@ -125,7 +127,8 @@ std::vector<T> values(int64_t n, uint64_t seed, bool specials) {
 template <class T>
 void check_all(DType d, std::initializer_list<Reduction> reductions) {
   for (Reduction r : reductions)
-    for (int64_t inner : {0, 1, 2, 7, 10, 31, 32, 33, 63, 64, 65, 100, 255, 256, 257, 511, 512, 513, 4095, 4096, 4097, 8192, 12288, 12345, 20480, 28673}) {
+    for (int64_t inner : {0,   1,   2,   7,   10,  31,   32,   33,   63,   64,    65,    100,   255,
+                          256, 257, 511, 512, 513, 4095, 4096, 4097, 8192, 12288, 12345, 20480, 28673}) {
       int64_t outer = inner > 1000 ? 3 : 70;
       check<T>(d, r, values<T>(outer * inner, inner + 1, r != Reduction::prod), outer, inner);
     }
@@ -140,7 +143,8 @@ TEST(Reduction, U64) { check_all<uint64_t>(JT_U64, {sum, prod, max, min, argmax,
 TEST(Reduction, Bool) { check_all<uint8_t>(JT_BOOL, {any, all, max, min, argmax, argmin}); }
 
 TEST(Reduction, ManyColumnsAndUnevenRanges) {
-  for (int64_t inner : {5, 64, 130, 5000}) check<float>(JT_F32, sum, values<float>(1100 * inner, 3, false), 1100, inner);
+  for (int64_t inner : {5, 64, 130, 5000})
+    check<float>(JT_F32, sum, values<float>(1100 * inner, 3, false), 1100, inner);
 }
 
 TEST(Reduction, SumOfNegativeZerosIsNegativeZero) {

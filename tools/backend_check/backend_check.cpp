@@ -1,7 +1,7 @@
 // backend_check: judges a backend library, row by row of the op table, against the reference evaluator.
 //
-// Prints a matrix of rows and dtypes: how the worst case of each came out, over all layouts and modes. Exit status: 0 if
-// nothing was wrong, 1 otherwise. What a backend does not offer (JT_E_UNSUPPORTED) is not wrong.
+// Prints a matrix of rows and dtypes: how the worst case of each came out, over all layouts and modes. Exit status: 0
+// if nothing was wrong, 1 otherwise. What a backend does not offer (JT_E_UNSUPPORTED) is not wrong.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -24,7 +24,8 @@ constexpr const char* kUsage =
     "usage: backend_check BACKEND [--rows a,b,..] [--layouts a,b,..] [--cases FILE] [--ulps N] [--verbose]\n"
     "  BACKEND    path of a backend library; cpu, or cpu:vm, cpu:tcc, ..: jt's own, by its tier; cuda\n"
     "  --rows     only these rows of the op table\n"
-    "  --layouts  only these layouts and modes: contiguous sliced transposed flipped broadcast padded zero-size 0-d row column ..\n"
+    "  --layouts  only these layouts and modes: contiguous sliced transposed flipped broadcast padded zero-size 0-d "
+    "row column ..\n"
     "  --cases    graphs with numbers for the rows that are not element-wise (tests/ir/data/vectors.txt)\n"
     "  --ulps     units of the last place by which element rows of floats may differ; 0: the same bits\n"
     "  --verbose  every case that is wrong or not offered, with its graph\n";
@@ -80,7 +81,8 @@ Verdict compared(const HostValue& got, const HostValue& want, bool is_library, u
 
 class Matrix {
  public:
-  Matrix(const Options& options, std::shared_ptr<Runtime> runtime) : options_(options), runtime_(std::move(runtime)), placement_(*runtime_) {}
+  Matrix(const Options& options, std::shared_ptr<Runtime> runtime)
+      : options_(options), runtime_(std::move(runtime)), placement_(*runtime_) {}
 
   void judge(const Case& c) {
     if (!is_listed(options_.rows, name(c.row)) || !is_listed(options_.layouts, c.layout)) return;
@@ -89,8 +91,11 @@ class Matrix {
     counts_[int(verdict)]++;
     auto [cell, is_new] = cells_.try_emplace({int(c.row), int(c.dtype)}, verdict);
     if (!is_new) cell->second = std::max(cell->second, verdict);
-    bool is_told = verdict == Verdict::wrong ? told_++ < 40 || options_.is_verbose : verdict == Verdict::unsupported && options_.is_verbose;
-    if (is_told) std::printf("%c %s %s, %s: %s\n%s", kLetters[int(verdict)], name(c.row), name(c.dtype), c.layout.c_str(), why.c_str(), c.graph.c_str());
+    bool is_told = verdict == Verdict::wrong ? told_++ < 40 || options_.is_verbose
+                                             : verdict == Verdict::unsupported && options_.is_verbose;
+    if (is_told)
+      std::printf("%c %s %s, %s: %s\n%s", kLetters[int(verdict)], name(c.row), name(c.dtype), c.layout.c_str(),
+                  why.c_str(), c.graph.c_str());
   }
 
   int finish() const {
@@ -107,16 +112,20 @@ class Matrix {
       std::printf("\n");
     }
     std::printf("= the same bits   ~ within bounds   - not offered   X wrong   . no such case\n");
-    std::printf("backend_check %s: %d same, %d within bounds, %d not offered, %d wrong\n", options_.backend.c_str(), counts_[0], counts_[1],
-                counts_[2], counts_[3]);
+    std::printf("backend_check %s: %d same, %d within bounds, %d not offered, %d wrong\n", options_.backend.c_str(),
+                counts_[0], counts_[1], counts_[2], counts_[3]);
     if (refused_late_)
-      std::printf("%d of those not offered were refused by compile or op_create, not by `supports`: there the whole plan goes to the CPU\n", refused_late_);
+      std::printf(
+          "%d of those not offered were refused by compile or op_create, not by `supports`: there the whole plan goes "
+          "to the CPU\n",
+          refused_late_);
     return counts_[3] != 0 || counts_[0] + counts_[1] == 0;
   }
 
  private:
   bool supports_all(const Block& block) {
-    return std::ranges::all_of(block.nodes, [&](const Value& v) { return placement_.device_of(*v.ref().node) == v.ref().node->device; });
+    return std::ranges::all_of(
+        block.nodes, [&](const Value& v) { return placement_.device_of(*v.ref().node) == v.ref().node->device; });
   }
   Verdict verdict_on(const Case& c, std::string& why) {
     Block block = parse(c.graph);
@@ -134,9 +143,11 @@ class Matrix {
       return Verdict::unsupported;
     }
     bool is_library = false;
-    for (const Value& node : block.nodes) is_library |= kind(node.ref().node) == Kind::library || kind(node.ref().node) == Kind::composite;
+    for (const Value& node : block.nodes)
+      is_library |= kind(node.ref().node) == Kind::library || kind(node.ref().node) == Kind::composite;
     Verdict worst = Verdict::same;
-    for (size_t i = 0; i < want.size(); i++) worst = std::max(worst, compared(got[i], want[i], is_library, options_.ulps));
+    for (size_t i = 0; i < want.size(); i++)
+      worst = std::max(worst, compared(got[i], want[i], is_library, options_.ulps));
     if (worst == Verdict::wrong) why = "other values than the reference evaluator's";
     return worst;
   }
@@ -166,7 +177,8 @@ bool parsed(int argc, char** argv, Options& o) {
 int run(const Options& options) {
   BackendLibrary library;
   std::string tier;
-  if (options.backend.starts_with("cpu")) library.api = jt_cpu_backend(), tier = options.backend.size() > 4 ? options.backend.substr(4) : "";
+  if (options.backend.starts_with("cpu"))
+    library.api = jt_cpu_backend(), tier = options.backend.size() > 4 ? options.backend.substr(4) : "";
   else if (options.backend == "cuda") library.api = jt_cuda_backend();
   else library = load_backend(options.backend);
   Matrix matrix(options, runtime_of(library.api, tier.c_str()));

@@ -16,13 +16,17 @@ constexpr int64_t kElements = 48;  // of an element-wise case; even
 
 // Ordinary numbers, and at the front those at the edges of the dtype.
 HostValue numbers(DType t, const Shape& shape, uint64_t seed) {
-  static constexpr double kEdges[] = {0, -0.0, 1, -1, __builtin_inf(), -__builtin_inf(), __builtin_nan(""), 1e-40, 3e38, -3e38, 65504, 127, -128, 255};
+  static constexpr double kEdges[] = {
+      0, -0.0, 1, -1, __builtin_inf(), -__builtin_inf(), __builtin_nan(""), 1e-40, 3e38, -3e38, 65504, 127, -128, 255};
   HostValue out{{t, shape}, std::vector<unsigned char>(size_t(shape.count()) * size_of(t))};
   std::mt19937_64 random(seed);
   for (int64_t i = 0; i < shape.count(); i++) {
-    double plain = is_float(t) ? double(random() % 8000) / 1000 - 4 : double(random() % 200) - (is_unsigned_int(t) ? 0 : 100);
+    double plain =
+        is_float(t) ? double(random() % 8000) / 1000 - 4 : double(random() % 200) - (is_unsigned_int(t) ? 0 : 100);
     bool is_edge = i < int64_t(std::size(kEdges)) && shape.count() >= kElements;
-    Word word = word_of(t, is_edge ? kEdges[(uint64_t(i) + seed) % std::size(kEdges)] : t == JT_BOOL ? double(random() % 2) : plain);
+    Word word = word_of(t, is_edge        ? kEdges[(uint64_t(i) + seed) % std::size(kEdges)]
+                           : t == JT_BOOL ? double(random() % 2)
+                                          : plain);
     store(t, &out.bytes[size_t(i) * size_of(t)], word);
   }
   return out;
@@ -34,7 +38,8 @@ std::string type_text(DType t, const Shape& shape) {
   return out + "]";
 }
 
-// How an operand of `shape` comes about from a parameter: its type, and a line that makes it ("" if it is the parameter).
+// How an operand of `shape` comes about from a parameter: its type, and a line that makes it ("" if it is the
+// parameter).
 struct Layout {
   const char* name;
   Shape shape, of_param;
@@ -77,16 +82,23 @@ Case element_case(Op row, DType t, const Layout& layout, const std::string& attr
     }
     append(operands, text(" %", made));
   }
-  c.graph = text("block(", params, ") {\n", lines, "  %", next, " = ", name(row), operands, attrs, "\n  return %", next, "\n}\n");
+  c.graph = text("block(", params, ") {\n", lines, "  %", next, " = ", name(row), operands, attrs, "\n  return %", next,
+                 "\n}\n");
   return c;
 }
 
 void reduce_cases(Op row, DType t, const std::function<void(const Case&)>& visit) {
-  struct { const char* mode; Shape shape; const char* axes; } modes[] = {
-      {"row", {5, 77}, "[1]"}, {"long row", {2, 4200}, "[1]"}, {"column", {70, 9}, "[0]"}, {"long column", {4200, 3}, "[0]"},
-      {"all", {6, 11}, "[0,1]"}, {"middle", {3, 5, 4}, "[1]"}, {"no rows", {0, 4}, "[1]"}};
+  struct { const char* mode; Shape shape; const char* axes;
+  } modes[] = {{"row", {5, 77}, "[1]"},           {"long row", {2, 4200}, "[1]"}, {"column", {70, 9}, "[0]"},
+               {"long column", {4200, 3}, "[0]"}, {"all", {6, 11}, "[0,1]"},      {"middle", {3, 5, 4}, "[1]"},
+               {"no rows", {0, 4}, "[1]"}};
   for (const auto& m : modes) {
-    Case c{row, t, m.mode, text("block(%0: ", type_text(t, m.shape), ") {\n  %1 = ", name(row), " %0 {axes=", m.axes, "}\n  return %1\n}\n"), {}};
+    Case c{row,
+           t,
+           m.mode,
+           text("block(%0: ", type_text(t, m.shape), ") {\n  %1 = ", name(row), " %0 {axes=", m.axes,
+                "}\n  return %1\n}\n"),
+           {}};
     c.params.push_back(numbers(t, m.shape, 3));
     visit(c);
   }

@@ -7,9 +7,10 @@
 static int info(void) {
   size_t room = 0;
   char* text;
-  if (jt_runtime_describe(NULL, NULL, 0, &room) != JT_OK || !(text = malloc(room))) return fprintf(stderr,
-      "jt info: %s\n", jt_last_error_message()), 1;
-  if (jt_runtime_describe(NULL, text, room, NULL) != JT_OK) return fprintf(stderr, "jt info: %s\n", jt_last_error_message()), free(text), 1;
+  if (jt_runtime_describe(NULL, NULL, 0, &room) != JT_OK || !(text = malloc(room)))
+    return fprintf(stderr, "jt info: %s\n", jt_last_error_message()), 1;
+  if (jt_runtime_describe(NULL, text, room, NULL) != JT_OK)
+    return fprintf(stderr, "jt info: %s\n", jt_last_error_message()), free(text), 1;
   fputs(text, stdout);
   free(text);
   return 0;

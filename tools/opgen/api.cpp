@@ -23,11 +23,12 @@ int Function::length_argument() const {
 std::string Function::c_text() const {
   std::string list;
   for (const std::vector<Param>* params : {&this->params, &results})
-    for (const Param& p : *params) list += (list.empty() ? "" : ", ") + (p.role == Role::callback ? p.name : p.c_text());
+    for (const Param& p : *params)
+      list += (list.empty() ? "" : ", ") + (p.role == Role::callback ? p.name : p.c_text());
   return (returns == "status" ? "jt_status" : returns) + " " + c_name() + "(" + (list.empty() ? "void" : list) + ")";
 }
 
-// ---- ops -------------------------------------------------------------------------------------------------------------
+// ---- ops ------------------------------------------------------------------------------------------------------------
 
 static Role role_of(AttrType type) {
   switch (type) {
@@ -52,10 +53,12 @@ static bool is_required(const decltype(jt::Signature::attrs)& attrs, size_t attr
 static std::string shapes_text(const Row& row) {
   if (!row.shapes.empty()) return row.shapes;
   if (row.def->kind == Kind::element)
-    return row.signature.operands.size() == 1 ? "x of any shape; the result has it too"
-                                              : "operands broadcast as in NumPy; the result has the shape they broadcast to";
+    return row.signature.operands.size() == 1
+               ? "x of any shape; the result has it too"
+               : "operands broadcast as in NumPy; the result has the shape they broadcast to";
   if (row.def->kind == Kind::reduce)
-    return "x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims";
+    return "x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there "
+           "with keepdims";
   return "";
 }
 
@@ -96,7 +99,7 @@ std::vector<Function> op_functions(const std::vector<Row>& rows) {
   return out;
 }
 
-// ---- the hand-written rest -------------------------------------------------------------------------------------------
+// ---- the hand-written rest ------------------------------------------------------------------------------------------
 
 constexpr int CONTEXT = 0, ANY_THREAD = 1, WAITS = 2;
 struct FunctionRow {
@@ -109,7 +112,8 @@ static constexpr FunctionRow kFunctions[] = {
 };
 
 static Function function_of(const FunctionRow& row) {
-  Function out{.name = row.name, .returns = row.returns, .params = params_of(row.params), .results = params_of(row.results)};
+  Function out{
+      .name = row.name, .returns = row.returns, .params = params_of(row.params), .results = params_of(row.results)};
   out.waits = row.calls & WAITS;
   out.any_thread = row.calls & ANY_THREAD;
   return out;
@@ -149,7 +153,8 @@ Api make_api(const std::vector<Row>& rows, Headers headers, std::vector<std::str
     }
     const Declaration& header = *found->second;
     if (prototype_text(header) != f.c_text())
-      complaints.push_back("capi/api.def: " + f.name + " says " + f.c_text() + ", the header " + prototype_text(header));
+      complaints.push_back("capi/api.def: " + f.name + " says " + f.c_text() + ", the header " +
+                           prototype_text(header));
     if (!f.is_op) f.doc.text = header.doc;
     if (std::string reason = f.is_op ? "" : denied(f, header.doc); !reason.empty())
       complaints.push_back("capi/api.def: " + f.name + ": " + reason);

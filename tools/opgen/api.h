@@ -1,7 +1,7 @@
 // api: everything that programs can call, as one model for the writers of all languages.
 //
-// Filled from core/ir/ops.def (through Row), core/nn/layers.def, core/optim/optimizers.def, and, for the hand-written rest,
-// capi/api.def with the headers' own comments. A writer looks at nothing else.
+// Filled from core/ir/ops.def (through Row), core/nn/layers.def, core/optim/optimizers.def, and, for the hand-written
+// rest, capi/api.def with the headers' own comments. A writer looks at nothing else.
 #pragma once
 #include <optional>
 
@@ -43,7 +43,8 @@ struct Function {
 
 // A tensor that a layer keeps.
 struct State {
-  std::string name, extents, dtype, initial, condition;  // dtype empty: the layer's; condition: the field that must not be 0
+  // dtype empty: the layer's; condition: the field that must not be 0
+  std::string name, extents, dtype, initial, condition;
   bool is_buffer = false;
   bool may_be_absent() const { return initial == "absent" || !condition.empty(); }
 };

@@ -27,8 +27,8 @@ static const char kHeaderTop[] =
  * bf16, f32 and f64.
  * Ownership: operands are borrowed for the call; each result is a new handle that the caller releases with
  * jt_tensor_release. Every out is NULL after a failure. Of several outs, those that are NULL are not wanted.
- * Lists: (axes, axes_len) is a list of axes_len numbers, borrowed for the call; NULL with length 0 is the empty list. A list of
- * outs has room for parts_len results, at most as many as there are.
+ * Lists: (axes, axes_len) is a list of axes_len numbers, borrowed for the call; NULL with length 0 is the empty list. A
+ * list of outs has room for parts_len results, at most as many as there are.
  * Threads: the one that has the context; another at the same time gets JT_E_BUSY.
  * Errors: JT_E_SHAPE and JT_E_DTYPE (text names op, fact and both values), JT_E_INVALID (a NULL operand, an attribute
  * out of range), JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM. A failed call changes nothing. */
@@ -42,10 +42,10 @@ extern "C" {
 #endif
 
 /* Records the op called (op, op_len), as its own function does, on inputs_len operands in the order of the op's row.
- * Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL; one before
- * another that is given counts as ones.
- * outputs_len results, at most as many as the op has, are stored in outputs; all are NULL after a failure.
- * Errors beside those above: JT_E_NOT_FOUND (no op of that name), JT_E_INVALID (an unknown attribute, a wrong number of
+ * Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL; one
+ * before another that is given counts as ones. outputs_len results, at most as many as the op has, are stored in
+ * outputs; all are NULL after a failure. Errors beside those above: JT_E_NOT_FOUND (no op of that name), JT_E_INVALID
+ * (an unknown attribute, a wrong number of
  * operands or results). Threads: the context's. Since 0.1. */
 JT_API jt_status jt_op_call(jt_context* ctx, const char* op, size_t op_len, jt_tensor* const* inputs, size_t inputs_len,
     const jt_attr* attrs, size_t attrs_len, jt_tensor** outputs, size_t outputs_len);
@@ -71,7 +71,8 @@ static std::string comment(const Row& row) {
     if (s.optional[i]) optional += (optional.empty() ? "" : ", ") + std::string(s.operands[i]);
   if (!optional.empty()) facts += "May be NULL: " + optional + ". ";
   for (const jt::AttrDef& attr : s.attrs)
-    if (!attr.fallback.empty()) attrs += (attrs.empty() ? "" : ", ") + std::string(attr.name) + " " + std::string(attr.fallback);
+    if (!attr.fallback.empty())
+      attrs += (attrs.empty() ? "" : ", ") + std::string(attr.name) + " " + std::string(attr.fallback);
   if (!attrs.empty()) facts += "Defaults elsewhere: " + attrs + ". ";
   facts += std::string("Gradient: ") + (row.has_gradient ? "yes" : "no") + ". Since " + row.def->since + ".";
   std::string out = wrapped(for_comment(row.def->doc), " * ", kWidth) + wrapped(for_comment(facts), " * ", kWidth - 3);

@@ -23,7 +23,8 @@ static Role role_of(FieldKind kind) {
 static Param field_of(const LayerField& f) {
   Role role = role_of(f.kind);
   Param out{std::string(f.name), role, std::string(row_of(role).type), f.is_required, std::string(f.fallback)};
-  bool has_range = f.type == "count" || f.type == "size" || f.type == "unit" || f.type == "real" || f.type == "counts" || f.type == "sizes";
+  bool has_range = f.type == "count" || f.type == "size" || f.type == "unit" || f.type == "real" ||
+                   f.type == "counts" || f.type == "sizes";
   if (has_range) out.range = f.type;
   out.values = f.values;
   out.may_be_none = f.may_be_none;
@@ -43,7 +44,8 @@ static Class layer_class(const jt::LayerRow& row) {
   out.forward = {.name = "forward", .returns = "status"};
   for (size_t i = 0; i < operands.inputs.size(); i++) {
     bool is_required = i < operands.required;
-    out.forward.params.push_back({std::string(operands.inputs[i]), is_required ? Role::operand : Role::optional_operand, "", is_required});
+    out.forward.params.push_back(
+        {std::string(operands.inputs[i]), is_required ? Role::operand : Role::optional_operand, "", is_required});
   }
   for (std::string_view result : operands.results) {
     out.forward.results.push_back({"out_" + std::string(result), Role::out_tensor, ""});

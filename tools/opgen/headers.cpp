@@ -6,7 +6,9 @@
 namespace opgen {
 
 static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t'; }
-static bool is_word(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+static bool is_word(char c) {
+  return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 static std::string_view trimmed(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -156,7 +158,8 @@ static void read_typedef(std::string_view text, const std::string& doc, Headers&
   each_item(body, ',', [&](std::string_view item, const std::string& about) {
     size_t equals = item.find('=');
     if (equals == item.npos) throw std::runtime_error(name + ": a value that is not written: " + std::string(item));
-    out.values.push_back({std::string(trimmed(item.substr(0, equals))), std::string(trimmed(item.substr(equals + 1))), about});
+    out.values.push_back(
+        {std::string(trimmed(item.substr(0, equals))), std::string(trimmed(item.substr(equals + 1))), about});
   });
   into.enums.push_back(out);
 }

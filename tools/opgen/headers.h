@@ -1,4 +1,5 @@
-// headers: the C headers as values: what they declare, with the comment that stands before (or, in a struct, behind) each.
+// headers: the C headers as values: what they declare, with the comment that stands before (or, in a struct, behind)
+// each.
 #pragma once
 #include <string>
 #include <string_view>

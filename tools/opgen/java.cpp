@@ -8,9 +8,10 @@
 namespace opgen {
 
 std::string java_name(std::string_view name) {
-  static constexpr std::string_view reserved[] = {
-      "abstract", "assert", "boolean", "byte",   "char", "default", "do",    "double", "extends", "final", "finally", "float",
-      "import",   "int",    "interface", "long", "native", "new",   "null",  "package", "short",  "super", "this",    "void"};
+  static constexpr std::string_view reserved[] = {"abstract", "assert",  "boolean",   "byte",  "char",    "default",
+                                                  "do",       "double",  "extends",   "final", "finally", "float",
+                                                  "import",   "int",     "interface", "long",  "native",  "new",
+                                                  "null",     "package", "short",     "super", "this",    "void"};
   std::string out;
   for (size_t i = 0; i < name.size(); i++) {
     bool joins = name[i] == '_' && i > 0 && i + 1 < name.size();
@@ -41,7 +42,8 @@ std::string javadoc(const std::string& text, const std::string& indent) {
   std::istringstream lines(text);
   while (std::getline(lines, line)) {
     bool is_tag = line.starts_with('@');
-    out += line.empty() ? indent + " *\n" : wrapped(is_tag ? "@" + escaped(line.substr(1)) : escaped(line), indent + " * ", 118);
+    out += line.empty() ? indent + " *\n"
+                        : wrapped(is_tag ? "@" + escaped(line.substr(1)) : escaped(line), indent + " * ", 118);
   }
   return out + indent + " */\n";
 }
@@ -115,12 +117,20 @@ static std::string result_type(const Function& f) { return has_one_result(f) ? "
 static std::string tags_of(const Function& f, const std::vector<Param>& args, size_t from, size_t to) {
   std::string out, list;
   for (size_t i = from; i < to; i++) {
-    bool is_tensor = args[i].role == Role::operand || args[i].role == Role::operand_list || args[i].role == Role::optional_operand;
-    std::string fallback = args[i].role == Role::ints ? "none" : args[i].role == Role::optional_operand ? "null" : fallback_of(args[i]);
-    out += "@param " + java_name(args[i].name) + (is_tensor ? " an operand" : " an attribute") + (args[i].is_required ? "" : "; default " + fallback) + "\n";
+    bool is_tensor =
+        args[i].role == Role::operand || args[i].role == Role::operand_list || args[i].role == Role::optional_operand;
+    std::string fallback = args[i].role == Role::ints               ? "none"
+                           : args[i].role == Role::optional_operand ? "null"
+                                                                    : fallback_of(args[i]);
+    out += "@param " + java_name(args[i].name) + (is_tensor ? " an operand" : " an attribute") +
+           (args[i].is_required ? "" : "; default " + fallback) + "\n";
   }
   for (const std::string& name : f.result_names) list += (list.empty() ? "" : ", ") + name;
-  return out + "@return " + (has_one_result(f) ? "the result" : f.has_result_list() ? list + ", one for each of " + f.results_by : list) + "\n";
+  return out + "@return " +
+         (has_one_result(f)     ? "the result"
+          : f.has_result_list() ? list + ", one for each of " + f.results_by
+                                : list) +
+         "\n";
 }
 
 static std::string doc_of(const Function& f, const std::vector<Param>& args, size_t from) {
@@ -138,21 +148,26 @@ static std::string function_text(const Function& f) {
   std::string list = "c.open(" + java_quoted(f.name) + ")", fences;
   for (const Param& p : args) {
     list += ", " + passed(f.name, p);
-    if (java_type(p, false).starts_with("Tensor")) fences += "      Reference.reachabilityFence(" + java_name(p.name) + ");\n";
+    if (java_type(p, false).starts_with("Tensor"))
+      fences += "      Reference.reachabilityFence(" + java_name(p.name) + ");\n";
   }
   bool has_first = !args.empty() && args[0].role == Role::operand;
   return javadoc(doc_of(f, args, 0), "  ") + "  public static " + result_type(f) + " " + java_name(f.name) + "(" +
-         declared(args, 0, args.size()) + ") {\n    Context c = " + (has_first ? "Context.of(" + java_name(args[0].name) + ")" : "Context.current()") +
-         ";\n    try {\n      return " + (has_one_result(f) ? "c.wrap" : "c.wrapAll") + "(Native." + f.name + "(" + list +
-         "));\n    } finally {\n      c.done();\n" + fences + "    }\n  }\n\n";
+         declared(args, 0, args.size()) +
+         ") {\n    Context c = " + (has_first ? "Context.of(" + java_name(args[0].name) + ")" : "Context.current()") +
+         ";\n    try {\n      return " + (has_one_result(f) ? "c.wrap" : "c.wrapAll") + "(Native." + f.name + "(" +
+         list + "));\n    } finally {\n      c.done();\n" + fences + "    }\n  }\n\n";
 }
 
 // The method with arguments up to `to`, defaults for the others.
 static std::string method_text(const Function& f, const std::vector<Param>& args, size_t to) {
   std::string call = "(Tensor) this", name = java_name(f.name);
   for (size_t i = 1; i < args.size(); i++) call += ", " + (i < to ? java_name(args[i].name) : fallback_of(args[i]));
-  std::string doc = to == args.size() ? doc_of(f, args, 1) : "As {@link Ops#" + name + "}, with defaults for what is left out.\n" + tags_of(f, args, 1, to);
-  return javadoc(doc, "  ") + "  public final " + result_type(f) + " " + name + "(" + declared(args, 1, to) + ") {\n    return Ops." + name + "(" + call + ");\n  }\n\n";
+  std::string doc = to == args.size() ? doc_of(f, args, 1)
+                                      : "As {@link Ops#" + name + "}, with defaults for what is left out.\n" +
+                                            tags_of(f, args, 1, to);
+  return javadoc(doc, "  ") + "  public final " + result_type(f) + " " + name + "(" + declared(args, 1, to) +
+         ") {\n    return Ops." + name + "(" + call + ");\n  }\n\n";
 }
 
 // With numbers in place of the operands behind the first one.
@@ -162,15 +177,19 @@ static std::string number_method(const Function& f, const std::vector<Param>& ar
     numbers += (i > 1 ? ", double " : "double ") + java_name(args[i].name);
     call += ", ((Tensor) this).number(" + java_name(args[i].name) + ")";
   }
-  return javadoc("As {@link Ops#" + name + "}, with numbers, of this tensor's dtype where it can hold them.\n" + tags_of(f, args, 1, args.size()), "  ") +
-         "  public final Tensor " + name + "(" + numbers + ") {\n    return Ops." + name + "((Tensor) this" + call + ");\n  }\n\n";
+  return javadoc("As {@link Ops#" + name + "}, with numbers, of this tensor's dtype where it can hold them.\n" +
+                     tags_of(f, args, 1, args.size()),
+                 "  ") +
+         "  public final Tensor " + name + "(" + numbers + ") {\n    return Ops." + name + "((Tensor) this" + call +
+         ");\n  }\n\n";
 }
 
 static std::string methods_text(const Function& f) {
   std::vector<Param> args = arguments(f);
   std::string out;
   for (size_t to = args.size(); to >= 1; to--) {
-    bool says_the_same = to == 1 && args.size() > 1 && declared(args, 1, 2).starts_with("long...");  // a call without numbers
+    // a call without numbers
+    bool says_the_same = to == 1 && args.size() > 1 && declared(args, 1, 2).starts_with("long...");
     if (!says_the_same) out += method_text(f, args, to);
     if (args[to - 1].is_required) break;
   }
@@ -194,17 +213,21 @@ static File several_results(const std::vector<Function>& ops) {
 }
 
 std::vector<File> java_files(const std::vector<Function>& ops) {
-  std::string functions = "package org.jt;\n\nimport java.lang.ref.Reference;\n\n/** Every op of the table as a function. Ops whose first operand is "
-                          "called x are methods of {@link Tensor} too. */\npublic final class Ops {\n  private Ops() {}\n\n";
-  std::string methods = "package org.jt;\n\n/** The ops of the table as methods; {@link Tensor} is the only class of this kind. */\n"
-                        "public abstract class TensorOps extends Closes {\n  TensorOps() {}\n\n";
+  std::string functions =
+      "package org.jt;\n\nimport java.lang.ref.Reference;\n\n/** Every op of the table as a function. Ops whose first "
+      "operand is "
+      "called x are methods of {@link Tensor} too. */\npublic final class Ops {\n  private Ops() {}\n\n";
+  std::string methods =
+      "package org.jt;\n\n/** The ops of the table as methods; {@link Tensor} is the only class of this kind. */\n"
+      "public abstract class TensorOps extends Closes {\n  TensorOps() {}\n\n";
   for (const Function& f : ops) {
     functions += function_text(f);
     if (f.is_method) methods += methods_text(f);
   }
   std::vector<File> out{{"org/jt/Ops.java", functions + "}\n"}, {"org/jt/TensorOps.java", methods + "}\n"}};
   for (File& file : java_classes()) out.push_back(std::move(file));
-  for (File& file : out) file.content = "// Generated by opgen from the tables of the core; do not edit.\n" + file.content;
+  for (File& file : out)
+    file.content = "// Generated by opgen from the tables of the core; do not edit.\n" + file.content;
   out.push_back(several_results(ops));
   return out;
 }

@@ -1,5 +1,5 @@
-// java: the model -> the generated part of the Java binding, below `opgen --java FOLDER`: the ops as static functions and as
-// methods, a class per layer and per optimiser, and which ops SWIG has to give several results.
+// java: the model -> the generated part of the Java binding, below `opgen --java FOLDER`: the ops as static functions
+// and as methods, a class per layer and per optimiser, and which ops SWIG has to give several results.
 #pragma once
 #include "tools/opgen/files.h"
 

@@ -1,6 +1,6 @@
-// opgen: the tables of ops, flags, layers, optimisers and of the C API's hand-written part -> the files that repeat them:
-// prototypes, bodies, documentation, the list of exported symbols, and, from one model of all of it (api.h), what the bindings
-// of every language declare. It fails, and says why, where a table and a header do not agree.
+// opgen: the tables of ops, flags, layers, optimisers and of the C API's hand-written part -> the files that repeat
+// them: prototypes, bodies, documentation, the list of exported symbols, and, from one model of all of it (api.h), what
+// the bindings of every language declare. It fails, and says why, where a table and a header do not agree.
 //
 //   opgen ROOT          writes those that differ below the repository ROOT
 //   opgen --java FOLDER writes the generated part of the Java binding below FOLDER
@@ -41,7 +41,8 @@ static Headers headers_of(const fs::path& root, const File& ops_header) {
     if (e.path().extension() == ".h" && e.path().filename() != "jt_backend.h") paths.push_back(e.path());
   std::sort(paths.begin(), paths.end());
   Headers out;
-  for (const fs::path& path : paths) read_header(path.filename() == "jt_ops.h" ? ops_header.content : content_of(path), out);
+  for (const fs::path& path : paths)
+    read_header(path.filename() == "jt_ops.h" ? ops_header.content : content_of(path), out);
   return out;
 }
 
@@ -65,16 +66,23 @@ static int run(const fs::path& root, bool only_check) {
   std::vector<std::string> complaints;
   Api api = make_api(table, headers_of(root, ops_header), complaints);
   for (const std::string& complaint : complaints) std::fprintf(stderr, "%s\n", complaint.c_str());
-  std::vector<File> files{ops_header, bodies(table), docs(table), flags_doc(), layers_doc(), symbols(api.headers), swig_api(api),
-                          python_ops(api), python_names(api), python_optimizers(api), python_layers(api),
-                          python_stub(api, content_of(root / "bindings/python/stub_head.pyi")),
-                          rust_sys(api), rust_layout(api), rust_ops(api), rust_kinds(api), rust_layers(api), rust_optimizers(api), rust_calls(api)};
+  std::vector<File> files{ops_header,         bodies(table),
+                          docs(table),        flags_doc(),
+                          layers_doc(),       symbols(api.headers),
+                          swig_api(api),      python_ops(api),
+                          python_names(api),  python_optimizers(api),
+                          python_layers(api), python_stub(api, content_of(root / "bindings/python/stub_head.pyi")),
+                          rust_sys(api),      rust_layout(api),
+                          rust_ops(api),      rust_kinds(api),
+                          rust_layers(api),   rust_optimizers(api),
+                          rust_calls(api)};
   int stale = 0;
   for (const File& file : files) {
     if (content_of(root / file.path) == file.content) continue;
     stale++;
     if (only_check) {
-      std::fprintf(stderr, "%s is stale; refresh it with: cmake --build build/release --target generate\n", file.path.c_str());
+      std::fprintf(stderr, "%s is stale; refresh it with: cmake --build build/release --target generate\n",
+                   file.path.c_str());
       continue;
     }
     fs::create_directories((root / file.path).parent_path());

@@ -1,5 +1,6 @@
 // python: the model -> what Python sees of ops and optimisers: declarations with defaults and docstrings for SWIG
-// (bindings/python/ops.i), their types for checkers and editors (jt/_C.pyi), their names (jt/ops.py), classes of optimisers.
+// (bindings/python/ops.i), their types for checkers and editors (jt/_C.pyi), their names (jt/ops.py), classes of
+// optimisers.
 #include "tools/opgen/files.h"
 
 #include <stdexcept>
@@ -57,20 +58,28 @@ static std::string docstring(const Function& f) {
   for (const Argument& a : arguments(f))
     head += (head.back() == '(' ? "" : ", ") + a.name + (a.fallback.empty() ? "" : "=" + a.fallback);
   for (const std::string& result : f.result_names) results += (results.empty() ? "" : ", ") + result;
-  std::string out = head + ") -> " + (f.has_result_list() ? "(" + results + ", ...)" : f.results.size() == 1 ? "Tensor" : "(" + results + ")") + "\n\n" + wrapped(f.doc.text, "", 88) + "\n";
+  std::string out = head + ") -> " +
+                    (f.has_result_list()     ? "(" + results + ", ...)"
+                     : f.results.size() == 1 ? "Tensor"
+                                             : "(" + results + ")") +
+                    "\n\n" + wrapped(f.doc.text, "", 88) + "\n";
   if (!f.doc.shapes.empty()) out += wrapped("Shapes: " + f.doc.shapes + ".", "", 88);
   if (!f.doc.dtypes.empty()) out += wrapped("Dtypes: " + f.doc.dtypes + ".", "", 88);
   out += wrapped("Result: " + f.doc.result + ".", "", 88);
   out += std::string("Gradient: ") + (*f.doc.has_gradient ? "yes" : "no") + ".\n";
   bool has_operands = f.params.size() > 1 && python_type(f.params[1]).find("Operand") != std::string::npos;
   if (!has_operands) return out + "Errors: ShapeError, DTypeError, ArgumentError (an argument out of range).\n";
-  return out + wrapped("Errors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError (an argument out of "
-                       "range), TypeError (no tensor, number or array).", "", 88);
+  return out + wrapped(
+                   "Errors: ShapeError (shapes do not fit), DTypeError (dtypes do not fit), ArgumentError (an argument "
+                   "out of "
+                   "range), TypeError (no tensor, number or array).",
+                   "", 88);
 }
 
 static std::string quoted(std::string_view text) {
   std::string out = "\"";
-  for (char c : text) out += c == '\n' ? std::string("\\n") : c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+  for (char c : text)
+    out += c == '\n' ? std::string("\\n") : c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
   return out + "\"";
 }
 
@@ -90,7 +99,8 @@ static std::string declared(const Param& p) {
   if (p.is_required) return p.c_text();
   if (p.role == Role::optional_operand) return p.c_text() + " = NULL";
   if (p.role == Role::ints) return "const int64_t* " + p.name + " = NULL, size_t " + p.name + "_len = 0";
-  if (p.role == Role::text) return "const char* " + p.name + " = " + c_fallback(p) + ", size_t " + p.name + "_len = JT_NUL";
+  if (p.role == Role::text)
+    return "const char* " + p.name + " = " + c_fallback(p) + ", size_t " + p.name + "_len = JT_NUL";
   return p.c_text() + " = " + c_fallback(p);
 }
 
@@ -105,8 +115,10 @@ static std::string declaration(const Function& f) {
 // A list of results is made once it is known how long it is.
 static std::string list_typemaps(const Function& f) {
   if (!f.has_result_list()) return "";
-  std::string pattern = "(" + f.results[0].c_text() + ")", out = "%apply (jt_tensor** OUTS, size_t OUTS_LEN) { " + pattern + " };\n";
-  return out + "%typemap(check) " + pattern + " %{ if (!jp_make_list(arg" + std::to_string(f.length_argument()) + ", &$1, &$2)) SWIG_fail; %}\n";
+  std::string pattern = "(" + f.results[0].c_text() + ")",
+              out = "%apply (jt_tensor** OUTS, size_t OUTS_LEN) { " + pattern + " };\n";
+  return out + "%typemap(check) " + pattern + " %{ if (!jp_make_list(arg" + std::to_string(f.length_argument()) +
+         ", &$1, &$2)) SWIG_fail; %}\n";
 }
 
 File python_ops(const Api& api) {
@@ -122,11 +134,14 @@ File python_ops(const Api& api) {
     if (f.is_method) methods += "  \"" + f.name + "\",\n";
   }
   out += "\n%{\nstatic const char* const jp_method_names[] = {\n" + methods + "  NULL};\n";
-  out += "static int jp_is_among(const char* who, const char* const* names) {\n"
-         "  while (*names && strcmp(*names, who)) names++;\n  return *names != NULL;\n}\n"
-         "static int jp_use_of_outside(const char* who) {\n"
-         "  static const char* const compare[] = {" + compare + "NULL};\n  static const char* const divide[] = {" + divide + "NULL};\n"
-         "  return jp_is_among(who, compare) ? JP_COMPARES : jp_is_among(who, divide) ? JP_DIVIDES : JP_REFUSES;\n}\n%}\n";
+  out +=
+      "static int jp_is_among(const char* who, const char* const* names) {\n"
+      "  while (*names && strcmp(*names, who)) names++;\n  return *names != NULL;\n}\n"
+      "static int jp_use_of_outside(const char* who) {\n"
+      "  static const char* const compare[] = {" +
+      compare + "NULL};\n  static const char* const divide[] = {" + divide +
+      "NULL};\n"
+      "  return jp_is_among(who, compare) ? JP_COMPARES : jp_is_among(who, divide) ? JP_DIVIDES : JP_REFUSES;\n}\n%}\n";
   return {"bindings/python/ops.i", out};
 }
 
@@ -166,13 +181,16 @@ File python_names(const Api& api) {
     imports += "    " + f.name + " as " + f.name + ",\n";
     names += "    \"" + f.name + "\",\n";
   }
-  return {"bindings/python/jt/ops.py", std::string("# ") + kGenerated + "\n\"\"\"ops: every op of the table as a function.\"\"\"\nfrom ._C import (\n" +
-                                         imports + ")\n\n__all__ = [\n" + names + "]\n"};
+  return {"bindings/python/jt/ops.py",
+          std::string("# ") + kGenerated +
+              "\n\"\"\"ops: every op of the table as a function.\"\"\"\nfrom ._C import (\n" + imports +
+              ")\n\n__all__ = [\n" + names + "]\n"};
 }
 
-// ---- optimisers ------------------------------------------------------------------------------------------------------
+// ---- optimisers -----------------------------------------------------------------------------------------------------
 
-// By position go lr, a momentum right behind it, and betas: where PyTorch's order and Jittor's agree. The rest go by name.
+// By position go lr, a momentum right behind it, and betas: where PyTorch's order and Jittor's agree. The rest go by
+// name.
 static std::string optimizer_class(const Class& row) {
   std::string parameters, named, fields, list;
   bool has_betas = false;
@@ -183,20 +201,25 @@ static std::string optimizer_class(const Class& row) {
     list += (list.empty() ? "" : ", ") + p.name;
     has_betas |= p.name == "beta1";
   }
-  std::string out = "\n\nclass " + row.title + "(Optimizer):\n    \"\"\"" + row.doc.text + "\n\n    params: tensors, or dicts {\"params\": [...], "
-                    "\"lr\": ...} of groups; those that require no gradient stay as they are.\n    Fields: " + list + ".\n" +
-                    (has_betas ? "    betas: beta1, beta2, ... as one tuple.\n" : "") + "    \"\"\"\n\n";
+  std::string out = "\n\nclass " + row.title + "(Optimizer):\n    \"\"\"" + row.doc.text +
+                    "\n\n    params: tensors, or dicts {\"params\": [...], "
+                    "\"lr\": ...} of groups; those that require no gradient stay as they are.\n    Fields: " +
+                    list + ".\n" + (has_betas ? "    betas: beta1, beta2, ... as one tuple.\n" : "") + "    \"\"\"\n\n";
   if (has_betas) parameters += ", betas: Betas = None";
   if (!named.empty()) parameters += ", *" + named;
   out += "    def __init__(self, params: Params" + parameters + ") -> None:\n";
-  out += "        super().__init__(\"" + row.kind + "\", params, {" + fields + "}" + (has_betas ? ", betas" : "") + ")\n";
+  out +=
+      "        super().__init__(\"" + row.kind + "\", params, {" + fields + "}" + (has_betas ? ", betas" : "") + ")\n";
   return out;
 }
 
 File python_optimizers(const Api& api) {
-  std::string out = "# Generated by `cmake --build build --target generate` from core/optim/optimizers.def; do not edit.\n"
-                    "\"\"\"_optimizers: a class per row of the table of optimisers.\"\"\"\n"
-                    "from ._optimizer import Betas, Optimizer, Params\n\n__all__ = [", classes;
+  std::string
+      out =
+          "# Generated by `cmake --build build --target generate` from core/optim/optimizers.def; do not edit.\n"
+          "\"\"\"_optimizers: a class per row of the table of optimisers.\"\"\"\n"
+          "from ._optimizer import Betas, Optimizer, Params\n\n__all__ = [",
+      classes;
   for (const Class& row : api.optimizers) {
     out += (classes.empty() ? "\"" : ", \"") + row.title + "\"";
     classes += optimizer_class(row);

@@ -50,7 +50,7 @@ struct Param {
   bool is_required = true;
   std::string fallback;        // as the table says it; of lists empty: the empty list
   // Of fields of layers:
-  std::string range;           // "count" >= 1, "size" >= 0, "unit" 0..1, "real" >= 0; "counts", "sizes" of lists; else empty
+  std::string range;  // "count" >= 1, "size" >= 0, "unit" 0..1, "real" >= 0; "counts", "sizes" of lists; else empty
   int values = 0;              // of a list: how many, of which one may stand for all; 0: any number
   bool may_be_none = false;
   std::vector<std::string> words;  // of a text: those that it may be; empty: any

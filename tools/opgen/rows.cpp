@@ -59,7 +59,8 @@ static constexpr DtypeFact kDtypeFacts[] = {
     {"batch_norm_type", "float dtypes, the same for all", "x's dtype"},
     {"nll_type", "x and weight of float dtypes, label of an integer dtype", "x's dtype"},
     {"ordering_type", "every dtype", "x's dtype, index i64"},
-    {"pair_type", "every dtype; operands are converted to their promoted dtype, integers and bool to f32", "the promoted dtype, f32 for integers and bool"},
+    {"pair_type", "every dtype; operands are converted to their promoted dtype, integers and bool to f32",
+     "the promoted dtype, f32 for integers and bool"},
     {"isclose_type", "every dtype", "bool"},
     {"number_pair_type", "every dtype but bool; operands are converted to their promoted dtype", "the promoted dtype"},
     {"nan_to_num_type", "every dtype", "x's dtype"},
@@ -100,9 +101,15 @@ static constexpr ShapeFact kShapeFacts[] = {
     {"scatter_type", "x [d0,..], index of x's rank, v of index's shape -> x's shape"},
     {"reindex_type", "x of any shape -> shape"},
     {"reindex_reduce_type", "x of any shape -> shape"},
-    {"iota_type", "-> shape"}, {"full_type", "-> shape"}, {"random_bits_type", "-> shape"}, {"uniform_type", "-> shape"},
-    {"matmul_type", "x [..,M,K], y [..,K,N] -> [..,M,N], leading axes broadcast; [K] is a row on the left, a column on the right"},
-    {"conv2d_type", "x [N,C,H,W], w [O,C/groups,KH,KW] -> [N,O,OH,OW], OH = (H + top + bottom - dilation * (KH - 1) - 1) / stride + 1"},
+    {"iota_type", "-> shape"},
+    {"full_type", "-> shape"},
+    {"random_bits_type", "-> shape"},
+    {"uniform_type", "-> shape"},
+    {"matmul_type",
+     "x [..,M,K], y [..,K,N] -> [..,M,N], leading axes broadcast; [K] is a row on the left, a column on the right"},
+    {"conv2d_type",
+     "x [N,C,H,W], w [O,C/groups,KH,KW] -> [N,O,OH,OW], OH = (H + top + bottom - dilation * (KH - 1) - 1) / stride + "
+     "1"},
     {"conv2d_grad_x_type", "dz [N,O,OH,OW], w [O,C/groups,KH,KW] -> shape [N,C,H,W]"},
     {"conv2d_grad_w_type", "dz [N,O,OH,OW], x [N,C,H,W] -> shape [O,C/groups,KH,KW]"},
     {"conv3d_type", "x [N,C,D,H,W], w [O,C/groups,KD,KH,KW] -> [N,O,OD,OH,OW]; extents as of conv2d"},
@@ -112,12 +119,20 @@ static constexpr ShapeFact kShapeFacts[] = {
     {"max_pool2d_grad_type", "dz and index [N,C,OH,OW] -> shape [N,C,H,W]"},
     {"avg_pool2d_type", "x [N,C,H,W] -> [N,C,OH,OW], OH = (H + top + bottom - size) / stride + 1"},
     {"avg_pool2d_grad_type", "dz [N,C,OH,OW] -> shape [N,C,H,W]"},
-    {"mean_type", "x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims"},
+    {"mean_type",
+     "x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with "
+     "keepdims"},
     {"float_type", "x of any shape; the result has it too"},
-    {"norm_type", "x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with keepdims"},
-    {"cross_entropy_type", "x [N,C,..] or [C], label [N,..] or [] (probabilities: x's shape), weight [C] -> [], or label's shape with reduction none"},
+    {"norm_type",
+     "x of any shape; the result lacks the axes that are folded (all when axes is empty), or has extent 1 there with "
+     "keepdims"},
+    {"cross_entropy_type",
+     "x [N,C,..] or [C], label [N,..] or [] (probabilities: x's shape), weight [C] -> [], or label's shape with "
+     "reduction none"},
     {"pair_loss_type", "x and y of one shape -> [], or that shape with reduction none"},
-    {"bce_type", "x and y of one shape, weight and pos_weight of one that broadcasts to it -> [], or x's shape with reduction none"},
+    {"bce_type",
+     "x and y of one shape, weight and pos_weight of one that broadcasts to it -> [], or x's shape with reduction "
+     "none"},
     {"gelu_type", "x of any shape; the result has it too"},
     {"pointwise_type", "x of any shape; the result has it too"},
     {"prelu_type", "x [N,C,..], weight [C] or [1] -> x's shape"},
@@ -141,8 +156,12 @@ static constexpr ShapeFact kShapeFacts[] = {
     {"slice_at_type", "x [..,d,..], start [] -> [..,length,..]"},
     {"update_at_type", "x [..,d,..], v [..,n,..] with n <= d at axis, start [] -> x's shape"},
     {"stack_type", "inputs of one shape -> that with a new axis of extent inputs_len"},
-    {"aminmax_type", "x of any shape; results lack the axes that are folded (all when axes is empty), or have extent 1 there with keepdims"},
-    {"var_mean_type", "x of any shape; results lack the axes that are folded (all when axes is empty), or have extent 1 there with keepdims"},
+    {"aminmax_type",
+     "x of any shape; results lack the axes that are folded (all when axes is empty), or have extent 1 there with "
+     "keepdims"},
+    {"var_mean_type",
+     "x of any shape; results lack the axes that are folded (all when axes is empty), or have extent 1 there with "
+     "keepdims"},
     {"accumulation_type", "x of any shape; the result has it too"},
     {"argsort_type", "x of any shape; the result has it too"},
     {"topk_type", "x [..,d,..] -> z and index [..,k,..]"},
@@ -164,7 +183,9 @@ static std::string element_dtypes(const jt::OpDef& op) {
 
 static std::string same_result(const jt::OpDef& op) {
   bool takes_one = op.kind == Kind::reduce || jt::kSignatureTexts[int(jt::op_of(op))] == "x";
-  std::string out = takes_one ? "x's dtype" : op.operands == Operands::CHOICE ? "the promoted dtype of y and w" : "the promoted dtype";
+  std::string out = takes_one                         ? "x's dtype"
+                    : op.operands == Operands::CHOICE ? "the promoted dtype of y and w"
+                                                      : "the promoted dtype";
   return op.operands == Operands::FLOAT ? out + ", f32 for integers and bool" : out;
 }
 
@@ -205,10 +226,13 @@ static void say_dtypes(Row& row, std::string_view type_rule) {
     throw std::runtime_error(std::string(row.def->name) + ": tools/opgen/rows.cpp has no dtypes for the type rule " +
                              std::string(type_rule));
   if (!s.operands.empty()) row.dtypes = row.def->kind == Kind::library ? "float dtypes" : "every dtype";
-  if (has_operand(s, "index")) row.dtypes += row.def->kind == Kind::library ? ", index i32" : ", index of an integer dtype";
+  if (has_operand(s, "index"))
+    row.dtypes += row.def->kind == Kind::library ? ", index i32" : ", index of an integer dtype";
   if (has_operand(s, "v")) row.dtypes += ", v of x's dtype";
-  if (s.operands.size() > 1 && row.def->kind == Kind::library && !has_operand(s, "index")) row.dtypes += ", the same for all";
-  row.result = has_dtype_attr(s) ? "the attribute dtype" : std::string(s.operands.empty() ? "x" : s.operands[0]) + "'s dtype";
+  if (s.operands.size() > 1 && row.def->kind == Kind::library && !has_operand(s, "index"))
+    row.dtypes += ", the same for all";
+  row.result =
+      has_dtype_attr(s) ? "the attribute dtype" : std::string(s.operands.empty() ? "x" : s.operands[0]) + "'s dtype";
   for (std::string_view result : s.results)
     if (result == "index") row.result += ", index i32";
 }
@@ -228,23 +252,27 @@ static void say_gradient(Row& row, const Texts& texts) {
 }
 
 static constexpr std::string_view kReserved[] = {
-    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
-    "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static",
-    "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "and", "bool", "catch", "class",
-    "delete", "explicit", "export", "false", "friend", "mutable", "namespace", "new", "not", "operator", "or", "private",
-    "protected", "public", "template", "this", "throw", "true", "try", "typename", "using", "virtual", "xor", "ctx"};
+    "auto",   "break",    "case",     "char",     "const",   "continue",  "default", "do",       "double",
+    "else",   "enum",     "extern",   "float",    "for",     "goto",      "if",      "inline",   "int",
+    "long",   "register", "restrict", "return",   "short",   "signed",    "sizeof",  "static",   "struct",
+    "switch", "typedef",  "union",    "unsigned", "void",    "volatile",  "while",   "and",      "bool",
+    "catch",  "class",    "delete",   "explicit", "export",  "false",     "friend",  "mutable",  "namespace",
+    "new",    "not",      "operator", "or",       "private", "protected", "public",  "template", "this",
+    "throw",  "true",     "try",      "typename", "using",   "virtual",   "xor",     "ctx"};
 
 static void check_name(const Row& row, std::string_view name) {
   for (std::string_view reserved : kReserved)
     if (name == reserved)
-      throw std::runtime_error(std::string(row.def->name) + ": '" + std::string(name) + "' cannot be a parameter in C and C++");
+      throw std::runtime_error(std::string(row.def->name) + ": '" + std::string(name) +
+                               "' cannot be a parameter in C and C++");
 }
 
 std::vector<Row> rows() {
   std::vector<Row> out;
   for (int i = 0; i < jt::kOps; i++) {
     const jt::OpDef& def = jt::def(jt::Op(i));
-    if (def.kind == Kind::leaf || def.kind == Kind::constant || def.kind == Kind::custom || def.kind == Kind::region) continue;
+    if (def.kind == Kind::leaf || def.kind == Kind::constant || def.kind == Kind::custom || def.kind == Kind::region)
+      continue;
     Row row{jt::Op(i), &def, jt::signature(jt::Op(i)), "", "", "", false, ""};
     for (std::string_view name : row.signature.operands) check_name(row, name);
     for (const jt::AttrDef& attr : row.signature.attrs) check_name(row, attr.name);

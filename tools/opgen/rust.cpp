@@ -3,10 +3,11 @@
 namespace opgen {
 
 static constexpr std::string_view kWords[] = {
-    "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern", "false", "fn", "for", "if",
-    "impl", "in", "let", "loop", "match", "mod", "move", "mut", "pub", "ref", "return", "self", "static", "struct", "super",
-    "trait", "true", "type", "unsafe", "use", "where", "while", "abstract", "become", "box", "do", "final", "macro", "override",
-    "priv", "try", "typeof", "unsized", "virtual", "yield"};
+    "as",     "async", "await", "break",    "const", "continue", "crate",  "dyn",      "else",    "enum",
+    "extern", "false", "fn",    "for",      "if",    "impl",     "in",     "let",      "loop",    "match",
+    "mod",    "move",  "mut",   "pub",      "ref",   "return",   "self",   "static",   "struct",  "super",
+    "trait",  "true",  "type",  "unsafe",   "use",   "where",    "while",  "abstract", "become",  "box",
+    "do",     "final", "macro", "override", "priv",  "try",      "typeof", "unsized",  "virtual", "yield"};
 
 std::string rust_name(std::string_view name) {
   for (std::string_view word : kWords)

@@ -49,7 +49,9 @@ static std::string setter(const Param& p) {
   Setter s = setter_of(p);
   std::string name = rust_name(p.name), about = meaning(p);
   std::string fallback = p.role == Role::optional_operand ? "Absent by default." : "By default `" + p.fallback + "`.";
-  return "    /// " + (about.empty() ? "" : about + " ") + fallback + "\n    #[must_use]\n    pub fn " + name + "(mut self, " + name + ": " + s.type + ") -> Self {\n        self.fields.set(\"" + p.name + "\", " + s.value + ");\n        self\n    }\n";
+  return "    /// " + (about.empty() ? "" : about + " ") + fallback + "\n    #[must_use]\n    pub fn " + name +
+         "(mut self, " + name + ": " + s.type + ") -> Self {\n        self.fields.set(\"" + p.name + "\", " + s.value +
+         ");\n        self\n    }\n";
 }
 
 static std::string forward_text(const Class& row) {
@@ -74,30 +76,40 @@ static std::string layer_text(const Class& row) {
   std::string out = rust_doc(row.doc.text, "///") + "///\n/// Forward: `" + forward_text(row) + "`.\n";
   for (const State& s : row.states)
     if (s.initial != "absent")
-      out += "///\n/// `" + s.name + " [" + s.extents + "]`: a " + (s.is_buffer ? "buffer" : "parameter") + (s.condition.empty() ? "" : ", with `" + s.condition + "`") + ".\n";
-  out += "#[derive(Clone, Debug)]\npub struct " + row.title + " {\n    fields: Fields,\n}\nimpl " + row.title + " {\n    /// With the defaults of its other fields.\n" +
-         (about.empty() ? "" : "    ///\n" + about) + (required.empty() ? "    #[allow(clippy::new_without_default)]\n" : "") + "    pub fn new(" + required + ") -> Self {\n";
-  out += given.empty() ? "        Self { fields: Fields::default() }\n    }\n" : "        let mut fields = Fields::default();\n" + given + "        Self { fields }\n    }\n";
+      out += "///\n/// `" + s.name + " [" + s.extents + "]`: a " + (s.is_buffer ? "buffer" : "parameter") +
+             (s.condition.empty() ? "" : ", with `" + s.condition + "`") + ".\n";
+  out += "#[derive(Clone, Debug)]\npub struct " + row.title + " {\n    fields: Fields,\n}\nimpl " + row.title +
+         " {\n    /// With the defaults of its other fields.\n" + (about.empty() ? "" : "    ///\n" + about) +
+         (required.empty() ? "    #[allow(clippy::new_without_default)]\n" : "") + "    pub fn new(" + required +
+         ") -> Self {\n";
+  out += given.empty() ? "        Self { fields: Fields::default() }\n    }\n"
+                       : "        let mut fields = Fields::default();\n" + given + "        Self { fields }\n    }\n";
   out += setters + "}\nlayer!(" + row.title + ", \"" + row.kind + "\");\n";
-  for (const std::string& alias : row.aliases) out += "/// [`" + row.title + "`] by another name.\npub type " + alias + " = " + row.title + ";\n";
+  for (const std::string& alias : row.aliases)
+    out += "/// [`" + row.title + "`] by another name.\npub type " + alias + " = " + row.title + ";\n";
   return out + "\n";
 }
 
 File rust_layers(const Api& api) {
-  std::string out = std::string(kRustGenerated) + "use super::{Fields, Ints, Value};\nuse crate::{DType, Tensor};\n\n", results, kinds;
+  std::string out = std::string(kRustGenerated) + "use super::{Fields, Ints, Value};\nuse crate::{DType, Tensor};\n\n",
+              results, kinds;
   for (const Class& row : api.layers) {
     kinds += "    \"" + row.kind + "\",\n";
-    if (row.forward.results.size() > 1) results += "        \"" + row.kind + "\" => " + std::to_string(row.forward.results.size()) + ",\n";
+    if (row.forward.results.size() > 1)
+      results += "        \"" + row.kind + "\" => " + std::to_string(row.forward.results.size()) + ",\n";
     if (!row.is_container) out += layer_text(row);
   }
-  out += "/// The kinds of layers, by name.\npub const KINDS: &[&str] = &[\n" + kinds + "];\n\npub(super) fn results_of(kind: &str) -> usize {\n    match kind {\n" + results + "        _ => 1,\n    }\n}\n";
+  out += "/// The kinds of layers, by name.\npub const KINDS: &[&str] = &[\n" + kinds +
+         "];\n\npub(super) fn results_of(kind: &str) -> usize {\n    match kind {\n" + results +
+         "        _ => 1,\n    }\n}\n";
   return {"bindings/rust/jt/src/nn/layers.rs", out};
 }
 
 File rust_optimizers(const Api& api) {
   std::string out = std::string(kRustGenerated) + "use super::{Fields, Value};\n\n";
   for (const Class& row : api.optimizers) {
-    out += rust_doc(row.doc.text, "///") + "#[derive(Clone, Debug, Default)]\npub struct " + row.title + " {\n    fields: Fields,\n}\nimpl " + row.title +
+    out += rust_doc(row.doc.text, "///") + "#[derive(Clone, Debug, Default)]\npub struct " + row.title +
+           " {\n    fields: Fields,\n}\nimpl " + row.title +
            " {\n    /// With the defaults of all fields.\n    pub fn new() -> Self {\n        Self::default()\n    }\n";
     for (const Param& p : row.fields) out += setter(p);
     out += "}\noptimizer!(" + row.title + ", \"" + row.kind + "\");\n\n";

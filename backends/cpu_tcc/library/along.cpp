@@ -27,7 +27,7 @@ void by_dtype(DType dtype, const F& f) {
   }
 }
 
-// ---- sort ------------------------------------------------------------------------------------------------------------
+// ---- sort -----------------------------------------------------------------------------------------------------------
 
 // An unsigned key whose order is the order of elements: all NaN are one key, the largest, and both zeros are one.
 template <class T, class Key>
@@ -95,7 +95,7 @@ void sort_line(const AlongShape& s, const T* x, T* z, int64_t* index, void* work
   }
 }
 
-// ---- accumulation ----------------------------------------------------------------------------------------------------
+// ---- accumulation ---------------------------------------------------------------------------------------------------
 
 // A unit: lines i .. i + lines of one outer index.
 struct Lines {

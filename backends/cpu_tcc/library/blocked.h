@@ -17,8 +17,9 @@
 namespace jt::library {
 namespace {
 
-// k is split by a constant so that bits do not depend on the machine: a tile's rows of A then fill a third of a 32 KB L1.
-// Rows and columns are split by the size of the cache that a core has for itself (L2): half of it holds a block of B.
+// k is split by a constant so that bits do not depend on the machine: a tile's rows of A then fill a third of a 32 KB
+// L1. Rows and columns are split by the size of the cache that a core has for itself (L2): half of it holds a block of
+// B.
 template <class T>
 constexpr i64 kBlockK = 512;
 template <class T>
@@ -42,8 +43,8 @@ struct Blocks {
   i64 kept;  // rows of A that are packed for all columns: a multiple of `rows`, or all
 };
 
-// whole_k: one block, for a B that is read in place and once. Few rows that lie where they are: each panel is read by one
-// block of them, so only one is kept at a time.
+// whole_k: one block, for a B that is read in place and once. Few rows that lie where they are: each panel is read by
+// one block of them, so only one is kept at a time.
 template <class T>
 Blocks blocks(i64 m, i64 n, i64 k, bool whole_k, bool packs_a, i64 cache_bytes) {
   Blocks most{min(m, kBlockRows<T>), n, whole_k ? k : min(k, kBlockK<T>), packs_a ? min(m, kKeptRows<T>) : m};
@@ -74,9 +75,10 @@ struct Tiles {
   i64 begin(i64 tile) const { return tile * rows / count; }
 };
 
-// A[count, kc] with its rows across k, tile by tile, k slowest in each. Whole registers are copied, each over the excess of the
-// one before; `readable` elements lie side by side from the first row on. Tiles lie apart from one another: a power of two between
-// them would have them meet in one set of the cache, as the rows that are read often do: those are fetched ahead.
+// A[count, kc] with its rows across k, tile by tile, k slowest in each. Whole registers are copied, each over the
+// excess of the one before; `readable` elements lie side by side from the first row on. Tiles lie apart from one
+// another: a power of two between them would have them meet in one set of the cache, as the rows that are read often
+// do: those are fetched ahead.
 template <class T>
 using Copied = std::conditional_t<kTileRows <= kLanes<T> / 2, HalfVec<T>, Vec<T>>;
 template <class T>
@@ -101,7 +103,8 @@ void pack_rows(const T* a, i64 row, i64 step, i64 count, i64 kc, i64 readable, T
     i64 t = 0;
     for (; t < copies; t++)
 #pragma GCC unroll 4
-      for (i64 i = 0; i < kCopied<T>; i += sizeof(Copied<T>) / sizeof(T)) store(to + t * size + i, load<Copied<T>>(from + begins[t] + i));
+      for (i64 i = 0; i < kCopied<T>; i += sizeof(Copied<T>) / sizeof(T))
+        store(to + t * size + i, load<Copied<T>>(from + begins[t] + i));
     for (; t < tiles.count; t++)
       for (i64 i = begins[t]; i < begins[t + 1]; i++) to[t * size + i - begins[t]] = from[i * row];
   }
@@ -144,7 +147,8 @@ struct BlockedProduct {
     else if (is_first && !in_place) b.pack(k0, kc, j, width, padded(width), panel);
     for (i64 t = 0; t < tiles.count; t++) {
       const i64 first = tiles.begin(t), rows = tiles.begin(t + 1) - first;
-      TileOperands<T> from{view.at + (view.tile ? t * view.tile : first * view.row), view.row, view.step, panel, 0, panel};
+      TileOperands<T> from{
+          view.at + (view.tile ? t * view.tile : first * view.row), view.row, view.step, panel, 0, panel};
       Reading reading = Reading::packed;
       if (in_place && t == 0) {
         reading = is_last && tiles.count == 1 ? Reading::in_place : Reading::kept;

@@ -70,12 +70,14 @@ class TapProduct {
   }
 
   // packed: all panels, by pack; null: they are packed here.
-  void run(const T* x, const TapWeights<T>& weights, const T* packed, T* y, const Scratch& s, i64 begin, i64 end) const {
+  void run(const T* x, const TapWeights<T>& weights, const T* packed, T* y, const Scratch& s, i64 begin,
+           i64 end) const {
     if (begin >= end) return;
     if (f_.k() == 0) return clear_rows(y, begin, end);
     const i64 row = f_.in_place() ? f_.row : f_.frame_row(), pixel = f_.in_place() ? f_.pixel : f_.frame_pixel();
     pieces_.write(f_, row, pixel, s.pieces);
-    by_panels_ ? run_by_panels(x, weights, packed, y, s, begin, end) : run_by_rows(x, weights, packed, y, s, begin, end);
+    by_panels_ ? run_by_panels(x, weights, packed, y, s, begin, end)
+               : run_by_rows(x, weights, packed, y, s, begin, end);
   }
 
  private:
@@ -99,25 +101,31 @@ class TapProduct {
     for (i64 unit = begin; unit < end; unit++) {
       const Rows rows = blocks_.at(unit);
       for (i64 t = rows.t0; t < rows.t1; t++)
-        for (i64 u = 0; u < f_.columns(t); u++) clear(y + target_.first + rows.image * target_.image + t * target_.row + u * target_.pixel, columns_);
+        for (i64 u = 0; u < f_.columns(t); u++)
+          clear(y + target_.first + rows.image * target_.image + t * target_.row + u * target_.pixel, columns_);
     }
   }
 
-  void run_by_rows(const T* x, const TapWeights<T>& weights, const T* packed, T* y, const Scratch& s, i64 begin, i64 end) const {
+  void run_by_rows(const T* x, const TapWeights<T>& weights, const T* packed, T* y, const Scratch& s, i64 begin,
+                   i64 end) const {
     if (!packed) pack(weights, s.panels), packed = s.panels;
     for (i64 unit = begin; unit < end; unit++) {
       const Rows rows = blocks_.at(unit);
-      const Source<T> source = f_.in_place() ? source_in_place(f_, x, rows.image) : source_in_frame(f_, x, rows, s.frames);
+      const Source<T> source =
+          f_.in_place() ? source_in_place(f_, x, rows.image) : source_in_frame(f_, x, rows, s.frames);
       for_each_chunk(s.pieces, [&](i64 p, i64 q) {
         for (i64 j = 0; j < panels_; j++)
-          panel(rows, source, s.pieces, p, q, packed + j * panel_elements(), y + j * kPanel<T>, weights.width(j), j == 0);
+          panel(rows, source, s.pieces, p, q, packed + j * panel_elements(), y + j * kPanel<T>, weights.width(j),
+                j == 0);
       });
     }
   }
-  void run_by_panels(const T* x, const TapWeights<T>& weights, const T* packed, T* y, const Scratch& s, i64 begin, i64 end) const {
+  void run_by_panels(const T* x, const TapWeights<T>& weights, const T* packed, T* y, const Scratch& s, i64 begin,
+                     i64 end) const {
     const i64 frame = f_.frame_elements(f_.v.outputs);
     if (!f_.in_place())
-      for (i64 image = 0; image < f_.images; image++) source_in_frame(f_, x, {image, 0, f_.v.outputs}, s.frames + image * frame);
+      for (i64 image = 0; image < f_.images; image++)
+        source_in_frame(f_, x, {image, 0, f_.v.outputs}, s.frames + image * frame);
     for (i64 j = begin; j < end; j++) {
       const T* const ready = packed ? packed + j * panel_elements() : s.panels;
       if (!packed) weights.pack(j, s.panels);
@@ -126,7 +134,8 @@ class TapProduct {
           const Rows rows{image, 0, f_.v.outputs};
           Source<T> source = source_in_place(f_, x, image);
           if (!f_.in_place())
-            source = {s.frames + image * frame - f_.v.first * f_.frame_row() - f_.h.first * f_.frame_pixel(), f_.frame_row(), f_.frame_pixel()};
+            source = {s.frames + image * frame - f_.v.first * f_.frame_row() - f_.h.first * f_.frame_pixel(),
+                      f_.frame_row(), f_.frame_pixel()};
           panel(rows, source, s.pieces, p, q, ready, y + j * kPanel<T>, weights.width(j), false);
         }
       });
@@ -139,11 +148,12 @@ class TapProduct {
   }
 
   // The pieces [p, q) of k for some rows and one panel.
-  void panel(const Rows& rows, const Source<T>& source, const Piece* all, i64 p, i64 q, const T* packed, T* y, i64 width,
-             bool is_first) const {
+  void panel(const Rows& rows, const Source<T>& source, const Piece* all, i64 p, i64 q, const T* packed, T* y,
+             i64 width, bool is_first) const {
     const i64 halves = TapWeights<T>::halves(width), padded = halves * kHalf<T>, per = pieces_.per_tap_row();
     const i64 column = p / per_column(), before = column * per_column();
-    const Axis::Range all_outputs{0, f_.h.outputs}, outputs = f_.by_column ? f_.h.outputs_of(pieces_.tap_of(column)) : all_outputs;
+    const Axis::Range all_outputs{0, f_.h.outputs},
+        outputs = f_.by_column ? f_.h.outputs_of(pieces_.tap_of(column)) : all_outputs;
     for (i64 t = rows.t0; t < rows.t1; t++) {
       const Axis::Range taps = f_.v.taps_of(t);
       const i64 first = max(p, before + taps.begin * per), count = max(0, min(q, before + taps.end * per) - first);
@@ -153,7 +163,8 @@ class TapProduct {
         const T* a = source.origin + t * f_.v.step * source.row + u * f_.h.step * source.pixel;
         T* c = y + target_.first + rows.image * target_.image + t * target_.row + u * target_.pixel;
         const TapKernel<T> kernel = tap_kernel<T>(height, halves);
-        if (is_first && f_.is_flat && f_.in_place()) fetch_ahead(a + (rows.t1 - rows.t0) * source.row, height * source.pixel);
+        if (is_first && f_.is_flat && f_.in_place())
+          fetch_ahead(a + (rows.t1 - rows.t0) * source.row, height * source.pixel);
         if (width == padded) {
           kernel(all + first, count, a, f_.h.step * source.pixel, packed, c, target_.pixel, p > 0);
           continue;
@@ -191,9 +202,10 @@ struct Forward {
 
   explicit Forward(const Conv2dShape& s)
       : group(s),
-        f(by_columns(flattened(field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s)),
-                                     forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)), s.n, group.c, s.c),
-                               sizeof(T), 4096))),
+        f(by_columns(flattened(
+            field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s)),
+                  forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)), s.n, group.c, s.c),
+            sizeof(T), 4096))),
         product(f, target_of(f, output_width(s), output_height(s), s.o), group.o) {}
 
   i64 units() const { return group.groups * product.units(); }
@@ -213,7 +225,8 @@ struct Forward {
   void pack(const Conv2dShape& s, const T* w, T* packed) const {
     for (i64 g = 0; g < group.groups; g++) product.pack(weights(s, w, g), packed + g * product.packed_elements());
   }
-  void run(const Conv2dShape& s, const T* x, const T* w, T* y, void* workspace, const T* packed, i64 begin, i64 end) const {
+  void run(const Conv2dShape& s, const T* x, const T* w, T* y, void* workspace, const T* packed, i64 begin,
+           i64 end) const {
     Workspace memory(workspace);
     const auto scratch = product.scratch(memory);
     const i64 per_group = product.units();

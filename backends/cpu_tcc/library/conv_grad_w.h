@@ -1,16 +1,16 @@
-// conv_grad_w: the gradient of w as a matrix [k][o], k = (kv, kh, channel), in panels of o, summed over all pixels: x is read as
-// the forward pass reads it, dy where it lies. At the end the matrix is turned into [o, channel, kv, kh].
+// conv_grad_w: the gradient of w as a matrix [k][o], k = (kv, kh, channel), in panels of o, summed over all pixels: x
+// is read as the forward pass reads it, dy where it lies. At the end the matrix is turned into [o, channel, kv, kh].
 //
-// Pixels come in blocks of rows or whole images, each summed in registers and added to the matrix; blocks follow from the
-// shape alone. Units are tiles of the matrix, panel by panel of o.
+// Pixels come in blocks of rows or whole images, each summed in registers and added to the matrix; blocks follow from
+// the shape alone. Units are tiles of the matrix, panel by panel of o.
 #pragma once
 #include "backends/cpu_tcc/library/conv_forward.h"
 
 namespace jt::library {
 namespace {
 
-// Blocks of pixels: rows of an image, or several images. Each reads and writes the whole matrix: a large one, farther away than the
-// pixels, seldom; beside a small one, two blocks have room in L2, one of them on its way.
+// Blocks of pixels: rows of an image, or several images. Each reads and writes the whole matrix: a large one, farther
+// away than the pixels, seldom; beside a small one, two blocks have room in L2, one of them on its way.
 struct PixelBlocks {
   RowBlocks rows;
   i64 images = 1;  // of a block
@@ -28,9 +28,10 @@ template <class T>
 class GradW {
  public:
   explicit GradW(const Conv2dShape& s)
-      : s_(s), group_(s),
-        f_(flattened(field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s)),
-                           forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)), s.n, group_.c, s.c), sizeof(T), 2048)),
+      : s_(s), group_(s), f_(flattened(field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s)),
+                                             forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s)),
+                                             s.n, group_.c, s.c),
+                                       sizeof(T), 2048)),
         blocks_(f_, f_.k() * group_.o), pieces_(f_, pixel(), INT64_MAX), tiles_(pieces_.length),
         panels_(ceil_div(group_.o, kPanel<T>)) {
     const i64 tiles = f_.v.taps * pieces_.runs * tiles_.count;
@@ -65,7 +66,8 @@ class GradW {
   i64 width(i64 panel) const { return min(kPanel<T>, group_.o - panel * kPanel<T>); }
   i64 matrix_elements() const { return panels_ * f_.k() * kPanel<T>; }
   i64 most_rows() const { return blocks_.images * blocks_.rows.step; }
-  // Whether dy is read from a copy: pixels fill no half registers, or would meet in few sets of the cache. The last panel: any of them.
+  // Whether dy is read from a copy: pixels fill no half registers, or would meet in few sets of the cache. The last
+  // panel: any of them.
   bool is_copied(i64 panel) const {
     const bool is_aliased = s_.o * i64(sizeof(T)) % 2048 == 0 && tiles_in_all_ >= 4 * parts_;
     return width(panel) % kHalf<T> != 0 || is_aliased;
@@ -104,18 +106,22 @@ class GradW {
                                              : source_in_frame(f_, x, rows, s.frames + (b - first) * frame());
       }
       Ahead ahead = next_block(x, dy, last);
-      for (i64 unit = begin; unit < end; unit++) add_unit(dy, s, block, unit / parts_, unit % parts_, unit == begin, ahead);
+      for (i64 unit = begin; unit < end; unit++)
+        add_unit(dy, s, block, unit / parts_, unit % parts_, unit == begin, ahead);
     }
     for (i64 unit = begin; unit < end; unit++) give_unit(dw, s, unit / parts_, unit % parts_);
   }
 
   // What the first rows of a block read; nothing where much of it would be another group's, or left out by a stride.
   Ahead next_block(const T* x, const T* dy, i64 first) const {
-    auto stretch = [](const T* from, i64 count) { return Ahead::Stretch{(const char*)from, (const char*)(from + count)}; };
+    auto stretch = [](const T* from, i64 count) {
+      return Ahead::Stretch{(const char*)from, (const char*)(from + count)};
+    };
     if (first == blocks_.rows.count || group_.groups > 1 || f_.v.step > 1) return {stretch(x, 0), stretch(x, 0)};
     const Rows rows = blocks_.rows.at(first);
     const i64 count = rows.t1 - rows.t0;
-    return {stretch(dy + (rows.image * f_.total + rows.t0 * f_.h.outputs) * s_.o, min(count * f_.h.outputs, f_.total - rows.t0 * f_.h.outputs) * s_.o),
+    return {stretch(dy + (rows.image * f_.total + rows.t0 * f_.h.outputs) * s_.o,
+                    min(count * f_.h.outputs, f_.total - rows.t0 * f_.h.outputs) * s_.o),
             stretch(x + rows.image * f_.image + rows.t0 * f_.row, min(count, f_.v.extent - rows.t0) * f_.row)};
   }
 
@@ -176,7 +182,8 @@ class GradW {
     if (taps == 1) return transpose(at(s, panel, begin), kPanel<T>, end - begin, w, out + begin, f_.k());
     for (i64 first = 0; first < f_.channels; first += kTogether)
       for (i64 tap = 0; tap < taps; tap++) {
-        const i64 from = max(first, begin - tap * f_.channels), to = min(min(first + kTogether, f_.channels), end - tap * f_.channels);
+        const i64 from = max(first, begin - tap * f_.channels),
+                  to = min(min(first + kTogether, f_.channels), end - tap * f_.channels);
         for (i64 j = 0; j < w; j++) {
           const T* m = at(s, panel, tap * f_.channels) + j;
           for (i64 c = from; c < to; c++) out[j * f_.k() + c * taps + tap] = m[c * kPanel<T>];

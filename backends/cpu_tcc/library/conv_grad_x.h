@@ -16,9 +16,11 @@ struct Phase {
   Field f;
   TapProduct<T> product;
   Phase(const Conv2dShape& s, const Group& group, i64 index)
-      : f(by_columns(flattened(field(
-            gradient_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s), index / phases_w(s)),
-            gradient_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s), index % phases_w(s)), s.n, group.o, s.o), sizeof(T), 4096))),
+      : f(by_columns(flattened(
+            field(gradient_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s), index / phases_w(s)),
+                  gradient_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s), index % phases_w(s)), s.n,
+                  group.o, s.o),
+            sizeof(T), 4096))),
         product(f, target_of(f, s.w, s.h, s.c), group.c) {}
 };
 
@@ -62,7 +64,8 @@ void grad_x(const Conv2dShape& s, const T* dy, const T* w, T* dx, void* workspac
       first += units;
       if (from >= to) continue;
       Workspace memory(workspace);
-      const TapWeights<T> weights{w + g * group.o * group.c * s.kh * s.kw, group.o, group.c, s.kh, s.kw, false, phase.f};
+      const TapWeights<T> weights{
+          w + g * group.o * group.c * s.kh * s.kw, group.o, group.c, s.kh, s.kw, false, phase.f};
       phase.product.run(dy + g * group.o, weights, nullptr, dx + g * group.c, phase.product.scratch(memory), from, to);
     }
 }

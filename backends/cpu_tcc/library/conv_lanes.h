@@ -1,9 +1,10 @@
-// conv_lanes: convolutions of few channels a group, as many in as out: lanes are channels of several groups, and each factor
-// is a register of x whose lanes hold, within each group, one of its channels. Depthwise convolutions are groups of one.
+// conv_lanes: convolutions of few channels a group, as many in as out: lanes are channels of several groups, and each
+// factor is a register of x whose lanes hold, within each group, one of its channels. Depthwise convolutions are groups
+// of one.
 //
-// Nothing but the weights is packed: for each register of channels [tap][channel of the group][lane]. Rows of pixels go in tiles.
-// Where windows move by a pixel, a tile reads each register of x once; else those at the ends go one by one with the taps that meet
-// the source.
+// Nothing but the weights is packed: for each register of channels [tap][channel of the group][lane]. Rows of pixels go
+// in tiles. Where windows move by a pixel, a tile reads each register of x once; else those at the ends go one by one
+// with the taps that meet the source.
 #pragma once
 #include "backends/cpu_tcc/library/conv_forward.h"
 
@@ -19,19 +20,22 @@ inline Vec<T> channel_of_groups(Vec<T> x, std::integer_sequence<int, lane...>) {
   else return __builtin_shufflevector(x, x, (lane / group * group + q)...);
 }
 template <class T, int group, int... q>
-[[gnu::always_inline]] inline void add_groups(Vec<T>& sum, Vec<T> x, const Vec<T>* weights, std::integer_sequence<int, q...>) {
+[[gnu::always_inline]] inline void add_groups(Vec<T>& sum, Vec<T> x, const Vec<T>* weights,
+                                              std::integer_sequence<int, q...>) {
   ((sum += channel_of_groups<T, group, q>(x, std::make_integer_sequence<int, kLanes<T>>()) * weights[q]), ...);
 }
 
-// What the walk over the next row meets: its pixels are fetched in the order in which they lie, beside a walk that goes register by
-// register, which no hardware would foresee. A step is a register; `pixel` bytes lie from one pixel to the next.
+// What the walk over the next row meets: its pixels are fetched in the order in which they lie, beside a walk that goes
+// register by register, which no hardware would foresee. A step is a register; `pixel` bytes lie from one pixel to the
+// next.
 template <int is_write>
 struct LaneAhead {
   const char* at;
   i64 to_next_pixel, registers, left;
   template <class T>
   LaneAhead(const T* row, i64 pixel, i64 all)
-      : at((const char*)row), to_next_pixel(pixel * i64(sizeof(T)) - (all - 1) * JT_VECTOR_BYTES), registers(all), left(all) {}
+      : at((const char*)row), to_next_pixel(pixel * i64(sizeof(T)) - (all - 1) * JT_VECTOR_BYTES), registers(all),
+        left(all) {}
   void step() {
     __builtin_prefetch(at, is_write, 2);
     left--;
@@ -43,7 +47,8 @@ struct LaneAhead {
   }
 };
 
-// Where a walk over a row of results finds what it multiplies, for one register of channels; x and y are at the first pixel.
+// Where a walk over a row of results finds what it multiplies, for one register of channels; x and y are at the first
+// pixel.
 struct LaneWindows {
   i64 rows, columns;  // of taps
   i64 row_step, column_step, row_weights, column_weights;
@@ -56,7 +61,8 @@ struct LanesAhead {
 };
 
 template <class T, int group, int pixels>
-[[gnu::always_inline]] inline void lane_tile(const LaneWindows& w, i64 first_column, i64 columns, const T* x, const T* weights, T* y) {
+[[gnu::always_inline]] inline void lane_tile(const LaneWindows& w, i64 first_column, i64 columns, const T* x,
+                                             const T* weights, T* y) {
   constexpr int L = kLanes<T>;
   Vec<T> sums[pixels] = {};
   for (i64 a = 0; a < w.rows; a++)
@@ -68,15 +74,18 @@ template <class T, int group, int pixels>
       for (int q = 0; q < group; q++) factors[q] = load<Vec<T>>(at + q * L);
 #pragma GCC unroll 8
       for (int i = 0; i < pixels; i++)
-        add_groups<T, group>(sums[i], load<Vec<T>>(from + i * w.x_step), factors, std::make_integer_sequence<int, group>());
+        add_groups<T, group>(sums[i], load<Vec<T>>(from + i * w.x_step), factors,
+                             std::make_integer_sequence<int, group>());
     }
 #pragma GCC unroll 8
   for (int i = 0; i < pixels; i++) store(y + i * w.y_step, sums[i]);
 }
 
-// Pixels [0, outputs); those of [inner, outer) meet all taps, pixel u the taps of taps_of(u). The last tile may overlap the one before.
+// Pixels [0, outputs); those of [inner, outer) meet all taps, pixel u the taps of taps_of(u). The last tile may overlap
+// the one before.
 template <class T, int group>
-void lane_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64 outer, const T* x, const T* weights, T* y, LanesAhead& all_ahead) {
+void lane_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64 outer, const T* x, const T* weights, T* y,
+                 LanesAhead& all_ahead) {
   LanesAhead ahead = all_ahead;
   auto fetch = [&](i64 pixels) {
     ahead.x.steps(pixels * w.read_below);
@@ -100,8 +109,8 @@ void lane_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64 outer, cons
   all_ahead = ahead;
 }
 
-// A tile whose windows move by a pixel: each register of x is read once for all taps of a row. At the ends of a padded row the
-// columns outside it are left out.
+// A tile whose windows move by a pixel: each register of x is read once for all taps of a row. At the ends of a padded
+// row the columns outside it are left out.
 constexpr int kSlidPixels = 7;
 template <class T, int taps, bool is_left, bool is_right>
 [[gnu::always_inline]] inline void slid_tile(const LaneWindows& w, const T* x, const T* weights, T* y) {
@@ -124,7 +133,8 @@ template <class T, int taps, bool is_left, bool is_right>
   for (int i = 0; i < kSlidPixels; i++) store(y + i * w.y_step, sums[i]);
 }
 template <class T, int taps>
-void slid_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64, const T* x, const T* weights, T* y, LanesAhead& all_ahead) {
+void slid_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64, const T* x, const T* weights, T* y,
+                 LanesAhead& all_ahead) {
   LanesAhead ahead = all_ahead;
   const i64 last = h.outputs - kSlidPixels;
   for (i64 u = 0; u < h.outputs; u += kSlidPixels) {  // tiles but the first and the last keep away from the ends
@@ -143,7 +153,8 @@ void slid_pixels(const LaneWindows& w, const Axis& h, i64 inner, i64, const T* x
 
 // The function for a row of pixels, of which those of [inner, outer) meet all taps.
 template <class T>
-using LaneRow = void (*)(const LaneWindows&, const Axis&, i64 inner, i64 outer, const T* x, const T* weights, T* y, LanesAhead&);
+using LaneRow = void (*)(const LaneWindows&, const Axis&, i64 inner, i64 outer, const T* x, const T* weights, T* y,
+                         LanesAhead&);
 template <class T>
 LaneRow<T> lane_pixels_of(const Axis& h, i64 group, i64 inner, i64 outer) {
   const bool is_padded = inner == h.taps / 2 && outer == h.outputs - inner, is_valid = inner == 0 && outer == h.outputs;
@@ -158,7 +169,8 @@ LaneRow<T> lane_pixels_of(const Axis& h, i64 group, i64 inner, i64 outer) {
 template <class T>
 bool fits_lanes(const Conv2dShape& s) {
   const i64 group = s.groups ? s.c / s.groups : 0;
-  return s.groups > 1 && s.o == s.c && (group == 1 || group == 2 || group == 4) && kLanes<T> % group == 0 && s.c >= kLanes<T>;
+  return s.groups > 1 && s.o == s.c && (group == 1 || group == 2 || group == 4) && kLanes<T> % group == 0 &&
+         s.c >= kLanes<T>;
 }
 
 // Registers of channels; the last one overlaps the one before.
@@ -205,14 +217,17 @@ struct LaneProduct {
     for (i64 unit = begin; unit < end; unit++) {
       const i64 image = unit / f.v.outputs, t = unit % f.v.outputs;
       const Axis::Range rows = f.v.taps_of(t);
-      const LaneWindows windows{rows.end - rows.begin, f.h.taps, f.v.stride * f.row, f.h.stride * f.pixel, f.h.taps * tap, tap,
-                                f.h.step * f.pixel, target.pixel, ceil_div(f.v.step * f.h.extent, f.h.outputs)};
+      const LaneWindows windows{rows.end - rows.begin, f.h.taps,       f.v.stride * f.row,
+                                f.h.stride * f.pixel,  f.h.taps * tap, tap,
+                                f.h.step * f.pixel,    target.pixel,   ceil_div(f.v.step * f.h.extent, f.h.outputs)};
       const T* from = x + image * f.image + (f.v.at(t) + rows.begin * f.v.stride) * f.row + f.h.first * f.pixel;
       T* to = y + target.first + image * target.image + t * target.row;
       const T* const below = x + image * f.image + (f.v.at(t) + (f.v.taps - 1) * f.v.stride + 1) * f.row;
-      LanesAhead ahead{LaneAhead<0>(below, f.pixel, lanes().count()), LaneAhead<1>(to + target.row, target.pixel, lanes().count())};
+      LanesAhead ahead{LaneAhead<0>(below, f.pixel, lanes().count()),
+                       LaneAhead<1>(to + target.row, target.pixel, lanes().count())};
       for (i64 r = 0; r < lanes().count(); r++)
-        pixels(windows, f.h, inner, outer, from + lanes().at(r), weights + r * register_weights() + rows.begin * f.h.taps * tap, to + lanes().at(r), ahead);
+        pixels(windows, f.h, inner, outer, from + lanes().at(r),
+               weights + r * register_weights() + rows.begin * f.h.taps * tap, to + lanes().at(r), ahead);
     }
   }
 };
@@ -220,15 +235,16 @@ struct LaneProduct {
 template <class T>
 LaneProduct<T> lane_forward(const Conv2dShape& s) {
   const i64 oh = output_height(s), ow = output_width(s);
-  const Field f = field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, oh), forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, ow), s.n,
-                        s.c / s.groups, s.c);
+  const Field f = field(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, oh),
+                        forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, ow), s.n, s.c / s.groups, s.c);
   return {f, target_of(f, ow, oh, s.o), s.c / s.groups, s.kh, s.kw, true};
 }
 template <class T>
 LaneProduct<T> lane_grad_x(const Conv2dShape& s, i64 begin_h, i64 begin_w) {
   const i64 oh = output_height(s), ow = output_width(s);
-  const Field f = field(gradient_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, oh, begin_h),
-                        gradient_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, ow, begin_w), s.n, s.o / s.groups, s.o);
+  const Field f =
+      field(gradient_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, oh, begin_h),
+            gradient_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, ow, begin_w), s.n, s.o / s.groups, s.o);
   return {f, target_of(f, s.w, s.h, s.c), s.c / s.groups, s.kh, s.kw, false};
 }
 
@@ -280,7 +296,8 @@ void lanes_grad_x(const Conv2dShape& s, const T* dy, const T* w, T* dx, void* wo
   });
 }
 
-// ---- the gradient of w: units are registers of channels; sums [tap][channel of the group][lane], over blocks of rows of dy.
+// ---- the gradient of w: units are registers of channels; sums [tap][channel of the group][lane], over blocks of rows
+// of dy.
 
 constexpr i64 kLaneBlock = 5 * kBlockElements / 2;  // of x and dy: a third of a small L2 cache
 constexpr int kLaneTaps = 3;  // of a row, and rows of them, that are summed in one walk
@@ -292,12 +309,14 @@ struct LaneWalk {
   i64 row_sums;
   i64 read_below;  // pixels of x that the next row meets for each of this one
 };
-// Pixels [0, outputs); those of [inner, outer) meet all taps, the others tap k where first + u * step + k * stride is in [0, extent).
+// Pixels [0, outputs); those of [inner, outer) meet all taps, the others tap k where first + u * step + k * stride is
+// in [0, extent).
 struct LanePixels {
   i64 inner, outer, outputs;
   i64 first, step, stride, extent;
   // For the taps from k on.
-  LanePixels(const Axis& h, i64 k, i64 taps) : outputs(h.outputs), first(h.first + k * h.stride), step(h.step), stride(h.stride), extent(h.extent) {
+  LanePixels(const Axis& h, i64 k, i64 taps)
+      : outputs(h.outputs), first(h.first + k * h.stride), step(h.step), stride(h.stride), extent(h.extent) {
     inner = min(outputs, max(0, ceil_quotient(-first, step)));
     outer = max(inner, min(outputs, ceil_quotient(extent - first - (taps - 1) * stride, step)));
   }
@@ -311,9 +330,11 @@ struct WalksAhead {
   LaneAhead<0> x, dy;
 };
 
-// sums[row][tap][q][lane] += over pixels of `count` rows of channel q of x at the tap * dy; x is where tap 0 of row 0 meets pixel 0.
+// sums[row][tap][q][lane] += over pixels of `count` rows of channel q of x at the tap * dy; x is where tap 0 of row 0
+// meets pixel 0.
 template <class T, int group, int rows, int taps>
-void lane_sums(const LaneWalk& walk, const LanePixels& pixels, i64 count, const T* x, const T* dy, T* sums, WalksAhead& all_ahead) {
+void lane_sums(const LaneWalk& walk, const LanePixels& pixels, i64 count, const T* x, const T* dy, T* sums,
+               WalksAhead& all_ahead) {
   WalksAhead ahead = all_ahead;
   constexpr int L = kLanes<T>;
   Vec<T> total[rows][taps][group] = {};
@@ -329,7 +350,9 @@ void lane_sums(const LaneWalk& walk, const LanePixels& pixels, i64 count, const 
         for (int row = 0; row < rows; row++) {
           const Vec<T> value = load<Vec<T>>(at + row * walk.row_step + tap * walk.tap_step);
           [&]<int... q>(std::integer_sequence<int, q...>) {
-            ((total[row][tap][q] += channel_of_groups<T, group, q>(value, std::make_integer_sequence<int, L>()) * factor), ...);
+            ((total[row][tap][q] +=
+              channel_of_groups<T, group, q>(value, std::make_integer_sequence<int, L>()) * factor),
+             ...);
           }(std::make_integer_sequence<int, group>());
         }
       }
@@ -352,18 +375,21 @@ void lane_sums(const LaneWalk& walk, const LanePixels& pixels, i64 count, const 
       }
 }
 
-// What rows [t, t + count) of dy of an image, which meet the same taps, add to the sums of one register; x and dy are at the image.
+// What rows [t, t + count) of dy of an image, which meet the same taps, add to the sums of one register; x and dy are
+// at the image.
 template <class T, int group>
 void lane_rows(const Field& f, i64 t, i64 count, const T* x, const T* dy, i64 channels, T* sums, WalksAhead& ahead) {
   constexpr i64 kTap = group * kLanes<T>;
   const Axis::Range met = f.v.taps_of(t);
   const i64 dy_row = f.h.outputs * channels;
-  const LaneWalk walk{f.h.step * f.pixel, f.v.stride * f.row, f.h.stride * f.pixel, channels, f.v.step * f.row, dy_row, f.h.taps * kTap,
-                      ceil_div(f.v.step * f.h.extent, max(1, f.h.outputs))};
+  const LaneWalk walk{f.h.step * f.pixel,   f.v.stride * f.row,
+                      f.h.stride * f.pixel, channels,
+                      f.v.step * f.row,     dy_row,
+                      f.h.taps * kTap,      ceil_div(f.v.step * f.h.extent, max(1, f.h.outputs))};
   auto add = [&]<int rows, int taps>(std::integer_sequence<int, rows, taps>, i64 kv, i64 k) {
     lane_sums<T, group, rows, taps>(walk, LanePixels(f.h, k, taps), count,
-                                    x + (f.v.at(t) + kv * f.v.stride) * f.row + (f.h.first + k * f.h.stride) * f.pixel, dy + t * dy_row,
-                                    sums + (kv * f.h.taps + k) * kTap, ahead);
+                                    x + (f.v.at(t) + kv * f.v.stride) * f.row + (f.h.first + k * f.h.stride) * f.pixel,
+                                    dy + t * dy_row, sums + (kv * f.h.taps + k) * kTap, ahead);
   };
   auto add_rows = [&]<int rows>(std::integer_sequence<int, rows>, i64 kv) {
     i64 k = 0;
@@ -407,7 +433,8 @@ void lanes_grad_w(const Conv2dShape& s, const T* x, const T* dy, T* dw, void* wo
     const T* from = sums + (r - begin) * per_register;
     for (i64 l = r * kLanes<T> - c0; l < kLanes<T>; l++)  // what overlaps belongs to the register before
       for (i64 q = 0; q < group; q++)
-        for (i64 tap = 0; tap < taps; tap++) dw[((c0 + l) * group + q) * taps + tap] = from[(tap * group + q) * kLanes<T> + l];
+        for (i64 tap = 0; tap < taps; tap++)
+          dw[((c0 + l) * group + q) * taps + tap] = from[(tap * group + q) * kLanes<T> + l];
   }
 }
 

@@ -1,8 +1,9 @@
-// conv_scatter: the gradient of x for windows that never reach over the ends of rows, many images at once: each pixel of dy
-// times w, [o] by [tap, channel], is added where its window lies. Unlike the sum over taps of conv_grad_x it multiplies no
-// zeros around dy, and narrow channels lie side by side with those of the next tap.
+// conv_scatter: the gradient of x for windows that never reach over the ends of rows, many images at once: each pixel
+// of dy times w, [o] by [tap, channel], is added where its window lies. Unlike the sum over taps of conv_grad_x it
+// multiplies no zeros around dy, and narrow channels lie side by side with those of the next tap.
 //
-// A tile's rows are the same pixel of several images, so no two of them are added to the same place. Units: tiles of images.
+// A tile's rows are the same pixel of several images, so no two of them are added to the same place. Units: tiles of
+// images.
 #pragma once
 #include "backends/cpu_tcc/library/conv_forward.h"
 
@@ -83,8 +84,10 @@ class Scatter {
     });
   }
 
-  void add_panel(const T* dy, T* dx, const Piece* pieces, const T* panel, i64 kv, i64 run, i64 j, i64 width, i64 images) const {
-    const i64 halves = ceil_div(width, kHalf<T>), padded = halves * kHalf<T>, from_image = oh_ * ow_ * s_.o, to_image = s_.h * s_.w * s_.c;
+  void add_panel(const T* dy, T* dx, const Piece* pieces, const T* panel, i64 kv, i64 run, i64 j, i64 width,
+                 i64 images) const {
+    const i64 halves = ceil_div(width, kHalf<T>), padded = halves * kHalf<T>, from_image = oh_ * ow_ * s_.o,
+              to_image = s_.h * s_.w * s_.c;
     const TapKernel<T> kernel = tap_kernel<T>(images, halves);
     for (i64 t = 0; t < oh_; t++) {
       const i64 y = t * s_.stride_h + kv * s_.dilation_h - s_.top;

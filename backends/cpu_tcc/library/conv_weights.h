@@ -1,5 +1,5 @@
-// conv_weights: w[o, c, kh, kw] of one group -> panels [k][columns], as tiles of taps read them: k runs over (kv, kh, source
-// channel), columns over target channels, kPanel at a time, the last as narrow as half registers allow.
+// conv_weights: w[o, c, kh, kw] of one group -> panels [k][columns], as tiles of taps read them: k runs over (kv, kh,
+// source channel), columns over target channels, kPanel at a time, the last as narrow as half registers allow.
 #pragma once
 #include "backends/cpu_tcc/library/tap_micro.h"
 
@@ -41,7 +41,8 @@ struct TapWeights {
  private:
   i64 taps() const { return kh * kw; }
 
-  // Rows of w are (c, tap), rows of the panel (tap, c): squares are transposed, and each of their rows goes to its place.
+  // Rows of w are (c, tap), rows of the panel (tap, c): squares are transposed, and each of their rows goes to its
+  // place.
   void pack_by_outputs(i64 j0, i64 n, i64 row, T* out) const {
     constexpr i64 L = kLanes<T>;
     const i64 k = inputs * taps();

@@ -117,7 +117,9 @@ struct StridedColumns {
   i64 step() const { return b_step; }
 
   // All panels: block of k after block, each panel after panel.
-  static i64 packed_row(i64 n) { return n / kTileColumns<T> * kTileColumns<T> + round_up(n % kTileColumns<T>, kLanes<T>); }
+  static i64 packed_row(i64 n) {
+    return n / kTileColumns<T> * kTileColumns<T> + round_up(n % kTileColumns<T>, kLanes<T>);
+  }
   const T* ready(i64 k0, i64 kc, i64 j) const { return packed ? packed + k0 * packed_row(n) + j * kc : nullptr; }
   void pack_all(i64 k, T* out) const {
     for (i64 k0 = 0; k0 < k;) {
@@ -166,7 +168,8 @@ void dot_product(const Matrices<T>& x, const Area& area, i64 k, bool accumulate)
   }
 }
 
-// So few rows that reading B is all there is to do: several of its rows at a time pass along rows of C, each from end to end.
+// So few rows that reading B is all there is to do: several of its rows at a time pass along rows of C, each from end
+// to end.
 constexpr i64 kFewestRows = 4;
 
 // c[i, j..] (+)= sum over q < together of a[i, p + q] * b[p + q, j..] for whole registers of columns.
@@ -187,8 +190,8 @@ void pass_rows(const Matrices<T>& x, i64 j, i64 j1, i64 p) {
     for (int i = 0; i < rows; i++) store(x.c + i * x.c_row + j, sums[i]);
   }
 }
-// One register of columns, or the first few of one, through all rows of B: as above, multiply-adds of registers, so that bits are equal.
-// What lies behind a few columns may be read, up to the last one of B.
+// One register of columns, or the first few of one, through all rows of B: as above, multiply-adds of registers, so
+// that bits are equal. What lies behind a few columns may be read, up to the last one of B.
 template <class T, int rows>
 void pass_through(const Matrices<T>& x, i64 j, i64 width, i64 k) {
   Vec<T> sums[rows] = {};
@@ -243,7 +246,8 @@ struct GemmScratch {
 };
 
 template <class T>
-void product(const GemmShape& s, Path path, const Matrices<T>& x, const Area& area, const GemmScratch<T>& scratch, const T* packed) {
+void product(const GemmShape& s, Path path, const Matrices<T>& x, const Area& area, const GemmScratch<T>& scratch,
+             const T* packed) {
   if (path == Path::dot) {
     dot_product(x, area, s.k, s.accumulate);
     return;
@@ -258,7 +262,8 @@ void product(const GemmShape& s, Path path, const Matrices<T>& x, const Area& ar
 }
 
 template <class T>
-void gemm_float(const GemmShape& s, const void* a, const void* b, void* c, void* workspace, const void* packed, i64 begin, i64 end) {
+void gemm_float(const GemmShape& s, const void* a, const void* b, void* c, void* workspace, const void* packed,
+                i64 begin, i64 end) {
   const Path path = path_of<T>(s);
   Workspace memory(workspace);
   GemmScratch<T> scratch(s, path, memory);
@@ -313,7 +318,8 @@ void gemm_half(const GemmShape& s, const void* a, const void* b, void* c, void* 
     widen(a0, s.lda, s.transpose_a ? s.k : m, part.lda, scratch.a);
     widen(b0, s.ldb, s.transpose_b ? n : s.k, part.ldb, scratch.b);
     if (s.accumulate) widen(c0, s.ldc, m, n, scratch.c);
-    product(part, path, Matrices<float>(part, scratch.a, scratch.b, scratch.c, 0), {0, 0, m, 0, n}, scratch.inner, (const float*)nullptr);
+    product(part, path, Matrices<float>(part, scratch.a, scratch.b, scratch.c, 0), {0, 0, m, 0, n}, scratch.inner,
+            (const float*)nullptr);
     for (i64 i = 0; i < m; i++)
       for (i64 j = 0; j < n; j++) c0[i * s.ldc + j] = from_f32(scratch.c[i * n + j], c0);
   });
@@ -325,7 +331,8 @@ inline size_t gemm_half_workspace(const GemmShape& s) {
   return memory.measured();
 }
 
-// ---- integers: as unsigned numbers of their size, which wrap; Wide is at least int, where 16-bit factors would overflow.
+// ---- integers: as unsigned numbers of their size, which wrap; Wide is at least int, where 16-bit factors would
+// overflow.
 
 template <class T, class Wide>
 void gemm_integer(const GemmShape& s, const void* a, const void* b, void* c, i64 begin, i64 end) {
@@ -369,7 +376,8 @@ inline size_t gemm_workspace(const GemmShape& shape) {
   }
 }
 
-// A transposed B costs its packing, which few rows do not make up for. One that lies along its rows is packed as it is read.
+// A transposed B costs its packing, which few rows do not make up for. One that lies along its rows is packed as it is
+// read.
 inline bool gemm_packs(const GemmShape& s) {
   constexpr i64 kManyRows = 1024;
   if (s.batch != 1 || s.m > kManyRows || !s.transpose_b || s.ldb == 1 || is_one_dense_column(s)) return false;
@@ -398,11 +406,13 @@ inline i64 gemm_unit_begin(const GemmShape& shape, i64 unit) {
   const GemmShape s = simplified(shape);
   const Slices slices(s, s.dtype == JT_F64 ? kTileColumns<double> : kMostTileColumns);
   const bool is_dense = s.ldc == s.n && (s.batch == 1 || s.batch_stride_c == s.m * s.n);
-  if (!is_float(s.dtype) || !slices.of_rows || !is_dense || s.accumulate || is_one_dense_column(s) || s.k == 0) return -1;
+  if (!is_float(s.dtype) || !slices.of_rows || !is_dense || s.accumulate || is_one_dense_column(s) || s.k == 0)
+    return -1;
   return unit / slices.per_batch * s.m * s.n + min(s.m, unit % slices.per_batch * slices.step) * s.n;
 }
 
-inline void gemm(const GemmShape& shape, const void* a, const void* b, void* c, void* workspace, const void* packed, i64 begin, i64 end) {
+inline void gemm(const GemmShape& shape, const void* a, const void* b, void* c, void* workspace, const void* packed,
+                 i64 begin, i64 end) {
   GemmShape s = simplified(shape);
   if (is_one_dense_column(s)) {
     s = swapped(s);

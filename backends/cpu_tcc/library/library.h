@@ -40,9 +40,10 @@ struct GemmShape {
 };
 
 // x[n,h,w,c], w[o,c/groups,kh,kw], y[n,oh,ow,o]: dense, f32 or f64; groups divides c and o.
-//   y[n,i,j,o] = sum over c,a,b of x[n, i*stride_h + a*dilation_h - top, j*stride_w + b*dilation_w - left, c] * w[o,c,a,b]
-// with x = 0 outside of its extents; times an infinite or NaN factor that zero is NaN or left out. oh and ow follow from
-// output_extent.
+//   y[n,i,j,o] = sum over c,a,b of
+//       x[n, i*stride_h + a*dilation_h - top, j*stride_w + b*dilation_w - left, c] * w[o,c,a,b]
+// with x = 0 outside of its extents; times an infinite or NaN factor that zero is NaN or left out. oh and ow follow
+// from output_extent.
 struct Conv2dShape {
   DType dtype = JT_F32;
   i64 n = 0, c = 0, h = 0, w = 0;
@@ -91,18 +92,20 @@ struct LibraryKernels {
   size_t (*gemm_workspace)(const GemmShape& shape);
   i64 (*gemm_units)(const GemmShape& shape);
   // packed: what gemm_pack made of b, or null; the same bits.
-  void (*gemm)(const GemmShape& shape, const void* a, const void* b, void* c, void* workspace, const void* packed, i64 begin, i64 end);
+  void (*gemm)(const GemmShape& shape, const void* a, const void* b, void* c, void* workspace, const void* packed,
+               i64 begin, i64 end);
   // Operands that do not change may be packed once: bytes, aligned to 64; 0 where that would be of no use.
   size_t (*gemm_packed_bytes)(const GemmShape& shape);
   void (*gemm_pack)(const GemmShape& shape, const void* b, void* packed);
-  // The element of c, which is dense, at which those of a unit begin, where units are stretches of it in order; else -1.
+  // The element of c, which is dense, at which those of a unit begin, where units are stretches of it in order; else
+  // -1.
   i64 (*gemm_unit_begin)(const GemmShape& shape, i64 unit);
 
   // y = conv(x, w)
   size_t (*conv2d_workspace)(const Conv2dShape& shape);
   i64 (*conv2d_units)(const Conv2dShape& shape);
-  void (*conv2d)(const Conv2dShape& shape, const void* x, const void* w, void* y, void* workspace, const void* packed, i64 begin,
-                 i64 end);
+  void (*conv2d)(const Conv2dShape& shape, const void* x, const void* w, void* y, void* workspace, const void* packed,
+                 i64 begin, i64 end);
   size_t (*conv2d_packed_bytes)(const Conv2dShape& shape);  // of w; as gemm_packed_bytes
   void (*conv2d_pack)(const Conv2dShape& shape, const void* w, void* packed);
   i64 (*conv2d_unit_begin)(const Conv2dShape& shape, i64 unit);  // of y; as gemm_unit_begin

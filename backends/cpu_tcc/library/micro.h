@@ -24,8 +24,8 @@ struct TileOperands {
   T* panel;    // kept only: rows of B side by side, as packed ones lie
 };
 
-// B of a tile: a packed panel, which has no gaps; where it lies; or where it lies, and written to a panel as it is read,
-// which costs nothing beside the multiplications.
+// B of a tile: a packed panel, which has no gaps; where it lies; or where it lies, and written to a panel as it is
+// read, which costs nothing beside the multiplications.
 enum class Reading { packed, in_place, kept };
 
 template <class T>
@@ -83,7 +83,8 @@ void micro(i64 k, const TileOperands<T>& from, T* c, i64 c_row, bool accumulate)
 
 template <class T, Reading reading, int... index>
 inline MicroKernel<T> micro_kernel(int rows, int vectors, std::integer_sequence<int, index...>) {
-  static constexpr MicroKernel<T> kKernels[] = {micro<T, index / kTileVectors + 1, index % kTileVectors + 1, reading>...};
+  static constexpr MicroKernel<T> kKernels[] = {
+      micro<T, index / kTileVectors + 1, index % kTileVectors + 1, reading>...};
   return kKernels[(rows - 1) * kTileVectors + vectors - 1];
 }
 template <class T>

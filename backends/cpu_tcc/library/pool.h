@@ -1,5 +1,5 @@
-// pool: 2-d pooling of images [n,h,w,c]. Loops over a window's taps hold loops over channels, which vectorise. A unit is
-// kPoolChannels channels of an image.
+// pool: 2-d pooling of images [n,h,w,c]. Loops over a window's taps hold loops over channels, which vectorise. A unit
+// is kPoolChannels channels of an image.
 #pragma once
 #include "backends/cpu_tcc/library/taps.h"
 
@@ -24,7 +24,9 @@ struct PoolAxes {
       : v(forward_axis(s.h, s.kh, s.stride_h, s.dilation_h, s.top, output_height(s))),
         h(forward_axis(s.w, s.kw, s.stride_w, s.dilation_w, s.left, output_width(s))) {}
   i64 input(const Pool2dShape& s, const PoolUnit& u) const { return u.image * s.h * s.w * s.c + u.channel; }
-  i64 output(const Pool2dShape& s, const PoolUnit& u) const { return u.image * v.outputs * h.outputs * s.c + u.channel; }
+  i64 output(const Pool2dShape& s, const PoolUnit& u) const {
+    return u.image * v.outputs * h.outputs * s.c + u.channel;
+  }
   // tap(place) for each pixel of x, as row * w + column, that window (t, u) holds.
   template <class Tap>
   void for_each_tap(i64 t, i64 u, const Tap& tap) const {

@@ -1,8 +1,8 @@
 // tap_micro: the innermost loops of convolutions: one tile of results held in registers while the taps pass.
 //
-// Tiles are high and narrow, up to kTapRows pixels by two registers of channels: rows of images have 7, 14, 28 pixels, and a
-// factor is loaded once for two products. Widths count in half registers, which cost half of a whole one on some CPUs.
-// Weights are packed panels [k][width].
+// Tiles are high and narrow, up to kTapRows pixels by two registers of channels: rows of images have 7, 14, 28 pixels,
+// and a factor is loaded once for two products. Widths count in half registers, which cost half of a whole one on some
+// CPUs. Weights are packed panels [k][width].
 #pragma once
 #include "backends/cpu_tcc/library/taps.h"
 
@@ -53,18 +53,22 @@ struct TapSums {
     for (int i = 0; i < rows; i++) {
       T* to = c + i * c_row;
 #pragma GCC unroll 2
-      for (int j = 0; j < kWhole; j++) store(to + j * L, accumulate ? load<Vec<T>>(to + j * L) + whole[i][j] : whole[i][j]);
-      if constexpr (kHasHalf) store(to + kWhole * L, accumulate ? load<HalfVec<T>>(to + kWhole * L) + half[i] : half[i]);
+      for (int j = 0; j < kWhole; j++)
+        store(to + j * L, accumulate ? load<Vec<T>>(to + j * L) + whole[i][j] : whole[i][j]);
+      if constexpr (kHasHalf)
+        store(to + kWhole * L, accumulate ? load<HalfVec<T>>(to + kWhole * L) + half[i] : half[i]);
     }
   }
 };
 
 // c[i, j] (+)= sum over the pieces, over k of a[source + k + i * a_row] * panel[k, j]
 template <class T>
-using TapKernel = void (*)(const Piece* pieces, i64 count, const T* a, i64 a_row, const T* panel, T* c, i64 c_row, bool accumulate);
+using TapKernel = void (*)(const Piece* pieces, i64 count, const T* a, i64 a_row, const T* panel, T* c, i64 c_row,
+                           bool accumulate);
 
 template <class T, int rows, int halves>
-void tap_micro(const Piece* pieces, i64 count, const T* a, i64 a_row, const T* panel, T* c, i64 c_row, bool accumulate) {
+void tap_micro(const Piece* pieces, i64 count, const T* a, i64 a_row, const T* panel, T* c, i64 c_row,
+               bool accumulate) {
   constexpr i64 kWidth = halves * kHalf<T>, kLine = 64 / sizeof(T);
   TapSums<T, rows, halves> sums;
   for (i64 p = 0; p < count; p++) {
@@ -115,7 +119,8 @@ struct PixelRow {
   i64 pixels;
 };
 
-// Stretches of memory that will be wanted: a line of them goes to L2 beside each pixel's work, if that is enough to hide it.
+// Stretches of memory that will be wanted: a line of them goes to L2 beside each pixel's work, if that is enough to
+// hide it.
 struct Ahead {
   struct Stretch {
     const char *at, *end;
@@ -132,12 +137,12 @@ struct Ahead {
 
 // c[i, j] (+)= sum over rows, over their pixels u, of x[offset + u * x_step + i] * dy[u * dy_step + j]
 template <class T>
-using WeightKernel = void (*)(const PixelRow<T>* rows, i64 count, i64 offset, i64 x_step, i64 dy_step, T* c, i64 c_row, bool accumulate,
-                              Ahead& ahead);
+using WeightKernel = void (*)(const PixelRow<T>* rows, i64 count, i64 offset, i64 x_step, i64 dy_step, T* c, i64 c_row,
+                              bool accumulate, Ahead& ahead);
 
 template <class T, int rows, int halves>
-void weight_micro(const PixelRow<T>* pixel_rows, i64 count, i64 offset, i64 x_step, i64 dy_step, T* c, i64 c_row, bool accumulate,
-                  Ahead& ahead) {
+void weight_micro(const PixelRow<T>* pixel_rows, i64 count, i64 offset, i64 x_step, i64 dy_step, T* c, i64 c_row,
+                  bool accumulate, Ahead& ahead) {
   constexpr i64 kWidth = halves * kHalf<T>, kLine = 64 / sizeof(T);
   constexpr bool kFetches = rows * halves >= 16;
   const char* line = ahead.now.at;

@@ -1,11 +1,12 @@
 // taps: how the outputs of a convolution meet its source, axis by axis, and where the source is read.
 //
 // Images are [n,h,w,c]. An output pixel (t, u) of an image is a sum over *taps* (kv, kh): source pixel
-// (t * step + first + kv * stride, the same along w) times a matrix of weights. The forward pass is of this form, and so is
-// the gradient of x: for each phase of the stride, over dy, with the taps turned around.
+// (t * step + first + kv * stride, the same along w) times a matrix of weights. The forward pass is of this form, and
+// so is the gradient of x: for each phase of the stride, over dy, with the taps turned around.
 //
-// Rows above and below the source are left out of the sums. Along a row it is read in place where no window reaches over its ends,
-// or where there is so much to sum that each column of taps can pass by itself, over the outputs that it reaches; else from a
+// Rows above and below the source are left out of the sums. Along a row it is read in place where no window reaches
+// over its ends, or where there is so much to sum that each column of taps can pass by itself, over the outputs that it
+// reaches; else from a
 // *frame*, a copy of the rows that a block of outputs needs, with zeros beside them.
 #pragma once
 #include "backends/cpu_tcc/library/blocked.h"
@@ -70,8 +71,8 @@ constexpr i64 quotient_modulo(i64 remainder, i64 factor, i64 modulus) {
   return i64((unsigned __int128)((remainder % modulus + modulus) % modulus) * inverse % modulus);
 }
 
-// The elements begin, begin + stride, .. of dx, begin < stride: taps k with k * dilation = begin + before modulo stride reach
-// them, from outputs (i + before - k * dilation) / stride.
+// The elements begin, begin + stride, .. of dx, begin < stride: taps k with k * dilation = begin + before modulo stride
+// reach them, from outputs (i + before - k * dilation) / stride.
 inline Axis gradient_axis(i64 extent, i64 window, i64 stride, i64 dilation, i64 before, i64 outputs, i64 begin) {
   const i64 divisor = greatest_divisor(stride, dilation), every = stride / divisor, apart = dilation / divisor;
   const bool can_reach = (begin + before) % divisor == 0;
@@ -108,7 +109,14 @@ struct Field {
 };
 
 inline Field field(const Axis& v, const Axis& h, i64 images, i64 channels, i64 all_channels) {
-  return {v, h, images, v.outputs * h.outputs, channels, v.extent * h.extent * all_channels, h.extent * all_channels, all_channels};
+  return {v,
+          h,
+          images,
+          v.outputs * h.outputs,
+          channels,
+          v.extent * h.extent * all_channels,
+          h.extent * all_channels,
+          all_channels};
 }
 
 // Elements of the source that a block of rows reads: about a quarter of a small L2 cache.
@@ -136,7 +144,8 @@ inline Field flattened(Field f, i64 element_bytes, i64 alias) {
 // Columns of taps by themselves: results are added to once more for each, which the sums must be long enough for.
 inline Field by_columns(Field f) {
   constexpr i64 kFewestK = 128;  // of a column
-  f.by_column = !f.in_place() && !f.is_flat && !f.is_empty() && f.h.whole_tap() < f.h.taps && f.v.taps * f.channels >= kFewestK;
+  f.by_column =
+      !f.in_place() && !f.is_flat && !f.is_empty() && f.h.whole_tap() < f.h.taps && f.v.taps * f.channels >= kFewestK;
   return f;
 }
 
@@ -200,7 +209,8 @@ struct Piece {
   i64 k;       // its first row of the weights: k runs over (kv, kh, channel)
 };
 
-// All pieces of a field, column of taps by column, where they are told apart, and tap row by tap row; none longer than `most`.
+// All pieces of a field, column of taps by column, where they are told apart, and tap row by tap row; none longer than
+// `most`.
 struct Pieces {
   i64 columns, runs, parts;  // of the field; per tap row of a column; per run
   i64 length;                // of a run

@@ -69,8 +69,8 @@ inline void exchange_blocks(V* row, std::integer_sequence<int, lane...> all) {
   if constexpr (half > 1) exchange_blocks<V, lanes, half / 2>(row, all);
 }
 
-// to[c * to_row + r] = from[r * from_row + c] for a square of V's lanes. Long rows are asked for ahead of their use: they
-// are more than the hardware's prefetching follows.
+// to[c * to_row + r] = from[r * from_row + c] for a square of V's lanes. Long rows are asked for ahead of their use:
+// they are more than the hardware's prefetching follows.
 template <class V, class T>
 inline void transpose_square(const T* from, i64 from_row, T* to, i64 to_row, bool is_long) {
   constexpr int L = sizeof(V) / sizeof(T);
@@ -104,7 +104,8 @@ void transpose(const T* from, i64 from_row, i64 rows, i64 columns, T* to, i64 to
   constexpr int L = kLanes<T>;
   if (rows >= L && columns >= L) return transpose_squares<Vec<T>>(from, from_row, rows, columns, to, to_row);
   if constexpr (L >= 8)
-    if (rows >= L / 2 && columns >= L / 2) return transpose_squares<HalfVec<T>>(from, from_row, rows, columns, to, to_row);
+    if (rows >= L / 2 && columns >= L / 2)
+      return transpose_squares<HalfVec<T>>(from, from_row, rows, columns, to, to_row);
   if (rows == 1 && to_row == 1) {
     for (i64 c = 0; c < columns; c++) to[c] = from[c];
     return;

@@ -90,8 +90,8 @@ static void quit_hook(void) { jump_out(JT_TCC_QUIT); }
 
 static const jt_tcc_hooks kHooks = {resize_hook, quit_hook};
 
-/* Whether a thread of the parent's was inside when this process was forked: its blocks are left as they are, for it may have
- * been about to link one. A libtcc without a box keeps its own lock taken then, as after a jump. */
+/* Whether a thread of the parent's was inside when this process was forked: its blocks are left as they are, for
+ * it may have been about to link one. A libtcc without a box keeps its own lock taken then, as after a jump. */
 static int enter(const jt_tcc_api* api, jt_tcc_memory* memory) {
   int is_taken_over = jt_fork_lock_take(&lock);
   if (is_taken_over && memory_now) memory_now->running = NULL;

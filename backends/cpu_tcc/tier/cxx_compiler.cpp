@@ -22,12 +22,30 @@ std::vector<std::string> level_options(vm::Isa isa) {
 }
 
 // No option may change a bit: nothing is contracted or reassociated, integers wrap, memory is what it is.
-const char* const kOptions[] = {
-    "-x", "c++", "-std=c++17", "-O3", "-w", "-c", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
-    "-fno-strict-aliasing", "-fno-exceptions", "-fno-rtti", "-fno-asynchronous-unwind-tables", "-fno-stack-protector",
-    "-fcf-protection=none", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-fomit-frame-pointer"};
-// A clamp of an argument to a constant would be made a path of its own, and each step of it a selection (-fthread-jumps).
-const char* const kGccOptions[] = {"-pipe", "-fno-thread-jumps", "-fno-tree-loop-distribute-patterns", "--param=vect-epilogues-nomask=0"};
+const char* const kOptions[] = {"-x",
+                                "c++",
+                                "-std=c++17",
+                                "-O3",
+                                "-w",
+                                "-c",
+                                "-ffp-contract=off",
+                                "-fno-math-errno",
+                                "-fno-trapping-math",
+                                "-fwrapv",
+                                "-fno-strict-aliasing",
+                                "-fno-exceptions",
+                                "-fno-rtti",
+                                "-fno-asynchronous-unwind-tables",
+                                "-fno-stack-protector",
+                                "-fcf-protection=none",
+                                "-fPIC",
+                                "-fvisibility=hidden",
+                                "-ffunction-sections",
+                                "-fomit-frame-pointer"};
+// A clamp of an argument to a constant would be made a path of its own, and each step of it a selection
+// (-fthread-jumps).
+const char* const kGccOptions[] = {"-pipe", "-fno-thread-jumps", "-fno-tree-loop-distribute-patterns",
+                                   "--param=vect-epilogues-nomask=0"};
 const char* const kClangOptions[] = {"-fno-builtin-memset", "-fno-builtin-memcpy", "-fno-builtin-memset_pattern16"};
 
 bool is_executable_file(const std::string& path, struct stat* about) {
@@ -56,7 +74,8 @@ std::string first_line(const std::string& said) {
 
 }  // namespace
 
-std::unique_ptr<CxxCompiler> CxxCompiler::find(std::string_view wanted, std::string_view search_path, vm::Isa isa, std::string* why_not) {
+std::unique_ptr<CxxCompiler> CxxCompiler::find(std::string_view wanted, std::string_view search_path, vm::Isa isa,
+                                               std::string* why_not) {
   struct stat about {};
   std::string path;
   if (!wanted.empty()) {
@@ -80,14 +99,15 @@ std::unique_ptr<CxxCompiler> CxxCompiler::find(std::string_view wanted, std::str
   for (std::string& option : level_options(isa)) command.arguments.push_back(std::move(option));
   command.arguments.insert(command.arguments.end(), {"-o", kResultPath, "-"});
   command.environment = {text("PATH=", search_path), "LC_ALL=C"};
-  // Another version is another file: asking the compiler for its version would cost more than reading a kernel from the disk.
+  // Another version is another file: asking the compiler for its version would cost more than reading a kernel from the
+  // disk.
   compiler->identity_ = text(path, " ", about.st_size, " ", about.st_mtim.tv_sec, ".", about.st_mtim.tv_nsec);
   for (const std::string& option : command.arguments) append(compiler->identity_, " " + option);
   return compiler;
 }
 
-std::vector<ObjectCode> CxxCompiler::compile(const std::vector<const Program*>& programs, bool is_background, Stop& stop, std::string* why,
-                                             const ProcessSystem& system) const {
+std::vector<ObjectCode> CxxCompiler::compile(const std::vector<const Program*>& programs, bool is_background,
+                                             Stop& stop, std::string* why, const ProcessSystem& system) const {
   auto note = [why](const std::string& line) {
     if (why->empty()) *why = line;
   };
@@ -101,7 +121,8 @@ std::vector<ObjectCode> CxxCompiler::compile(const std::vector<const Program*>& 
     if (!may_split) return std::vector<ObjectCode>(programs.size());
     auto middle = programs.begin() + ptrdiff_t(programs.size() / 2);
     std::vector<ObjectCode> first = compile({programs.begin(), middle}, is_background, stop, why, system);
-    for (ObjectCode& code : compile({middle, programs.end()}, is_background, stop, why, system)) first.push_back(std::move(code));
+    for (ObjectCode& code : compile({middle, programs.end()}, is_background, stop, why, system))
+      first.push_back(std::move(code));
     return first;
   }
   std::vector<ObjectCode> all(programs.size());

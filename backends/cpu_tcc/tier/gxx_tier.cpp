@@ -133,7 +133,8 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
       std::shared_ptr<GxxKernel> kernel = weak.lock();
       if (!kernel) continue;
       if (kernel->state_ == GxxKernel::waiting) batch.push_back(std::move(kernel));
-      else if (kernel->state_ == GxxKernel::resting && kernel->lower_ns_ > settings_.hot_ns / 4) warm.push_back(std::move(kernel));
+      else if (kernel->state_ == GxxKernel::resting && kernel->lower_ns_ > settings_.hot_ns / 4)
+        warm.push_back(std::move(kernel));
     }
     if (batch.empty()) return batch;
     batch.insert(batch.end(), warm.begin(), warm.end());
@@ -177,7 +178,8 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
       failed_++;
       return void(why = error.what());
     }
-    kernel.kernel_.entry = reinterpret_cast<TccKernel::Entry>(static_cast<char*>(kernel.kernel_.code.data()) + code.entry);
+    kernel.kernel_.entry =
+        reinterpret_cast<TccKernel::Entry>(static_cast<char*>(kernel.kernel_.code.data()) + code.entry);
     compiled_++;
     save(kernel);
     publish(kernel);
@@ -206,7 +208,8 @@ class GxxService : public std::enable_shared_from_this<GxxService> {
   void notice_fork() {
     if (forks_ == forks_before_us()) return;
     forks_ = forks_before_us();
-    std::construct_at(&thread_);  // it can be neither joined nor detached, for a thread of the child's may have got its name
+    // it can be neither joined nor detached, for a thread of the child's may have got its name
+    std::construct_at(&thread_);
     running_ = 0;
   }
 
@@ -325,7 +328,9 @@ GxxTier::~GxxTier() {
   service_->say_what_happened();
 }
 
-std::shared_ptr<GxxKernel> GxxTier::enroll(const Program& program, std::string_view key) { return service_->enroll(program, key); }
+std::shared_ptr<GxxKernel> GxxTier::enroll(const Program& program, std::string_view key) {
+  return service_->enroll(program, key);
+}
 
 void GxxTier::prepare(GxxKernel& kernel) {
   if (service_->is_foreground() && kernel.state_ == GxxKernel::waiting) service_->settle(kernel);
@@ -349,7 +354,8 @@ void GxxTier::after_lower_run(GxxKernel& kernel, int64_t nanoseconds) {
   bool is_sample = nanoseconds < kLongRunNs;
   kernel.last_ns_.store(uint32_t(std::min<int64_t>(nanoseconds, kLongRunNs)), std::memory_order_relaxed);
   int64_t added = is_sample ? nanoseconds * kSample : nanoseconds;
-  if (kernel.lower_ns_.fetch_add(added, std::memory_order_relaxed) + added > service_->hot_ns()) service_->request(kernel);
+  if (kernel.lower_ns_.fetch_add(added, std::memory_order_relaxed) + added > service_->hot_ns())
+    service_->request(kernel);
 }
 
 GxxStats GxxTier::stats() const { return service_->stats(); }

@@ -1,9 +1,11 @@
-// gxx_tier: kernels that run long -> the same kernels from an optimising compiler, while the lower tier goes on running.
+// gxx_tier: kernels that run long -> the same kernels from an optimising compiler, while the lower tier goes on
+// running.
 //
-// A kernel is enrolled when it is made: its code may be on the disk from an earlier process. If not, it is compiled when
-// its lower tier has cost three times what a compile costs, in batches, on a thread of this tier's own, on the host's (submit), or in the
-// thread that needs it (tier gxx). Code appears by one atomic store and stays until the kernel goes. Whatever fails (no
-// compiler, one that crashes, hangs or is killed, no executable memory) leaves the kernel where it is.
+// A kernel is enrolled when it is made: its code may be on the disk from an earlier process. If not, it is compiled
+// when its lower tier has cost three times what a compile costs, in batches, on a thread of this tier's own, on the
+// host's (submit), or in the thread that needs it (tier gxx). Code appears by one atomic store and stays until the
+// kernel goes. Whatever fails (no compiler, one that crashes, hangs or is killed, no executable memory) leaves the
+// kernel where it is.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -67,7 +69,8 @@ class GxxTier {
 
   // Any thread. Fails only for lack of memory. log is called by the constructor, the destructor, enroll and tell only.
   GxxTier(const vm::Primitives& primitives, GxxSettings settings, Log log);
-  // Ends a compiler that is running, and waits for the thread that waits for it. All kernels are gone or will not run any more.
+  // Ends a compiler that is running, and waits for the thread that waits for it. All kernels are gone or will not run
+  // any more.
   ~GxxTier();
 
   // key: the program's text. Null: it will never have better code.

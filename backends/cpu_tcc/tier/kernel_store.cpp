@@ -109,7 +109,8 @@ void KernelStore::save(std::string_view key, const TccKernel& kernel) {
   uint64_t entry_offset = reinterpret_cast<uintptr_t>(kernel.entry) - reinterpret_cast<uintptr_t>(code.data());
   JT_CHECK(entry_offset < code.size());
   Header header = make_header(build_, key, code, entry_offset);
-  ByteView parts[] = {{reinterpret_cast<const char*>(&header), sizeof header}, view_of(build_), view_of(key), view_of(code)};
+  ByteView parts[] = {
+      {reinterpret_cast<const char*>(&header), sizeof header}, view_of(build_), view_of(key), view_of(code)};
   if (saves_++ % kSavesPerSweep == 0) folder_.keep_below(kMostBytes);
   folder_.write(file_name(key), parts);
 }

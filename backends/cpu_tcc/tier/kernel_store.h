@@ -1,8 +1,9 @@
 // kernel_store: machine code of kernels on the disk: key -> one file in a private folder -> code that can be called.
 //
-// Only code without addresses may be saved (see render_c.h). A key holds everything that the code depends on; it is stored in
-// full and compared in full. An entry that is short, long, changed anywhere, of another key or another library is a
-// miss, never an error. Files are replaced as a whole, so readers and writers of many processes need no lock.
+// Only code without addresses may be saved (see render_c.h). A key holds everything that the code depends on; it is
+// stored in full and compared in full. An entry that is short, long, changed anywhere, of another key or another
+// library is a miss, never an error. Files are replaced as a whole, so readers and writers of many processes need no
+// lock.
 #pragma once
 #include <atomic>
 #include <string>
@@ -15,7 +16,8 @@ namespace jt::cpu {
 
 class KernelStore {
  public:
-  // Throws JT_E_IO if the folder cannot be made or others could change it. `build` stands for all that is not in the keys.
+  // Throws JT_E_IO if the folder cannot be made or others could change it. `build` stands for all that is not in the
+  // keys.
   KernelStore(const std::string& folder, std::string build, const FileSystem& fs = kFileSystem);
 
   // No entry: a miss. Throws nothing else than what the arena throws.

@@ -24,7 +24,8 @@ class ObjectFile {
     bool is_ours = std::memcmp(header_.e_ident, ELFMAG, SELFMAG) == 0 && header_.e_ident[EI_CLASS] == ELFCLASS64 &&
                    header_.e_type == ET_REL && header_.e_machine == EM_X86_64;
     if (!is_ours || header_.e_shentsize != sizeof(Elf64_Shdr)) refuse("is no relocatable x86-64 file");
-    for (size_t k = 0; k < header_.e_shnum; k++) sections_.push_back(read<Elf64_Shdr>(header_.e_shoff + k * sizeof(Elf64_Shdr)));
+    for (size_t k = 0; k < header_.e_shnum; k++)
+      sections_.push_back(read<Elf64_Shdr>(header_.e_shoff + k * sizeof(Elf64_Shdr)));
     for (size_t k = 0; k < sections_.size(); k++)
       if (sections_[k].sh_type == SHT_SYMTAB) symbols_ = k;
     if (symbols_ == 0) refuse("has no symbols");
@@ -57,7 +58,8 @@ class ObjectFile {
       if (s.sh_info != target) continue;
       if (s.sh_type == SHT_REL) refuse("has relocations without addends");
       if (s.sh_type != SHT_RELA) continue;
-      for (size_t k = 0; k < s.sh_size / sizeof(Elf64_Rela); k++) all.push_back(read<Elf64_Rela>(s.sh_offset + k * sizeof(Elf64_Rela)));
+      for (size_t k = 0; k < s.sh_size / sizeof(Elf64_Rela); k++)
+        all.push_back(read<Elf64_Rela>(s.sh_offset + k * sizeof(Elf64_Rela)));
     }
     return all;
   }
@@ -106,7 +108,8 @@ class SectionLayout {
     if (symbol.st_shndx == SHN_UNDEF) refuse("needs", file_.name_of(symbol));
     if (symbol.st_shndx >= SHN_LORESERVE) refuse("has a symbol outside of sections:", file_.name_of(symbol));
     size_t at = place(symbol.st_shndx);
-    if (symbol.st_value > file_.content(symbol.st_shndx).size()) refuse("has a symbol outside of its section:", file_.name_of(symbol));
+    if (symbol.st_value > file_.content(symbol.st_shndx).size())
+      refuse("has a symbol outside of its section:", file_.name_of(symbol));
     return at + symbol.st_value;
   }
 

@@ -33,9 +33,10 @@ constexpr struct CallType {
 };
 
 // Places of functions in ReduceFns.
-constexpr int kEnd = offsetof(ReduceFns, end) / sizeof(void*), kColumnAdd = offsetof(ReduceFns, column_add) / sizeof(void*),
-              kColumnEnd = offsetof(ReduceFns, column_end) / sizeof(void*), kRows = offsetof(ReduceFns, rows) / sizeof(void*),
-              kBands = offsetof(ReduceFns, bands) / sizeof(void*);
+constexpr int kEnd = offsetof(ReduceFns, end) / sizeof(void*),
+              kColumnAdd = offsetof(ReduceFns, column_add) / sizeof(void*),
+              kColumnEnd = offsetof(ReduceFns, column_end) / sizeof(void*),
+              kRows = offsetof(ReduceFns, rows) / sizeof(void*), kBands = offsetof(ReduceFns, bands) / sizeof(void*);
 
 }  // namespace
 
@@ -83,7 +84,8 @@ std::string PrimitiveCalls::call(const Program& program, const Op& op, const std
   return "";
 }
 
-std::string PrimitiveCalls::end_reduction(const PlanReduction& reduction, bool of_columns, const std::string& arguments) {
+std::string PrimitiveCalls::end_reduction(const PlanReduction& reduction, bool of_columns,
+                                          const std::string& arguments) {
   const Primitives& base = *primitives(Isa::base);  // for their numbers, which all levels share
   int number = number_of(base, &base.block->reduce[int(reduction.kind)][int(reduction.type)]);
   return call(of_columns ? "block" : "reduce_end", number + (of_columns ? kColumnEnd : kEnd), arguments);

@@ -15,7 +15,8 @@ constexpr const char* kParameters = "(const i64 *A, i64 begin, i64 end, char *s,
 // One layout of a program as one C function. Names in it, beside those of layout_text: r3: where register 3 is.
 class LayoutRenderer : LayoutText {
  public:
-  LayoutRenderer(const Program& program, const BlockPlan& plan, PrimitiveCalls& calls) : LayoutText(program, plan, &calls) {}
+  LayoutRenderer(const Program& program, const BlockPlan& plan, PrimitiveCalls& calls)
+      : LayoutText(program, plan, &calls) {}
 
   std::string render(const char* heading) {
     const std::string prologue = render_uniform();

@@ -43,10 +43,15 @@ TccKernel TccTier::compile(const Program& program, std::string_view key) {
 
 TccKernel TccTier::compile_code(std::string_view source) {
   static const TccSymbol kMath[] = {
-#define JT_MATH_1(name) {#name, reinterpret_cast<const void*>(static_cast<double (*)(double)>(::name))}, {#name "f", reinterpret_cast<const void*>(static_cast<float (*)(float)>(::name##f))},
-#define JT_MATH_2(name) {#name, reinterpret_cast<const void*>(static_cast<double (*)(double, double)>(::name))}, {#name "f", reinterpret_cast<const void*>(static_cast<float (*)(float, float)>(::name##f))},
-#define JT_MATH_3(name) \
-  {#name, reinterpret_cast<const void*>(static_cast<double (*)(double, double, double)>(::name))}, {#name "f", reinterpret_cast<const void*>(static_cast<float (*)(float, float, float)>(::name##f))},
+#define JT_MATH_1(name)                                                            \
+  {#name, reinterpret_cast<const void*>(static_cast<double (*)(double)>(::name))}, \
+      {#name "f", reinterpret_cast<const void*>(static_cast<float (*)(float)>(::name##f))},
+#define JT_MATH_2(name)                                                                    \
+  {#name, reinterpret_cast<const void*>(static_cast<double (*)(double, double)>(::name))}, \
+      {#name "f", reinterpret_cast<const void*>(static_cast<float (*)(float, float)>(::name##f))},
+#define JT_MATH_3(name)                                                                            \
+  {#name, reinterpret_cast<const void*>(static_cast<double (*)(double, double, double)>(::name))}, \
+      {#name "f", reinterpret_cast<const void*>(static_cast<float (*)(float, float, float)>(::name##f))},
 #include "core/base/math_names.inc"
   };
   if (!arena_) fail(JT_E_UNSUPPORTED, "there is no executable memory: ", why_no_code_);

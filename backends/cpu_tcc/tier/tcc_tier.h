@@ -1,4 +1,5 @@
-// tcc_tier: a Program -> machine code that runs it, from the disk, else from libtcc; or nothing, and the block VM runs it.
+// tcc_tier: a Program -> machine code that runs it, from the disk, else from libtcc; or nothing, and the block VM runs
+// it.
 //
 // libtcc is opened when the first kernel is not in the store. What fails (no libtcc, no executable memory, no folder, a
 // text that libtcc refuses) is logged once each, and never an error: the VM gives the same bits.
@@ -19,7 +20,8 @@
 namespace jt::cpu {
 
 // What TccKernel::entry is. args and scratch as for VmCode::run.
-using MachineCode = void (*)(const int64_t* args, int64_t begin, int64_t end, char* scratch, const void* const* primitives);
+using MachineCode = void (*)(const int64_t* args, int64_t begin, int64_t end, char* scratch,
+                             const void* const* primitives);
 
 struct TccSettings {
   std::string tier = "auto";  // tcc, auto; they differ in how loudly a lack of libtcc is logged

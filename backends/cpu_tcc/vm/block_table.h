@@ -27,8 +27,8 @@ using RepeatFn = void (*)(void* dst, const void* src, int64_t count, int64_t tim
 
 // A reduction of one row: begin(state, 1), add blocks in order (each but the last a multiple of kLanes), end.
 // Of w columns at once: begin(state, w), column_add once per inner index, column_end. Of short rows that lie one after
-// another: rows, without a state. Of w columns at `indices` inner indices, one band of w after another: bands; all but the
-// last have the same number of indices, which divides kLanes.
+// another: rows, without a state. Of w columns at `indices` inner indices, one band of w after another: bands; all but
+// the last have the same number of indices, which divides kLanes.
 struct ReduceFns {
   void (*add)(void* state, const void* a, int64_t n);
   void (*end)(void* state, void* dst);
@@ -55,7 +55,8 @@ struct BlockPrimitives {
   BlockFn narrow[kDTypes + 1];            // load(store(x))
   BlockFn convert[kCTypes][kCTypes];      // [to][from]; float to integer saturates, NaN gives 0; to bool: != 0
   BlockFn splat[kCTypes];                 // one element -> a block
-  BlockFn stream;                         // a copy of n bytes past the caches, visible to other threads after a store fence
+  // a copy of n bytes past the caches, visible to other threads after a store fence
+  BlockFn stream;
   RepeatFn repeat[kCTypes];               // each of count elements, `times` times
   RepeatFn tile[kCTypes];                 // count elements, all of them `times` times
   MapLoadFn map_load[kDTypes + 1];

@@ -40,7 +40,8 @@ void load<JT_F16>(void* dst, const void* src, int64_t n) {
   auto* z = static_cast<float*>(dst);
   auto* x = static_cast<const uint16_t*>(src);
   int64_t i = 0;
-  for (; i + 8 <= n; i += 8) _mm256_storeu_ps(z + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i))));
+  for (; i + 8 <= n; i += 8)
+    _mm256_storeu_ps(z + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i))));
   for (; i < n; i++) z[i] = float_of_half(x[i]);
 }
 template <>
@@ -49,7 +50,8 @@ void store<JT_F16>(void* dst, const void* src, int64_t n) {
   auto* x = static_cast<const float*>(src);
   int64_t i = 0;
   for (; i + 8 <= n; i += 8)
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(z + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(z + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
   for (; i < n; i++) z[i] = half_of_float(x[i]);
 }
 #endif
@@ -116,7 +118,8 @@ void stream(void* dst, const void* src, int64_t n) {
     _mm512_stream_si512(reinterpret_cast<__m512i*>(to), _mm512_loadu_si512(from));
 #elif defined(__AVX2__)
     for (int k = 0; k < 64; k += 32)
-      _mm256_stream_si256(reinterpret_cast<__m256i*>(to + k), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + k)));
+      _mm256_stream_si256(reinterpret_cast<__m256i*>(to + k),
+                          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + k)));
 #else
     for (int k = 0; k < 64; k += 16)
       _mm_stream_si128(reinterpret_cast<__m128i*>(to + k), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + k)));
@@ -158,11 +161,13 @@ void transpose_four(void* to, int64_t to_step, const void* from, int64_t from_st
   auto* x = static_cast<const int32_t*>(from);
   auto* z = static_cast<int32_t*>(to);
   Row a, b, c, d;
-  memcpy(&a, x, 16), memcpy(&b, x + from_step, 16), memcpy(&c, x + 2 * from_step, 16), memcpy(&d, x + 3 * from_step, 16);
+  memcpy(&a, x, 16), memcpy(&b, x + from_step, 16), memcpy(&c, x + 2 * from_step, 16),
+      memcpy(&d, x + 3 * from_step, 16);
   const Row ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
   const Row cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  const Row rows[4] = {__builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5), __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
-                       __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5), __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7)};
+  const Row rows[4] = {
+      __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5), __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+      __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5), __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7)};
   for (int k = 0; k < 4; k++) memcpy(z + k * to_step, &rows[k], 16);
 }
 
@@ -189,13 +194,14 @@ const S* in_a_row(const S* base, const IndexMap& map, int64_t outer, int64_t inn
   const S* x = base + map.offset + outer + inner * map.stride[1];
   // Rows that lie far apart are no stream to the machine.
   constexpr int64_t kAhead = 8;
-  for (int64_t i = 0, step = int64_t(64 / sizeof(S)); i < n; i += step) __builtin_prefetch(x + kAhead * map.stride[1] + i);
+  for (int64_t i = 0, step = int64_t(64 / sizeof(S)); i < n; i += step)
+    __builtin_prefetch(x + kAhead * map.stride[1] + i);
   return x;
 }
 
 template <int D>
-const void* map_load(void* dst, const void* base, const IndexMap* map, int64_t outer, int64_t inner, int64_t n, int along,
-                     const void* fill) {
+const void* map_load(void* dst, const void* base, const IndexMap* map, int64_t outer, int64_t inner, int64_t n,
+                     int along, const void* fill) {
   using S = typename Stored<D>::S;
   using C = typename Stored<D>::C;
   auto* from = static_cast<const S*>(base);

@@ -1,8 +1,8 @@
 // inner_split: one inner stage of one outer block -> chunks of the inner space, walked by several lanes; what their
 // reductions gave is combined as a walk by one thread would have.
 //
-// A chunk is kReduceBlock times a power of two: a whole subtree of the reduction's binary tree (the last one is what is left).
-// So the results of chunks are what the tree has at that height, and combining them goes on where they ended.
+// A chunk is kReduceBlock times a power of two: a whole subtree of the reduction's binary tree (the last one is what is
+// left). So the results of chunks are what the tree has at that height, and combining them goes on where they ended.
 #pragma once
 #include "backends/cpu_tcc/lanes.h"
 #include "backends/cpu_tcc/vm/machine.h"

@@ -1,8 +1,9 @@
 // map_runs: an IndexMap and a range of its elements -> runs along the innermost axis.
 //
-// A run is `count` elements at offset, offset + stride, ...; all of them exist or none does. Neighbouring axes that lie as
-// one (and have no limits) are walked as one, so a contiguous range is a single run whatever its rank. Where the buffer is
-// contiguous along the second axis and not along the first, as in a transposed matrix, whole rows of it are a tile.
+// A run is `count` elements at offset, offset + stride, ...; all of them exist or none does. Neighbouring axes that lie
+// as one (and have no limits) are walked as one, so a contiguous range is a single run whatever its rank. Where the
+// buffer is contiguous along the second axis and not along the first, as in a transposed matrix, whole rows of it are a
+// tile.
 #pragma once
 #include "backends/cpu_tcc/vm/block_table.h"
 

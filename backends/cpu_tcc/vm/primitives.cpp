@@ -91,7 +91,8 @@ void swapped_map(IndexMap* map, const IndexMap* from, int64_t outer, int64_t inn
   map->offset = from->offset;
   for (int k = 0; k < m + n; k++) {
     int of = k < m ? n + k : k - m;
-    map->extent[k] = from->extent[of], map->stride[k] = from->stride[of], map->lo[k] = from->lo[of], map->hi[k] = from->hi[of];
+    map->extent[k] = from->extent[of], map->stride[k] = from->stride[of], map->lo[k] = from->lo[of],
+    map->hi[k] = from->hi[of];
     map->masked |= (from->masked >> of & 1) << k;
   }
   if (map->masked) return;

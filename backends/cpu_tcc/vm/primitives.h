@@ -1,8 +1,8 @@
 // primitives: the block functions that kernels are made of, compiled into the library once per ISA level.
 //
-// The block VM calls them by pointer; kernels of the libtcc tier call the same ones by number (see kPrimitives). They see
-// plain arrays: `dst` may be the same array as an operand of the same element size, else nothing overlaps. A block has
-// up to kBlock elements where temporary storage is needed (map_load, map_store), any number elsewhere.
+// The block VM calls them by pointer; kernels of the libtcc tier call the same ones by number (see kPrimitives). They
+// see plain arrays: `dst` may be the same array as an operand of the same element size, else nothing overlaps. A block
+// has up to kBlock elements where temporary storage is needed (map_load, map_store), any number elsewhere.
 #pragma once
 #include <cstddef>
 #include <vector>
@@ -23,8 +23,8 @@ struct Primitives {
 const Primitives* primitives(Isa isa);  // null if this CPU cannot run it
 const Primitives& best_primitives();
 
-// A primitive's number is its place in the element tables (by type, row, variant), then in BlockPrimitives, then here: the
-// same on every ISA level. Compiled kernels know primitives by nothing else.
+// A primitive's number is its place in the element tables (by type, row, variant), then in BlockPrimitives, then here:
+// the same on every ISA level. Compiled kernels know primitives by nothing else.
 constexpr int kElementNumbers = kCTypes * kElements * 3;
 constexpr int kBlockNumbers = int(sizeof(BlockPrimitives) / sizeof(void*));
 constexpr int kReduceBegin = kElementNumbers + kBlockNumbers;

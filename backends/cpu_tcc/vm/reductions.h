@@ -308,17 +308,23 @@ void arg_rows(void* dst, const void* a, int64_t rows, int64_t length) {
   }
 }
 
-#define JT_REDUCE(T, Op) {row_add<T, Op>, row_end<T, Op>, column_add<T, Op>, column_end<T, Op>, short_rows<T, Op>, bands_add<T, Op>}
-#define JT_ARG(T, Op) \
-  {row_arg_add<T, Op>, row_arg_end<T, Op>, column_arg_add<T, Op>, column_arg_end<T, Op>, arg_rows<T, Op>, bands_arg_add<T, Op>}
-#define JT_REDUCE_NUMBERS(Op) \
-  {JT_REDUCE(float, Op), JT_REDUCE(double, Op), JT_REDUCE(int32_t, Op), JT_REDUCE(int64_t, Op), JT_REDUCE(uint64_t, Op), {}}
-#define JT_REDUCE_ALL(Op)                                                                                  \
-  {JT_REDUCE(float, Op), JT_REDUCE(double, Op), JT_REDUCE(int32_t, Op), JT_REDUCE(int64_t, Op), JT_REDUCE(uint64_t, Op), \
-   JT_REDUCE(uint8_t, Op)}
+#define JT_REDUCE(T, Op) \
+  {row_add<T, Op>, row_end<T, Op>, column_add<T, Op>, column_end<T, Op>, short_rows<T, Op>, bands_add<T, Op>}
+#define JT_ARG(T, Op)                                                \
+  {row_arg_add<T, Op>,    row_arg_end<T, Op>, column_arg_add<T, Op>, \
+   column_arg_end<T, Op>, arg_rows<T, Op>,    bands_arg_add<T, Op>}
+#define JT_REDUCE_NUMBERS(Op)                                                                    \
+  {                                                                                              \
+    JT_REDUCE(float, Op), JT_REDUCE(double, Op), JT_REDUCE(int32_t, Op), JT_REDUCE(int64_t, Op), \
+        JT_REDUCE(uint64_t, Op), {}                                                              \
+  }
+#define JT_REDUCE_ALL(Op)                                                   \
+  {JT_REDUCE(float, Op),   JT_REDUCE(double, Op),   JT_REDUCE(int32_t, Op), \
+   JT_REDUCE(int64_t, Op), JT_REDUCE(uint64_t, Op), JT_REDUCE(uint8_t, Op)}
 #define JT_REDUCE_BOOL(Op) {{}, {}, {}, {}, {}, JT_REDUCE(uint8_t, Op)}
-#define JT_REDUCE_WHERE(Op) \
-  {JT_ARG(float, Op), JT_ARG(double, Op), JT_ARG(int32_t, Op), JT_ARG(int64_t, Op), JT_ARG(uint64_t, Op), JT_ARG(uint8_t, Op)}
+#define JT_REDUCE_WHERE(Op)                                        \
+  {JT_ARG(float, Op),   JT_ARG(double, Op),   JT_ARG(int32_t, Op), \
+   JT_ARG(int64_t, Op), JT_ARG(uint64_t, Op), JT_ARG(uint8_t, Op)}
 
 }  // namespace
 }  // namespace jt::vm

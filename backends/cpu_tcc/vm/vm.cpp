@@ -25,7 +25,8 @@ void Machine::load_here(const Op& op, int64_t n) {
 void Machine::load_mapped(const Op& op, int64_t n) {
   Where w = where(op.operand_level);
   char* home = scratch + op.home;
-  const void* at = plan.of(op).map_load(home, buffer(op), map_of(op), w.outer, w.inner, n, w.along, op.b >= 0 ? slots[op.b] : nullptr);
+  const void* at = plan.of(op).map_load(home, buffer(op), map_of(op), w.outer, w.inner, n, w.along,
+                                        op.b >= 0 ? slots[op.b] : nullptr);
   if (op.copy && at != home) {
     memcpy(home, at, n * op.dst_size);
     at = home;
@@ -176,7 +177,8 @@ VmCode::VmCode(const Program& program, const Primitives& primitives) {
   if (layout == Layout::row) few_ = std::make_unique<VmPlan>(make_plan(program, primitives, Layout::rows));
   if (layout == Layout::column) few_ = std::make_unique<VmPlan>(make_plan(program, primitives, Layout::bands));
   // Where the greatest element is cannot be told from where it is in each part.
-  finds_places_ = has(program, Code::reduce, uint8_t(Reduction::argmax)) || has(program, Code::reduce, uint8_t(Reduction::argmin));
+  finds_places_ =
+      has(program, Code::reduce, uint8_t(Reduction::argmax)) || has(program, Code::reduce, uint8_t(Reduction::argmin));
 }
 VmCode::~VmCode() = default;
 VmCode::VmCode(VmCode&&) noexcept = default;
@@ -185,7 +187,8 @@ VmCode& VmCode::operator=(VmCode&&) noexcept = default;
 const VmPlan& VmCode::plan_for(const int64_t* args, int64_t begin, int64_t end) const {
   if (!few_) return *plan_;
   int64_t outer = args[kArgOuter], inner = args[kArgInner];
-  bool are_few = few_->layout == Layout::rows ? inner > 0 && inner <= kShortRow : is_narrow(outer) && begin == 0 && end == outer;
+  bool are_few =
+      few_->layout == Layout::rows ? inner > 0 && inner <= kShortRow : is_narrow(outer) && begin == 0 && end == outer;
   return are_few ? *few_ : *plan_;
 }
 const VmPlan& VmCode::plan_for(const int64_t* args) const { return plan_for(args, 0, args[kArgOuter]); }
@@ -226,23 +229,34 @@ int64_t VmCode::split_scratch_bytes(const int64_t* args, int64_t lanes) const {
 }
 
 Machine VmCode::machine(const VmPlan& plan, const int64_t* args, char* scratch) {
-  int64_t indices = plan.layout == Layout::column ? 1 : plan.layout == Layout::bands ? band_indices(args[kArgOuter]) : kBlock;
-  return {plan, args, scratch, reinterpret_cast<char**>(scratch + plan.slots_at()),
-          reinterpret_cast<IndexMap*>(scratch + plan.maps_at()), scratch + plan.states_at(), reduction_width(plan, args), args[kArgInner], indices};
+  int64_t indices = plan.layout == Layout::column  ? 1
+                    : plan.layout == Layout::bands ? band_indices(args[kArgOuter])
+                                                   : kBlock;
+  return {plan,
+          args,
+          scratch,
+          reinterpret_cast<char**>(scratch + plan.slots_at()),
+          reinterpret_cast<IndexMap*>(scratch + plan.maps_at()),
+          scratch + plan.states_at(),
+          reduction_width(plan, args),
+          args[kArgInner],
+          indices};
 }
 
 void VmCode::run(const int64_t* args, int64_t begin, int64_t end, char* scratch) const noexcept {
   run(args, begin, end, scratch, nullptr);
 }
 
-void VmCode::run_split(const int64_t* args, int64_t begin, int64_t end, char* scratch, const cpu::Lanes& lanes, int64_t count,
-                       double ns) const noexcept {
+void VmCode::run_split(const int64_t* args, int64_t begin, int64_t end, char* scratch, const cpu::Lanes& lanes,
+                       int64_t count, double ns) const noexcept {
   int64_t bytes = scratch_bytes(args);
-  InnerSplit split{InnerChunks(args[kArgInner]), lanes, count, ns, bytes, scratch + bytes, scratch + (count + 1) * bytes};
+  InnerSplit split{InnerChunks(args[kArgInner]), lanes, count, ns, bytes, scratch + bytes,
+                   scratch + (count + 1) * bytes};
   run(args, begin, end, scratch, &split);
 }
 
-void VmCode::run(const int64_t* args, int64_t begin, int64_t end, char* scratch, const InnerSplit* split) const noexcept {
+void VmCode::run(const int64_t* args, int64_t begin, int64_t end, char* scratch,
+                 const InnerSplit* split) const noexcept {
   const VmPlan& plan = plan_for(args, begin, end);
   Machine m = machine(plan, args, scratch);
   m.split = split;

@@ -1,8 +1,8 @@
 // vm: a block program -> its effect on memory, by interpretation: no compile time, no executable memory.
 //
-// A VmCode is made once per program and run any number of times, on any thread, each run with scratch memory of its own.
-// Runs over disjoint ranges of the outer space may go on at once; begin is a multiple of kBlock in flat mode.
-// One instruction handles a block, so its dispatch costs little; rows shorter than a block are handled several at a time.
+// A VmCode is made once per program and run any number of times, on any thread, each run with scratch memory of its
+// own. Runs over disjoint ranges of the outer space may go on at once; begin is a multiple of kBlock in flat mode. One
+// instruction handles a block, so its dispatch costs little; rows shorter than a block are handled several at a time.
 #pragma once
 #include <memory>
 
@@ -29,8 +29,8 @@ class VmCode {
 
   // Ranges of the outer space for several threads begin at multiples of this.
   int64_t outer_step(const int64_t* args) const;
-  // Where the outer space is too small for them: parts that the inner space has, 1: none; and a run that splits it over the
-  // lanes, `count` of them, which take about `ns` for all of the inner space of one outer block. The same bits.
+  // Where the outer space is too small for them: parts that the inner space has, 1: none; and a run that splits it over
+  // the lanes, `count` of them, which take about `ns` for all of the inner space of one outer block. The same bits.
   int64_t inner_chunks(const int64_t* args) const;
   int64_t split_scratch_bytes(const int64_t* args, int64_t lanes) const;
   void run_split(const int64_t* args, int64_t begin, int64_t end, char* scratch, const cpu::Lanes& lanes, int64_t count,
@@ -41,7 +41,8 @@ class VmCode {
   static Machine machine(const VmPlan& plan, const int64_t* args, char* scratch);
 
   std::unique_ptr<VmPlan> plan_;  // flat, column, or one row at a time
-  std::unique_ptr<VmPlan> few_;   // row mode: as many short rows at a time as fit a block; column mode: a few columns at several indices
+  // row mode: as many short rows at a time as fit a block; column mode: a few columns at several indices
+  std::unique_ptr<VmPlan> few_;
   bool finds_places_ = false;     // argmax, argmin
   const VmPlan& plan_for(const int64_t* args) const;  // for a run over all of the outer space
   const VmPlan& plan_for(const int64_t* args, int64_t begin, int64_t end) const;

@@ -1,6 +1,7 @@
 /* custom: ops of the program's own: functions of Java, and C source.
  *
- * What an op of Java's sees of a call are longs: the addresses of jt_custom_call and jt_custom_grad, valid during it, from
+ * What an op of Java's sees of a call are longs: the addresses of jt_custom_call and jt_custom_grad, valid during it,
+ * from
  * which the functions here take buffers and handles. */
 #ifndef JT_JAVA_CUSTOM_H
 #define JT_JAVA_CUSTOM_H
@@ -42,8 +43,9 @@ static jt_custom_type* jj_types(JNIEnv* env, const char* op, jlongArray list, in
   return out;
 }
 
-static jt_status custom(JNIEnv* env, jt_context* ctx, const char* TEXT, size_t TEXT_LEN, jobject op, jboolean has_gradient,
-                        jlongArray types, jt_tensor* const* TENSORS, size_t TENSORS_LEN, jt_tensor** outputs, size_t outputs_len) {
+static jt_status custom(JNIEnv* env, jt_context* ctx, const char* TEXT, size_t TEXT_LEN, jobject op,
+                        jboolean has_gradient, jlongArray types, jt_tensor* const* TENSORS, size_t TENSORS_LEN,
+                        jt_tensor** outputs, size_t outputs_len) {
   jt_custom_desc desc;
   int64_t* words;
   jt_status status;
@@ -51,7 +53,8 @@ static jt_status custom(JNIEnv* env, jt_context* ctx, const char* TEXT, size_t T
   size_t count = desc.outputs_len;
   if (!list) return JT_OK;
   memset(&desc, 0, sizeof desc);
-  desc.struct_size = sizeof desc, desc.name = TEXT, desc.name_len = TEXT_LEN, desc.outputs = list, desc.outputs_len = count;
+  desc.struct_size = sizeof desc, desc.name = TEXT, desc.name_len = TEXT_LEN, desc.outputs = list,
+  desc.outputs_len = count;
   desc.forward = jj_forward, desc.backward = has_gradient ? jj_backward : NULL, desc.release = jj_drop_op;
   desc.user = (*env)->NewGlobalRef(env, op);
   status = jt_custom(ctx, &desc, TENSORS, TENSORS_LEN, outputs, outputs_len);
@@ -68,10 +71,10 @@ static const char** jj_texts(const char* all, size_t length, size_t* count) {
   for (at = 0; out && at < length; at += strlen(all + at) + 1) out[(*count)++] = all[at] ? all + at : NULL;
   return out;
 }
-static jt_status code(JNIEnv* env, jt_context* ctx, const char* TEXT, size_t TEXT_LEN, const char* SOURCE, size_t SOURCE_LEN,
-                      const char* HEADER, size_t HEADER_LEN, const char* GRADS, size_t GRADS_LEN, const char* NAMES, size_t NAMES_LEN,
-                      jlongArray value_bits, jlongArray types, jt_tensor* const* TENSORS, size_t TENSORS_LEN, jt_tensor** outputs,
-                      size_t outputs_len) {
+static jt_status code(JNIEnv* env, jt_context* ctx, const char* TEXT, size_t TEXT_LEN, const char* SOURCE,
+                      size_t SOURCE_LEN, const char* HEADER, size_t HEADER_LEN, const char* GRADS, size_t GRADS_LEN,
+                      const char* NAMES, size_t NAMES_LEN, jlongArray value_bits, jlongArray types,
+                      jt_tensor* const* TENSORS, size_t TENSORS_LEN, jt_tensor** outputs, size_t outputs_len) {
   jt_code_desc desc;
   size_t count, grads, names;
   int64_t* words;
@@ -85,7 +88,8 @@ static jt_status code(JNIEnv* env, jt_context* ctx, const char* TEXT, size_t TEX
     memset(&desc, 0, sizeof desc);
     if (n > 64) n = 64;
     if (value_bits) (*env)->GetLongArrayRegion(env, value_bits, 0, n, (jlong*)values);
-    desc.struct_size = sizeof desc, desc.name = TEXT, desc.name_len = TEXT_LEN, desc.source = SOURCE, desc.source_len = SOURCE_LEN;
+    desc.struct_size = sizeof desc, desc.name = TEXT, desc.name_len = TEXT_LEN, desc.source = SOURCE,
+    desc.source_len = SOURCE_LEN;
     desc.header = HEADER_LEN ? HEADER : NULL, desc.header_len = HEADER_LEN;
     desc.grad_sources = grads ? grad_texts : NULL, desc.grad_sources_len = grads;
     desc.data_names = name_texts, desc.data_values = values, desc.data_len = names < (size_t)n ? names : (size_t)n;
@@ -96,7 +100,7 @@ static jt_status code(JNIEnv* env, jt_context* ctx, const char* TEXT, size_t TEX
   return status;
 }
 
-/* ---- what a call has, for org.jt ------------------------------------------------------------------------------------ */
+/* ---- what a call has, for org.jt --------------------------------------------------------------------------------- */
 
 static jlong call_count(jlong call, jboolean of_outputs) {
   const jt_custom_call* c = (const jt_custom_call*)(intptr_t)call;

@@ -17,8 +17,8 @@ static int64_t jj_word(const char** at) {
   *at += sizeof word;
   return word;
 }
-/* A field is: its name, NUL, its kind as a byte, then a word (an integer, the bits of a double), a count and words, or a
- * count and bytes; words in the host's order. To be freed with jj_drop_fields. */
+/* A field is: its name, NUL, its kind as a byte, then a word (an integer, the bits of a double), a count and words,
+ * or a count and bytes; words in the host's order. To be freed with jj_drop_fields. */
 static int jj_read_fields(JNIEnv* env, const char* op, jbyteArray encoded, jj_fields* out) {
   size_t length, i;
   const char *at, *end;

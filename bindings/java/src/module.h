@@ -5,7 +5,7 @@
 #include "fields.h"
 #include <time.h>
 
-/* ---- lifetimes ------------------------------------------------------------------------------------------------------ */
+/* ---- lifetimes --------------------------------------------------------------------------------------------------- */
 
 static void tensor_release(jt_tensor* x) { jt_tensor_release(x); }
 static void tensor_retain(jt_tensor* x) { jt_tensor_retain(x); }
@@ -14,7 +14,7 @@ static void runtime_release(jt_runtime* x) { jt_runtime_release(x); }
 static void module_release(jt_module* x) { jt_module_release(x); }
 static void optimizer_release(jt_optimizer* x) { jt_optimizer_release(x); }
 
-/* ---- runtimes ------------------------------------------------------------------------------------------------------- */
+/* ---- runtimes ---------------------------------------------------------------------------------------------------- */
 
 /* Any thread, jt's own included. */
 static void jj_log(void* user, jt_log_level level, const char* domain, const char* message, size_t length) {
@@ -56,8 +56,8 @@ static jlong runtime_create(JNIEnv* env, jbyteArray encoded) {
   if (status != JT_OK) jj_throw(env, status);
   return (jlong)(intptr_t)out;
 }
-/* live, peak, cached bytes, calls of the allocator, limit; then evaluations, plans, kernels compiled and from disk, launches,
- * ns of compiling and of running. */
+/* live, peak, cached bytes, calls of the allocator, limit; then evaluations, plans, kernels compiled and from disk,
+ * launches, ns of compiling and of running. */
 static jlongArray runtime_numbers(JNIEnv* env, jt_runtime* rt) {
   jt_memory_info m;
   jt_stats s;
@@ -66,9 +66,12 @@ static jlongArray runtime_numbers(JNIEnv* env, jt_runtime* rt) {
   jt_status status;
   memset(&m, 0, sizeof m), memset(&s, 0, sizeof s);
   m.struct_size = sizeof m, s.struct_size = sizeof s;
-  if ((status = jt_runtime_memory_info(rt, &m)) != JT_OK || (status = jt_runtime_stats(rt, &s)) != JT_OK) return jj_throw(env, status), NULL;
-  words[0] = m.live_bytes, words[1] = m.peak_bytes, words[2] = m.cached_bytes, words[3] = m.allocator_calls, words[4] = m.limit_bytes;
-  words[5] = s.evals, words[6] = s.plans_made, words[7] = s.kernels_compiled, words[8] = s.kernels_from_disk, words[9] = s.launches;
+  if ((status = jt_runtime_memory_info(rt, &m)) != JT_OK || (status = jt_runtime_stats(rt, &s)) != JT_OK)
+    return jj_throw(env, status), NULL;
+  words[0] = m.live_bytes, words[1] = m.peak_bytes, words[2] = m.cached_bytes, words[3] = m.allocator_calls,
+  words[4] = m.limit_bytes;
+  words[5] = s.evals, words[6] = s.plans_made, words[7] = s.kernels_compiled, words[8] = s.kernels_from_disk,
+  words[9] = s.launches;
   words[10] = s.compile_ns, words[11] = s.run_ns;
   if ((out = (*env)->NewLongArray(env, 12))) (*env)->SetLongArrayRegion(env, out, 0, 12, words);
   return out;
@@ -85,7 +88,7 @@ static jlong live_bytes(jt_runtime* rt) {
   return jt_runtime_memory_info(rt, &m) == JT_OK ? m.live_bytes : 0;
 }
 
-/* ---- contexts ------------------------------------------------------------------------------------------------------- */
+/* ---- contexts ---------------------------------------------------------------------------------------------------- */
 
 /* Without a listener the thread's interruption is looked at once a tick of the coarse clock, some milliseconds. */
 static jt_status jj_watch(void* user, int64_t compiled, int64_t to_compile) {
@@ -98,7 +101,8 @@ static jt_status jj_watch(void* user, int64_t compiled, int64_t to_compile) {
     looked = now;
   }
   if ((*jj_vm)->GetEnv(jj_vm, (void**)&env, JNI_VERSION_1_8) != JNI_OK) return JT_OK;
-  goes_on = (*env)->CallStaticBooleanMethod(env, jj_calls, jj_on_watch, (jobject)user, (jlong)compiled, (jlong)to_compile);
+  goes_on =
+      (*env)->CallStaticBooleanMethod(env, jj_calls, jj_on_watch, (jobject)user, (jlong)compiled, (jlong)to_compile);
   if ((*env)->ExceptionCheck(env)) return jj_keep_cause(env), JT_E_CANCELLED;
   return goes_on ? JT_OK : JT_E_CANCELLED;
 }
@@ -109,8 +113,8 @@ static jlong context_create(JNIEnv* env, jt_runtime* rt) {
   if (status != JT_OK) jj_throw(env, status);
   return (jlong)(intptr_t)out;
 }
-/* The listener that jj_watch asks beside the interruption of the thread; returns a reference to be given back by the next
- * call, or by unwatch. */
+/* The listener that jj_watch asks beside the interruption of the thread; returns a reference to be given back by the
+ * next call, or by unwatch. */
 static jlong context_watch(JNIEnv* env, jt_context* ctx, jobject listener, jlong before) {
   jobject kept = listener ? (*env)->NewGlobalRef(env, listener) : NULL;
   jt_status status = jt_context_set_watch(ctx, jj_watch, kept);
@@ -126,14 +130,15 @@ static void unwatch(JNIEnv* env, jlong kept) {
   if (kept) (*env)->DeleteGlobalRef(env, (jobject)(intptr_t)kept);
 }
 
-/* ---- texts ---------------------------------------------------------------------------------------------------------- */
+/* ---- texts ------------------------------------------------------------------------------------------------------- */
 
 static jbyteArray graph_text(JNIEnv* env, jt_context* ctx, jt_tensor* const* TENSORS, size_t TENSORS_LEN, jint stage) {
   size_t room = 0;
   char* text = NULL;
   jbyteArray out = NULL;
   jt_status status = jt_graph_print(ctx, TENSORS, TENSORS_LEN, (jt_stage)stage, NULL, 0, &room);
-  if (status == JT_OK && !(text = (char*)malloc(room + 1))) return jj_refuse(env, JT_E_NOMEM, "graph", "no memory"), NULL;
+  if (status == JT_OK && !(text = (char*)malloc(room + 1)))
+    return jj_refuse(env, JT_E_NOMEM, "graph", "no memory"), NULL;
   if (status == JT_OK) status = jt_graph_print(ctx, TENSORS, TENSORS_LEN, (jt_stage)stage, text, room, &room);
   if (status == JT_OK) out = jj_bytes(env, text, room ? room - 1 : 0);
   else jj_throw(env, status);
@@ -154,7 +159,7 @@ static jbyteArray stats_text(JNIEnv* env, jt_runtime* rt) {
   return out;
 }
 
-/* ---- layers and optimisers ------------------------------------------------------------------------------------------ */
+/* ---- layers and optimisers --------------------------------------------------------------------------------------- */
 
 static jlong module_create(JNIEnv* env, jt_context* ctx, const char* TEXT, size_t TEXT_LEN, jbyteArray fields) {
   jj_fields f;
@@ -197,11 +202,11 @@ static jlong optimizer_state(JNIEnv* env, jt_context* ctx, jt_optimizer* optimiz
   return (jlong)(intptr_t)out;
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 /* `names`: as many texts as there are tensors, a NUL behind each. */
-static jt_status checkpoint_save(jt_context* ctx, const char* TEXT, size_t TEXT_LEN, const char* NAMES, size_t NAMES_LEN,
-                                 jt_tensor* const* TENSORS, size_t TENSORS_LEN) {
+static jt_status checkpoint_save(jt_context* ctx, const char* TEXT, size_t TEXT_LEN, const char* NAMES,
+                                 size_t NAMES_LEN, jt_tensor* const* TENSORS, size_t TENSORS_LEN) {
   const char** list = (const char**)calloc(TENSORS_LEN + 1, sizeof *list);
   size_t at, i = 0;
   jt_status status;

@@ -12,7 +12,8 @@ static JavaVM* jj_vm;
 static jclass jj_calls;
 static jmethodID jj_on_error, jj_on_log, jj_on_watch, jj_on_forward, jj_on_backward;
 
-/* What Java's code threw inside a call of jt in this thread, until the call returns to Java: the cause of the exception. */
+/* What Java's code threw inside a call of jt in this thread, until the call returns to Java: the cause of the
+ * exception. */
 static __thread jthrowable jj_cause;
 
 static int jj_find(JNIEnv* env, jmethodID* out, const char* name, const char* signature) {
@@ -27,7 +28,8 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM* vm, void* reserved) {
   if (!(local = (*env)->FindClass(env, "org/jt/Calls"))) return JNI_ERR;
   jj_calls = (jclass)(*env)->NewGlobalRef(env, local);
   (*env)->DeleteLocalRef(env, local);
-  if (!jj_calls || !jj_find(env, &jj_on_error, "error", "(IJLjava/lang/String;[BLjava/lang/Throwable;)Ljava/lang/Throwable;") ||
+  if (!jj_calls ||
+      !jj_find(env, &jj_on_error, "error", "(IJLjava/lang/String;[BLjava/lang/Throwable;)Ljava/lang/Throwable;") ||
       !jj_find(env, &jj_on_log, "log", "(I[B[B)V") || !jj_find(env, &jj_on_watch, "watch", "(Ljava/lang/Object;JJ)Z") ||
       !jj_find(env, &jj_on_forward, "forward", "(Ljava/lang/Object;J)V") ||
       !jj_find(env, &jj_on_backward, "backward", "(Ljava/lang/Object;J)V"))
@@ -64,7 +66,9 @@ static void jj_throw_text(JNIEnv* env, jt_status status, jlong native_code, cons
   }
   bytes = jj_bytes(env, text, strlen(text));
   name = bytes ? (*env)->NewStringUTF(env, function) : NULL;
-  if (name) made = (jthrowable)(*env)->CallStaticObjectMethod(env, jj_calls, jj_on_error, (jint)status, native_code, name, bytes, cause);
+  if (name)
+    made = (jthrowable)(*env)->CallStaticObjectMethod(env, jj_calls, jj_on_error, (jint)status, native_code, name,
+                                                      bytes, cause);
   if (made && !(*env)->ExceptionCheck(env)) (*env)->Throw(env, made);
 }
 static void jj_throw(JNIEnv* env, jt_status status) {
@@ -72,7 +76,8 @@ static void jj_throw(JNIEnv* env, jt_status status) {
   memset(&info, 0, sizeof info);
   info.struct_size = sizeof info;
   jt_last_error(&info);
-  jj_throw_text(env, status, (jlong)info.native_code, info.function ? info.function : "jt", info.message ? info.message : "");
+  jj_throw_text(env, status, (jlong)info.native_code, info.function ? info.function : "jt",
+                info.message ? info.message : "");
 }
 /* A refusal of the binding itself: "op: why". */
 static void jj_refuse(JNIEnv* env, jt_status status, const char* op, const char* why) {

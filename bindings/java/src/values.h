@@ -5,8 +5,8 @@
 
 static void jj_free(void* user, void* data) { (void)user, free(data); }
 
-static jt_status jj_borrow(jt_context* ctx, jt_dtype dtype, void* data, size_t bytes, const int64_t* dims, size_t dims_len,
-                           void (*release)(void*, void*), void* user, jt_tensor** out) {
+static jt_status jj_borrow(jt_context* ctx, jt_dtype dtype, void* data, size_t bytes, const int64_t* dims,
+                           size_t dims_len, void (*release)(void*, void*), void* user, jt_tensor** out) {
   jt_borrow_desc desc;
   memset(&desc, 0, sizeof desc);
   desc.struct_size = sizeof desc, desc.dtype = dtype, desc.data = data, desc.data_len = bytes;
@@ -15,13 +15,14 @@ static jt_status jj_borrow(jt_context* ctx, jt_dtype dtype, void* data, size_t b
 }
 /* The elements of a Java array of `kind` ('B' byte, 'Z' boolean, 'S' short, 'I' int, 'J' long, 'F' float, 'D' double),
  * copied once. The caller has compared kind and dtype. */
-static jt_status from_array(JNIEnv* env, jt_context* ctx, jobject array, jint kind, jt_dtype dtype, const int64_t* INTS, size_t INTS_LEN,
-                            jt_tensor** out) {
+static jt_status from_array(JNIEnv* env, jt_context* ctx, jobject array, jint kind, jt_dtype dtype, const int64_t* INTS,
+                            size_t INTS_LEN, jt_tensor** out) {
   jsize n = (*env)->GetArrayLength(env, (jarray)array);
   size_t bytes = (size_t)n * jt_dtype_size(dtype);
   void* data = NULL;
   jt_status status;
-  if (posix_memalign(&data, 64, bytes + 64)) return jj_refuse(env, JT_E_NOMEM, "of", "no memory for the elements"), JT_OK;
+  if (posix_memalign(&data, 64, bytes + 64))
+    return jj_refuse(env, JT_E_NOMEM, "of", "no memory for the elements"), JT_OK;
   switch (kind) {
     case 'B': (*env)->GetByteArrayRegion(env, (jbyteArray)array, 0, n, (jbyte*)data); break;
     case 'Z': (*env)->GetBooleanArrayRegion(env, (jbooleanArray)array, 0, n, (jboolean*)data); break;
@@ -65,8 +66,8 @@ static void jj_drop_buffer(void* user, void* data) {
   (*env)->DeleteGlobalRef(env, (jobject)user);
   if (attached) (*jj_vm)->DetachCurrentThread(jj_vm);
 }
-static jt_status from_buffer(JNIEnv* env, jt_context* ctx, jobject buffer, jlong offset, jlong bytes, jt_dtype dtype, const int64_t* INTS,
-                             size_t INTS_LEN, jt_tensor** out) {
+static jt_status from_buffer(JNIEnv* env, jt_context* ctx, jobject buffer, jlong offset, jlong bytes, jt_dtype dtype,
+                             const int64_t* INTS, size_t INTS_LEN, jt_tensor** out) {
   char* data = (char*)(*env)->GetDirectBufferAddress(env, buffer);
   jobject kept = data ? (*env)->NewGlobalRef(env, buffer) : NULL;
   jt_status status;

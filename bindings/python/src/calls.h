@@ -3,9 +3,11 @@
 #define JT_PYTHON_CALLS_H
 #include "module.h"
 
-/* ---- optimisers --------------------------------------------------------------------------------------------------- */
+/* ---- optimisers -------------------------------------------------------------------------------------------------- */
 
-static void jp_optimizer_gone(PyObject* capsule) { jt_optimizer_release(PyCapsule_GetPointer(capsule, "jt_optimizer")); }
+static void jp_optimizer_gone(PyObject* capsule) {
+  jt_optimizer_release(PyCapsule_GetPointer(capsule, "jt_optimizer"));
+}
 static jt_optimizer* jp_get_optimizer(PyObject* capsule) { return PyCapsule_GetPointer(capsule, "jt_optimizer"); }
 
 /* Fields as attributes; `room` is how many fit. -1 with an exception. */
@@ -60,7 +62,7 @@ static PyObject* optimizer_state(jt_optimizer* optimizer) {
   return out;
 }
 
-/* ---- layers ------------------------------------------------------------------------------------------------------- */
+/* ---- layers ------------------------------------------------------------------------------------------------------ */
 
 static void jp_module_gone(PyObject* capsule) { jt_module_release(PyCapsule_GetPointer(capsule, "jt_module")); }
 static jt_module* jp_get_module(PyObject* capsule) { return PyCapsule_GetPointer(capsule, "jt_module"); }
@@ -143,7 +145,8 @@ static PyObject* module_set_field(jt_module* module, PyObject* name, PyObject* v
   Py_RETURN_NONE;
 }
 /* One result is itself, several are a tuple. */
-static PyObject* module_run(jt_module* module, jt_tensor* const* TENSORS_OR_NULL, size_t TENSORS_LEN, int training, int results) {
+static PyObject* module_run(jt_module* module, jt_tensor* const* TENSORS_OR_NULL, size_t TENSORS_LEN, int training,
+                            int results) {
   jt_tensor* outs[4] = {NULL};
   PyObject* out = NULL;
   int i;
@@ -158,9 +161,10 @@ static PyObject* module_run(jt_module* module, jt_tensor* const* TENSORS_OR_NULL
   return PyErr_Occurred() ? (Py_XDECREF(out), NULL) : out;
 }
 
-/* ---- files -------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
-static PyObject* checkpoint_save(const char* TEXT, size_t TEXT_LEN, PyObject* names, jt_tensor* const* TENSORS, size_t TENSORS_LEN) {
+static PyObject* checkpoint_save(const char* TEXT, size_t TEXT_LEN, PyObject* names, jt_tensor* const* TENSORS,
+                                 size_t TENSORS_LEN) {
   Py_ssize_t i, n;
   const char** texts;
   jt_status status = JT_OK;
@@ -199,7 +203,7 @@ static PyObject* checkpoint_load(const char* TEXT, size_t TEXT_LEN) {
   return out;
 }
 
-/* ---- what happened ------------------------------------------------------------------------------------------------ */
+/* ---- what happened ----------------------------------------------------------------------------------------------- */
 
 static PyObject* memory_info(void) {
   jt_memory_info m;
@@ -207,8 +211,9 @@ static PyObject* memory_info(void) {
   memset(&m, 0, sizeof m);
   m.struct_size = sizeof m;
   if ((status = jt_runtime_memory_info(jp_rt, &m)) != JT_OK) return jp_raise(status);
-  return Py_BuildValue("{sLsLsLsLsL}", "live_bytes", (long long)m.live_bytes, "peak_bytes", (long long)m.peak_bytes, "cached_bytes",
-                       (long long)m.cached_bytes, "allocator_calls", (long long)m.allocator_calls, "limit_bytes", (long long)m.limit_bytes);
+  return Py_BuildValue("{sLsLsLsLsL}", "live_bytes", (long long)m.live_bytes, "peak_bytes", (long long)m.peak_bytes,
+                       "cached_bytes", (long long)m.cached_bytes, "allocator_calls", (long long)m.allocator_calls,
+                       "limit_bytes", (long long)m.limit_bytes);
 }
 static PyObject* stats(void) {
   jt_stats s;
@@ -216,9 +221,10 @@ static PyObject* stats(void) {
   memset(&s, 0, sizeof s);
   s.struct_size = sizeof s;
   if ((status = jt_runtime_stats(jp_rt, &s)) != JT_OK) return jp_raise(status);
-  return Py_BuildValue("{sLsLsLsLsLsLsL}", "evals", (long long)s.evals, "plans_made", (long long)s.plans_made, "kernels_compiled",
-                       (long long)s.kernels_compiled, "kernels_from_disk", (long long)s.kernels_from_disk, "launches",
-                       (long long)s.launches, "compile_ns", (long long)s.compile_ns, "run_ns", (long long)s.run_ns);
+  return Py_BuildValue("{sLsLsLsLsLsLsL}", "evals", (long long)s.evals, "plans_made", (long long)s.plans_made,
+                       "kernels_compiled", (long long)s.kernels_compiled, "kernels_from_disk",
+                       (long long)s.kernels_from_disk, "launches", (long long)s.launches, "compile_ns",
+                       (long long)s.compile_ns, "run_ns", (long long)s.run_ns);
 }
 static PyObject* kernel_stats(void) {
   size_t i, n = jt_kernel_count(jp_rt);
@@ -230,14 +236,16 @@ static PyObject* kernel_stats(void) {
     k.struct_size = sizeof k;
     if (jt_kernel_stats_get(jp_rt, i, &k) != JT_OK) break;
     one = Py_BuildValue("{sssssLsLsLsLsL}", "name", k.name, "tier", k.tier, "launches", (long long)k.launches, "run_ns",
-                        (long long)k.run_ns, "compile_ns", (long long)k.compile_ns, "bytes", (long long)k.bytes, "flops", (long long)k.flops);
+                        (long long)k.run_ns, "compile_ns", (long long)k.compile_ns, "bytes", (long long)k.bytes,
+                        "flops", (long long)k.flops);
     if (!one || PyList_Append(list, one)) Py_CLEAR(list);
     Py_XDECREF(one);
   }
   return list;
 }
 static PyObject* jp_text_of(jt_status status, char* text, size_t room) {
-  PyObject* out = status == JT_OK ? PyUnicode_DecodeUTF8(text, room ? (Py_ssize_t)room - 1 : 0, "replace") : jp_raise(status);
+  PyObject* out =
+      status == JT_OK ? PyUnicode_DecodeUTF8(text, room ? (Py_ssize_t)room - 1 : 0, "replace") : jp_raise(status);
   PyMem_Free(text);
   return out;
 }

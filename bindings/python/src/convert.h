@@ -8,7 +8,7 @@
 
 #include "state.h"
 
-/* ---- dtypes ------------------------------------------------------------------------------------------------------- */
+/* ---- dtypes ------------------------------------------------------------------------------------------------------ */
 
 static PyObject* jp_dtype_objects[JT_F64 + 1]; /* jt.bool, jt.int8, ... by code; set by the package */
 
@@ -16,7 +16,8 @@ static int jp_is_float(jt_dtype t) { return t >= JT_F16; }
 static int jp_is_integer(jt_dtype t) { return t >= JT_I8 && t <= JT_U64; }
 
 static PyObject* jp_dtype_object(jt_dtype t) { /* a new count */
-  if (t < JT_BOOL || t > JT_F64 || !jp_dtype_objects[t]) return PyErr_Format(PyExc_SystemError, "jt: %d is not a dtype", t);
+  if (t < JT_BOOL || t > JT_F64 || !jp_dtype_objects[t])
+    return PyErr_Format(PyExc_SystemError, "jt: %d is not a dtype", t);
   Py_INCREF(jp_dtype_objects[t]);
   return jp_dtype_objects[t];
 }
@@ -32,7 +33,7 @@ static int jp_as_dtype(PyObject* o, jt_dtype* out) {
   return !PyErr_Occurred();
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------------------ */
+/* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
 /* Lowest and highest value of an integer dtype, as far as a long long reaches. */
 static void jp_integer_range(jt_dtype t, long long* lo, long long* hi) {
@@ -66,7 +67,8 @@ static jp_number_kind jp_kind_of_number(PyObject* o) {
   if (PyBool_Check(o)) return JT_NUMBER_BOOL;
   if (PyLong_Check(o)) return JT_NUMBER_INT;
   if (PyObject_CheckBuffer(o) || jp_is_tensor(o)) return JT_NO_NUMBER;
-  if (PyObject_HasAttrString((PyObject*)Py_TYPE(o), "__dlpack__")) return JT_NO_NUMBER; /* an array that can be an index */
+  if (PyObject_HasAttrString((PyObject*)Py_TYPE(o), "__dlpack__"))
+    return JT_NO_NUMBER; /* an array that can be an index */
   if (PyIndex_Check(o)) return JT_NUMBER_INT;
   if (Py_TYPE(o)->tp_as_number && Py_TYPE(o)->tp_as_number->nb_float && !PyUnicode_Check(o)) return JT_NUMBER_FLOAT;
   return JT_NO_NUMBER;
@@ -76,8 +78,8 @@ static jt_dtype jp_weak_dtype(jp_number_kind kind, jt_dtype beside /* 0: alone *
   if (kind == JT_NUMBER_INT) return beside && beside != JT_BOOL ? beside : JT_I64;
   return beside && jp_is_float(beside) ? beside : JT_F32;
 }
-/* A number for a float dtype, to be rounded to it. Integers that a double lacks become one that every narrower dtype rounds
- * as it would the integer: inexact and odd. -1 with an exception, as PyFloat_AsDouble. */
+/* A number for a float dtype, to be rounded to it. Integers that a double lacks become one that every narrower dtype
+ * rounds as it would the integer: inexact and odd. -1 with an exception, as PyFloat_AsDouble. */
 static double jp_double(PyObject* o, jp_number_kind kind, jt_dtype t) {
   PyObject *integer, *back;
   double value;
@@ -85,10 +87,13 @@ static double jp_double(PyObject* o, jp_number_kind kind, jt_dtype t) {
   if (kind != JT_NUMBER_INT) return kind == JT_NUMBER_BOOL ? o == Py_True : PyFloat_AsDouble(o);
   if (!(integer = PyNumber_Index(o))) return -1;
   value = PyLong_AsDouble(integer);
-  if (t != JT_F64 && (value >= 9007199254740992.0 || value <= -9007199254740992.0) && (back = PyLong_FromDouble(value))) {
+  if (t != JT_F64 && (value >= 9007199254740992.0 || value <= -9007199254740992.0) &&
+      (back = PyLong_FromDouble(value))) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    order = PyObject_RichCompareBool(integer, back, Py_EQ) ? 0 : PyObject_RichCompareBool(integer, back, Py_GT) ? 1 : -1;
+    order = PyObject_RichCompareBool(integer, back, Py_EQ)   ? 0
+            : PyObject_RichCompareBool(integer, back, Py_GT) ? 1
+                                                             : -1;
     if (order && !(bits & 1)) value = nextafter(value, order * HUGE_VAL);
     Py_DECREF(back);
   }
@@ -122,13 +127,14 @@ static jt_tensor* jp_number(PyObject* o, jp_number_kind kind, jt_dtype t) {
   return out;
 }
 
-/* ---- one number as an argument ------------------------------------------------------------------------------------ */
+/* ---- one number as an argument ----------------------------------------------------------------------------------- */
 
 /* An integer, of Python, of NumPy or a tensor that holds one. 1, or 0 with an exception that names the argument. */
 static int jp_as_int64(PyObject* o, const char* who, const char* what, int64_t* out) {
   PyObject* integer;
   int overflow;
-  if (!PyIndex_Check(o)) return PyErr_Format(PyExc_TypeError, "%s: %s is an integer, not %.200s", who, what, Py_TYPE(o)->tp_name), 0;
+  if (!PyIndex_Check(o))
+    return PyErr_Format(PyExc_TypeError, "%s: %s is an integer, not %.200s", who, what, Py_TYPE(o)->tp_name), 0;
   if (!(integer = PyNumber_Index(o))) return 0;
   *out = PyLong_AsLongLongAndOverflow(integer, &overflow);
   if (overflow) PyErr_Format(PyExc_OverflowError, "%s: %s is %R, which has more than 64 bits", who, what, integer);
@@ -137,7 +143,8 @@ static int jp_as_int64(PyObject* o, const char* who, const char* what, int64_t* 
 }
 static int jp_as_double(PyObject* o, const char* who, const char* what, double* out) {
   PyNumberMethods* m = Py_TYPE(o)->tp_as_number;
-  if (!m || !(m->nb_float || m->nb_index)) return PyErr_Format(PyExc_TypeError, "%s: %s is a number, not %.200s", who, what, Py_TYPE(o)->tp_name), 0;
+  if (!m || !(m->nb_float || m->nb_index))
+    return PyErr_Format(PyExc_TypeError, "%s: %s is a number, not %.200s", who, what, Py_TYPE(o)->tp_name), 0;
   *out = PyFloat_AsDouble(o);
   return !(*out == -1 && PyErr_Occurred());
 }
@@ -145,8 +152,8 @@ static int jp_as_double(PyObject* o, const char* who, const char* what, double* 
 static jt_dtype jp_dtype_beside(jt_tensor** x) { return jt_tensor_dtype(*x); }
 static jt_dtype jp_no_dtype(const void* other) { return (void)other, (jt_dtype)0; }
 #define JP_BESIDE(argument) _Generic(&(argument), jt_tensor**: jp_dtype_beside, default: jp_no_dtype)(&(argument))
-/* A number that becomes an element beside others of a dtype, but is passed as a double: one of integers that no double holds is an
- * exception instead. */
+/* A number that becomes an element beside others of a dtype, but is passed as a double: one of integers that no
+ * double holds is an exception instead. */
 static int jp_as_value(PyObject* o, const char* who, jt_dtype beside, double* out) {
   PyObject *integer, *back;
   int same;
@@ -154,14 +161,16 @@ static int jp_as_value(PyObject* o, const char* who, jt_dtype beside, double* ou
   if (!beside || jp_is_float(beside) || PyFloat_Check(o) || !PyIndex_Check(o)) return 1;
   if (!(integer = PyNumber_Index(o))) return PyErr_Clear(), 1; /* a tensor of floats */
   same = (back = PyLong_FromDouble(*out)) ? PyObject_RichCompareBool(integer, back, Py_EQ) : -1;
-  if (!same) PyErr_Format(PyExc_OverflowError, "%s: value is %R, which no double holds; jt.where takes it", who, integer);
+  if (!same)
+    PyErr_Format(PyExc_OverflowError, "%s: value is %R, which no double holds; jt.where takes it", who, integer);
   Py_DECREF(integer), Py_XDECREF(back);
   return same == 1;
 }
 
-/* ---- lists of integers -------------------------------------------------------------------------------------------- */
+/* ---- lists of integers ------------------------------------------------------------------------------------------- */
 
-/* Whether it is one integer: of Python, of NumPy, or a tensor or an array that has no axes. Arrays count as sequences. */
+/* Whether it is one integer: of Python, of NumPy, or a tensor or an array that has no axes. Arrays count as
+ * sequences. */
 static int jp_is_one_integer(PyObject* o) {
   int is_one;
   if (!PyIndex_Check(o)) return 0;
@@ -186,7 +195,8 @@ static int jp_as_ints(PyObject* o, const char* what, int64_t* out, size_t room, 
     return out[0] = value, *out_len = 1, 1;
   }
   if (PyUnicode_Check(o) || PyBytes_Check(o) || !(fast = PySequence_Fast(o, ""))) {
-    PyErr_Format(PyExc_TypeError, "%s: expected an integer or a sequence of integers, not %.200s", what, Py_TYPE(o)->tp_name);
+    PyErr_Format(PyExc_TypeError, "%s: expected an integer or a sequence of integers, not %.200s", what,
+                 Py_TYPE(o)->tp_name);
     return 0;
   }
   n = PySequence_Fast_GET_SIZE(fast);
@@ -208,11 +218,12 @@ static int jp_as_ints(PyObject* o, const char* what, int64_t* out, size_t room, 
   return 1;
 }
 
-/* ---- arrays of others --------------------------------------------------------------------------------------------- */
+/* ---- arrays of others -------------------------------------------------------------------------------------------- */
 
 /* The dtype of a buffer's format; 0 with an exception. */
 static jt_dtype jp_format_dtype(const char* format, Py_ssize_t itemsize) {
-  static const jt_dtype by_size[3][4] = {{JT_I8, JT_I16, JT_I32, JT_I64}, {JT_U8, JT_U16, JT_U32, JT_U64}, {0, JT_F16, JT_F32, JT_F64}};
+  static const jt_dtype by_size[3][4] = {
+      {JT_I8, JT_I16, JT_I32, JT_I64}, {JT_U8, JT_U16, JT_U32, JT_U64}, {0, JT_F16, JT_F32, JT_F64}};
   const char* f = format ? format : "B";
   int log = itemsize == 1 ? 0 : itemsize == 2 ? 1 : itemsize == 4 ? 2 : itemsize == 8 ? 3 : -1, row;
   if (*f == '@' || *f == '=' || *f == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? '<' : '>') || *f == '|') f++;
@@ -234,7 +245,8 @@ static jt_tensor* jp_from_buffer(PyObject* o) {
   int i;
   if (PyObject_GetBuffer(o, &view, PyBUF_RECORDS_RO)) return NULL;
   dtype = jp_format_dtype(view.format, view.itemsize);
-  if (dtype && view.ndim > JT_MAX_RANK) PyErr_Format(PyExc_ValueError, "%d axes, at most %d", view.ndim, JT_MAX_RANK), dtype = 0;
+  if (dtype && view.ndim > JT_MAX_RANK)
+    PyErr_Format(PyExc_ValueError, "%d axes, at most %d", view.ndim, JT_MAX_RANK), dtype = 0;
   if (dtype) {
     int contiguous = PyBuffer_IsContiguous(&view, 'C');
     void* copy = contiguous ? view.buf : PyMem_Malloc((size_t)view.len + 1);
@@ -252,12 +264,12 @@ static jt_tensor* jp_from_buffer(PyObject* o) {
   return out;
 }
 
-/* ---- operands ----------------------------------------------------------------------------------------------------- */
+/* ---- operands ---------------------------------------------------------------------------------------------------- */
 
 /* What an op does with an integer that lies outside the dtype of the tensor beside it. */
 enum { JP_REFUSES, JP_COMPARES, JP_DIVIDES };
-/* After an OverflowError: what compares takes the integer as infinity, what gives floats of integers as a float: u8 == 300 is
- * false, and u8 / 300 a number. 1; 0: still an error. */
+/* After an OverflowError: what compares takes the integer as infinity, what gives floats of integers as a float: u8
+ * == 300 is false, and u8 / 300 a number. 1; 0: still an error. */
 static int jp_outside(PyObject* o, int use, jt_tensor** out) {
   double number;
   if (use == JP_REFUSES || !PyLong_Check(o) || !PyErr_ExceptionMatches(PyExc_OverflowError)) return 0;

@@ -3,12 +3,13 @@
 #define JT_PYTHON_EXCHANGE_H
 #include "convert.h"
 
-/* ---- buffer protocol ---------------------------------------------------------------------------------------------- */
+/* ---- buffer protocol --------------------------------------------------------------------------------------------- */
 
 static const char* jp_format(jt_dtype t) {
   /* NumPy knows two integers of 64 bits; int64 is long where that has 64. */
-  static const char* const formats[] = {"", "?", "b", "h", "i", sizeof(long) == 8 ? "l" : "q", "B", "H", "I", sizeof(long) == 8 ? "L" : "Q",
-                                        "e", NULL, "f", "d"};
+  static const char* const formats[] = {
+      "",  "?",  "b", "h", "i", sizeof(long) == 8 ? "l" : "q", "B", "H", "I", sizeof(long) == 8 ? "L" : "Q",
+      "e", NULL, "f", "d"};
   return formats[t];
 }
 
@@ -91,7 +92,7 @@ static PyTypeObject jp_writable_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name =
   .tp_basicsize = sizeof(jp_writable), .tp_dealloc = jp_writable_dealloc, .tp_flags = Py_TPFLAGS_DEFAULT,
   .tp_as_buffer = &jp_writable_buffer, .tp_doc = "A tensor's elements as a writable buffer."};
 
-/* ---- DLPack ------------------------------------------------------------------------------------------------------- */
+/* ---- DLPack ------------------------------------------------------------------------------------------------------ */
 
 /* The structures of DLPack 1.0, as its specification lays them out. */
 typedef struct { int32_t device_type, device_id; } jp_dl_device;
@@ -121,7 +122,11 @@ enum { JT_DL_INT = 0, JT_DL_UINT = 1, JT_DL_FLOAT = 2, JT_DL_BFLOAT = 4, JT_DL_B
 static jp_dl_type jp_dl_dtype(jt_dtype t) {
   jp_dl_type out = {0, 0, 1};
   out.bits = (uint8_t)(jt_dtype_size(t) * 8);
-  out.code = t == JT_BOOL ? JT_DL_BOOL : t <= JT_I64 ? JT_DL_INT : t <= JT_U64 ? JT_DL_UINT : t == JT_BF16 ? JT_DL_BFLOAT : JT_DL_FLOAT;
+  out.code = t == JT_BOOL   ? JT_DL_BOOL
+             : t <= JT_I64  ? JT_DL_INT
+             : t <= JT_U64  ? JT_DL_UINT
+             : t == JT_BF16 ? JT_DL_BFLOAT
+                            : JT_DL_FLOAT;
   return out;
 }
 static jt_dtype jp_dtype_of_dl(jp_dl_type given) {
@@ -177,7 +182,7 @@ static PyObject* jp_to_dlpack(jt_tensor* x, int versioned, int writes) {
   return capsule;
 }
 
-/* ---- memory of others --------------------------------------------------------------------------------------------- */
+/* ---- memory of others -------------------------------------------------------------------------------------------- */
 
 static void jp_release_managed(void* user, void* data) {
   jp_dl_managed* m = user;
@@ -196,7 +201,9 @@ static int jp_dense_order(const jp_dl_tensor* t, int* order) {
   for (i = 0; i < t->ndim; i++) order[i] = i;
   if (!t->strides) return 1;
   for (i = 1; i < t->ndim; i++)
-    for (j = i; j > 0 && (t->shape[order[j - 1]] == 1 ? 0 : t->strides[order[j - 1]]) < (t->shape[order[j]] == 1 ? 0 : t->strides[order[j]]); j--) {
+    for (j = i; j > 0 && (t->shape[order[j - 1]] == 1 ? 0 : t->strides[order[j - 1]]) <
+                             (t->shape[order[j]] == 1 ? 0 : t->strides[order[j]]);
+         j--) {
       int swap = order[j];
       order[j] = order[j - 1], order[j - 1] = swap;
     }
@@ -240,8 +247,10 @@ static int jp_borrow_dl(const jp_dl_tensor* t, int copies, void (*release)(void*
   *out = NULL;
   if (!dtype || t->ndim > JT_MAX_RANK || t->device.device_type != JT_DL_CPU) {
     PyObject* hook = jp_hook("dtype_error");
-    if (hook) PyErr_Format(hook, "from_dlpack: a tensor of %d axes, type code %d, %d bits, on device type %d has no counterpart in jt",
-                           t->ndim, t->dtype.code, t->dtype.bits, t->device.device_type);
+    if (hook)
+      PyErr_Format(
+          hook, "from_dlpack: a tensor of %d axes, type code %d, %d bits, on device type %d has no counterpart in jt",
+          t->ndim, t->dtype.code, t->dtype.bits, t->device.device_type);
     return 0;
   }
   for (i = 0; i < t->ndim; i++) count *= t->shape[i];
@@ -273,7 +282,8 @@ static PyObject* jp_from_capsule(PyObject* capsule, int copies) {
   int taken;
   if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
     jp_dl_versioned* m = PyCapsule_GetPointer(capsule, "dltensor_versioned");
-    if (m->version.major != 1) return PyErr_Format(PyExc_BufferError, "from_dlpack: version %u of DLPack", m->version.major);
+    if (m->version.major != 1)
+      return PyErr_Format(PyExc_BufferError, "from_dlpack: version %u of DLPack", m->version.major);
     if (!(taken = jp_borrow_dl(&m->tensor, copies, jp_release_versioned, m, &out))) return NULL;
     PyCapsule_SetName(capsule, "used_dltensor_versioned");
     if (taken == 2) jp_release_versioned(m, NULL);

@@ -1,5 +1,5 @@
-/* function: gradients written in Python. The values pass through an op of the C API (jt_custom) that copies them and calls
- * Python for the gradients of its inputs. */
+/* function: gradients written in Python. The values pass through an op of the C API (jt_custom) that copies them and
+ * calls Python for the gradients of its inputs. */
 #ifndef JT_PYTHON_FUNCTION_H
 #define JT_PYTHON_FUNCTION_H
 #include "module.h"
@@ -8,7 +8,8 @@
 static jt_status jp_pass_on(void* user, const jt_custom_call* call) {
   size_t i, first = call->inputs_len - call->outputs_len;
   (void)user;
-  for (i = 0; i < call->outputs_len; i++) memcpy(call->outputs[i].data, call->inputs[first + i].data, call->outputs[i].data_len);
+  for (i = 0; i < call->outputs_len; i++)
+    memcpy(call->outputs[i].data, call->inputs[first + i].data, call->outputs[i].data_len);
   return JT_OK;
 }
 static PyObject* jp_borrowed(jt_tensor* handle) { /* a new object for a handle of another; None for NULL */
@@ -16,7 +17,8 @@ static PyObject* jp_borrowed(jt_tensor* handle) { /* a new object for a handle o
   jt_tensor_retain(handle);
   return jp_wrap(handle);
 }
-/* Calls user(grads) for a list of gradients (None: not wanted); an exception stays set for the caller of the gradient. */
+/* Calls user(grads) for a list of gradients (None: not wanted); an exception stays set for the caller of the
+ * gradient. */
 static jt_status jp_call_gradient(void* user, const jt_custom_grad* call) {
   PyGILState_STATE gil = PyGILState_Ensure();
   signed char no_grad = jp_thread_no_grad, context_no_grad = jp_context_no_grad;
@@ -66,7 +68,8 @@ static PyObject* custom_gradient(PyObject* name, PyObject* gradient, PyObject* i
   int64_t (*dims)[JT_MAX_RANK] = PyMem_Calloc((size_t)(m > 0 ? m : 1), sizeof *dims);
   jt_tensor** outs = PyMem_Calloc((size_t)(m > 0 ? m : 1), sizeof *outs);
   jt_status status;
-  if (joined && m > 0 && types && dims && outs && PyList_SetSlice(joined, PyList_GET_SIZE(joined), PyList_GET_SIZE(joined), results) == 0 &&
+  if (joined && m > 0 && types && dims && outs &&
+      PyList_SetSlice(joined, PyList_GET_SIZE(joined), PyList_GET_SIZE(joined), results) == 0 &&
       jp_as_handles("Function", joined, 0, &all)) {
     jt_custom_desc desc;
     memset(&desc, 0, sizeof desc);
@@ -83,7 +86,8 @@ static PyObject* custom_gradient(PyObject* name, PyObject* gradient, PyObject* i
     if (status != JT_OK) Py_DECREF(gradient), jp_raise(status);
     else if ((list = PyList_New(m)))
       for (i = 0; i < m; i++) PyList_SET_ITEM(list, i, jp_wrap(outs[i]));
-  } else if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "Function: no results");
+  } else if (!PyErr_Occurred())
+    PyErr_SetString(PyExc_ValueError, "Function: no results");
   Py_XDECREF(joined);
   PyMem_Free(types), PyMem_Free(dims), PyMem_Free(outs);
   jp_drop_handles(&all);

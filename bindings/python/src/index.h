@@ -1,7 +1,8 @@
 /* index: x[key] and x[key] = value for integers, slices of any step, None and Ellipsis.
  *
- * A key becomes one box per axis (start, stop, positive step), the set of axes to flip, and the shape of the result; that
- * is a slice, a flip and a reshape, or the update that undoes them. Tensors, lists and masks as keys go to the package's
+ * A key becomes one box per axis (start, stop, positive step), the set of axes to flip, and the shape of the result;
+ * that is a slice, a flip and a reshape, or the update that undoes them. Tensors, lists and masks as keys go to the
+ * package's
  * hooks. A slice is a new value; only `G[1][2] = v`, where nobody else can see the slice G[1], writes through to G. */
 #ifndef JT_PYTHON_INDEX_H
 #define JT_PYTHON_INDEX_H
@@ -34,7 +35,8 @@ static int jp_box_axis(jp_box* box, int axis, int64_t size, PyObject* item) {
     int64_t at = PyNumber_AsSsize_t(item, PyExc_IndexError);
     if (at == -1 && PyErr_Occurred()) return -1;
     if (at < -size || at >= size) {
-      PyErr_Format(PyExc_IndexError, "index %lld is outside axis %d of extent %lld", (long long)at, axis, (long long)size);
+      PyErr_Format(PyExc_IndexError, "index %lld is outside axis %d of extent %lld", (long long)at, axis,
+                   (long long)size);
       return -1;
     }
     if (at < 0) at += size;
@@ -114,7 +116,8 @@ static jt_tensor* jp_read_box(jt_tensor* x, const jp_box* box) {
   size_t rank = (size_t)box->rank;
   if (!box->is_whole) JT_STEP(x, jt_slice(jp_ctx, before, box->start, rank, box->stop, rank, box->step, rank, &x));
   if (box->n_flips) JT_STEP(x, jt_flip(jp_ctx, before, box->flip, (size_t)box->n_flips, &x));
-  JT_STEP(x, jt_reshape(jp_ctx, before, box->out, (size_t)box->out_rank, &x)); /* a value of its own, whatever the shape */
+  JT_STEP(x,
+          jt_reshape(jp_ctx, before, box->out, (size_t)box->out_rank, &x)); /* a value of its own, whatever the shape */
   return x;
 }
 /* A value as the box's elements: broadcast to the result's shape, then reshaped and flipped back. Takes over v. */
@@ -127,8 +130,10 @@ static jt_tensor* jp_as_box(jt_tensor* v, const jp_box* box) {
     for (i = 0; i < box->out_rank; i++) dims[i] = jt_tensor_dim(v, i + extra);
     JT_STEP(v, jt_reshape(jp_ctx, before, dims, (size_t)box->out_rank, &v));
   }
-  if (!jp_has_shape(v, box->out, box->out_rank)) JT_STEP(v, jt_expand(jp_ctx, before, box->out, (size_t)box->out_rank, &v));
-  if (!jp_has_shape(v, box->extent, box->rank)) JT_STEP(v, jt_reshape(jp_ctx, before, box->extent, (size_t)box->rank, &v));
+  if (!jp_has_shape(v, box->out, box->out_rank))
+    JT_STEP(v, jt_expand(jp_ctx, before, box->out, (size_t)box->out_rank, &v));
+  if (!jp_has_shape(v, box->extent, box->rank))
+    JT_STEP(v, jt_reshape(jp_ctx, before, box->extent, (size_t)box->rank, &v));
   if (box->n_flips) JT_STEP(v, jt_flip(jp_ctx, before, box->flip, (size_t)box->n_flips, &v));
   return v;
 }
@@ -141,7 +146,7 @@ static jt_tensor* jp_write_box(jt_tensor* x, const jp_box* box, jt_tensor* v) {
   return v;
 }
 
-/* ---- slices that nobody else sees --------------------------------------------------------------------------------- */
+/* ---- slices that nobody else sees -------------------------------------------------------------------------------- */
 
 static Py_ssize_t jp_origin_offset; /* of the slot `_origin` in a jt.Tensor: (weak reference to G, key, key, ...) */
 
@@ -178,7 +183,7 @@ static int jp_note_origin(PyObject* self, PyObject* key, PyObject* result) {
   *to = chain;
   return 0;
 }
-/* ---- the slots ---------------------------------------------------------------------------------------------------- */
+/* ---- the slots --------------------------------------------------------------------------------------------------- */
 
 static PyObject* jp_subscript(PyObject* self, PyObject* key) {
   jp_box box;
@@ -199,7 +204,8 @@ static int jp_set_item(PyObject* self, PyObject* key, PyObject* value) {
   if (!value) return PyErr_SetString(PyExc_TypeError, "elements of a tensor cannot be deleted"), -1;
   if (!x || jp_enter() || (found = jp_box_of(x, key, &box)) < 0) return -1;
   if (!found) {
-    PyObject *hook = jp_hook("index_set"), *done = hook ? PyObject_CallFunctionObjArgs(hook, self, key, value, NULL) : NULL;
+    PyObject *hook = jp_hook("index_set"),
+             *done = hook ? PyObject_CallFunctionObjArgs(hook, self, key, value, NULL) : NULL;
     if (!done) return -1;
     Py_DECREF(done);
     return 0;

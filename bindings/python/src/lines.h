@@ -1,6 +1,7 @@
 /* lines: where in the user's program an op is recorded: a number per place, cheap enough to be kept for every op.
  *
- * A place is a code object and an offset in its byte code; file and line follow from them only when an error asks. Frames of
+ * A place is a code object and an offset in its byte code; file and line follow from them only when an error asks.
+ * Frames of
  * the package itself are passed over, so that the place is the user's own. */
 #ifndef JT_PYTHON_LINES_H
 #define JT_PYTHON_LINES_H
@@ -58,7 +59,8 @@ static uint32_t jp_place_number(PyCodeObject* code, int offset) {
 static int jp_is_ours(PyCodeObject* code) {
   size_t at = ((uintptr_t)code >> 5) & 255;
   if (jp_lines.known[at].code != code) {
-    int is_ours = jp_lines.package && PyUnicode_Tailmatch(code->co_filename, jp_lines.package, 0, PY_SSIZE_T_MAX, -1) == 1;
+    int is_ours =
+        jp_lines.package && PyUnicode_Tailmatch(code->co_filename, jp_lines.package, 0, PY_SSIZE_T_MAX, -1) == 1;
     if (PyErr_Occurred()) PyErr_Clear();
     jp_lines.known[at].code = code, jp_lines.known[at].is_ours = is_ours;
   }

@@ -48,7 +48,8 @@ static PyObject* jp_tolist(jt_tensor* x) {
   return out;
 }
 
-/* Nested sequences of numbers, being read: their dtype may follow from the last of them, so objects are kept until then. */
+/* Nested sequences of numbers, being read: their dtype may follow from the last of them, so objects are kept until
+ * then. */
 typedef struct {
   int64_t dims[JT_MAX_RANK];
   int rank;
@@ -113,7 +114,8 @@ static void jp_narrow_to_round(double* from, float* to, size_t count) {
     float narrow = (float)wide;
     uint32_t bits;
     memcpy(&bits, &narrow, sizeof bits);
-    if (narrow != wide && wide == wide && !isinf(narrow) && !(bits & 1)) narrow = nextafterf(narrow, narrow < wide ? INFINITY : -INFINITY);
+    if (narrow != wide && wide == wide && !isinf(narrow) && !(bits & 1))
+      narrow = nextafterf(narrow, narrow < wide ? INFINITY : -INFINITY);
     to[i] = narrow;
   }
 }
@@ -123,17 +125,22 @@ static int jp_put(jp_list* list, PyObject* o, int axis) {
   Py_ssize_t i, n;
   int ok = 1;
   if (!jp_is_nested(o)) {
-    if (axis != list->rank) return PyErr_Format(PyExc_ValueError, "lists of different depth: a number at depth %d and a list", axis), 0;
+    if (axis != list->rank)
+      return PyErr_Format(PyExc_ValueError, "lists of different depth: a number at depth %d and a list", axis), 0;
     return jp_put_number(list, o);
   }
   if (!(fast = PySequence_Fast(o, ""))) return 0;
   n = PySequence_Fast_GET_SIZE(fast);
   if (axis >= list->rank || list->dims[axis] != n) {
-    if (axis >= list->rank) PyErr_Format(PyExc_ValueError, "lists of different depth: a list and a number at depth %d", axis);
-    else PyErr_Format(PyExc_ValueError, "lists of different length at depth %d: %lld and %zd", axis, (long long)list->dims[axis], n);
+    if (axis >= list->rank)
+      PyErr_Format(PyExc_ValueError, "lists of different depth: a list and a number at depth %d", axis);
+    else
+      PyErr_Format(PyExc_ValueError, "lists of different length at depth %d: %lld and %zd", axis,
+                   (long long)list->dims[axis], n);
     ok = 0;
   }
-  for (i = 0; ok && i < n && i < PySequence_Fast_GET_SIZE(fast); i++) ok = jp_put(list, PySequence_Fast_GET_ITEM(fast, i), axis + 1);
+  for (i = 0; ok && i < n && i < PySequence_Fast_GET_SIZE(fast); i++)
+    ok = jp_put(list, PySequence_Fast_GET_ITEM(fast, i), axis + 1);
   Py_DECREF(fast);
   return ok;
 }
@@ -147,7 +154,8 @@ static jt_tensor* jp_numbers(const jp_list* list, jt_dtype t) {
   if (!data) return PyErr_NoMemory(), NULL;
   if (jp_store_numbers(list, stored, t, data) && jp_enter() == 0) {
     if (is_half) jp_narrow_to_round((double*)data, (float*)data, list->count); /* in place: a float is smaller */
-    status = jt_tensor_from_bytes(jp_ctx, data, list->count * jt_dtype_size(given), given, list->dims, (size_t)list->rank, &out);
+    status = jt_tensor_from_bytes(jp_ctx, data, list->count * jt_dtype_size(given), given, list->dims,
+                                  (size_t)list->rank, &out);
     if (status == JT_OK && is_half) {
       wide = out;
       status = jt_cast(jp_ctx, wide, t, &out);
@@ -158,8 +166,8 @@ static jt_tensor* jp_numbers(const jp_list* list, jt_dtype t) {
   PyMem_Free(data);
   return out;
 }
-/* A tensor from nested lists, of dtype `t` or, if that is 0, of the one that their numbers ask for; one count; NULL with an
- * exception. */
+/* A tensor from nested lists, of dtype `t` or, if that is 0, of the one that their numbers ask for; one count; NULL
+ * with an exception. */
 static jt_tensor* jp_from_list(PyObject* o, jt_dtype t) {
   jp_list list;
   PyObject *at = o, *next;

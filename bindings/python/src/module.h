@@ -4,18 +4,21 @@
 #include "index.h"
 #include "lists.h"
 
-/* ---- what typemaps use -------------------------------------------------------------------------------------------- */
+/* ---- what typemaps use ------------------------------------------------------------------------------------------- */
 
-/* The tensors among arguments decide what a number beside them becomes: their highest kind of dtype, the widest of it. */
+/* The tensors among arguments decide what a number beside them becomes: their highest kind of dtype, the widest of
+ * it. */
 static void jp_widen(PyObject* o, jt_dtype* beside) {
   jt_dtype t;
   if (!jp_is_tensor(o) || !jp_handle(o)) return;
   t = jt_tensor_dtype(jp_handle(o));
-  if (!*beside || jp_is_float(t) > jp_is_float(*beside) || (jp_is_float(t) == jp_is_float(*beside) && t > *beside)) *beside = t;
+  if (!*beside || jp_is_float(t) > jp_is_float(*beside) || (jp_is_float(t) == jp_is_float(*beside) && t > *beside))
+    *beside = t;
 }
 static int jp_use_of_outside(const char* who); /* one of JP_REFUSES.., from the table of ops */
 /* An operand of an op; see jp_as_operand. -1 with an exception. */
-static int jp_argument(const char* who, PyObject* self, PyObject* args, PyObject* kwargs, PyObject* o, jt_tensor** out, int* owned) {
+static int jp_argument(const char* who, PyObject* self, PyObject* args, PyObject* kwargs, PyObject* o, jt_tensor** out,
+                       int* owned) {
   jt_dtype beside = 0;
   int found;
   Py_ssize_t i;
@@ -118,14 +121,16 @@ static PyObject* jp_append_result(PyObject* so_far, PyObject* result) {
   return out;
 }
 
-/* ---- setting up --------------------------------------------------------------------------------------------------- */
+/* ---- setting up -------------------------------------------------------------------------------------------------- */
 
 /* hooks: {name: what the package offers to C}; dtypes: {code: dtype}; cls: jt.Tensor. */
 static PyObject* set_up(PyObject* hooks, PyObject* dtypes, PyObject* cls) {
   PyObject *key, *value, *descriptor;
   Py_ssize_t place = 0;
-  if (!PyDict_Check(hooks) || !PyDict_Check(dtypes) || !PyType_Check(cls) || !PyType_IsSubtype((PyTypeObject*)cls, jp_base_class))
-    return PyErr_SetString(PyExc_TypeError, "set_up(hooks: dict, dtypes: dict, cls: a class derived from TensorBase)"), NULL;
+  if (!PyDict_Check(hooks) || !PyDict_Check(dtypes) || !PyType_Check(cls) ||
+      !PyType_IsSubtype((PyTypeObject*)cls, jp_base_class))
+    return PyErr_SetString(PyExc_TypeError, "set_up(hooks: dict, dtypes: dict, cls: a class derived from TensorBase)"),
+           NULL;
   while (PyDict_Next(dtypes, &place, &key, &value)) {
     long code = PyLong_AsLong(key);
     if (code < JT_BOOL || code > JT_F64) return PyErr_Format(PyExc_ValueError, "%R is not a code of a dtype", key);
@@ -136,7 +141,9 @@ static PyObject* set_up(PyObject* hooks, PyObject* dtypes, PyObject* cls) {
   Py_XSETREF(jp_hooks, hooks);
   Py_XINCREF(jp_lines.package = PyDict_GetItemString(hooks, "folder"));
   descriptor = PyDict_GetItemString(((PyTypeObject*)cls)->tp_dict, "_origin");
-  jp_origin_offset = descriptor && Py_TYPE(descriptor) == &PyMemberDescr_Type ? ((PyMemberDescrObject*)descriptor)->d_member->offset : 0;
+  jp_origin_offset = descriptor && Py_TYPE(descriptor) == &PyMemberDescr_Type
+                         ? ((PyMemberDescrObject*)descriptor)->d_member->offset
+                         : 0;
   Py_INCREF(cls);
   Py_XSETREF(jp_tensor_class, (PyTypeObject*)cls);
   Py_RETURN_NONE;
@@ -161,7 +168,7 @@ static PyObject* current_place(void) {
   return jp_place_text(here);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 static PyObject* shape(jt_tensor* SELF) {
   int i, rank = jt_tensor_ndim(SELF);
@@ -198,7 +205,7 @@ static PyObject* sync_one(jt_tensor* SELF) {
   Py_RETURN_NONE;
 }
 
-/* ---- making ------------------------------------------------------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------------------------------------------------ */
 
 /* An integer as i64, or as u64 where only that holds it. */
 static jt_tensor* jp_alone(PyObject* integer) {
@@ -207,8 +214,8 @@ static jt_tensor* jp_alone(PyObject* integer) {
   PyErr_Clear();
   return jp_number(integer, JT_NUMBER_INT, JT_U64);
 }
-/* A tensor from a number, nested lists, or an object with a buffer. Numbers are rounded once, to `dtype` or, if it is None,
- * to what they ask for; a buffer keeps its dtype. */
+/* A tensor from a number, nested lists, or an object with a buffer. Numbers are rounded once, to `dtype` or, if it
+ * is None, to what they ask for; a buffer keeps its dtype. */
 static PyObject* from_data(PyObject* data, PyObject* dtype) {
   jp_number_kind kind = jp_kind_of_number(data);
   jt_tensor* out;
@@ -244,7 +251,7 @@ static PyObject* set_grad_mode(int on) {
 }
 static PyObject* is_grad_enabled(void) { return PyBool_FromLong(!jp_thread_no_grad); }
 
-/* ---- devices ------------------------------------------------------------------------------------------------------ */
+/* ---- devices ----------------------------------------------------------------------------------------------------- */
 
 static PyObject* jp_device_name(int32_t device) {
   char name[256];
@@ -280,7 +287,7 @@ static PyObject* set_device(const char* TEXT, size_t TEXT_LEN) {
 }
 static PyObject* current_device(void) { return jp_device_name(jp_thread_device); }
 
-/* ---- gradients ---------------------------------------------------------------------------------------------------- */
+/* ---- gradients --------------------------------------------------------------------------------------------------- */
 
 static PyObject* gradients(jt_tensor* SELF, PyObject* inputs, PyObject* dy, unsigned flags) {
   jp_handles wrt = {NULL, 0, NULL};
@@ -288,7 +295,8 @@ static PyObject* gradients(jt_tensor* SELF, PyObject* inputs, PyObject* dy, unsi
   PyObject* list = NULL;
   size_t i;
   jt_status status;
-  if (jp_as_handles("grad", inputs, 0, &wrt) && (dy == Py_None || (seed = jp_get(dy))) && !(outs = PyMem_Calloc(wrt.count + 1, sizeof *outs)))
+  if (jp_as_handles("grad", inputs, 0, &wrt) && (dy == Py_None || (seed = jp_get(dy))) &&
+      !(outs = PyMem_Calloc(wrt.count + 1, sizeof *outs)))
     PyErr_NoMemory();
   if (outs) {
     JT_LONG(status = jt_grad(jp_ctx, SELF, wrt.list, wrt.count, seed, flags, outs, wrt.count)); /* may call Python */
@@ -316,12 +324,13 @@ static PyObject* jp_method_item(PyObject* self, PyObject* unused) {
   (void)unused;
   return x ? jp_item(x) : NULL;
 }
-static PyMethodDef jp_methods[] = {
-  {"sync", jp_method_sync, METH_NOARGS, "sync($self)\n--\n\nsync() -> Tensor\n\nComputes the elements now. Returns self."},
-  {"item", jp_method_item, METH_NOARGS,
-   "item($self)\n--\n\nitem() -> bool, int or float\n\nThe only element as a Python number. ShapeError when there is not exactly one."}};
+static PyMethodDef jp_methods[] = {{"sync", jp_method_sync, METH_NOARGS,
+                                    "sync($self)\n--\n\nsync() -> Tensor\n\nComputes the elements now. Returns self."},
+                                   {"item", jp_method_item, METH_NOARGS,
+                                    "item($self)\n--\n\nitem() -> bool, int or float\n\nThe only element as a Python "
+                                    "number. ShapeError when there is not exactly one."}};
 
-/* ---- the module --------------------------------------------------------------------------------------------------- */
+/* ---- the module -------------------------------------------------------------------------------------------------- */
 
 /* "sum(x, axes=()) -> Tensor.." as CPython keeps it for inspect.signature: the head by itself, a mark, then the text. A
  * method's first parameter is $self. Kept for good, as the definition is; NULL with an exception. */
@@ -335,7 +344,8 @@ static const char* jp_with_signature(const char* doc, int is_method) {
   rest = is_method ? open + 1 + strcspn(open + 1, ",)") : open + 1; /* what follows the first parameter */
   room = strlen(doc) * 2 + 32;
   if (!(out = PyMem_RawMalloc(room))) return (const char*)PyErr_NoMemory();
-  PyOS_snprintf(out, room, "%.*s%s%.*s)\n--\n\n%s", (int)(open + 1 - doc), doc, is_method ? "$self" : "", (int)(arrow - rest), rest, doc);
+  PyOS_snprintf(out, room, "%.*s%s%.*s)\n--\n\n%s", (int)(open + 1 - doc), doc, is_method ? "$self" : "",
+                (int)(arrow - rest), rest, doc);
   return out;
 }
 static int jp_give_signatures(PyMethodDef* methods) {
@@ -359,7 +369,9 @@ static int jp_add_methods(PyMethodDef* methods, const char* const* names) {
     while (def->ml_name && strcmp(def->ml_name, *names)) def++;
     if (!def->ml_name || !(method = PyMem_RawMalloc(sizeof *method))) return -1;
     *method = *def;
-    if (!(method->ml_doc = jp_with_signature(def->ml_doc, 1)) || !(descriptor = PyDescr_NewMethod(jp_base_class, method))) return -1;
+    if (!(method->ml_doc = jp_with_signature(def->ml_doc, 1)) ||
+        !(descriptor = PyDescr_NewMethod(jp_base_class, method)))
+      return -1;
     if (PyDict_SetItemString(jp_base_class->tp_dict, *names, descriptor)) return -1;
     Py_DECREF(descriptor);
   }
@@ -371,7 +383,8 @@ static int jp_add_methods(PyMethodDef* methods, const char* const* names) {
   PyType_Modified(jp_base_class);
   return 0;
 }
-/* When the interpreter is gone: what JT_TRACE and JT_STATS ask for. Tensors may outlive it; they keep what they need. */
+/* When the interpreter is gone: what JT_TRACE and JT_STATS ask for. Tensors may outlive it; they keep what they
+ * need. */
 static void jp_at_exit(void) {
   jt_trace_stop(jp_rt); /* fails where there is none */
   jt_runtime_release(jp_rt);
@@ -388,8 +401,11 @@ static int jp_start(PyTypeObject* base, PyMethodDef* methods, const char* const*
   base->tp_dictoffset = 0; /* attributes are the class's slots: SWIG's dict is unknown to the collector */
   jp_base_class = jp_tensor_class = base;
   base->tp_name = "jt._C.TensorBase";
-  if (PyType_Ready(&jp_writable_type) < 0 || jp_add_methods(methods, method_names) || jp_give_signatures(methods)) return -1;
-  if (jp_hide_names(base, swig_names) || (base->tp_base && base->tp_base != &PyBaseObject_Type && jp_hide_names(base->tp_base, swig_names))) return -1;
+  if (PyType_Ready(&jp_writable_type) < 0 || jp_add_methods(methods, method_names) || jp_give_signatures(methods))
+    return -1;
+  if (jp_hide_names(base, swig_names) ||
+      (base->tp_base && base->tp_base != &PyBaseObject_Type && jp_hide_names(base->tp_base, swig_names)))
+    return -1;
   status = jt_runtime_create(&desc, &jp_rt);
   if (status == JT_OK) status = jt_context_create(jp_rt, &jp_ctx);
   if (status == JT_OK) status = jt_context_set_watch(jp_ctx, jp_watch, NULL);

@@ -14,7 +14,8 @@ static PyObject* jp_binary_mixed(PyObject* a, PyObject* b, jp_binary_op op, int 
   jt_status status;
   if (!x || jp_enter()) return NULL;
   found = jp_as_operand(other, jt_tensor_dtype(x), &y, &owned);
-  if (found < 0 && jp_outside(other, compares ? JP_COMPARES : op == jt_div ? JP_DIVIDES : JP_REFUSES, &y)) found = owned = 1;
+  if (found < 0 && jp_outside(other, compares ? JP_COMPARES : op == jt_div ? JP_DIVIDES : JP_REFUSES, &y))
+    found = owned = 1;
   if (found < 0) return NULL;
   if (!found) Py_RETURN_NOTIMPLEMENTED;
   status = a_is_tensor ? op(jp_ctx, x, y, &out) : op(jp_ctx, y, x, &out);
@@ -102,7 +103,7 @@ static PyObject* jp_richcompare(PyObject* a, PyObject* b, int op) {
 }
 static Py_hash_t jp_hash(PyObject* a) { return (Py_hash_t)((uintptr_t)a >> 4); }
 
-/* ---- one element ---------------------------------------------------------------------------------------------------*/
+/* ---- one element --------------------------------------------------------------------------------------------------*/
 
 /* The element of a tensor that has one, as a Python number. */
 static PyObject* jp_item(jt_tensor* x) {

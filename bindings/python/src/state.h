@@ -1,6 +1,8 @@
-/* state: one runtime and one context per process, who may enter the context, statuses as exceptions, handles as objects.
+/* state: one runtime and one context per process, who may enter the context, statuses as exceptions, handles as
+ * objects.
  *
- * Whoever records holds the interpreter lock, so the context needs a lock of its own only while an evaluation runs without
+ * Whoever records holds the interpreter lock, so the context needs a lock of its own only while an evaluation runs
+ * without
  * it: `busy`. It is waited for only with the interpreter lock released. */
 #ifndef JT_PYTHON_STATE_H
 #define JT_PYTHON_STATE_H
@@ -15,7 +17,7 @@
 static jt_runtime* jp_rt;
 static jt_context* jp_ctx;
 static PyTypeObject* jp_tensor_class;  /* jt.Tensor, once the package has made it */
-static PyObject* jp_hooks;             /* what the package offers to C: errors, dtypes, index_get, index_set, as_array */
+static PyObject* jp_hooks; /* what the package offers to C: errors, dtypes, index_get, index_set, as_array */
 
 static PyObject* jp_hook(const char* name) { /* borrowed */
   PyObject* hook = jp_hooks ? PyDict_GetItemString(jp_hooks, name) : NULL;
@@ -23,10 +25,10 @@ static PyObject* jp_hook(const char* name) { /* borrowed */
   return hook;
 }
 
-/* ---- exceptions that a caller drops ------------------------------------------------------------------------------- */
+/* ---- exceptions that a caller drops ------------------------------------------------------------------------------ */
 
-/* NumPy drops whatever asking for a buffer raised and goes on to __array__. That raises it again: an interrupt is not lost,
- * and nothing is computed a second time. Kept per thread, until the thread's next call. */
+/* NumPy drops whatever asking for a buffer raised and goes on to __array__. That raises it again: an interrupt is
+ * not lost, and nothing is computed a second time. Kept per thread, until the thread's next call. */
 static __thread PyObject* jp_dropped;
 static volatile int jp_dropped_count; /* of all threads */
 
@@ -55,7 +57,7 @@ static int jp_raise_dropped(void) {
   return -1;
 }
 
-/* ---- who is inside ------------------------------------------------------------------------------------------------ */
+/* ---- who is inside ----------------------------------------------------------------------------------------------- */
 
 static struct {
   pthread_mutex_t mutex;
@@ -85,7 +87,8 @@ static int jp_is_another_inside(void) { return jp_gate.busy && !pthread_equal(jp
 static int jp_wait_at_gate(void) {
   jp_forget_dropped();
   if (jp_gate.is_broken) {
-    PyErr_SetString(PyExc_RuntimeError, "jt: this process was forked while another thread was evaluating; start it anew");
+    PyErr_SetString(PyExc_RuntimeError,
+                    "jt: this process was forked while another thread was evaluating; start it anew");
     return -1;
   }
   while (jp_is_another_inside()) {
@@ -112,8 +115,8 @@ static int jp_set_context_mode(void) {
   jp_context_no_grad = jp_thread_no_grad;
   return 0;
 }
-/* Before a call that takes the context: waits for who is inside, and says where the program is. -1 with an exception: do
- * not call. */
+/* Before a call that takes the context: waits for who is inside, and says where the program is. -1 with an
+ * exception: do not call. */
 static inline int jp_enter(void) {
   static uint32_t told;
   uint32_t line;
@@ -149,8 +152,8 @@ static void jp_end_long(PyThreadState* thread) {
     jp_end_long(jp_thread);                   \
   } while (0)
 
-/* Whoever forks from Python waits for an evaluation of another thread's, and holds the gate until the child is there: it goes on
- * with everything that its parent had. Signals wait too: an exception would be lost here. */
+/* Whoever forks from Python waits for an evaluation of another thread's, and holds the gate until the child is
+ * there: it goes on with everything that its parent had. Signals wait too: an exception would be lost here. */
 static PyObject* jp_before_fork(PyObject* self, PyObject* none) {
   (void)self, (void)none;
   while (jp_is_another_inside() && !jp_gate.is_broken) jp_rest_at_gate();
@@ -163,10 +166,14 @@ static PyObject* jp_after_python_fork(PyObject* self, PyObject* none) {
   Py_RETURN_NONE;
 }
 static int jp_watch_forks(void) {
-  static PyMethodDef before = {"before_fork", jp_before_fork, METH_NOARGS, NULL}, after = {"after_fork", jp_after_python_fork, METH_NOARGS, NULL};
+  static PyMethodDef before = {"before_fork", jp_before_fork, METH_NOARGS, NULL},
+                     after = {"after_fork", jp_after_python_fork, METH_NOARGS, NULL};
   PyObject *os = PyImport_ImportModule("os"), *hook = os ? PyObject_GetAttrString(os, "register_at_fork") : NULL;
-  PyObject *hold = PyCFunction_New(&before, NULL), *leave = PyCFunction_New(&after, NULL), *none = PyTuple_New(0), *done = NULL;
-  PyObject* hooks = hold && leave ? Py_BuildValue("{sOsOsO}", "before", hold, "after_in_parent", leave, "after_in_child", leave) : NULL;
+  PyObject *hold = PyCFunction_New(&before, NULL), *leave = PyCFunction_New(&after, NULL), *none = PyTuple_New(0),
+           *done = NULL;
+  PyObject* hooks = hold && leave
+                        ? Py_BuildValue("{sOsOsO}", "before", hold, "after_in_parent", leave, "after_in_child", leave)
+                        : NULL;
   if (hook && hooks && none) done = PyObject_Call(hook, none, hooks);
   Py_XDECREF(os), Py_XDECREF(hook), Py_XDECREF(hold), Py_XDECREF(leave), Py_XDECREF(none), Py_XDECREF(hooks);
   Py_XDECREF(done);
@@ -179,7 +186,7 @@ static void jp_after_fork(void) {
   if (jp_gate.busy && !pthread_equal(jp_gate.owner, pthread_self())) jp_gate.is_broken = 1;
 }
 
-/* ---- errors ------------------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 /* Sets the exception for a failed call; one that a callback has raised already stays. Returns NULL. */
 static PyObject* jp_raise(jt_status status) {
@@ -196,7 +203,7 @@ static PyObject* jp_raise(jt_status status) {
   return NULL;
 }
 
-/* ---- while an evaluation runs ------------------------------------------------------------------------------------- */
+/* ---- while an evaluation runs ------------------------------------------------------------------------------------ */
 
 static int64_t jp_milliseconds(void) {
   struct timespec now;
@@ -204,8 +211,8 @@ static int64_t jp_milliseconds(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Runs handlers of signals that came, and tells how compiling gets on once it takes long. An exception that either raises,
- * like Ctrl-C's, ends the evaluation and stays set. Only one evaluation runs at a time. */
+/* Runs handlers of signals that came, and tells how compiling gets on once it takes long. An exception that either
+ * raises, like Ctrl-C's, ends the evaluation and stays set. Only one evaluation runs at a time. */
 static jt_status jp_watch(void* user, int64_t compiled, int64_t to_compile) {
   enum { BETWEEN_SIGNALS = 10, BETWEEN_LINES = 100, LONG = 2000 }; /* milliseconds */
   static int64_t looked, began, told;
@@ -221,7 +228,9 @@ static jt_status jp_watch(void* user, int64_t compiled, int64_t to_compile) {
   raised = PyErr_CheckSignals();
   if (tells && !raised) {
     PyObject* hook = jp_hook("compiling");
-    PyObject* out = hook ? PyObject_CallFunction(hook, "LLd", (long long)compiled, (long long)to_compile, (double)(now - began) / 1e3) : NULL;
+    PyObject* out = hook ? PyObject_CallFunction(hook, "LLd", (long long)compiled, (long long)to_compile,
+                                                 (double)(now - began) / 1e3)
+                         : NULL;
     raised = !out;
     told = now;
     Py_XDECREF(out);
@@ -230,7 +239,7 @@ static jt_status jp_watch(void* user, int64_t compiled, int64_t to_compile) {
   return raised ? JT_E_CANCELLED : JT_OK;
 }
 
-/* ---- handles as objects ------------------------------------------------------------------------------------------- */
+/* ---- handles as objects ------------------------------------------------------------------------------------------ */
 
 static PyTypeObject* jp_base_class; /* what SWIG made of jt_tensor; jp_tensor_class derives from it */
 

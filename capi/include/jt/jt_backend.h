@@ -25,9 +25,10 @@ typedef struct jt_be_event jt_be_event;   /* stands for all that a stream was gi
 /* Dialects of kernel text, as bits. */
 typedef enum jt_be_dialect {
   JT_BE_PROGRAM = 1, /* the text of a block program; docs/ADD-A-BACKEND.md has the grammar */
-  /* Since minor 3. The same as C99 that needs no header: void jt_kernel(const jt_i64 *A, jt_i64 begin, jt_i64 end), where
-   * A is `args` of the launch. It has the host's own bits if the compiler contracts nothing (-ffp-contract=off) and lets
-   * integers wrap (-fwrapv). It needs no scratch memory, and of the C library functions of <math.h> at most. */
+  /* Since minor 3. The same as C99 that needs no header: void jt_kernel(const jt_i64 *A, jt_i64 begin, jt_i64 end),
+   * where A is `args` of the launch. It has the host's own bits if the compiler contracts nothing
+   * (-ffp-contract=off) and lets integers wrap (-fwrapv). It needs no scratch memory, and of the C library functions
+   * of <math.h> at most. */
   JT_BE_C = 2,
   JT_BE_DIALECT_FORCE32 = 0x7fffffff
 } jt_be_dialect;
@@ -44,18 +45,21 @@ typedef struct jt_host_api {
   /* The host's memory, for what the backend needs beside launches; a host sets both. */
   void* (*alloc)(void* host, size_t bytes, size_t align);
   void (*free)(void* host, void* p, size_t bytes, size_t align);
-  /* The value of a setting ("cpu.tier"), or NULL; valid during the call it is asked in. Since minor 4: where the host may read the
-   * environment, settings of a backend's own are variables there: "cuda.driver" is JT_CUDA_DRIVER, and a name in capitals itself. */
+  /* The value of a setting ("cpu.tier"), or NULL; valid during the call it is asked in. Since minor 4: where the
+   * host may read the environment, settings of a backend's own are variables there: "cuda.driver" is JT_CUDA_DRIVER,
+   * and a name in capitals itself. */
   const char* (*setting)(void* host, const char* name);
   /* Since minor 1. Threads that one call may use, its own included: at least 1. */
   int32_t threads;
   int32_t reserved;
   /* Since minor 1. Calls body(user, 0), and body(user, i) for those i in [1, lanes) for which a thread is free, each at
-   * most once and all at once; lanes <= threads. Returns when all that began have returned. So the pieces of the work are to be
+   * most once and all at once; lanes <= threads. Returns when all that began have returned. So the pieces of the work
+   * are to be
    * claimed by the lanes, and lane 0 alone must finish them all. Never fails; `body` must not call it again. */
   void (*parallel_for)(void* host, void (*body)(void* user, int64_t lane), void* user, int64_t lanes);
-  /* Since minor 1. Runs work(argument) once, later, on a thread that the host chooses; never inside this call. The device is waited for by `close`
-   * only while the work runs; what has not begun by then does nothing. NULL: the host lends no thread. */
+  /* Since minor 1. Runs work(argument) once, later, on a thread that the host chooses; never inside this call. The
+   * device is waited for by `close` only while the work runs; what has not begun by then does nothing. NULL: the
+   * host lends no thread. */
   void (*submit)(void* host, void (*work)(void* argument), void* argument);
   /* Since minor 3. Which of the backend's devices to open, from 0. */
   int32_t device_index;
@@ -89,14 +93,14 @@ typedef struct jt_be_kernel_info {
 
 /* jt_backend_api.flags. */
 typedef enum jt_be_flags {
-  /* A launch or an op_run that is given what it was promised fails only with the device. Without this bit any may fail, and
-   * the host lets no plan write over a value that existed before it: a failed plan then changes nothing. */
+  /* A launch or an op_run that is given what it was promised fails only with the device. Without this bit any may
+   * fail, and the host lets no plan write over a value that existed before it: a failed plan then changes nothing. */
   JT_BE_SURE_LAUNCHES = 1,
-  /* Since minor 3. The host cannot follow an address that mem_alloc gives. The table has mem_alloc, mem_free, copy and fill; kernels and
-   * ops are given memory of mem_alloc only (index maps in the arguments stay the host's). */
+  /* Since minor 3. The host cannot follow an address that mem_alloc gives. The table has mem_alloc, mem_free, copy
+   * and fill; kernels and ops are given memory of mem_alloc only (index maps in the arguments stay the host's). */
   JT_BE_OWN_MEMORY = 2,
-  /* Since minor 3. What streams are given runs later. The table has stream_*, event_create, _release, _record, _wait and _sync,
-   * launch_on, op_run_on, copy and fill; launch and op_run may be NULL. */
+  /* Since minor 3. What streams are given runs later. The table has stream_*, event_create, _release, _record, _wait
+   * and _sync, launch_on, op_run_on, copy and fill; launch and op_run may be NULL. */
   JT_BE_ASYNC = 4,
   JT_BE_FLAGS_FORCE32 = 0x7fffffff
 } jt_be_flags;
@@ -124,7 +128,7 @@ typedef struct jt_be_attr {
 typedef struct jt_be_node {
   uint32_t struct_size;
   const char* op;        /* the name of its row in the op table: "conv2d" */
-  const char* kind;      /* the row's: "element", "cast", "reduce", "index", "library" or "source" (random bits, counting) */
+  const char* kind; /* the row's: "element", "cast", "reduce", "index", "library" or "source" (random bits, counting) */
   const jt_be_value* operands;
   size_t operands_len;
   const jt_be_value* results;
@@ -144,9 +148,9 @@ typedef struct jt_backend_api {
   jt_status (*open)(const jt_host_api* host, jt_be_device** out);
   void (*close)(jt_be_device* device);
 
-  /* With JT_BE_OWN_MEMORY: memory that kernels reach, aligned to 64 bytes, from any thread. JT_E_NOMEM: none is left; the host then gives
-   * back what it keeps for speed and asks again. Memory is given back once nothing uses it that a stream was given.
-   * Without that flag not called, as kernels reach the host's memory; leave both NULL. */
+  /* With JT_BE_OWN_MEMORY: memory that kernels reach, aligned to 64 bytes, from any thread. JT_E_NOMEM: none is
+   * left; the host then gives back what it keeps for speed and asks again. Memory is given back once nothing uses it
+   * that a stream was given. Without that flag not called, as kernels reach the host's memory; leave both NULL. */
   jt_status (*mem_alloc)(jt_be_device* device, size_t bytes, void** out);
   void (*mem_free)(jt_be_device* device, void* p, size_t bytes);
 
@@ -154,7 +158,8 @@ typedef struct jt_backend_api {
   jt_status (*compile)(jt_be_device* device, const jt_be_source* source, jt_be_kernel** out);
   void (*kernel_release)(jt_be_device* device, jt_be_kernel* kernel);
   /* Scratch memory one launch with these arguments needs; the host passes it to `launch`, aligned to 64 bytes. It may
-   * depend on extents, not on pointers, offsets or scalars: the host asks once for launches that differ in these only. */
+   * depend on extents, not on pointers, offsets or scalars: the host asks once for launches that differ in these
+   * only. */
   jt_status (*scratch_bytes)(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out);
   jt_status (*launch)(jt_be_device* device, jt_be_kernel* kernel, const jt_be_launch* launch, void* scratch);
   void (*kernel_info)(jt_be_device* device, jt_be_kernel* kernel, jt_be_kernel_info* inout);
@@ -167,38 +172,41 @@ typedef struct jt_backend_api {
   jt_status (*op_run)(jt_be_device* device, jt_be_op* op, void* const* pointers, size_t pointers_len, void* workspace);
 
   /* Since minor 1. An op made of C99 text, which defines `void jt_code(void *const *p)`: op_run passes its pointers on.
-   * The text includes no header. JT_E_COMPILE: with the compiler's message. NULL, or JT_E_UNSUPPORTED: no C compiler. */
+   * The text includes no header. JT_E_COMPILE: with the compiler's message. NULL, or JT_E_UNSUPPORTED: no C
+   * compiler. */
   jt_status (*op_compile)(jt_be_device* device, const char* text, size_t text_len, jt_be_op** out);
-  /* Since minor 1. The text that a compiler made the kernel of: hands it to `take`, once, or not at all if the kernel is
-   * interpreted. May be NULL. */
+  /* Since minor 1. The text that a compiler made the kernel of: hands it to `take`, once, or not at all if the
+   * kernel is interpreted. May be NULL. */
   jt_status (*kernel_text)(jt_be_device* device, jt_be_kernel* kernel, void* user,
       void (*take)(void* user, const char* text, size_t text_len));
-  /* Since minor 2. Does now what the first launch would have to wait for: the host calls it where it can tell how long that
-   * takes and be called off. May be NULL. */
+  /* Since minor 2. Does now what the first launch would have to wait for: the host calls it where it can tell how
+   * long that takes and be called off. May be NULL. */
   void (*kernel_prepare)(jt_be_device* device, jt_be_kernel* kernel);
-  /* Since minor 2. As op_run; contents[i], for each pointer, is a number that stands for the bytes there: the same number, the
-   * same bytes, at any time. 0: unknown. What a backend makes of operands that stay the same, such as weights in another
-   * order, it may keep. May be NULL: op_run is called. */
+  /* Since minor 2. As op_run; contents[i], for each pointer, is a number that stands for the bytes there: the same
+   * number, the same bytes, at any time. 0: unknown. What a backend makes of operands that stay the same, such as
+   * weights in another order, it may keep. May be NULL: op_run is called. */
   jt_status (*op_run_known)(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents,
       size_t pointers_len, void* workspace);
-  /* Since minor 2. An op and, behind it, a launch of a kernel whose outer element e reads element e of the op's last pointer and no
-   * other of it, and which writes nothing that the op reads: as one call, so that the kernel runs over what the op has finished
-   * while that is near. join_workspace: the bytes that takes in all; JT_E_UNSUPPORTED where nothing is gained. It may depend on
-   * extents, as scratch_bytes. Both may be NULL. */
-  jt_status (*join_workspace)(jt_be_device* device, jt_be_op* op, jt_be_kernel* kernel, const jt_be_launch* launch, size_t* out);
+  /* Since minor 2. An op and, behind it, a launch of a kernel whose outer element e reads element e of the op's last
+   * pointer and no other of it, and which writes nothing that the op reads: as one call, so that the kernel runs
+   * over what the op has finished while that is near. join_workspace: the bytes that takes in all; JT_E_UNSUPPORTED
+   * where nothing is gained. It may depend on extents, as scratch_bytes. Both may be NULL. */
+  jt_status (*join_workspace)(jt_be_device* device, jt_be_op* op, jt_be_kernel* kernel, const jt_be_launch* launch,
+                              size_t* out);
   jt_status (*op_run_joined)(jt_be_device* device, jt_be_op* op, void* const* pointers, const uint64_t* contents,
       size_t pointers_len, jt_be_kernel* kernel, const jt_be_launch* launch, void* workspace);
-  /* Since minor 2. Gives back memory that is only kept for speed until at most so many bytes are left; returns how many are.
-   * May be NULL. */
+  /* Since minor 2. Gives back memory that is only kept for speed until at most so many bytes are left; returns how
+   * many are. May be NULL. */
   int64_t (*trim)(jt_be_device* device, int64_t most_bytes);
 
   /* All from here on since minor 3. What the flags do not ask for is NULL.
    *
-   * A device with JT_BE_ASYNC does what a stream is given later, in order; streams run side by side, except where one waits for an event of
-   * the other. The host uses a stream on one thread at a time; the device and its events from any. Whatever else is passed (arguments, index
-   * maps, lists of pointers) is the backend's to read before the call returns; kernels and ops are released once an event behind their
-   * last launch has happened.
-   * Failures: a call that can tell at once returns a status, and has given the stream nothing. What fails when it runs is told by
+   * A device with JT_BE_ASYNC does what a stream is given later, in order; streams run side by side, except where one
+   * waits for an event of the other. The host uses a stream on one thread at a time; the device and its events from
+   * any. Whatever else is passed (arguments, index maps, lists of pointers) is the backend's to read before the call
+   * returns; kernels and ops are released once an event behind their last launch has happened.
+   * Failures: a call that can tell at once returns a status, and has given the stream nothing. What fails when it runs
+   * is told by
    * event_sync, and does not keep what comes after it in the stream from running. */
 
   /* The device's memory, in bytes. May be NULL. */
@@ -209,34 +217,39 @@ typedef struct jt_backend_api {
   jt_status (*stream_create)(jt_be_device* device, jt_be_stream** out);
   /* It still runs what it was given. */
   void (*stream_release)(jt_be_device* device, jt_be_stream* stream);
-  /* stream NULL, as in all calls that take one: without JT_BE_ASYNC; done when the call returns. Memory of stage_alloc is read when the
-   * copy runs, any other of the host's before `copy` returns; the host's memory is written when it runs. */
-  jt_status (*copy)(jt_be_device* device, jt_be_stream* stream, void* to, const void* from, size_t bytes, jt_be_copy_kind kind);
+  /* stream NULL, as in all calls that take one: without JT_BE_ASYNC; done when the call returns. Memory of
+   * stage_alloc is read when the copy runs, any other of the host's before `copy` returns; the host's memory is
+   * written when it runs. */
+  jt_status (*copy)(jt_be_device* device, jt_be_stream* stream, void* to, const void* from, size_t bytes,
+                    jt_be_copy_kind kind);
   /* `count` times the lowest `item` bytes of pattern: 1, 2, 4 or 8. */
   jt_status (*fill)(jt_be_device* device, jt_be_stream* stream, void* to, uint64_t pattern, size_t item, size_t count);
   /* As launch and op_run_known (contents may be NULL). */
-  jt_status (*launch_on)(jt_be_device* device, jt_be_stream* stream, jt_be_kernel* kernel, const jt_be_launch* launch, void* scratch);
-  jt_status (*op_run_on)(jt_be_device* device, jt_be_stream* stream, jt_be_op* op, void* const* pointers, const uint64_t* contents,
-      size_t pointers_len, void* workspace);
+  jt_status (*launch_on)(jt_be_device* device, jt_be_stream* stream, jt_be_kernel* kernel, const jt_be_launch* launch,
+                         void* scratch);
+  jt_status (*op_run_on)(jt_be_device* device, jt_be_stream* stream, jt_be_op* op, void* const* pointers,
+                         const uint64_t* contents, size_t pointers_len, void* workspace);
   jt_status (*event_create)(jt_be_device* device, jt_be_event** out);
   void (*event_release)(jt_be_device* device, jt_be_event* event);
   /* Once for each event: from now on it stands for what the stream was given so far. Fails only with the device. */
   jt_status (*event_record)(jt_be_device* device, jt_be_stream* stream, jt_be_event* event);
   /* What the stream is given from now on runs once the event, of any stream of the device, has happened. */
   jt_status (*event_wait)(jt_be_device* device, jt_be_stream* stream, jt_be_event* event);
-  /* Returns once the event has happened: with the first failure of what its stream was given since the event that was recorded there before
-   * it, each time that it is called. */
+  /* Returns once the event has happened: with the first failure of what its stream was given since the event that
+   * was recorded there before it, each time that it is called. */
   jt_status (*event_sync)(jt_be_device* device, jt_be_event* event);
   /* The time from one event to the other, both of which have happened. May be NULL. */
   jt_status (*event_ns)(jt_be_device* device, jt_be_event* from, jt_be_event* to, int64_t* out_ns);
 
-  /* Since minor 4. Whether the device can run the op, alone or in a kernel with others: JT_OK, or JT_E_UNSUPPORTED, and then the host runs it
-   * on another device, the CPU, and copies what has to move. Asked for each op that is recorded, so it is to be quick, and says the same each
-   * time; set_error is not needed. Constants and ops that only move elements (reshape, slice, concat) are not asked for. NULL: it can all. */
+  /* Since minor 4. Whether the device can run the op, alone or in a kernel with others: JT_OK, or JT_E_UNSUPPORTED,
+   * and then the host runs it on another device, the CPU, and copies what has to move. Asked for each op that is
+   * recorded, so it is to be quick, and says the same each time; set_error is not needed. Constants and ops that
+   * only move elements (reshape, slice, concat) are not asked for. NULL: it can all. */
   jt_status (*supports)(jt_be_device* device, const jt_be_node* node);
-  /* Since minor 4. What the backend finds on this machine, as lines for people, indented by two: devices, libraries with their versions, every path that was
-   * tried and why it does not serve. No device is opened. May be NULL. */
-  jt_status (*describe)(const jt_host_api* host, void* user, void (*take)(void* user, const char* text, size_t text_len));
+  /* Since minor 4. What the backend finds on this machine, as lines for people, indented by two: devices, libraries
+   * with their versions, every path that was tried and why it does not serve. No device is opened. May be NULL. */
+  jt_status (*describe)(const jt_host_api* host, void* user,
+                        void (*take)(void* user, const char* text, size_t text_len));
 } jt_backend_api;
 
 /* The one symbol of a backend library. host_minor: the host's JT_BACKEND_ABI_MINOR. */

@@ -1,8 +1,9 @@
 /* jt_custom.h: ops of the program's own: functions of the host, and C source that jt compiles.
  *
- * Both are ops like others: recorded now, run when a value is needed, differentiable if they say how. They run as soon as
- * their inputs can be had, before anything else of the same evaluation, and exactly once: never merged with an equal op,
- * never run again. Results that nobody holds any more are not computed at all. If one fails, its results and whatever
+ * Both are ops like others: recorded now, run when a value is needed, differentiable if they say how. They run as soon
+ * as their inputs can be had, before anything else of the same evaluation, and exactly once: never merged with an equal
+ * op, never run again. Results that nobody holds any more are not computed at all. If one fails, its results and
+ * whatever
  * depends on them repeat the error when they are read; everything else comes. */
 #ifndef JT_CUSTOM_H
 #define JT_CUSTOM_H
@@ -43,7 +44,8 @@ typedef struct jt_custom_call {
 } jt_custom_call;
 
 /* What a backward function gets: lazy tensors, with which it may record ops of ctx; these can be differentiated in turn
- * if the gradient was asked for with JT_GRAD_CREATE_GRAPH. Handles are borrowed, except those that the function puts into
+ * if the gradient was asked for with JT_GRAD_CREATE_GRAPH. Handles are borrowed, except those that the function puts
+ * into
  * input_grads: of these jt takes one count each. */
 typedef struct jt_custom_grad {
   uint32_t struct_size;
@@ -59,8 +61,9 @@ typedef struct jt_custom_grad {
   size_t message_len;
 } jt_custom_grad;
 
-/* An op made of functions of the host. They get `user`, run on the thread that evaluates or differentiates, and must not
- * throw. A status other than JT_OK is an error with the text in `message`; it is passed on as it is. JT_E_CANCELLED from
+/* An op made of functions of the host. They get `user`, run on the thread that evaluates or differentiates, and must
+ * not throw. A status other than JT_OK is an error with the text in `message`; it is passed on as it is.
+ * JT_E_CANCELLED from
  * `forward` ends the evaluation, and what it computes stays pending; any other error stays with the outputs. */
 typedef struct jt_custom_desc {
   uint32_t struct_size; /* sizeof(jt_custom_desc) */
@@ -72,7 +75,8 @@ typedef struct jt_custom_desc {
   /* Records gradients; called by jt_grad, jt_backward and jt_optimizer_step. It may evaluate. NULL: there is none, and
    * asking for one is an error. It may be called several times, or never. */
   jt_status (*backward)(void* user, const jt_custom_grad* call);
-  /* Called once, on any thread, when the op is gone; not when jt_custom failed. Must not use the context. May be NULL. */
+  /* Called once, on any thread, when the op is gone; not when jt_custom failed. Must not use the context. May be
+   * NULL. */
   void (*release)(void* user);
   void* user;
   const jt_custom_type* outputs;
@@ -116,8 +120,8 @@ typedef struct jt_code_desc {
 } jt_code_desc;
 
 /* Records an op of C source on the inputs; desc is read during the call. The source is compiled when the op runs: where
- * there is no compiler that is JT_E_UNSUPPORTED, and a mistake in it JT_E_COMPILE with the compiler's message, both told
- * when a result is read.
+ * there is no compiler that is JT_E_UNSUPPORTED, and a mistake in it JT_E_COMPILE with the compiler's message, both
+ * told when a result is read.
  * Owns: outputs[i] has one count each; all NULL after a failure.
  * Errors: as of jt_custom; JT_E_INVALID also for an @name that does not exist or has another number of indices, and for
  * data_names that are no identifiers. Threads: the context's. */

@@ -27,7 +27,8 @@ JT_API size_t jt_checkpoint_count(const jt_checkpoint* checkpoint);
 JT_API const char* jt_checkpoint_name(const jt_checkpoint* checkpoint, size_t i);
 /* The tensor called (name, name_len), with the dtype and shape it was saved with.
  * Owns: *out has one count; NULL after a failure.
- * Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_SHAPE (more than JT_MAX_RANK axes), JT_E_IO, JT_E_BUSY, JT_E_NOMEM.
+ * Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_SHAPE (more than JT_MAX_RANK axes), JT_E_IO, JT_E_BUSY,
+ * JT_E_NOMEM.
  * Threads: the context's. */
 JT_API jt_status jt_checkpoint_load(jt_context* ctx, const jt_checkpoint* checkpoint, const char* name, size_t name_len,
     jt_tensor** out);

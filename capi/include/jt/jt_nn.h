@@ -1,9 +1,10 @@
 /* jt_nn.h: layers, and trees of them.
  *
- * A jt_module is a layer (a kind of docs/LAYERS.md with its fields) with the tensors it keeps, or a container: "Sequential",
- * which computes its children in turn, or "Module", whose forward is the caller's business. Names of tensors are dotted
- * paths, "0.weight", as PyTorch's; a tensor under two names is one parameter.
- * Counted, of one context; the context's thread uses it. A forward only records; nothing runs until a value is needed. */
+ * A jt_module is a layer (a kind of docs/LAYERS.md with its fields) with the tensors it keeps, or a container:
+ * "Sequential", which computes its children in turn, or "Module", whose forward is the caller's business. Names of
+ * tensors are dotted paths, "0.weight", as PyTorch's; a tensor under two names is one parameter.
+ * Counted, of one context; the context's thread uses it. A forward only records; nothing runs until a value is
+ * needed. */
 #ifndef JT_NN_H
 #define JT_NN_H
 
@@ -30,8 +31,8 @@ typedef enum jt_module_load_flags {
 } jt_module_load_flags;
 
 /* Makes the layer (kind, kind_len), a name or alias of docs/LAYERS.md; attrs give its fields by name, lists also as one
- * integer. Parameters begin with random values from the context's random state, in float dtype `dtype` (default f32), and
- * require a gradient. A module begins in training mode.
+ * integer. Parameters begin with random values from the context's random state, in float dtype `dtype` (default f32),
+ * and require a gradient. A module begins in training mode.
  * Owns: *out has one count, released with jt_module_release; NULL after a failure.
  * Errors: JT_E_INVALID (a NULL, an unknown or missing field, a value out of range), JT_E_NOT_FOUND (kind), JT_E_DTYPE,
  * JT_E_SHAPE (too many elements), JT_E_BUSY, JT_E_NOMEM. Threads: the context's. */
@@ -46,16 +47,17 @@ JT_API void jt_module_release(jt_module* module);
 JT_API const char* jt_module_kind(const jt_module* module);
 
 /* Gives a field of the layer another value (dropout's p, a momentum), for the forwards to come.
- * Errors: as for jt_module_create; JT_E_INVALID also for a field that decides which tensors there are, or their shapes or
+ * Errors: as for jt_module_create; JT_E_INVALID also for a field that decides which tensors there are, or their shapes
+ * or
  * dtypes. Threads: the context's. */
 JT_API jt_status jt_module_set_field(jt_context* ctx, jt_module* module, const jt_attr* attr);
 
-/* Records what the module computes from inputs, in the order of its row; an absent optional one is NULL or left out at the
- * end. outputs_len results, at most as many as the row has, are stored in outputs; those of a Sequential are one. In
- * training mode running statistics get new values, without gradients, when the whole call has succeeded.
- * Owns: each output has one count; all are NULL after a failure.
- * Errors: JT_E_INVALID (a NULL, a wrong number of inputs or outputs), JT_E_UNSUPPORTED (a Module), JT_E_SHAPE, JT_E_DTYPE,
- * JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM. Threads: the context's. */
+/* Records what the module computes from inputs, in the order of its row; an absent optional one is NULL or left out
+ * at the end. outputs_len results, at most as many as the row has, are stored in outputs; those of a Sequential are
+ * one. In training mode running statistics get new values, without gradients, when the whole call has succeeded.
+ * Owns: each output has one count; all are NULL after a failure. Errors: JT_E_INVALID (a NULL, a wrong number of
+ * inputs or outputs), JT_E_UNSUPPORTED (a Module), JT_E_SHAPE, JT_E_DTYPE, JT_E_WRONG_CONTEXT, JT_E_BUSY,
+ * JT_E_NOMEM. Threads: the context's. */
 JT_API jt_status jt_module_forward(jt_context* ctx, jt_module* module, jt_tensor* const* inputs, size_t inputs_len,
     jt_tensor** outputs, size_t outputs_len);
 /* Puts the module and all below it in training mode, or out of it: then dropout passes on, running statistics are used
@@ -72,17 +74,18 @@ JT_API jt_status jt_module_add_child(jt_context* ctx, jt_module* module, const c
     jt_module* child);
 /* How many children it has; 0 for NULL. Threads: the context's; cannot fail. */
 JT_API size_t jt_module_child_count(const jt_module* module);
-/* The name of child i, valid until a child is added or the module is gone; NULL if there is none. Threads: the context's;
- * cannot fail. */
+/* The name of child i, valid until a child is added or the module is gone; NULL if there is none. Threads: the
+ * context's; cannot fail. */
 JT_API const char* jt_module_child_name(const jt_module* module, size_t i);
 /* The module at the path (name, name_len): "0", "encoder.layers.3".
  * Owns: *out has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_WRONG_CONTEXT, JT_E_BUSY.
  * Threads: the context's. */
-JT_API jt_status jt_module_child(jt_context* ctx, jt_module* module, const char* name, size_t name_len, jt_module** out);
+JT_API jt_status jt_module_child(jt_context* ctx, jt_module* module, const char* name, size_t name_len,
+                                 jt_module** out);
 
 /* Lists the tensors of the module and of all below it: `parts` is a sum of jt_module_part. *out_len tells how many;
- * jt_module_listed_name gives their names until the next list of this module. A layer's tensors come before those of its
- * children. Errors: JT_E_INVALID (a NULL, unknown parts), JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM.
+ * jt_module_listed_name gives their names until the next list of this module. A layer's tensors come before those of
+ * its children. Errors: JT_E_INVALID (a NULL, unknown parts), JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM.
  * Threads: the context's. */
 JT_API jt_status jt_module_list(jt_context* ctx, jt_module* module, uint32_t parts, size_t* out_len);
 /* Name i of the latest list, valid until the next one or until the module is gone; NULL if there is none. Threads: the
@@ -94,16 +97,17 @@ JT_API const char* jt_module_listed_name(const jt_module* module, size_t i);
  * JT_E_NOMEM. Threads: the context's. */
 JT_API jt_status jt_module_parameters(jt_context* ctx, jt_module* module, jt_tensor** outputs, size_t outputs_len,
     size_t* out_len);
-/* A handle on the tensor at the path (name, name_len): on the module's own cell, so that an assignment to it is seen by the
- * module. Owns: *out has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_WRONG_CONTEXT, JT_E_BUSY.
- * Threads: the context's. */
+/* A handle on the tensor at the path (name, name_len): on the module's own cell, so that an assignment to it is seen
+ * by the module. Owns: *out has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_WRONG_CONTEXT,
+ * JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_module_get(jt_context* ctx, jt_module* module, const char* name, size_t name_len, jt_tensor** out);
-/* Makes tensor the one at the path (name, name_len): the module keeps that handle, so that two names may share one cell.
- * It has the shape and dtype of what it replaces. A container gains it under a name it does not have: as a parameter if it
- * requires a gradient, as a buffer otherwise. NULL makes an optional tensor (the weight of a loss) absent again.
- * Errors: JT_E_INVALID (a NULL, a name), JT_E_NOT_FOUND, JT_E_SHAPE, JT_E_DTYPE, JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM.
- * Threads: the context's. */
-JT_API jt_status jt_module_set(jt_context* ctx, jt_module* module, const char* name, size_t name_len, jt_tensor* tensor);
+/* Makes tensor the one at the path (name, name_len): the module keeps that handle, so that two names may share one
+ * cell. It has the shape and dtype of what it replaces. A container gains it under a name it does not have: as a
+ * parameter if it requires a gradient, as a buffer otherwise. NULL makes an optional tensor (the weight of a loss)
+ * absent again. Errors: JT_E_INVALID (a NULL, a name), JT_E_NOT_FOUND, JT_E_SHAPE, JT_E_DTYPE, JT_E_WRONG_CONTEXT,
+ * JT_E_BUSY, JT_E_NOMEM. Threads: the context's. */
+JT_API jt_status jt_module_set(jt_context* ctx, jt_module* module, const char* name, size_t name_len,
+                               jt_tensor* tensor);
 
 /* Writes all parameters and buffers under their names to a safetensors file, as jt_checkpoint_save.
  * Errors: as jt_checkpoint_save. Threads: the context's. */
@@ -118,8 +122,8 @@ JT_API jt_status jt_module_load(jt_context* ctx, jt_module* module, const char* 
 JT_API size_t jt_layer_count(void);
 /* Static text: the name of kind `i`, 0 <= i < jt_layer_count(); NULL for others. Any thread; cannot fail. */
 JT_API const char* jt_layer_name(size_t i);
-/* Static text: the fields of kind `i`, "name:type=default ..." as in docs/LAYERS.md; NULL for others. Any thread; cannot
- * fail. */
+/* Static text: the fields of kind `i`, "name:type=default ..." as in docs/LAYERS.md; NULL for others. Any thread;
+ * cannot fail. */
 JT_API const char* jt_layer_fields(size_t i);
 /* Static text: what kind `i` computes; NULL for others. Any thread; cannot fail. */
 JT_API const char* jt_layer_doc(size_t i);

@@ -8,8 +8,8 @@
  * bf16, f32 and f64.
  * Ownership: operands are borrowed for the call; each result is a new handle that the caller releases with
  * jt_tensor_release. Every out is NULL after a failure. Of several outs, those that are NULL are not wanted.
- * Lists: (axes, axes_len) is a list of axes_len numbers, borrowed for the call; NULL with length 0 is the empty list. A list of
- * outs has room for parts_len results, at most as many as there are.
+ * Lists: (axes, axes_len) is a list of axes_len numbers, borrowed for the call; NULL with length 0 is the empty list. A
+ * list of outs has room for parts_len results, at most as many as there are.
  * Threads: the one that has the context; another at the same time gets JT_E_BUSY.
  * Errors: JT_E_SHAPE and JT_E_DTYPE (text names op, fact and both values), JT_E_INVALID (a NULL operand, an attribute
  * out of range), JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM. A failed call changes nothing. */

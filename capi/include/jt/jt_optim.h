@@ -28,20 +28,22 @@ JT_API void jt_optimizer_retain(jt_optimizer* optimizer);
 /* Gives back one count. NULL is ignored. Any thread; cannot fail. */
 JT_API void jt_optimizer_release(jt_optimizer* optimizer);
 /* Adds a group of params that share other fields: attrs beside the kind's defaults. Groups are numbered from 0, that of
- * jt_optimizer_create; params are numbered through all groups. Errors: as jt_optimizer_create. Threads: the context's. */
-JT_API jt_status jt_optimizer_add_group(jt_context* ctx, jt_optimizer* optimizer, const jt_attr* attrs, size_t attrs_len,
-    jt_tensor* const* params, size_t params_len);
-/* Sets the attribute (name, name_len) of a group for the next steps. Another value compiles nothing, unless it becomes 0
- * or no longer is: then another update is made, and states that it needs begin with zeros, those that it does not need
- * are gone. Errors: JT_E_INVALID (a NULL, no such group or attribute, a value out of range), JT_E_NOMEM.
- * Threads: the context's. */
+ * jt_optimizer_create; params are numbered through all groups. Errors: as jt_optimizer_create. Threads: the
+ * context's. */
+JT_API jt_status jt_optimizer_add_group(jt_context* ctx, jt_optimizer* optimizer, const jt_attr* attrs,
+                                        size_t attrs_len, jt_tensor* const* params, size_t params_len);
+/* Sets the attribute (name, name_len) of a group for the next steps. Another value compiles nothing, unless it
+ * becomes 0 or no longer is: then another update is made, and states that it needs begin with zeros, those that it
+ * does not need are gone. Errors: JT_E_INVALID (a NULL, no such group or attribute, a value out of range),
+ * JT_E_NOMEM. Threads: the context's. */
 JT_API jt_status jt_optimizer_set_field(jt_context* ctx, jt_optimizer* optimizer, size_t group, const char* name,
     size_t name_len, double value);
 /* Records the gradients of loss, which has one element, and one update of every param that loss depends on and that
  * requires a gradient; then runs
  * what was recorded, so that the next step begins with values. loss keeps its value; gradients gathered by
  * jt_backward are not touched.
- * Errors: JT_E_INVALID (a NULL, loss depends on no param that requires a gradient), those of jt_grad and of jt_eval. After a failure no step was taken: params, states and
+ * Errors: JT_E_INVALID (a NULL, loss depends on no param that requires a gradient), those of jt_grad and of jt_eval.
+ * After a failure no step was taken: params, states and
  * the step count are as before, and if loss can be had at all the call may be repeated. Threads: the context's. */
 JT_API jt_status jt_optimizer_step(jt_context* ctx, jt_optimizer* optimizer, jt_tensor* loss);
 /* The same, but the graph of loss may be walked again, as with JT_GRAD_RETAIN_GRAPH. Errors and threads: as
@@ -51,8 +53,8 @@ JT_API jt_status jt_optimizer_step_retain_graph(jt_context* ctx, jt_optimizer* o
  * Errors: JT_E_INVALID, JT_E_SHAPE, JT_E_DTYPE, JT_E_WRONG_CONTEXT, and those of jt_eval. Threads: the context's. */
 JT_API jt_status jt_optimizer_step_grads(jt_context* ctx, jt_optimizer* optimizer, jt_tensor* const* grads,
     size_t grads_len);
-/* Sets the learning rate of all groups for the next steps; compiles nothing. Errors: JT_E_INVALID (NULL, negative or NaN).
- * Threads: the context's. */
+/* Sets the learning rate of all groups for the next steps; compiles nothing. Errors: JT_E_INVALID (NULL, negative or
+ * NaN). Threads: the context's. */
 JT_API jt_status jt_optimizer_set_lr(jt_context* ctx, jt_optimizer* optimizer, double lr);
 /* Stores the learning rate of the first group in *out. Errors: JT_E_INVALID (a NULL). Threads: the context's. */
 JT_API jt_status jt_optimizer_get_lr(jt_context* ctx, jt_optimizer* optimizer, double* out);
@@ -60,7 +62,8 @@ JT_API jt_status jt_optimizer_get_lr(jt_context* ctx, jt_optimizer* optimizer, d
  * cannot fail. */
 JT_API size_t jt_optimizer_state_count(jt_optimizer* optimizer);
 /* State tensor i, for a checkpoint: its name ("mean.0": mean of param 0; "step": how many steps each param took), valid
- * until a group is added or a field changes which states there are, and a handle on its value; assigning to the handle restores it. Each out may be NULL: not wanted.
+ * until a group is added or a field changes which states there are, and a handle on its value; assigning to the handle
+ * restores it. Each out may be NULL: not wanted.
  * Owns: *out has one count. Errors: JT_E_INVALID (NULL, no such i). Threads: the context's. */
 JT_API jt_status jt_optimizer_state(jt_context* ctx, jt_optimizer* optimizer, size_t i, const char** out_name,
     jt_tensor** out);

@@ -34,12 +34,12 @@ JT_API jt_status jt_tensor_get_dims(const jt_tensor* tensor, int64_t* dims, size
 /* True once the elements exist: reading them runs nothing. False for NULL. Threads: the context's; cannot fail. */
 JT_API jt_bool jt_tensor_is_ready(const jt_tensor* tensor);
 
-/* The number of the device on which the value runs, or ran, or for which it was made (jt_context_set_device); -1 for NULL.
- * Threads: the context's; cannot fail. */
+/* The number of the device on which the value runs, or ran, or for which it was made (jt_context_set_device); -1 for
+ * NULL. Threads: the context's; cannot fail. */
 JT_API int32_t jt_tensor_device(const jt_tensor* tensor);
-/* The same value on another device of the runtime, copied when it is needed. Gradients go back the other way. If it is on that device: the
- * same value. Assigning one to a tensor (jt_tensor_assign) brings the tensor there.
- * Owns: *out has one count; NULL after a failure. Errors: JT_E_INVALID (a NULL, no such device), JT_E_BUSY, JT_E_NOMEM.
+/* The same value on another device of the runtime, copied when it is needed. Gradients go back the other way. If it
+ * is on that device: the same value. Assigning one to a tensor (jt_tensor_assign) brings the tensor there. Owns:
+ * *out has one count; NULL after a failure. Errors: JT_E_INVALID (a NULL, no such device), JT_E_BUSY, JT_E_NOMEM.
  * Threads: the context's. */
 JT_API jt_status jt_tensor_to(jt_context* ctx, jt_tensor* tensor, int32_t device, jt_tensor** out);
 
@@ -73,7 +73,8 @@ JT_API jt_status jt_tensor_borrow(jt_context* ctx, const jt_borrow_desc* desc, j
 
 /* A tensor of rank 0; value is rounded once, to the dtype (integers: truncated, then wrapped). As an operand it is an
  * argument of the kernel: another value compiles nothing. Owns: *out has one count; NULL after a failure. Errors:
- * JT_E_INVALID (a NULL), JT_E_DTYPE (no dtype, or no int64 holds an integer's value), JT_E_BUSY, JT_E_NOMEM. Threads: the context's. */
+ * JT_E_INVALID (a NULL), JT_E_DTYPE (no dtype, or no int64 holds an integer's value), JT_E_BUSY, JT_E_NOMEM. Threads:
+ * the context's. */
 JT_API jt_status jt_scalar(jt_context* ctx, double value, jt_dtype dtype, jt_tensor** out);
 /* As jt_scalar, for integers that a double cannot hold. */
 JT_API jt_status jt_scalar_i64(jt_context* ctx, int64_t value, jt_dtype dtype, jt_tensor** out);
@@ -88,9 +89,9 @@ JT_API jt_status jt_full_like(jt_context* ctx, jt_tensor* like, double value, jt
 /* Uniform in [low, high), from the context's random state; dtype is a float dtype; else as jt_zeros. */
 JT_API jt_status jt_random_uniform(jt_context* ctx, const int64_t* dims, size_t dims_len, double low, double high,
     jt_dtype dtype, jt_tensor** out);
-/* Integers from low to below high, each equally often, from the context's random state; dtype is any that holds them, and 64
- * random bits are used for each. Errors: JT_E_INVALID also where low is not below high, JT_E_DTYPE where the dtype lacks one of
- * them; else as jt_zeros. */
+/* Integers from low to below high, each equally often, from the context's random state; dtype is any that holds
+ * them, and 64 random bits are used for each. Errors: JT_E_INVALID also where low is not below high, JT_E_DTYPE
+ * where the dtype lacks one of them; else as jt_zeros. */
 JT_API jt_status jt_random_integers(jt_context* ctx, const int64_t* dims, size_t dims_len, int64_t low, int64_t high,
     jt_dtype dtype, jt_tensor** out);
 /* Normal with the given mean and deviation, from the context's random state; dtype is a float dtype; else as
@@ -104,29 +105,31 @@ JT_API jt_status jt_random_normal(jt_context* ctx, const int64_t* dims, size_t d
 JT_API jt_status jt_tensor_assign(jt_context* ctx, jt_tensor* dst, jt_tensor* src);
 
 /* Makes the handle dst stand for the value of src from now on, converted to dst's dtype; shapes are equal. What was
- * recorded from dst before keeps the old value. Unlike jt_tensor_assign, gradients flow through dst as through src: this
- * is what `x += y` and `x[i] = v` mean for a tensor that is no parameter.
+ * recorded from dst before keeps the old value. Unlike jt_tensor_assign, gradients flow through dst as through src:
+ * this is what `x += y` and `x[i] = v` mean for a tensor that is no parameter.
  * Errors: JT_E_INVALID (a NULL, or dst requires a gradient), JT_E_SHAPE, JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM.
  * Threads: the context's. */
 JT_API jt_status jt_tensor_rebind(jt_context* ctx, jt_tensor* dst, jt_tensor* src);
 
-/* Says that this dimension of the tensor's value differs from evaluation to evaluation: plans are made for any extent of it
- * from the first on, instead of from the second extent that they meet. axis counts from the end where negative. It changes no
- * result. The mark is the value's: an assignment brings one without it, and an extent of 0 is not shared with others.
- * Errors: JT_E_INVALID (a NULL), JT_E_SHAPE (no such axis), JT_E_WRONG_CONTEXT, JT_E_BUSY. Threads: the context's. */
+/* Says that this dimension of the tensor's value differs from evaluation to evaluation: plans are made for any
+ * extent of it from the first on, instead of from the second extent that they meet. axis counts from the end where
+ * negative. It changes no result. The mark is the value's: an assignment brings one without it, and an extent of 0
+ * is not shared with others. Errors: JT_E_INVALID (a NULL), JT_E_SHAPE (no such axis), JT_E_WRONG_CONTEXT,
+ * JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_tensor_mark_dynamic(jt_context* ctx, jt_tensor* tensor, int32_t axis);
-/* As jt_tensor_mark_dynamic, with a name for people and the extents that it may have, lo to hi. Dimensions of one name and one
- * extent are taken to be the same in whatever is evaluated together. (name, name_len) is borrowed for the call.
- * Errors: JT_E_INVALID (a NULL, no name, not 0 <= lo <= hi), JT_E_SHAPE (no such axis; the extent is not in lo..hi, which names
- * the dimension), JT_E_WRONG_CONTEXT, JT_E_BUSY. Threads: the context's. */
+/* As jt_tensor_mark_dynamic, with a name for people and the extents that it may have, lo to hi. Dimensions of one
+ * name and one extent are taken to be the same in whatever is evaluated together. (name, name_len) is borrowed for
+ * the call. Errors: JT_E_INVALID (a NULL, no name, not 0 <= lo <= hi), JT_E_SHAPE (no such axis; the extent is not
+ * in lo..hi, which names the dimension), JT_E_WRONG_CONTEXT, JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_tensor_name_dim(jt_context* ctx, jt_tensor* tensor, int32_t axis, const char* name, size_t name_len,
     int64_t lo, int64_t hi);
 
 /* Runs what is pending so that the inputs have elements; inputs_len 0 runs everything that is held.
  * Errors: JT_E_INVALID (a NULL), JT_E_COMPILE, JT_E_DEVICE, JT_E_DEVICE_LOST, JT_E_NOMEM, JT_E_BUSY,
- * JT_E_WRONG_CONTEXT, JT_E_INDEX (an index or a label behind a value is out of range). Fails only if one of the inputs does (with inputs_len 0: any value). After a failure earlier
- * values are still readable, the context is usable, and reading a value that failed, or one made from it, repeats its
- * error. A value that only lacked memory (JT_E_NOMEM) stays pending and may come another time.
+ * JT_E_WRONG_CONTEXT, JT_E_INDEX (an index or a label behind a value is out of range). Fails only if one of the inputs
+ * does (with inputs_len 0: any value). After a failure earlier values are still readable, the context is usable, and
+ * reading a value that failed, or one made from it, repeats its error. A value that only lacked memory (JT_E_NOMEM)
+ * stays pending and may come another time.
  * Threads: the context's. */
 JT_API jt_status jt_eval(jt_context* ctx, jt_tensor* const* inputs, size_t inputs_len);
 /* Evaluates tensor and copies its elements to dst: dst_len bytes, exactly as many as they take.
@@ -152,16 +155,15 @@ typedef struct jt_mapping {
  * Errors: JT_E_INVALID (a NULL), JT_E_ABI, and those of jt_eval. Threads: the context's; the memory may be read from
  * any. */
 JT_API jt_status jt_tensor_map(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout);
-/* As jt_tensor_map, for memory that the caller may write; a write counts as an assignment to the tensor: what was recorded
- * from the tensor before it keeps the old elements, what is recorded, read or mapped later has the new ones, whenever the
- * mapping was made. Elements are copied where anything else could see a change: when the mapping is made, and when the
- * tensor is used while there is one. Mappings of one tensor that may be written share their memory until the tensor is
- * assigned.
- * Errors and threads: as jt_tensor_map; the tensor is of this context. */
+/* As jt_tensor_map, for memory that the caller may write; a write counts as an assignment to the tensor: what was
+ * recorded from the tensor before it keeps the old elements, what is recorded, read or mapped later has the new
+ * ones, whenever the mapping was made. Elements are copied where anything else could see a change: when the mapping
+ * is made, and when the tensor is used while there is one. Mappings of one tensor that may be written share their
+ * memory until the tensor is assigned. Errors and threads: as jt_tensor_map; the tensor is of this context. */
 JT_API jt_status jt_tensor_map_write(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout);
-/* As jt_tensor_map_write, for memory that is handed on to be read, to others who cannot be kept from writing (DLPack): it is
- * not copied for the sake of mappings made by jt_tensor_map, which show what is written.
- * Errors and threads: as jt_tensor_map_write. */
+/* As jt_tensor_map_write, for memory that is handed on to be read, to others who cannot be kept from writing
+ * (DLPack): it is not copied for the sake of mappings made by jt_tensor_map, which show what is written. Errors and
+ * threads: as jt_tensor_map_write. */
 JT_API jt_status jt_tensor_map_export(jt_context* ctx, jt_tensor* tensor, jt_mapping* inout);
 /* Ends a mapping and clears it; a cleared one or NULL is ignored. Any thread; cannot fail. */
 JT_API void jt_tensor_unmap(jt_mapping* inout);

@@ -101,7 +101,9 @@ jt_status far_open(const jt_host_api* host, jt_be_device** out) {
   if (!d->memory.is_there()) return fail(d.get(), JT_E_NOMEM, "far: no addresses for a device's memory");
   d->inner_host = *host;
   d->inner_host.host = d.get();
-  d->inner_host.set_error = [](void*, jt_status, int64_t, const char* message, size_t length) { inner_message.assign(message, length); };
+  d->inner_host.set_error = [](void*, jt_status, int64_t, const char* message, size_t length) {
+    inner_message.assign(message, length);
+  };
   d->inner_host.log = [](void* me, int32_t level, const char* domain, const char* message, size_t length) {
     auto* host = static_cast<jt_be_device*>(me)->host;
     host->log(host->host, level, domain, message, length);
@@ -204,17 +206,20 @@ jt_status far_event_sync(jt_be_device* d, jt_be_event* event) {
   return failure.status == JT_OK ? JT_OK : fail(d, failure.status, failure.message);
 }
 jt_status far_event_ns(jt_be_device* d, jt_be_event* from, jt_be_event* to, int64_t* out) {
-  if (!from->point->has_happened || !to->point->has_happened) return fail(d, JT_E_INVALID, "far: an event has not happened");
+  if (!from->point->has_happened || !to->point->has_happened)
+    return fail(d, JT_E_INVALID, "far: an event has not happened");
   *out = to->point->ns - from->point->ns;
   return JT_OK;
 }
 
 // ---- copies ----
 
-jt_status far_copy(jt_be_device* d, jt_be_stream* stream, void* to, const void* from, size_t bytes, jt_be_copy_kind kind) {
+jt_status far_copy(jt_be_device* d, jt_be_stream* stream, void* to, const void* from, size_t bytes,
+                   jt_be_copy_kind kind) {
   bool to_device = kind != JT_BE_DEVICE_TO_HOST, from_device = kind != JT_BE_HOST_TO_DEVICE;
   if (d->is_far && d->memory.has(to) != to_device) return fail(d, JT_E_INVALID, "far: a copy ends in the wrong memory");
-  if (d->is_far && d->memory.has(from) != from_device) return fail(d, JT_E_INVALID, "far: a copy begins in the wrong memory");
+  if (d->is_far && d->memory.has(from) != from_device)
+    return fail(d, JT_E_INVALID, "far: a copy begins in the wrong memory");
   if (kind == JT_BE_HOST_TO_DEVICE) far_control().copies_in++;
   if (kind == JT_BE_DEVICE_TO_HOST) far_control().copies_out++;
   char* target = static_cast<char*>(to_device ? d->place(to) : to);
@@ -283,7 +288,8 @@ std::string translate(jt_be_device* d, const jt_be_kernel* kernel, const jt_be_l
   out.words.assign(launch->args, launch->args + launch->args_len);
   if (int(out.words.size()) != jt::arg_of_scalar(p, p.scalars)) return "a launch with another number of arguments";
   for (size_t i = 0; i < p.operands.size(); i++) {
-    int64_t &at = out.words[size_t(jt::arg_of_operand(int(i)))], &second = out.words[size_t(jt::arg_of_operand(int(i))) + 1];
+    int64_t &at = out.words[size_t(jt::arg_of_operand(int(i)))],
+            &second = out.words[size_t(jt::arg_of_operand(int(i))) + 1];
     if (p.operands[i].access == jt::Access::mapped) {
       out.maps.push_back(std::make_unique<jt::IndexMap>(*reinterpret_cast<const jt::IndexMap*>(second)));
       second = reinterpret_cast<int64_t>(out.maps.back().get());
@@ -296,10 +302,13 @@ std::string translate(jt_be_device* d, const jt_be_kernel* kernel, const jt_be_l
   return {};
 }
 
-jt_status far_launch_on(jt_be_device* d, jt_be_stream* stream, jt_be_kernel* kernel, const jt_be_launch* launch, void* scratch) {
+jt_status far_launch_on(jt_be_device* d, jt_be_stream* stream, jt_be_kernel* kernel, const jt_be_launch* launch,
+                        void* scratch) {
   auto arguments = std::make_shared<Arguments>();
-  if (std::string wrong = translate(d, kernel, launch, *arguments); !wrong.empty()) return fail(d, JT_E_INVALID, "far: " + wrong);
-  if (scratch && !d->reaches(scratch)) return fail(d, JT_E_INVALID, "far: the scratch memory of a kernel lies elsewhere");
+  if (std::string wrong = translate(d, kernel, launch, *arguments); !wrong.empty())
+    return fail(d, JT_E_INVALID, "far: " + wrong);
+  if (scratch && !d->reaches(scratch))
+    return fail(d, JT_E_INVALID, "far: the scratch memory of a kernel lies elsewhere");
   bool fails = is_to_fail();
   if (fails && far_control().fails_at_once) return fail(d, JT_E_DEVICE, kAsTold);
   void* room = d->place(scratch);
@@ -317,11 +326,13 @@ jt_status far_launch(jt_be_device* d, jt_be_kernel* kernel, const jt_be_launch* 
 
 // ---- library ops ----
 
-jt_status far_op_create(jt_be_device* d, const char* name, const int64_t* params, size_t params_len, size_t* workspace, jt_be_op** out) {
+jt_status far_op_create(jt_be_device* d, const char* name, const int64_t* params, size_t params_len, size_t* workspace,
+                        jt_be_op** out) {
   *out = nullptr;
   auto made = std::make_unique<jt_be_op>();
   made->name = name;
-  if (jt_status status = d->cpu->op_create(d->inner, name, params, params_len, workspace, &made->inner)) return passed_on(d, status);
+  if (jt_status status = d->cpu->op_create(d->inner, name, params, params_len, workspace, &made->inner))
+    return passed_on(d, status);
   *out = made.release();
   return JT_OK;
 }
@@ -330,8 +341,8 @@ void far_op_release(jt_be_device* d, jt_be_op* op) {
   d->cpu->op_release(d->inner, op->inner);
   delete op;
 }
-jt_status far_op_run_on(jt_be_device* d, jt_be_stream* stream, jt_be_op* op, void* const* pointers, const uint64_t* contents, size_t n,
-                        void* workspace) {
+jt_status far_op_run_on(jt_be_device* d, jt_be_stream* stream, jt_be_op* op, void* const* pointers,
+                        const uint64_t* contents, size_t n, void* workspace) {
   std::vector<void*> all(pointers, pointers + n);
   std::vector<uint64_t> numbers(n);
   if (contents) numbers.assign(contents, contents + n);
@@ -376,7 +387,8 @@ const jt_backend_api* jt::test::far_backend() {
     t.mem_info = far_mem_info, t.stage_alloc = far_stage_alloc, t.stage_free = far_stage_free;
     t.stream_create = far_stream_create, t.stream_release = far_stream_release;
     t.copy = far_copy, t.fill = far_fill, t.launch_on = far_launch_on, t.op_run_on = far_op_run_on;
-    t.event_create = far_event_create, t.event_record = far_event_record, t.event_release = far_event_release, t.event_wait = far_event_wait;
+    t.event_create = far_event_create, t.event_record = far_event_record, t.event_release = far_event_release,
+    t.event_wait = far_event_wait;
     t.event_sync = far_event_sync, t.event_ns = far_event_ns;
     t.supports = far_supports;
     return t;

@@ -114,7 +114,8 @@ std::string stages_are_not_reused_early() {
     far.a->eval({&r, 1});
   }
   for (int i = 0; i < 6; i++) {
-    std::string wrong = differs("x + 1", read(far.a, sums[size_t(i)]), mapped(counted(200000, float(i)), [](float e) { return e + 1; }));
+    std::string wrong = differs("x + 1", read(far.a, sums[size_t(i)]),
+                                mapped(counted(200000, float(i)), [](float e) { return e + 1; }));
     if (!wrong.empty()) return text(i, ": ", wrong);
   }
   return {};
@@ -139,7 +140,8 @@ std::string late_errors_are_told(const jt_backend_api* backend) {
   far.a->eval({&third, 1});
   for (int i = 0; i < 2; i++) {  // each time
     std::string told = complaint(far.a, second);
-    if (!has(told, "as it was told to") || !has(told, "mul") || !has(told, "(computing add f32[100]")) return "x * 2 + 1 says: " + told;
+    if (!has(told, "as it was told to") || !has(told, "mul") || !has(told, "(computing add f32[100]"))
+      return "x * 2 + 1 says: " + told;
     told = complaint(far.a, first);
     if (!has(told, "as it was told to") || !has(told, "(computing mul f32[100]")) return "x * 2 says: " + told;
   }
@@ -188,10 +190,13 @@ std::string several_devices_work_together(const jt_backend_api* backend) {
   Value on_cpu = on_1 + sum, back = far.a->to(on_cpu, 0);
   far.a->set_device(0);
   Value last = back - v;
-  if (on_1.ref().node->device != 1 || on_cpu.ref().node->device != 2 || last.ref().node->device != 0) return "a device is not noted";
-  std::string wrong = differs("(2x)^2 + 2x + 1 - x", read(far.a, last), mapped(x, [](float e) { return 4 * e * e + 2 * e + 1 - e; }));
+  if (on_1.ref().node->device != 1 || on_cpu.ref().node->device != 2 || last.ref().node->device != 0)
+    return "a device is not noted";
+  std::string wrong =
+      differs("(2x)^2 + 2x + 1 - x", read(far.a, last), mapped(x, [](float e) { return 4 * e * e + 2 * e + 1 - e; }));
   if (!wrong.empty()) return wrong;
-  if (on_1.ref().node->has_run() && on_1.ref().node->results()[0].buffer->memory != far.runtime->device(1).pool->memory())
+  if (on_1.ref().node->has_run() &&
+      on_1.ref().node->results()[0].buffer->memory != far.runtime->device(1).pool->memory())
     return "a value of device 1 lies elsewhere";
   return differs("x * 2 on device 1", read(far.a, there), mapped(x, [](float e) { return e * 2; }));
 }
@@ -223,7 +228,8 @@ std::string short_memory_is_told() {
   }
   far_control().memory = before;
   if (!told.empty()) return told;
-  return differs("x * 2", read(far.a, floats(far.a, counted(300000, 1)) * 2), mapped(counted(300000, 1), [](float e) { return e * 2; }));
+  return differs("x * 2", read(far.a, floats(far.a, counted(300000, 1)) * 2),
+                 mapped(counted(300000, 1), [](float e) { return e * 2; }));
 }
 
 // A plan fails at its second launch; the first has written over an operand.
@@ -241,7 +247,8 @@ std::string what_was_overwritten_is_no_value() {
   }
   far_control().fails_at_once = false;
   if (std::string told = complaint(far.a, far.a->value_of(*tripled.cell)); !has(told, "as it was told to")) {
-    std::string wrong = differs("x * 2 * 3", read(far.a, far.a->value_of(*tripled.cell)), mapped(x, [](float e) { return e * 6; }));
+    std::string wrong =
+        differs("x * 2 * 3", read(far.a, far.a->value_of(*tripled.cell)), mapped(x, [](float e) { return e * 6; }));
     return text("x * 2 * 3 says: ", told, "; ", wrong);
   }
   return differs("x * 5", read(far.a, floats(far.a, x) * 5), mapped(x, [](float e) { return e * 5; }));
@@ -266,12 +273,14 @@ std::string refused_calls_leave_the_rest() {
     try {
       Far far(1, far_backend(), at);
       try {
-        if (std::string wrong = differs("a refusal", training(far.a), want); !wrong.empty()) return text(at, ": ", wrong);
+        if (std::string wrong = differs("a refusal", training(far.a), want); !wrong.empty())
+          return text(at, ": ", wrong);
       } catch (const Error& e) {
         if (e.code() != JT_E_NOMEM) return text(at, ": ", e.message());
       }
       if (far_control().refuse_after.exchange(-1) >= 0) return at > 10 ? "" : text("only ", at, " calls take memory");
-      if (std::string wrong = differs("after a refusal it", training(far.a), want); !wrong.empty()) return text(at, ": ", wrong);
+      if (std::string wrong = differs("after a refusal it", training(far.a), want); !wrong.empty())
+        return text(at, ": ", wrong);
     } catch (const Error& e) {  // of the runtime
       if (e.code() != JT_E_NOMEM) return text(at, ": ", e.message());
     }

@@ -1,4 +1,5 @@
-// far_memory: the memory of a far device: addresses for the host, which it cannot follow, and the same bytes for the device's thread.
+// far_memory: the memory of a far device: addresses for the host, which it cannot follow, and the same bytes for the
+// device's thread.
 #pragma once
 #include <sys/mman.h>
 #include <unistd.h>
@@ -51,9 +52,11 @@ class FarMemory {
     std::memset(device_ + at, 0xff, bytes);
     used_ -= bytes;
     auto it = free_.emplace(at, bytes).first;
-    if (auto next = std::next(it); next != free_.end() && at + it->second == next->first) it->second += next->second, free_.erase(next);
+    if (auto next = std::next(it); next != free_.end() && at + it->second == next->first)
+      it->second += next->second, free_.erase(next);
     if (it == free_.begin()) return;
-    if (auto before = std::prev(it); before->first + before->second == at) before->second += it->second, free_.erase(it);
+    if (auto before = std::prev(it); before->first + before->second == at)
+      before->second += it->second, free_.erase(it);
   }
   size_t used() {
     std::lock_guard lock(mutex_);
@@ -64,7 +67,9 @@ class FarMemory {
     return p >= host_ && p < host_ + kBytes;
   }
   template <class T>
-  T* seen_by_device(T* address) const { return reinterpret_cast<T*>(reinterpret_cast<char*>(uintptr_t(address)) - host_ + device_); }
+  T* seen_by_device(T* address) const {
+    return reinterpret_cast<T*>(reinterpret_cast<char*>(uintptr_t(address)) - host_ + device_);
+  }
 
  private:
   static constexpr size_t kBytes = size_t(1) << 32, kMargin = size_t(1) << 24;  // addresses only

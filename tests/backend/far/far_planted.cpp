@@ -1,5 +1,5 @@
-// Planted faults: the checks of a far device find each of them. Linked with the copies that plant.py makes; each is tried in a child, as
-// one that ends the process is found too.
+// Planted faults: the checks of a far device find each of them. Linked with the copies that plant.py makes; each is
+// tried in a child, as one that ends the process is found too.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,7 +57,9 @@ std::string find(int fault) {
   close(ends[0]);
   int status = 0;
   waitpid(child, &status, 0);
-  if (WIFSIGNALED(status)) return WTERMSIG(status) == SIGSEGV ? "the process ended: an address that the host cannot follow" : "the process ended";
+  if (WIFSIGNALED(status))
+    return WTERMSIG(status) == SIGSEGV ? "the process ended: an address that the host cannot follow"
+                                       : "the process ended";
   return out;
 }
 

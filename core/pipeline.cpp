@@ -97,7 +97,9 @@ SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, 
   m.show('g', [&] { return print(block); });
   m.show('v', [&] { return dot(block); });
   if (runtime.flags.check != "0") add_guards(block);
-  block = simplify_with_regions(std::move(block));
+  SimplifyOptions options;
+  options.half_products = m.state.device.api().flags & JT_BE_HALF_PRODUCTS;
+  block = simplify_with_regions(std::move(block), options);
   m.show('s', [&] { return print(block); });
   check_room(block, m.state.pool->limit());
   // Where a launch may fail, what was there before the run must outlive it.

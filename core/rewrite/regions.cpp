@@ -9,7 +9,6 @@
 #include "core/ir/numbering.h"
 #include "core/ir/region.h"
 #include "core/rewrite/layout.h"
-#include "core/rewrite/simplify.h"
 
 namespace jt {
 
@@ -19,9 +18,9 @@ bool has_regions(const Block& block) {
   return std::ranges::any_of(block.nodes, [](const Value& v) { return owns_blocks(v.ref().node); });
 }
 
-Block simplified_flat(Block block) {
-  block = simplify(std::move(block));
-  return has_images(block) ? simplify(lay_out(std::move(block))) : std::move(block);
+Block simplified_flat(Block block, const SimplifyOptions& options) {
+  block = simplify(std::move(block), options);
+  return has_images(block) ? simplify(lay_out(std::move(block)), options) : std::move(block);
 }
 
 // Which results of a region are read, and what it keeps for them; by place.
@@ -346,7 +345,7 @@ class Pass {
 };
 
 // The same nodes; those that own blocks with these simplified.
-Block with_simple_blocks(Block block) {
+Block with_simple_blocks(Block block, const SimplifyOptions& options) {
   Recorder& recorder = *block.recorder;
   std::vector<Value> nodes;
   Numbering numbering(block);
@@ -359,7 +358,7 @@ Block with_simple_blocks(Block block) {
     Value made = value;
     if (owns_blocks(node)) {
       std::vector<Block> blocks;
-      for (const Block& inner : node->region->blocks()) blocks.push_back(simplify_with_regions(copied(inner)));
+      for (const Block& inner : node->region->blocks()) blocks.push_back(simplify_with_regions(copied(inner), options));
       std::vector<Type> types;
       for (int i = 0; i < node->n_results; i++) types.push_back(node->results()[i].type);
       recorder.line = node->line;
@@ -378,12 +377,12 @@ Block with_simple_blocks(Block block) {
 
 }  // namespace
 
-Block simplify_with_regions(Block block) {
-  block = simplified_flat(std::move(block));
+Block simplify_with_regions(Block block, const SimplifyOptions& options) {
+  block = simplified_flat(std::move(block), options);
   if (!has_regions(block)) return block;
-  block = with_simple_blocks(std::move(block));
+  block = with_simple_blocks(std::move(block), options);
   Pass(block).run();
-  return simplified_flat(std::move(block));
+  return simplified_flat(std::move(block), options);
 }
 
 }  // namespace jt

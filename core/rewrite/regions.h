@@ -6,10 +6,10 @@
 // what is carried but never changes is captured instead. What a loop's block computes from captured values alone is
 // computed once, outside.
 #pragma once
-#include "core/ir/block.h"
+#include "core/rewrite/simplify.h"
 
 namespace jt {
 
-Block simplify_with_regions(Block block);
+Block simplify_with_regions(Block block, const SimplifyOptions& options = {});
 
 }  // namespace jt

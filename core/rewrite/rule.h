@@ -34,7 +34,7 @@ class ScalarTable {
 struct Rewriting {
   Recorder& recorder;
   ScalarTable& scalars;
-  bool fast_math;
+  bool fast_math, half_products;
 };
 
 struct Rewrite {
@@ -53,5 +53,6 @@ Rewrite empty(Rewriting& with, Ref node);     // empty.cpp: what has no elements
 Rewrite fold(Rewriting& with, Ref node);      // fold.cpp: an element row or cast of constants
 Rewrite algebra(Rewriting& with, Ref node);   // algebra.cpp: the rows of algebra.def
 Rewrite movement(Rewriting& with, Ref node);  // movement.cpp: rules about shapes, axes and dtypes
+Rewrite halves(Rewriting& with, Ref node);    // halves.cpp: products of f16 and bf16 that were cast
 
 }  // namespace jt

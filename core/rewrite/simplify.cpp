@@ -160,11 +160,11 @@ static Rewrite constant_by_class(Rewriting& with, Ref node) {
 }
 
 Rewrite Pass::rewrite(Ref node) {
-  Rewriting with{recorder, scalars, options.fast_math};
+  Rewriting with{recorder, scalars, options.fast_math, options.half_products};
   recorder.line = node.node->line;
   if (Rewrite r = empty(with, node)) return r;
   if (def(node.node->op).body) return open(node.node);
-  for (auto* rules : {constant_by_class, fold, movement, algebra})
+  for (auto* rules : {constant_by_class, fold, halves, movement, algebra})
     if (Rewrite r = rules(with, node)) return r;
   return {};
 }

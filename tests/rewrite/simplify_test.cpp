@@ -40,6 +40,49 @@ TEST(Simplify, Cases) {
   }
 }
 
+// What f16 @ f16 is recorded as, the second operand transposed on its way.
+constexpr const char* kHalves = R"(block(%0: f16[3,4], %1: f16[5,4]) {
+  %2 = cast %0 {dtype=f32}
+  %3 = cast %1 {dtype=f32}
+  %4 = transpose %3 {axes=[1,0]}
+  %5 = matmul %2 %4
+  %6 = cast %5 {dtype=f16}
+  return %6
+}
+)";
+std::string with_half_products(const std::string& text) {
+  SimplifyOptions options;
+  options.half_products = true;
+  Block b = simplify(parse(text), options);
+  verify(b);
+  return print(b);
+}
+
+TEST(Simplify, HalvesAreMultipliedAsTheyAreWhereTheDeviceCan) {
+  const char* wanted = R"(block(%0: f16[3,4], %1: f16[5,4]) {
+  %2 = transpose %1 {axes=[1,0]}
+  %3 = matmul %0 %2
+  return %3
+}
+)";
+  EXPECT_EQ(with_half_products(kHalves), print(parse(wanted)));
+  EXPECT_EQ(with_half_products(wanted), print(parse(wanted)));
+  EXPECT_EQ(simplified(kHalves), print(parse(kHalves)));  // others
+}
+// Sums that stay f32, operands that never were halves, or other ones, and products of other dtypes stay.
+TEST(Simplify, OnlyProductsOfOneKindOfHalvesAreOfHalves) {
+  auto with = [](std::string from, std::string to) {
+    std::string text = kHalves;
+    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+      text.replace(at, from.size(), to);
+    return text;
+  };
+  for (const std::string& text :
+       {with("return %6", "return %5"), with("%1: f16", "%1: bf16"), with("%0: f16", "%0: i16"),
+        with("cast %5 {dtype=f16}", "cast %5 {dtype=bf16}"), with("dtype=f32", "dtype=f64")})
+    EXPECT_EQ(with_half_products(text), simplified(text.c_str())) << text;
+}
+
 TEST(Simplify, TracesEachRewrite) {
   std::vector<std::string> rules;
   SimplifyOptions options;

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 #define JT_BACKEND_ABI_MAJOR 1
-#define JT_BACKEND_ABI_MINOR 4
+#define JT_BACKEND_ABI_MINOR 5
 
 typedef struct jt_be_device jt_be_device; /* defined by the backend */
 typedef struct jt_be_kernel jt_be_kernel;
@@ -102,6 +102,9 @@ typedef enum jt_be_flags {
   /* Since minor 3. What streams are given runs later. The table has stream_*, event_create, _release, _record, _wait
    * and _sync, launch_on, op_run_on, copy and fill; launch and op_run may be NULL. */
   JT_BE_ASYNC = 4,
+  /* Since minor 5. The library op matmul takes f16 and bf16, sums in f32 and rounds once: the host gives it such operands
+   * as they are, where it casts them to f32 for others. */
+  JT_BE_HALF_PRODUCTS = 8,
   JT_BE_FLAGS_FORCE32 = 0x7fffffff
 } jt_be_flags;
 

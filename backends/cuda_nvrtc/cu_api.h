@@ -136,4 +136,44 @@ struct Nvrtc {
 #undef JT_NVRTC_FIELD
 };
 
+using CublasStatus = int;
+using CublasHandle = struct CublasContextOfCublas*;
+enum : CublasStatus {
+  kCublasSuccess = 0,
+  kCublasAllocFailed = 3,
+  kCublasInvalidValue = 7,
+  kCublasArchMismatch = 8,
+  kCublasNotSupported = 15,
+};
+enum : int {
+  kCudaF32 = 0,
+  kCudaF64 = 1,
+  kCudaF16 = 2,
+  kCudaBf16 = 14,
+  kCublasCompute32 = 68,
+  kCublasCompute64 = 70,
+  kCublasComputeTf32 = 77,
+  kCublasNoReducedSums = 16,  // CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION
+  kCublasDefaultAlgorithm = -1,
+};
+
+#define JT_CUBLAS_REQUIRED(X) \
+  X(cublasCreate_v2, (CublasHandle* out)) \
+  X(cublasDestroy_v2, (CublasHandle handle)) \
+  X(cublasSetStream_v2, (CublasHandle handle, CuStream stream)) \
+  X(cublasSetMathMode, (CublasHandle handle, int mode)) \
+  X(cublasGemmEx, (CublasHandle handle, int op_a, int op_b, int m, int n, int k, const void* alpha, CuPointer a, \
+                   int a_type, int lda, CuPointer b, int b_type, int ldb, const void* beta, CuPointer c, int c_type, \
+                   int ldc, int compute, int algorithm)) \
+  X(cublasGemmStridedBatchedEx, (CublasHandle handle, int op_a, int op_b, int m, int n, int k, const void* alpha, \
+                                 CuPointer a, int a_type, int lda, long long a_step, CuPointer b, int b_type, int ldb, \
+                                 long long b_step, const void* beta, CuPointer c, int c_type, int ldc, \
+                                 long long c_step, int batches, int compute, int algorithm))
+
+struct CublasApi {
+#define JT_CUBLAS_FIELD(name, parameters) CublasStatus (*name) parameters = nullptr;
+  JT_CUBLAS_REQUIRED(JT_CUBLAS_FIELD)
+#undef JT_CUBLAS_FIELD
+};
+
 }  // namespace jt::cuda

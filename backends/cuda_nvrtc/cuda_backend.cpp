@@ -73,7 +73,7 @@ jt_status cuda_open(const jt_host_api* host, jt_be_device** out) {
 void cuda_close(jt_be_device* d) {
   if (!d) return;
   quietly(d, [&](const CuDriver& api) {
-    of(d).device->drop_modules();
+    of(d).device->drop_all();
     if (of(d).own) api.cuStreamDestroy_v2(of(d).own);
   });
   delete &of(d);
@@ -125,7 +125,11 @@ jt_status cuda_stream_create(jt_be_device* d, jt_be_stream** out) {
   });
 }
 void cuda_stream_release(jt_be_device* d, jt_be_stream* stream) {
-  if (stream) quietly(d, [&](const CuDriver& api) { api.cuStreamDestroy_v2(of(stream)); });
+  if (!stream) return;
+  quietly(d, [&](const CuDriver& api) {
+    of(d).device->drop(of(stream));
+    api.cuStreamDestroy_v2(of(stream));
+  });
 }
 jt_status cuda_event_create(jt_be_device* d, jt_be_event** out) {
   *out = nullptr;
@@ -301,7 +305,7 @@ const jt_backend_api* jt::jt_cuda_backend() {
   static constexpr jt_backend_api table = [] {
     jt_backend_api t{};
     t.struct_size = sizeof t, t.abi_minor = JT_BACKEND_ABI_MINOR, t.name = "cuda";
-    t.dialects = JT_BE_PROGRAM, t.flags = JT_BE_SURE_LAUNCHES | JT_BE_OWN_MEMORY | JT_BE_ASYNC;
+    t.dialects = JT_BE_PROGRAM, t.flags = JT_BE_SURE_LAUNCHES | JT_BE_OWN_MEMORY | JT_BE_ASYNC | JT_BE_HALF_PRODUCTS;
     t.open = cuda_open, t.close = cuda_close, t.describe = cuda_describe;
     t.mem_alloc = cuda_mem_alloc, t.mem_free = cuda_mem_free, t.mem_info = cuda_mem_info;
     t.stage_alloc = cuda_stage_alloc, t.stage_free = cuda_stage_free;

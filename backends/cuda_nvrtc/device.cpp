@@ -22,7 +22,7 @@ static uint32_t counted_forks() {
 }
 
 Device::Device(const jt_host_api& host)
-    : settings_(settings_of(host)), driver_(find_driver(settings_)), forks_(counted_forks()) {
+    : host_(host), settings_(settings_of(host)), driver_(find_driver(settings_)), forks_(counted_forks()) {
   if (!driver_) fail(JT_E_UNSUPPORTED, "cuda: ", driver_.why_not);
   nvrtc_ = find_nvrtc(settings_, driver_.version);
   if (!nvrtc_) fail(JT_E_UNSUPPORTED, "cuda: ", nvrtc_.why_not);
@@ -41,8 +41,7 @@ Device::Device(const jt_host_api& host)
   const char* waits = host.setting ? host.setting(host.host, "cuda.sync") : nullptr;
   waits_ = waits && std::string_view(waits) == "1";
   compiler_ = std::make_unique<Compiler>(nvrtc_, settings_);
-  if (const std::string& problem = compiler_->cache_problem(); !problem.empty() && host.log)
-    host.log(host.host, 1, "cuda", problem.data(), problem.size());
+  if (const std::string& problem = compiler_->cache_problem(); !problem.empty()) warn(problem);
   check(api().cuDevicePrimaryCtxRetain(&context_, device_), "cuDevicePrimaryCtxRetain");
 }
 
@@ -58,7 +57,26 @@ std::shared_ptr<SharedModule> Device::module_of(const std::string& text) {
   if (!module) module = std::make_shared<SharedModule>(*this, text);
   return module;
 }
-void Device::drop_modules() { modules_.clear(); }
+
+void Device::warn(const std::string& what) const {
+  if (host_.log) host_.log(host_.host, 1, "cuda", what.data(), what.size());
+}
+
+Cublas* Device::cublas() {
+  std::call_once(cublas_asked_, [&] {
+    CublasLibrary library = open_cublas(settings_, nvrtc_);
+    if (library) cublas_ = std::make_unique<Cublas>(std::move(library), settings_.uses_tf32);
+    else if (settings_.cublas != "off") warn(library.why_not + "; products have kernels of their own");
+  });
+  return cublas_.get();
+}
+void Device::drop(CuStream stream) {
+  if (cublas_) cublas_->drop(stream);
+}
+void Device::drop_all() {
+  modules_.clear();
+  if (cublas_) cublas_->drop_all();
+}
 
 Target Device::target() const { return takes_text_ ? ptx_ : cubin_; }
 void Device::take_text_from_now_on() {

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "backends/cuda_nvrtc/compiler.h"
+#include "backends/cuda_nvrtc/cublas.h"
 #include "backends/cuda_nvrtc/toolkit.h"
 #include "core/base/fork.h"
 
@@ -38,7 +39,12 @@ class Device {
   int processors() const { return processors_; }
   // Ops of one text share what is compiled of it.
   std::shared_ptr<SharedModule> module_of(const std::string& text);
-  void drop_modules();  // before the device goes, while its context is the thread's
+  // Opened when it is first asked for; null where there is none that serves, which is logged.
+  Cublas* cublas();
+  void warn(const std::string& what) const;
+  // While the device's context is the thread's:
+  void drop(CuStream stream);  // before the stream goes
+  void drop_all();             // before the device goes
 
   // Throws what a result means: JT_E_NOMEM, JT_E_DEVICE, or JT_E_DEVICE_LOST with the first error and what was launched
   // last.
@@ -61,6 +67,7 @@ class Device {
 
  private:
   std::string last_launches();
+  const jt_host_api& host_;
   const Settings settings_;
   DriverLibrary driver_;
   NvrtcLibrary nvrtc_;
@@ -76,6 +83,8 @@ class Device {
   std::deque<std::string> launches_;
   std::optional<Error> lost_;
   std::map<std::string, std::shared_ptr<SharedModule>> modules_;
+  std::once_flag cublas_asked_;
+  std::unique_ptr<Cublas> cublas_;
 };
 
 }  // namespace jt::cuda

@@ -10,6 +10,7 @@ namespace jt::cuda {
 
 namespace {
 
+constexpr int64_t kMostSplits = 64;
 constexpr int64_t kMostIndex = int64_t(1) << 30;  // of m, n and k: texts count them in 32 bits, and a step beyond
 
 // The largest tile of which there are enough to fill the device; else the smallest. Doubles take twice the registers.
@@ -24,6 +25,21 @@ Tile tile_for(int64_t m, int64_t n, int64_t batches, DType dtype, bool by_warp, 
   return by_warp ? kTiles[1] : kTiles[4];
 }
 
+// As a product of matrices that lie in rows; a convolution is one where it has one tap, and meets each element once.
+std::optional<Gemm> gemm_of(ProductKind kind, std::span<const int64_t> p) {
+  DType t = DType(p[0]);
+  if (kind == ProductKind::matmul)
+    return Gemm{t, p[1], p[2], p[3], p[4] != 0, p[5] != 0, p[6], p[7], p[8], p[9], p[10], p[11], p[12]};
+  constexpr int64_t kOneTap[] = {1, 1, 1, 1, 0, 0, 0, 0};  // its extents, strides and padding
+  if (!std::ranges::equal(p.subspan(6, 8), kOneTap) || !p[16]) return {};
+  int64_t pixels = p[1] * p[3] * p[4], c = p[2], o = p[5], groups = p[16], gc = c / groups, go = o / groups;
+  switch (kind) {
+    case ProductKind::conv2d: return Gemm{t, pixels, go, gc, false, true, c, gc, o, groups, gc, go * gc, go};
+    case ProductKind::conv2d_grad_x: return Gemm{t, pixels, gc, go, false, false, o, gc, c, groups, go, go * gc, gc};
+    default: return Gemm{t, go, gc, pixels, true, false, o, c, gc, groups, go, gc, go * gc};
+  }
+}
+
 class Product final : public LibraryOp {
  public:
   Product(Device& device, ProductKind kind, std::span<const int64_t> p) : device_(device), kind_(kind),
@@ -33,9 +49,10 @@ class Product final : public LibraryOp {
     for (int64_t extent : {m_, n_, k_})
       if (extent > kMostIndex)
         fail(JT_E_UNSUPPORTED, "cuda: a product with an extent of ", extent, ", more than ", kMostIndex);
-    if (!m_ || !n_ || !batches_) return;
-    choose_tile();
-    module_ = device.module_of(render_product({kind_, dtype_, tile_, a_along_m_, b_along_n_}));
+    if (is_empty()) return;
+    gemm_ = gemm_of(kind, p);
+    by_cublas_ = gemm_ && may_take(*gemm_) && device.cublas();
+    if (!by_cublas_) make_kernels(kMostSplits);
   }
 
   size_t workspace_bytes() const override {
@@ -44,7 +61,7 @@ class Product final : public LibraryOp {
   }
 
   void run(CuStream stream, void* const* pointers, CuPointer workspace) override {
-    if (!module_) return;
+    if (is_empty() || (by_cublas_ && is_done_by_cublas(stream, pointers))) return;
     std::vector<uint64_t> args = args_;
     for (int i = 0; i < 3; i++) args[size_t(kArgA + i)] = reinterpret_cast<uint64_t>(pointers[i]);
     args[kArgPartial] = workspace;
@@ -53,7 +70,25 @@ class Product final : public LibraryOp {
   }
 
  private:
+  bool is_empty() const { return !m_ || !n_ || !batches_; }
   void set(ProductArg arg, int64_t value) { args_[arg] = uint64_t(value); }
+
+  // What it refuses once has kernels from then on. There is no room for parts of sums then.
+  bool is_done_by_cublas(CuStream stream, void* const* pointers) {
+    std::string why;
+    if (device_.cublas()->multiply(device_, stream, *gemm_, pointers, why)) return true;
+    std::lock_guard lock(mutex_);
+    if (!by_cublas_) return false;
+    device_.warn(why + "; the product has a kernel of its own");
+    make_kernels(1);
+    by_cublas_ = false;
+    return false;
+  }
+
+  void make_kernels(int64_t most_splits) {
+    choose_tile(most_splits);
+    module_ = device_.module_of(render_product({kind_, dtype_, tile_, a_along_m_, b_along_n_}));
+  }
 
   void read_matmul(std::span<const int64_t> p) {
     bool ta = p[4], tb = p[5];
@@ -104,7 +139,7 @@ class Product final : public LibraryOp {
     args_[kArgDivStrideH] = magic_divisor(stride_h), args_[kArgDivStrideW] = magic_divisor(stride_w);
   }
 
-  void choose_tile() {
+  void choose_tile(int64_t most_splits) {
     constexpr int kFirstArch = 80;  // with products of halves by warps
     bool by_warp =
         kind_ == ProductKind::matmul && (dtype_ == JT_F16 || dtype_ == JT_BF16) && device_.target().arch >= kFirstArch;
@@ -114,7 +149,7 @@ class Product final : public LibraryOp {
     // Few tiles of long sums: the sums are split.
     constexpr int64_t kLeastDepth = 256;
     int64_t wanted = 2 * device_.processors() / std::max<int64_t>(tiles_ * batches_, 1);
-    splits_ = std::clamp<int64_t>(std::min(wanted, k_ / kLeastDepth), 1, 64);
+    splits_ = std::clamp<int64_t>(std::min(wanted, k_ / kLeastDepth), 1, most_splits);
     int64_t depth = std::max<int64_t>((k_ + splits_ - 1) / splits_, 1);
     depth = (depth + tile_.depth() - 1) / tile_.depth() * tile_.depth();
     splits_ = std::max<int64_t>((k_ + depth - 1) / depth, 1);
@@ -129,7 +164,10 @@ class Product final : public LibraryOp {
   bool a_along_m_ = false, b_along_n_ = false;
   Tile tile_{};
   std::vector<uint64_t> args_;
-  std::shared_ptr<SharedModule> module_;
+  std::shared_ptr<SharedModule> module_;  // once cuBLAS does not take it
+  std::optional<Gemm> gemm_;
+  std::atomic<bool> by_cublas_{false};
+  std::mutex mutex_;  // of giving cuBLAS up
 };
 
 }  // namespace

@@ -18,6 +18,7 @@ Settings settings_of(const jt_host_api& host) {
   };
   Settings out;
   out.driver = setting("cuda.driver"), out.library_folder = setting("cuda.libdir"), out.image = setting("cuda.image");
+  out.cublas = setting("cuda.cublas"), out.uses_tf32 = setting("cuda.tf32") == "1";
   out.cache_folder = setting("cache.dir"), out.dump = setting("cuda.dump"), out.is_wide = setting("cuda.wide") == "1";
   for (const char* home : {"CUDA_HOME", "CUDA_PATH"})
     if (std::string folder = setting(home); !folder.empty()) out.homes.push_back(folder);
@@ -205,13 +206,24 @@ static std::string reason_of(const std::exception& e) {
   return std::string(colon == why.npos ? why : why.substr(colon + 2));
 }
 
+static std::string cublas_name(const char* library, const NvrtcLibrary& nvrtc) {
+  return text(library, ".so.", nvrtc.major ? nvrtc.major : 13);
+}
+static std::vector<std::string> cublas_paths(const Settings& settings, const NvrtcLibrary& nvrtc) {
+  if (!settings.cublas.empty()) return {settings.cublas};
+  std::string name = cublas_name("libcublas", nvrtc);
+  std::vector<std::string> out;
+  if (nvrtc) out.push_back(nvrtc.library.folder() + "/" + name);
+  for (const std::string& path : places(settings, name))
+    if (path.find('/') != path.npos && (out.empty() || path != out.front())) out.push_back(path);
+  return out;
+}
+
 CublasPath find_cublas(const Settings& settings, const NvrtcLibrary& nvrtc) {
   CublasPath out;
-  std::string name = text("libcublas.so.", nvrtc.major ? nvrtc.major : 13);
-  std::vector<std::string> paths;
-  if (nvrtc) paths.push_back(nvrtc.library.folder() + "/" + name);
-  for (const std::string& path : places(settings, name))
-    if (path.find('/') != path.npos && (paths.empty() || path != paths.front())) paths.push_back(path);
+  if (settings.cublas == "off") return out.why_not = "no cuBLAS: it is switched off", out;
+  std::string name = cublas_name("libcublas", nvrtc);
+  std::vector<std::string> paths = cublas_paths(settings, nvrtc);
   for (const std::string& path : paths) {
     try {
       FileReader file(path);
@@ -222,6 +234,36 @@ CublasPath find_cublas(const Settings& settings, const NvrtcLibrary& nvrtc) {
     }
   }
   out.why_not = "no cuBLAS: " + why_none(out.attempts, name);
+  return out;
+}
+
+static std::string start(CublasLibrary& c) {
+  std::string missing;
+#define JT_TAKE(name, parameters) \
+  if (!(c.api.name = reinterpret_cast<decltype(c.api.name)>(c.library.find(#name))) && missing.empty()) missing = #name;
+  JT_CUBLAS_REQUIRED(JT_TAKE)
+#undef JT_TAKE
+  return missing.empty() ? "" : text("it lacks ", missing, ": no cuBLAS, or one older than CUDA 11");
+}
+
+CublasLibrary open_cublas(const Settings& settings, const NvrtcLibrary& nvrtc) {
+  CublasLibrary out;
+  std::string name = cublas_name("libcublas", nvrtc), why;
+  CublasPath found = find_cublas(settings, nvrtc);
+  if (settings.cublas.empty() && settings.library_folder.empty()) {
+    out.library = Library::already_open(name);
+    if (!out.library && found.path.empty()) out.library = Library::open(name, why);  // of the system
+  }
+  if (!out.library && found.path.empty()) return out.why_not = found.why_not, out;
+  if (!out.library) {
+    // By its name alone the loader might find the one of another toolkit.
+    out.lt = Library::open(folder_of(found.path) + "/" + cublas_name("libcublasLt", nvrtc), why);
+    out.library = Library::open(found.path, why);
+    if (!out.library) return out.why_not = text("no cuBLAS: ", found.path, ": ", why), out;
+  }
+  out.why_not = start(out);
+  if (!out) out.why_not = text("no cuBLAS: ", out.library.path(), ": ", out.why_not);
+  else out.library.keep_forever();
   return out;
 }
 

@@ -24,6 +24,8 @@ struct Settings {
   std::string cache_folder;    // of all backends; empty: none
   std::string dump;            // cuda.dump: a folder that gets every kernel's text, image and log
   std::vector<std::string> homes;  // CUDA_HOME, CUDA_PATH
+  std::string cublas;          // cuda.cublas: path of libcublas.so; off: own kernels only
+  bool uses_tf32 = false;      // cuda.tf32: products of f32 may round their operands to 10 bits of fraction
   bool is_wide = false;        // cuda.wide: indices of 64 bits everywhere, for tests
   int compile_threads = 1;
 };
@@ -62,6 +64,14 @@ struct CublasPath {
   Attempts attempts;
 };
 CublasPath find_cublas(const Settings& settings, const NvrtcLibrary& nvrtc);
+
+struct CublasLibrary {
+  Library lt, library;  // the first is what the second is built on, and is opened from beside it
+  CublasApi api;
+  std::string why_not;
+  explicit operator bool() const { return why_not.empty(); }
+};
+CublasLibrary open_cublas(const Settings& settings, const NvrtcLibrary& nvrtc);
 
 // What kernels of a device are compiled to.
 struct Target {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
-#include <unordered_map>
+#include <vector>
 
 #include "tests/fakegpu/fakegpu.h"
 #include "tests/fakegpu/formats.h"
@@ -61,33 +61,50 @@ struct Product {
   Matrix a, b, c;
   int m, n, k, batches;
   double alpha, beta;
+  bool rounds = false;  // operands, to TF32
 };
 
-// Element (row, i) of op(X), whose columns as stored have been looked up.
-double element(const Matrix& x, const std::unique_ptr<const uint8_t*[]>& columns, int row, int i) {
-  return value(x.transposed ? columns[row] + static_cast<size_t>(i) * size_of(x.type)
-                            : columns[i] + static_cast<size_t>(row) * size_of(x.type),
-               x.type);
+// The 10 bits of fraction that TF32 keeps, rounded to nearest, to even as hardware may.
+double in_tf32(double v) {
+  uint32_t bits;
+  float single = static_cast<float>(v);
+  memcpy(&bits, &single, 4);
+  if ((bits & 0x7f800000) != 0x7f800000) bits = (bits + 0xfff + (bits >> 13 & 1)) & ~0x1fffu;
+  memcpy(&single, &bits, 4);
+  return single;
 }
-std::unique_ptr<const uint8_t*[]> columns_of(const Matrix& x, int batch, int rows, int columns) {
-  if (x.transposed) std::swap(rows, columns);
-  auto list = std::make_unique<const uint8_t*[]>(columns);
-  for (int j = 0; j < columns; ++j) list[j] = column(x, batch, j, rows, false);
-  return list;
+
+// op(X), by its columns.
+std::vector<double> values_of(const Matrix& x, int batch, int rows, int columns, bool rounds) {
+  std::vector<double> out(static_cast<size_t>(rows) * columns);
+  const int stored_rows = x.transposed ? columns : rows, stored_columns = x.transposed ? rows : columns;
+  for (int j = 0; j < stored_columns; ++j) {
+    const uint8_t* from = column(x, batch, j, stored_rows, false);
+    for (int i = 0; i < stored_rows; ++i) {
+      double v = value(from + static_cast<size_t>(i) * size_of(x.type), x.type);
+      out[x.transposed ? j + static_cast<size_t>(i) * rows : i + static_cast<size_t>(j) * rows] =
+          rounds ? in_tf32(v) : v;
+    }
+  }
+  return out;
 }
 
 void run(void* data) {
   const Product& p = *static_cast<Product*>(data);
+  std::vector<double> sums(p.m);
   for (int batch = 0; batch < p.batches; ++batch) {
-    auto a = columns_of(p.a, batch, p.m, p.k), b = columns_of(p.b, batch, p.k, p.n);
+    std::vector<double> a = values_of(p.a, batch, p.m, p.k, p.rounds), b = values_of(p.b, batch, p.k, p.n, p.rounds);
     for (int j = 0; j < p.n; ++j) {
+      std::fill(sums.begin(), sums.end(), 0.0);
+      for (int i = 0; i < p.k; ++i) {
+        const double factor = b[i + static_cast<size_t>(j) * p.k], *from = &a[static_cast<size_t>(i) * p.m];
+        for (int r = 0; r < p.m; ++r) sums[r] += from[r] * factor;
+      }
       const uint8_t* before = p.beta == 0 ? nullptr : column(p.c, batch, j, p.m, false);
       uint8_t* c = column(p.c, batch, j, p.m, true);
       for (int r = 0; r < p.m; ++r) {
-        double sum = 0;
-        for (int i = 0; i < p.k; ++i) sum += element(p.a, a, r, i) * element(p.b, b, i, j);
         const size_t at = static_cast<size_t>(r) * size_of(p.c.type);
-        set_value(c + at, p.c.type, p.alpha * sum + (before ? p.beta * value(before + at, p.c.type) : 0));
+        set_value(c + at, p.c.type, p.alpha * sums[r] + (before ? p.beta * value(before + at, p.c.type) : 0));
       }
     }
   }
@@ -99,7 +116,8 @@ double scalar(const void* at, int compute) {
   return value(static_cast<const uint8_t*>(at), compute == kCompute64F ? kF64 : compute == kCompute16F ? kF16 : kF32);
 }
 
-int enqueue(Handle* handle, const Product& p, int compute) {
+int enqueue(Handle* handle, Product p, int compute) {
+  p.rounds = compute == kComputeFastTf32;
   if (!handle) return kNotInitialized;
   bool known = is_known(p.a.type) && is_known(p.b.type) && is_known(p.c.type) &&
                (compute == kCompute16F || compute == kCompute32F || compute == kCompute64F ||
@@ -119,11 +137,17 @@ int enqueue(Handle* handle, const Product& p, int compute) {
 
 using namespace fakegpu;
 
+// A call made to fail answers with its error.
+#define FAKE_CALL(name) \
+  if (int error = fakegpu_call(#name)) return error
+
 CUBLAS_API int cublasCreate_v2(Handle** out) {
+  FAKE_CALL(cublasCreate_v2);
   *out = new Handle;
   return kSuccess;
 }
 CUBLAS_API int cublasDestroy_v2(Handle* handle) {
+  FAKE_CALL(cublasDestroy_v2);
   delete handle;
   return kSuccess;
 }
@@ -132,14 +156,22 @@ CUBLAS_API int cublasGetVersion_v2(Handle*, int* out) {
   return kSuccess;
 }
 CUBLAS_API int cublasSetStream_v2(Handle* handle, void* stream) {
+  FAKE_CALL(cublasSetStream_v2);
   handle->stream = stream;
   return kSuccess;
 }
-CUBLAS_API int cublasSetWorkspace_v2(Handle*, void*, size_t) { return kSuccess; }
-CUBLAS_API int cublasSetMathMode(Handle*, int) { return kSuccess; }
+CUBLAS_API int cublasSetWorkspace_v2(Handle*, void*, size_t) {
+  FAKE_CALL(cublasSetWorkspace_v2);
+  return kSuccess;
+}
+CUBLAS_API int cublasSetMathMode(Handle*, int) {
+  FAKE_CALL(cublasSetMathMode);
+  return kSuccess;
+}
 CUBLAS_API int cublasGemmEx(Handle* handle, int op_a, int op_b, int m, int n, int k, const void* alpha, uint64_t a,
                             int a_type, int lda, uint64_t b, int b_type, int ldb, const void* beta, uint64_t c,
                             int c_type, int ldc, int compute, int) {
+  FAKE_CALL(cublasGemmEx);
   return enqueue(handle,
                  {{a, a_type, lda, 0, op_a != 0},
                   {b, b_type, ldb, 0, op_b != 0},
@@ -156,6 +188,7 @@ CUBLAS_API int cublasGemmStridedBatchedEx(Handle* handle, int op_a, int op_b, in
                                           uint64_t a, int a_type, int lda, long long stride_a, uint64_t b, int b_type,
                                           int ldb, long long stride_b, const void* beta, uint64_t c, int c_type,
                                           int ldc, long long stride_c, int batches, int compute, int) {
+  FAKE_CALL(cublasGemmStridedBatchedEx);
   return enqueue(handle,
                  {{a, a_type, lda, stride_a, op_a != 0},
                   {b, b_type, ldb, stride_b, op_b != 0},

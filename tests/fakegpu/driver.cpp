@@ -179,6 +179,7 @@ FAKEGPU_API uint64_t fakegpu_calls(const char* function) {
   auto found = state().calls.find(function ? function : "");
   return found == state().calls.end() ? 0 : found->second;
 }
+FAKEGPU_API int fakegpu_call(const char* function) { return Call(function, Needs::kNothing).error; }
 FAKEGPU_API const char* fakegpu_function_name(uint64_t index) {
   std::lock_guard lock(state().mutex);
   return index < state().call_order.size() ? state().call_order[index].c_str() : nullptr;
@@ -191,7 +192,7 @@ FAKEGPU_API void fakegpu_fail(const char* function, uint64_t nth, int error) {
   std::lock_guard lock(state().mutex);
   std::vector<Failure>& list = state().failures[function ? function : ""];
   list.clear();
-  if (error) list.push_back({state().calls[function ? function : ""] + nth, error, false});
+  if (error) list.push_back({state().calls[function ? function : ""] + std::max<uint64_t>(nth, 1), error, !nth});
 }
 FAKEGPU_API void fakegpu_set_schedule(const char* schedule) {
   std::lock_guard lock(state().mutex);

@@ -45,8 +45,8 @@ void fakegpu_clear_findings(void);
 /* Calls of a driver function so far, of all of them for NULL; names of those called, NULL beyond the last. */
 uint64_t fakegpu_calls(const char* function);
 const char* fakegpu_function_name(uint64_t index);
-/* The nth call from now (1: the next) of a function, NULL: of any, answers `error` and does nothing; error 0 takes
- * that back. */
+/* The nth call from now (1: the next; 0: each) of a function, NULL: of any, answers `error` and does nothing; error 0
+ * takes that back. */
 void fakegpu_fail(const char* function, uint64_t nth, int error);
 
 /* The opcodes of PTX that are built, in order of their names; NULL beyond the last. */
@@ -57,9 +57,11 @@ void fakegpu_set_schedule(const char* schedule);
 void fakegpu_set_reverse(int reverse);
 void fakegpu_set_memory(int device, uint64_t bytes);
 
-/* For libraries of kernels that the host stands in for: an operation of a stream of the current context, in turn
- * with launches and copies
-   and captured as they are. `drop` frees `data` when it is needed no more. The answer is the driver's error. */
+/* For libraries of kernels that the host stands in for. A call of theirs is counted, and made to fail, as the driver's
+ * are: the answer is the error that it is to have. */
+int fakegpu_call(const char* function);
+/* An operation of a stream of the current context, in turn with launches and copies and captured as they are. `drop`
+ * frees `data` when it is needed no more. The answer is the driver's error. */
 int fakegpu_enqueue(void* stream, const char* what, void (*run)(void* data), void (*drop)(void* data), void* data);
 /* In such an operation: where bytes at an address of the device lie, checked as the accesses of a kernel are; one
  * that is wrong ends the

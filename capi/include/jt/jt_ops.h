@@ -23,10 +23,10 @@ extern "C" {
 #endif
 
 /* Records the op called (op, op_len), as its own function does, on inputs_len operands in the order of the op's row.
- * Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL; one before
- * another that is given counts as ones.
- * outputs_len results, at most as many as the op has, are stored in outputs; all are NULL after a failure.
- * Errors beside those above: JT_E_NOT_FOUND (no op of that name), JT_E_INVALID (an unknown attribute, a wrong number of
+ * Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL; one
+ * before another that is given counts as ones. outputs_len results, at most as many as the op has, are stored in
+ * outputs; all are NULL after a failure. Errors beside those above: JT_E_NOT_FOUND (no op of that name), JT_E_INVALID
+ * (an unknown attribute, a wrong number of
  * operands or results). Threads: the context's. Since 0.1. */
 JT_API jt_status jt_op_call(jt_context* ctx, const char* op, size_t op_len, jt_tensor* const* inputs, size_t inputs_len,
     const jt_attr* attrs, size_t attrs_len, jt_tensor** outputs, size_t outputs_len);

@@ -174,9 +174,10 @@ impl Default for jt_attr {
     }
 }
 
-/// What a body gets and leaves. Handles are borrowed, except those that the body puts into outputs and go_on: of these jt takes one
-/// count each, also if the body fails. A body must not throw. A status other than JT_OK is an error with the text in `message`, or, if that
-/// is empty, the text of the call that failed last; then nothing is recorded.
+/// What a body gets and leaves. Handles are borrowed, except those that the body puts into outputs and go_on: of
+/// these jt takes one count each, also if the body fails. A body must not throw. A status other than JT_OK is an
+/// error with the text in `message`, or, if that is empty, the text of the call that failed last; then nothing is
+/// recorded.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct jt_body_call {
@@ -191,7 +192,6 @@ pub struct jt_body_call {
     pub outputs: *mut *mut jt_tensor,
     /// room; a body that leaves fewer says here how many
     pub outputs_len: usize,
-    /// a loop's body may leave a bool \[\] here: whether there is another round; NULL, as before the call: yes
     pub go_on: *mut jt_tensor,
     /// room for a NUL-terminated text that says why it failed; empty before
     pub message: *mut c_char,
@@ -269,7 +269,8 @@ impl Default for jt_custom_call {
 }
 
 /// What a backward function gets: lazy tensors, with which it may record ops of ctx; these can be differentiated in turn
-/// if the gradient was asked for with JT_GRAD_CREATE_GRAPH. Handles are borrowed, except those that the function puts into
+/// if the gradient was asked for with JT_GRAD_CREATE_GRAPH. Handles are borrowed, except those that the function puts
+/// into
 /// input_grads: of these jt takes one count each.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -299,8 +300,9 @@ impl Default for jt_custom_grad {
     }
 }
 
-/// An op made of functions of the host. They get `user`, run on the thread that evaluates or differentiates, and must not
-/// throw. A status other than JT_OK is an error with the text in `message`; it is passed on as it is. JT_E_CANCELLED from
+/// An op made of functions of the host. They get `user`, run on the thread that evaluates or differentiates, and must
+/// not throw. A status other than JT_OK is an error with the text in `message`; it is passed on as it is.
+/// JT_E_CANCELLED from
 /// `forward` ends the evaluation, and what it computes stays pending; any other error stays with the outputs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -317,7 +319,8 @@ pub struct jt_custom_desc {
     /// Records gradients; called by jt_grad, jt_backward and jt_optimizer_step. It may evaluate. NULL: there is none, and
     /// asking for one is an error. It may be called several times, or never.
     pub backward: Option<unsafe extern "C" fn(user: *mut c_void, call: *const jt_custom_grad) -> jt_status>,
-    /// Called once, on any thread, when the op is gone; not when jt_custom failed. Must not use the context. May be NULL.
+    /// Called once, on any thread, when the op is gone; not when jt_custom failed. Must not use the context. May be
+    /// NULL.
     pub release: Option<unsafe extern "C" fn(user: *mut c_void)>,
     pub user: *mut c_void,
     pub outputs: *const jt_custom_type,
@@ -519,7 +522,8 @@ pub struct jt_runtime_desc {
     pub log_user: *mut c_void,
     pub log_level: i32,
     /// Threads that compute, the caller's included. n: that many; jt makes n - 1 threads of its own when work first wants
-    /// them, and they sleep between evaluations. 0: the caller's alone; -1: one per core; or, for either, what JT_THREADS says
+    /// them, and they sleep between evaluations. 0: the caller's alone; -1: one per core; or, for either, what JT_THREADS
+    /// says
     /// where JT_RT_ALLOW_ENV is set. Values have the same bits whatever the number.
     pub threads: i32,
     /// folder of compiled kernels, private to the user. NULL: with JT_RT_ALLOW_ENV the
@@ -527,26 +531,30 @@ pub struct jt_runtime_desc {
     pub cache_dir: *const c_char,
     pub cache_dir_len: usize,
     /// bytes of values held at once; 0: none; -1: nearly what the machine has; or, for either, what
-    /// JT_MEMORY_LIMIT says where JT_RT_ALLOW_ENV is set. What does not fit is computed again instead of kept,
-    /// as far as that helps, else: JT_E_NOMEM. Weights kept in another order for speed take at most an eighth
+    /// JT_MEMORY_LIMIT says where JT_RT_ALLOW_ENV is set. What does not fit is computed again
+    /// instead of kept, as far as that helps, else: JT_E_NOMEM. Weights kept in another order for
+    /// speed take at most an eighth
     /// of it beside them
     pub memory_limit: i64,
-    /// The host's threads instead of jt's own: calls body(body_user, i) once for each i of \[0, count), count \<= threads, as many
-    /// at once as it likes and in any order, and returns when all have returned. It may be called by several threads at once, one
-    /// per context that evaluates. NULL: threads of jt's own. With it jt makes no thread, and threads = 0 means -1.
+    /// The host's threads instead of jt's own: calls body(body_user, i) once for each i of \[0, count), count \<=
+    /// threads, as many at once as it likes and in any order, and returns when all have returned. It may be called by
+    /// several threads at once, one per context that evaluates. NULL: threads of jt's own. With it jt makes no thread,
+    /// and threads = 0 means -1.
     pub parallel_for: Option<unsafe extern "C" fn(user: *mut c_void, body: Option<unsafe extern "C" fn(body_user: *mut c_void, i: i64)>, body_user: *mut c_void, count: i64)>,
     pub parallel_user: *mut c_void,
-    /// Runs work(argument) exactly once, later, on a thread of the host's choice, never inside this call: how kernels that run
-    /// long are compiled again, better, in place of JT_RT_BACKGROUND_JIT's thread. It waits for a compiler, up to a minute.
+    /// Runs work(argument) exactly once, later, on a thread of the host's choice, never inside this call: how kernels
+    /// that run long are compiled again, better, in place of JT_RT_BACKGROUND_JIT's thread. It waits for a compiler, up
+    /// to a minute.
     pub submit: Option<unsafe extern "C" fn(user: *mut c_void, work: Option<unsafe extern "C" fn(argument: *mut c_void)>, argument: *mut c_void)>,
     pub submit_user: *mut c_void,
-    /// What computes: the name of a built-in backend ("cpu"), or the path, with a slash in it, of a library that exports the
-    /// entry of jt_backend.h; it is code of this process. NULL: the first built-in one.
+    /// What computes: the name of a built-in backend ("cpu"), or the path, with a slash in it, of a library that
+    /// exports the entry of jt_backend.h; it is code of this process. NULL: the first built-in one.
     pub backend: *const c_char,
     pub backend_len: usize,
-    /// Several devices, instead of one of `backend`: names or paths as there, each ended by a NUL, with ":1" and so on behind
-    /// it for another than the first device of a backend. They are numbered from 0, and contexts begin with 0. None: what JT_DEVICES says
-    /// where JT_RT_ALLOW_ENV is set, else the one. Where some may refuse an op (jt_backend.h, supports) and none is the CPU, it is the last.
+    /// Several devices, instead of one of `backend`: names or paths as there, each ended by a NUL, with ":1" and so on
+    /// behind it for another than the first device of a backend. They are numbered from 0, and contexts begin with 0.
+    /// None: what JT_DEVICES says where JT_RT_ALLOW_ENV is set, else the one. Where some may refuse an op
+    /// (jt_backend.h, supports) and none is the CPU, it is the last.
     pub devices: *const *const c_char,
     pub devices_len: usize,
 }
@@ -678,23 +686,21 @@ extern "C" {
     pub fn jt_dtype_size(dtype: jt_dtype) -> usize;
     /// "0.1.0"; static. Any thread.
     pub fn jt_version() -> *const c_char;
-    /// Records a branch: when it runs, either the values of then_body are computed or those of else_body. Both get the inputs, and give as
-    /// many values of the same dtypes and shapes.
-    /// Owns: outputs\[i\] has one count each, NULL where the bodies left fewer; all NULL after a failure.
-    /// Errors: JT_E_INVALID (a NULL, no outputs), JT_E_DTYPE and JT_E_SHAPE (condition is no bool \[\]; the bodies' values differ, which names
-    /// both), JT_E_UNSUPPORTED (a custom op in a body), JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM; what a body returns.
-    /// Threads: the context's.
+    /// Records a branch: when it runs, either the values of then_body are computed or those of else_body. Both get the
+    /// inputs, and give as many values of the same dtypes and shapes. Owns: outputs\[i\] has one count each, NULL where the
+    /// bodies left fewer; all NULL after a failure. Errors: JT_E_INVALID (a NULL, no outputs), JT_E_DTYPE and JT_E_SHAPE
+    /// (condition is no bool \[\]; the bodies' values differ, which names both), JT_E_UNSUPPORTED (a custom op in a body),
+    /// JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM; what a body returns. Threads: the context's.
     pub fn jt_cond(ctx: *mut jt_context, condition: *mut jt_tensor, then_body: Option<unsafe extern "C" fn(user: *mut c_void, call: *mut jt_body_call) -> jt_status>, else_body: Option<unsafe extern "C" fn(user: *mut c_void, call: *mut jt_body_call) -> jt_status>, user: *mut c_void, inputs: *const *mut jt_tensor, inputs_len: usize, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
-    /// Records a loop: while the bool \[\] that `condition` makes of the carried values is true, `body` makes the next ones of them. The
-    /// inputs are those of the first round; they keep their dtypes and shapes. most_rounds bounds the rounds, whatever the condition says;
-    /// negative: nothing does, and there are no gradients.
-    /// outputs: the carried values at the end, then, if outputs_len \> inputs_len, what a round leaves beside the carried values, as rows
-    /// \[most_rounds, ..\], zeros behind the last round.
-    /// Owns, errors, threads: as jt_cond.
+    /// Records a loop: while the bool \[\] that `condition` makes of the carried values is true, `body` makes the next ones
+    /// of them. The inputs are those of the first round; they keep their dtypes and shapes. most_rounds bounds the
+    /// rounds, whatever the condition says; negative: nothing does, and there are no gradients. outputs: the carried
+    /// values at the end, then, if outputs_len \> inputs_len, what a round leaves beside the carried values, as rows
+    /// \[most_rounds, ..\], zeros behind the last round. Owns, errors, threads: as jt_cond.
     pub fn jt_while_loop(ctx: *mut jt_context, condition: Option<unsafe extern "C" fn(user: *mut c_void, call: *mut jt_body_call) -> jt_status>, body: Option<unsafe extern "C" fn(user: *mut c_void, call: *mut jt_body_call) -> jt_status>, user: *mut c_void, most_rounds: i64, inputs: *const *mut jt_tensor, inputs_len: usize, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
-    /// Records a loop of `rounds` rounds, an integer \[\]; NULL: of most_rounds. It ends earlier where a round leaves a go_on that is false. A
-    /// negative most_rounds is no bound, and needs `rounds`.
-    /// outputs, owns, errors, threads: as jt_while_loop.
+    /// Records a loop of `rounds` rounds, an integer \[\]; NULL: of most_rounds. It ends earlier where a round leaves a
+    /// go_on that is false. A negative most_rounds is no bound, and needs `rounds`. outputs, owns, errors, threads: as
+    /// jt_while_loop.
     pub fn jt_for_loop(ctx: *mut jt_context, rounds: *mut jt_tensor, most_rounds: i64, body: Option<unsafe extern "C" fn(user: *mut c_void, call: *mut jt_body_call) -> jt_status>, user: *mut c_void, inputs: *const *mut jt_tensor, inputs_len: usize, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
     /// Records an op of the host's on the inputs; desc is read during the call. Gradients flow if an input of a float dtype
     /// takes part in them.
@@ -703,15 +709,16 @@ extern "C" {
     /// JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM. Threads: the context's.
     pub fn jt_custom(ctx: *mut jt_context, desc: *const jt_custom_desc, inputs: *const *mut jt_tensor, inputs_len: usize, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
     /// Records an op of C source on the inputs; desc is read during the call. The source is compiled when the op runs: where
-    /// there is no compiler that is JT_E_UNSUPPORTED, and a mistake in it JT_E_COMPILE with the compiler's message, both told
-    /// when a result is read.
+    /// there is no compiler that is JT_E_UNSUPPORTED, and a mistake in it JT_E_COMPILE with the compiler's message, both
+    /// told when a result is read.
     /// Owns: outputs\[i\] has one count each; all NULL after a failure.
     /// Errors: as of jt_custom; JT_E_INVALID also for an @name that does not exist or has another number of indices, and for
     /// data_names that are no identifiers. Threads: the context's.
     pub fn jt_code(ctx: *mut jt_context, desc: *const jt_code_desc, inputs: *const *mut jt_tensor, inputs_len: usize, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
     /// Reads an IDX file (the MNIST family), plain or gzip, into a tensor of the dtype and shape that it states.
     /// Owns: \*out has one count; NULL after a failure.
-    /// Errors: JT_E_INVALID (a NULL), JT_E_IO (no such file, damaged, or more than JT_MAX_RANK axes; text names file and reason,
+    /// Errors: JT_E_INVALID (a NULL), JT_E_IO (no such file, damaged, or more than JT_MAX_RANK axes; text names file and
+    /// reason,
     /// native code is errno), JT_E_BUSY, JT_E_NOMEM. Threads: the context's.
     pub fn jt_idx_load(ctx: *mut jt_context, path: *const c_char, path_len: usize, out: *mut *mut jt_tensor) -> jt_status;
     /// Fills `inout` up to its struct_size with the last failure of the calling thread. Never fails; NULL is ignored.
@@ -744,14 +751,15 @@ extern "C" {
     pub fn jt_checkpoint_name(checkpoint: *const jt_checkpoint, i: usize) -> *const c_char;
     /// The tensor called (name, name_len), with the dtype and shape it was saved with.
     /// Owns: \*out has one count; NULL after a failure.
-    /// Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_SHAPE (more than JT_MAX_RANK axes), JT_E_IO, JT_E_BUSY, JT_E_NOMEM.
+    /// Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_SHAPE (more than JT_MAX_RANK axes), JT_E_IO, JT_E_BUSY,
+    /// JT_E_NOMEM.
     /// Threads: the context's.
     pub fn jt_checkpoint_load(ctx: *mut jt_context, checkpoint: *const jt_checkpoint, name: *const c_char, name_len: usize, out: *mut *mut jt_tensor) -> jt_status;
     /// Gives it back. NULL is ignored. Any thread, no other at the same time; cannot fail.
     pub fn jt_checkpoint_release(checkpoint: *mut jt_checkpoint);
     /// Makes the layer (kind, kind_len), a name or alias of docs/LAYERS.md; attrs give its fields by name, lists also as one
-    /// integer. Parameters begin with random values from the context's random state, in float dtype `dtype` (default f32), and
-    /// require a gradient. A module begins in training mode.
+    /// integer. Parameters begin with random values from the context's random state, in float dtype `dtype` (default f32),
+    /// and require a gradient. A module begins in training mode.
     /// Owns: \*out has one count, released with jt_module_release; NULL after a failure.
     /// Errors: JT_E_INVALID (a NULL, an unknown or missing field, a value out of range), JT_E_NOT_FOUND (kind), JT_E_DTYPE,
     /// JT_E_SHAPE (too many elements), JT_E_BUSY, JT_E_NOMEM. Threads: the context's.
@@ -764,15 +772,16 @@ extern "C" {
     /// Static text: the name of its row ("Linear"); NULL for NULL. Any thread; cannot fail.
     pub fn jt_module_kind(module: *const jt_module) -> *const c_char;
     /// Gives a field of the layer another value (dropout's p, a momentum), for the forwards to come.
-    /// Errors: as for jt_module_create; JT_E_INVALID also for a field that decides which tensors there are, or their shapes or
+    /// Errors: as for jt_module_create; JT_E_INVALID also for a field that decides which tensors there are, or their shapes
+    /// or
     /// dtypes. Threads: the context's.
     pub fn jt_module_set_field(ctx: *mut jt_context, module: *mut jt_module, attr: *const jt_attr) -> jt_status;
-    /// Records what the module computes from inputs, in the order of its row; an absent optional one is NULL or left out at the
-    /// end. outputs_len results, at most as many as the row has, are stored in outputs; those of a Sequential are one. In
-    /// training mode running statistics get new values, without gradients, when the whole call has succeeded.
-    /// Owns: each output has one count; all are NULL after a failure.
-    /// Errors: JT_E_INVALID (a NULL, a wrong number of inputs or outputs), JT_E_UNSUPPORTED (a Module), JT_E_SHAPE, JT_E_DTYPE,
-    /// JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM. Threads: the context's.
+    /// Records what the module computes from inputs, in the order of its row; an absent optional one is NULL or left out
+    /// at the end. outputs_len results, at most as many as the row has, are stored in outputs; those of a Sequential are
+    /// one. In training mode running statistics get new values, without gradients, when the whole call has succeeded.
+    /// Owns: each output has one count; all are NULL after a failure. Errors: JT_E_INVALID (a NULL, a wrong number of
+    /// inputs or outputs), JT_E_UNSUPPORTED (a Module), JT_E_SHAPE, JT_E_DTYPE, JT_E_WRONG_CONTEXT, JT_E_BUSY,
+    /// JT_E_NOMEM. Threads: the context's.
     pub fn jt_module_forward(ctx: *mut jt_context, module: *mut jt_module, inputs: *const *mut jt_tensor, inputs_len: usize, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
     /// Puts the module and all below it in training mode, or out of it: then dropout passes on, running statistics are used
     /// and stay. Errors: JT_E_INVALID (a NULL), JT_E_WRONG_CONTEXT, JT_E_BUSY. Threads: the context's.
@@ -786,16 +795,16 @@ extern "C" {
     pub fn jt_module_add_child(ctx: *mut jt_context, module: *mut jt_module, name: *const c_char, name_len: usize, child: *mut jt_module) -> jt_status;
     /// How many children it has; 0 for NULL. Threads: the context's; cannot fail.
     pub fn jt_module_child_count(module: *const jt_module) -> usize;
-    /// The name of child i, valid until a child is added or the module is gone; NULL if there is none. Threads: the context's;
-    /// cannot fail.
+    /// The name of child i, valid until a child is added or the module is gone; NULL if there is none. Threads: the
+    /// context's; cannot fail.
     pub fn jt_module_child_name(module: *const jt_module, i: usize) -> *const c_char;
     /// The module at the path (name, name_len): "0", "encoder.layers.3".
     /// Owns: \*out has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_WRONG_CONTEXT, JT_E_BUSY.
     /// Threads: the context's.
     pub fn jt_module_child(ctx: *mut jt_context, module: *mut jt_module, name: *const c_char, name_len: usize, out: *mut *mut jt_module) -> jt_status;
     /// Lists the tensors of the module and of all below it: `parts` is a sum of jt_module_part. \*out_len tells how many;
-    /// jt_module_listed_name gives their names until the next list of this module. A layer's tensors come before those of its
-    /// children. Errors: JT_E_INVALID (a NULL, unknown parts), JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM.
+    /// jt_module_listed_name gives their names until the next list of this module. A layer's tensors come before those of
+    /// its children. Errors: JT_E_INVALID (a NULL, unknown parts), JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM.
     /// Threads: the context's.
     pub fn jt_module_list(ctx: *mut jt_context, module: *mut jt_module, parts: u32, out_len: *mut usize) -> jt_status;
     /// Name i of the latest list, valid until the next one or until the module is gone; NULL if there is none. Threads: the
@@ -806,15 +815,15 @@ extern "C" {
     /// Owns: each output has one count. Errors: JT_E_INVALID (a NULL, outputs_len too small), JT_E_WRONG_CONTEXT, JT_E_BUSY,
     /// JT_E_NOMEM. Threads: the context's.
     pub fn jt_module_parameters(ctx: *mut jt_context, module: *mut jt_module, outputs: *mut *mut jt_tensor, outputs_len: usize, out_len: *mut usize) -> jt_status;
-    /// A handle on the tensor at the path (name, name_len): on the module's own cell, so that an assignment to it is seen by the
-    /// module. Owns: \*out has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_WRONG_CONTEXT, JT_E_BUSY.
-    /// Threads: the context's.
+    /// A handle on the tensor at the path (name, name_len): on the module's own cell, so that an assignment to it is seen
+    /// by the module. Owns: \*out has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_WRONG_CONTEXT,
+    /// JT_E_BUSY. Threads: the context's.
     pub fn jt_module_get(ctx: *mut jt_context, module: *mut jt_module, name: *const c_char, name_len: usize, out: *mut *mut jt_tensor) -> jt_status;
-    /// Makes tensor the one at the path (name, name_len): the module keeps that handle, so that two names may share one cell.
-    /// It has the shape and dtype of what it replaces. A container gains it under a name it does not have: as a parameter if it
-    /// requires a gradient, as a buffer otherwise. NULL makes an optional tensor (the weight of a loss) absent again.
-    /// Errors: JT_E_INVALID (a NULL, a name), JT_E_NOT_FOUND, JT_E_SHAPE, JT_E_DTYPE, JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM.
-    /// Threads: the context's.
+    /// Makes tensor the one at the path (name, name_len): the module keeps that handle, so that two names may share one
+    /// cell. It has the shape and dtype of what it replaces. A container gains it under a name it does not have: as a
+    /// parameter if it requires a gradient, as a buffer otherwise. NULL makes an optional tensor (the weight of a loss)
+    /// absent again. Errors: JT_E_INVALID (a NULL, a name), JT_E_NOT_FOUND, JT_E_SHAPE, JT_E_DTYPE, JT_E_WRONG_CONTEXT,
+    /// JT_E_BUSY, JT_E_NOMEM. Threads: the context's.
     pub fn jt_module_set(ctx: *mut jt_context, module: *mut jt_module, name: *const c_char, name_len: usize, tensor: *mut jt_tensor) -> jt_status;
     /// Writes all parameters and buffers under their names to a safetensors file, as jt_checkpoint_save.
     /// Errors: as jt_checkpoint_save. Threads: the context's.
@@ -828,16 +837,16 @@ extern "C" {
     pub fn jt_layer_count() -> usize;
     /// Static text: the name of kind `i`, 0 \<= i \< jt_layer_count(); NULL for others. Any thread; cannot fail.
     pub fn jt_layer_name(i: usize) -> *const c_char;
-    /// Static text: the fields of kind `i`, "name:type=default ..." as in docs/LAYERS.md; NULL for others. Any thread; cannot
-    /// fail.
+    /// Static text: the fields of kind `i`, "name:type=default ..." as in docs/LAYERS.md; NULL for others. Any thread;
+    /// cannot fail.
     pub fn jt_layer_fields(i: usize) -> *const c_char;
     /// Static text: what kind `i` computes; NULL for others. Any thread; cannot fail.
     pub fn jt_layer_doc(i: usize) -> *const c_char;
     /// Records the op called (op, op_len), as its own function does, on inputs_len operands in the order of the op's row.
-    /// Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL; one before
-    /// another that is given counts as ones.
-    /// outputs_len results, at most as many as the op has, are stored in outputs; all are NULL after a failure.
-    /// Errors beside those above: JT_E_NOT_FOUND (no op of that name), JT_E_INVALID (an unknown attribute, a wrong number of
+    /// Attributes go by name; those left out take the defaults of docs/OPS.md. An absent optional operand is NULL; one
+    /// before another that is given counts as ones. outputs_len results, at most as many as the op has, are stored in
+    /// outputs; all are NULL after a failure. Errors beside those above: JT_E_NOT_FOUND (no op of that name), JT_E_INVALID
+    /// (an unknown attribute, a wrong number of
     /// operands or results). Threads: the context's. Since 0.1.
     pub fn jt_op_call(ctx: *mut jt_context, op: *const c_char, op_len: usize, inputs: *const *mut jt_tensor, inputs_len: usize, attrs: *const jt_attr, attrs_len: usize, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
     /// How many ops jt_op_call knows. Any thread; cannot fail. Since 0.1.
@@ -1503,18 +1512,20 @@ extern "C" {
     /// Gives back one count. NULL is ignored. Any thread; cannot fail.
     pub fn jt_optimizer_release(optimizer: *mut jt_optimizer);
     /// Adds a group of params that share other fields: attrs beside the kind's defaults. Groups are numbered from 0, that of
-    /// jt_optimizer_create; params are numbered through all groups. Errors: as jt_optimizer_create. Threads: the context's.
+    /// jt_optimizer_create; params are numbered through all groups. Errors: as jt_optimizer_create. Threads: the
+    /// context's.
     pub fn jt_optimizer_add_group(ctx: *mut jt_context, optimizer: *mut jt_optimizer, attrs: *const jt_attr, attrs_len: usize, params: *const *mut jt_tensor, params_len: usize) -> jt_status;
-    /// Sets the attribute (name, name_len) of a group for the next steps. Another value compiles nothing, unless it becomes 0
-    /// or no longer is: then another update is made, and states that it needs begin with zeros, those that it does not need
-    /// are gone. Errors: JT_E_INVALID (a NULL, no such group or attribute, a value out of range), JT_E_NOMEM.
-    /// Threads: the context's.
+    /// Sets the attribute (name, name_len) of a group for the next steps. Another value compiles nothing, unless it
+    /// becomes 0 or no longer is: then another update is made, and states that it needs begin with zeros, those that it
+    /// does not need are gone. Errors: JT_E_INVALID (a NULL, no such group or attribute, a value out of range),
+    /// JT_E_NOMEM. Threads: the context's.
     pub fn jt_optimizer_set_field(ctx: *mut jt_context, optimizer: *mut jt_optimizer, group: usize, name: *const c_char, name_len: usize, value: f64) -> jt_status;
     /// Records the gradients of loss, which has one element, and one update of every param that loss depends on and that
     /// requires a gradient; then runs
     /// what was recorded, so that the next step begins with values. loss keeps its value; gradients gathered by
     /// jt_backward are not touched.
-    /// Errors: JT_E_INVALID (a NULL, loss depends on no param that requires a gradient), those of jt_grad and of jt_eval. After a failure no step was taken: params, states and
+    /// Errors: JT_E_INVALID (a NULL, loss depends on no param that requires a gradient), those of jt_grad and of jt_eval.
+    /// After a failure no step was taken: params, states and
     /// the step count are as before, and if loss can be had at all the call may be repeated. Threads: the context's.
     pub fn jt_optimizer_step(ctx: *mut jt_context, optimizer: *mut jt_optimizer, loss: *mut jt_tensor) -> jt_status;
     /// The same, but the graph of loss may be walked again, as with JT_GRAD_RETAIN_GRAPH. Errors and threads: as
@@ -1523,8 +1534,8 @@ extern "C" {
     /// One step with gradients of the caller's: grads_len == number of params, in their order; NULL leaves one as it is.
     /// Errors: JT_E_INVALID, JT_E_SHAPE, JT_E_DTYPE, JT_E_WRONG_CONTEXT, and those of jt_eval. Threads: the context's.
     pub fn jt_optimizer_step_grads(ctx: *mut jt_context, optimizer: *mut jt_optimizer, grads: *const *mut jt_tensor, grads_len: usize) -> jt_status;
-    /// Sets the learning rate of all groups for the next steps; compiles nothing. Errors: JT_E_INVALID (NULL, negative or NaN).
-    /// Threads: the context's.
+    /// Sets the learning rate of all groups for the next steps; compiles nothing. Errors: JT_E_INVALID (NULL, negative or
+    /// NaN). Threads: the context's.
     pub fn jt_optimizer_set_lr(ctx: *mut jt_context, optimizer: *mut jt_optimizer, lr: f64) -> jt_status;
     /// Stores the learning rate of the first group in \*out. Errors: JT_E_INVALID (a NULL). Threads: the context's.
     pub fn jt_optimizer_get_lr(ctx: *mut jt_context, optimizer: *mut jt_optimizer, out: *mut f64) -> jt_status;
@@ -1532,7 +1543,8 @@ extern "C" {
     /// cannot fail.
     pub fn jt_optimizer_state_count(optimizer: *mut jt_optimizer) -> usize;
     /// State tensor i, for a checkpoint: its name ("mean.0": mean of param 0; "step": how many steps each param took), valid
-    /// until a group is added or a field changes which states there are, and a handle on its value; assigning to the handle restores it. Each out may be NULL: not wanted.
+    /// until a group is added or a field changes which states there are, and a handle on its value; assigning to the handle
+    /// restores it. Each out may be NULL: not wanted.
     /// Owns: \*out has one count. Errors: JT_E_INVALID (NULL, no such i). Threads: the context's.
     pub fn jt_optimizer_state(ctx: *mut jt_context, optimizer: *mut jt_optimizer, i: usize, out_name: *mut *const c_char, out: *mut *mut jt_tensor) -> jt_status;
     /// Learning rate of `step` of `steps` on half a cosine from lr to lr_end; lr_end from `steps` on. Any thread; cannot
@@ -1588,16 +1600,18 @@ extern "C" {
     pub fn jt_runtime_trim(rt: *mut jt_runtime) -> jt_status;
     /// How many devices the runtime has, at least 1; 0 for NULL. Any thread; cannot fail.
     pub fn jt_runtime_device_count(rt: *mut jt_runtime) -> i32;
-    /// The name of a device: that of its backend and its number there, as `cuda:0`; the first device of a backend that computes in the host's
-    /// memory has no number: `cpu`. At most dst_len bytes with the NUL; \*out_len (may be NULL) is the room that all of it needs.
-    /// Errors: JT_E_INVALID (rt NULL, no such device, dst NULL with a length). Threads: any.
+    /// The name of a device: that of its backend and its number there, as `cuda:0`; the first device of a backend that
+    /// computes in the host's memory has no number: `cpu`. At most dst_len bytes with the NUL; \*out_len (may be NULL) is
+    /// the room that all of it needs. Errors: JT_E_INVALID (rt NULL, no such device, dst NULL with a length). Threads:
+    /// any.
     pub fn jt_runtime_device_name(rt: *mut jt_runtime, device: i32, dst: *mut c_char, dst_len: usize, out_len: *mut usize) -> jt_status;
     /// The device of that name; ":0" may be left out. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND. Threads: any.
     pub fn jt_runtime_find_device(rt: *mut jt_runtime, name: *const c_char, name_len: usize, out: *mut i32) -> jt_status;
-    /// What this library finds on the machine, as text for people: its version, the backends that are built in, their devices, every path that
-    /// was tried for a library they need and why it does not serve. `rt` may be NULL: what a runtime that may read the environment would find;
-    /// else it begins with its devices. At most dst_len bytes with the NUL; \*out_len (may be NULL) is the room that all of it needs.
-    /// Errors: JT_E_INVALID (dst NULL with a length, or dst and out_len NULL), JT_E_NOMEM. Threads: any.
+    /// What this library finds on the machine, as text for people: its version, the backends that are built in, their
+    /// devices, every path that was tried for a library they need and why it does not serve. `rt` may be NULL: what a
+    /// runtime that may read the environment would find; else it begins with its devices. At most dst_len bytes with the
+    /// NUL; \*out_len (may be NULL) is the room that all of it needs. Errors: JT_E_INVALID (dst NULL with a length, or dst
+    /// and out_len NULL), JT_E_NOMEM. Threads: any.
     pub fn jt_runtime_describe(rt: *mut jt_runtime, dst: *mut c_char, dst_len: usize, out_len: *mut usize) -> jt_status;
     /// Makes a context of `rt`, with grad mode on and a seed that no other has (with JT_RT_ALLOW_ENV: JT_SEED).
     /// Owns: \*out has one count, released with jt_context_release; NULL after a failure. It keeps `rt`.
@@ -1614,28 +1628,29 @@ extern "C" {
     /// Turns the recording of gradients on or off for what is recorded from now on; \*out_previous (may be NULL) tells what
     /// it was. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's.
     pub fn jt_context_set_grad_mode(ctx: *mut jt_context, grad_mode: jt_bool, out_previous: *mut jt_bool) -> jt_status;
-    /// Says on which device of the runtime runs what is recorded from now on, and where new tensors belong; \*out_previous (may be NULL)
-    /// tells which it was; at first it is 0. Operands that lie elsewhere are copied there when they are needed, once: a copy is kept as long as
-    /// the value lives. A gradient lies where what it is of lies, and an optimiser's step runs where the parameter is. An evaluation whose values
-    /// are of several devices is a plan for each, and a step then writes over no parameter. An op that the device does not support runs on
-    /// the CPU, and its value lies there.
-    /// Errors: JT_E_INVALID (ctx NULL, no such device), JT_E_BUSY. Threads: the context's.
+    /// Says on which device of the runtime runs what is recorded from now on, and where new tensors belong; \*out_previous
+    /// (may be NULL) tells which it was; at first it is 0. Operands that lie elsewhere are copied there when they are
+    /// needed, once: a copy is kept as long as the value lives. A gradient lies where what it is of lies, and an
+    /// optimiser's step runs where the parameter is. An evaluation whose values are of several devices is a plan for
+    /// each, and a step then writes over no parameter. An op that the device does not support runs on the CPU, and its
+    /// value lies there. Errors: JT_E_INVALID (ctx NULL, no such device), JT_E_BUSY. Threads: the context's.
     pub fn jt_context_set_device(ctx: *mut jt_context, device: i32, out_previous: *mut i32) -> jt_status;
-    /// Says which line of the program records ops from now on: any number that tells lines apart, 0 for unknown, as at first.
-    /// Graphs and errors show it; and when a long pending graph is evaluated by itself, it is cut where the program came
-    /// back to a line, so that each round of a loop is evaluated alike.
-    /// Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's.
+    /// Says which line of the program records ops from now on: any number that tells lines apart, 0 for unknown, as at
+    /// first. Graphs and errors show it; and when a long pending graph is evaluated by itself, it is cut where the
+    /// program came back to a line, so that each round of a loop is evaluated alike. Errors: JT_E_INVALID (NULL),
+    /// JT_E_BUSY. Threads: the context's.
     pub fn jt_context_set_line(ctx: *mut jt_context, line: u32) -> jt_status;
-    /// Sets the function that looks on while a call evaluates, on the calling thread; NULL: none, as at first. It is called before
-    /// each kernel that is compiled, with how many of those that the plan at hand needs are compiled, and once more when all are;
-    /// and with 0, 0 between kernels that run, as long as no value that a tensor holds has been overwritten. It must be quick and
-    /// must not use the context (JT_E_BUSY). JT_OK: go on. Any other status ends the evaluation, and the call returns it: what did
-    /// not run stays pending, so that a later evaluation goes on, and an optimiser took no step. `user` is passed to it.
-    /// Errors: JT_E_INVALID (ctx NULL), JT_E_BUSY. Threads: the context's.
+    /// Sets the function that looks on while a call evaluates, on the calling thread; NULL: none, as at first. It is
+    /// called before each kernel that is compiled, with how many of those that the plan at hand needs are compiled, and
+    /// once more when all are; and with 0, 0 between kernels that run, as long as no value that a tensor holds has been
+    /// overwritten. It must be quick and must not use the context (JT_E_BUSY). JT_OK: go on. Any other status ends the
+    /// evaluation, and the call returns it: what did not run stays pending, so that a later evaluation goes on, and an
+    /// optimiser took no step. `user` is passed to it. Errors: JT_E_INVALID (ctx NULL), JT_E_BUSY. Threads: the
+    /// context's.
     pub fn jt_context_set_watch(ctx: *mut jt_context, watch: Option<unsafe extern "C" fn(user: *mut c_void, compiled: i64, to_compile: i64) -> jt_status>, user: *mut c_void) -> jt_status;
-    /// Evaluates everything that is pending in the context and waits for it: on a device that runs late, too, then with the error of what
-    /// failed there since the last wait. Elsewhere such an error is told when a value that it spoilt is read, each time.
-    /// Errors: JT_E_INVALID (NULL), JT_E_BUSY, and those of jt_eval. Threads: the context's.
+    /// Evaluates everything that is pending in the context and waits for it: on a device that runs late, too, then with
+    /// the error of what failed there since the last wait. Elsewhere such an error is told when a value that it spoilt is
+    /// read, each time. Errors: JT_E_INVALID (NULL), JT_E_BUSY, and those of jt_eval. Threads: the context's.
     pub fn jt_sync(ctx: *mut jt_context) -> jt_status;
     /// Adds a count. NULL is ignored. Any thread; cannot fail.
     pub fn jt_tensor_retain(tensor: *mut jt_tensor);
@@ -1655,12 +1670,12 @@ extern "C" {
     pub fn jt_tensor_get_dims(tensor: *const jt_tensor, dims: *mut i64, dims_len: usize, out_len: *mut usize) -> jt_status;
     /// True once the elements exist: reading them runs nothing. False for NULL. Threads: the context's; cannot fail.
     pub fn jt_tensor_is_ready(tensor: *const jt_tensor) -> jt_bool;
-    /// The number of the device on which the value runs, or ran, or for which it was made (jt_context_set_device); -1 for NULL.
-    /// Threads: the context's; cannot fail.
+    /// The number of the device on which the value runs, or ran, or for which it was made (jt_context_set_device); -1 for
+    /// NULL. Threads: the context's; cannot fail.
     pub fn jt_tensor_device(tensor: *const jt_tensor) -> i32;
-    /// The same value on another device of the runtime, copied when it is needed. Gradients go back the other way. If it is on that device: the
-    /// same value. Assigning one to a tensor (jt_tensor_assign) brings the tensor there.
-    /// Owns: \*out has one count; NULL after a failure. Errors: JT_E_INVALID (a NULL, no such device), JT_E_BUSY, JT_E_NOMEM.
+    /// The same value on another device of the runtime, copied when it is needed. Gradients go back the other way. If it
+    /// is on that device: the same value. Assigning one to a tensor (jt_tensor_assign) brings the tensor there. Owns:
+    /// \*out has one count; NULL after a failure. Errors: JT_E_INVALID (a NULL, no such device), JT_E_BUSY, JT_E_NOMEM.
     /// Threads: the context's.
     pub fn jt_tensor_to(ctx: *mut jt_context, tensor: *mut jt_tensor, device: i32, out: *mut *mut jt_tensor) -> jt_status;
     /// A tensor of the given dtype and extents with a copy of data, data_len bytes, exactly as many as the elements take.
@@ -1676,7 +1691,8 @@ extern "C" {
     pub fn jt_tensor_borrow(ctx: *mut jt_context, desc: *const jt_borrow_desc, out: *mut *mut jt_tensor) -> jt_status;
     /// A tensor of rank 0; value is rounded once, to the dtype (integers: truncated, then wrapped). As an operand it is an
     /// argument of the kernel: another value compiles nothing. Owns: \*out has one count; NULL after a failure. Errors:
-    /// JT_E_INVALID (a NULL), JT_E_DTYPE (no dtype, or no int64 holds an integer's value), JT_E_BUSY, JT_E_NOMEM. Threads: the context's.
+    /// JT_E_INVALID (a NULL), JT_E_DTYPE (no dtype, or no int64 holds an integer's value), JT_E_BUSY, JT_E_NOMEM. Threads:
+    /// the context's.
     pub fn jt_scalar(ctx: *mut jt_context, value: f64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
     /// As jt_scalar, for integers that a double cannot hold.
     pub fn jt_scalar_i64(ctx: *mut jt_context, value: i64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
@@ -1690,9 +1706,9 @@ extern "C" {
     pub fn jt_full_like(ctx: *mut jt_context, like: *mut jt_tensor, value: f64, out: *mut *mut jt_tensor) -> jt_status;
     /// Uniform in \[low, high), from the context's random state; dtype is a float dtype; else as jt_zeros.
     pub fn jt_random_uniform(ctx: *mut jt_context, dims: *const i64, dims_len: usize, low: f64, high: f64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
-    /// Integers from low to below high, each equally often, from the context's random state; dtype is any that holds them, and 64
-    /// random bits are used for each. Errors: JT_E_INVALID also where low is not below high, JT_E_DTYPE where the dtype lacks one of
-    /// them; else as jt_zeros.
+    /// Integers from low to below high, each equally often, from the context's random state; dtype is any that holds
+    /// them, and 64 random bits are used for each. Errors: JT_E_INVALID also where low is not below high, JT_E_DTYPE
+    /// where the dtype lacks one of them; else as jt_zeros.
     pub fn jt_random_integers(ctx: *mut jt_context, dims: *const i64, dims_len: usize, low: i64, high: i64, dtype: jt_dtype, out: *mut *mut jt_tensor) -> jt_status;
     /// Normal with the given mean and deviation, from the context's random state; dtype is a float dtype; else as
     /// jt_zeros.
@@ -1702,26 +1718,28 @@ extern "C" {
     /// Errors: JT_E_INVALID (a NULL), JT_E_SHAPE, JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM. Threads: the context's.
     pub fn jt_tensor_assign(ctx: *mut jt_context, dst: *mut jt_tensor, src: *mut jt_tensor) -> jt_status;
     /// Makes the handle dst stand for the value of src from now on, converted to dst's dtype; shapes are equal. What was
-    /// recorded from dst before keeps the old value. Unlike jt_tensor_assign, gradients flow through dst as through src: this
-    /// is what `x += y` and `x[i] = v` mean for a tensor that is no parameter.
+    /// recorded from dst before keeps the old value. Unlike jt_tensor_assign, gradients flow through dst as through src:
+    /// this is what `x += y` and `x[i] = v` mean for a tensor that is no parameter.
     /// Errors: JT_E_INVALID (a NULL, or dst requires a gradient), JT_E_SHAPE, JT_E_WRONG_CONTEXT, JT_E_BUSY, JT_E_NOMEM.
     /// Threads: the context's.
     pub fn jt_tensor_rebind(ctx: *mut jt_context, dst: *mut jt_tensor, src: *mut jt_tensor) -> jt_status;
-    /// Says that this dimension of the tensor's value differs from evaluation to evaluation: plans are made for any extent of it
-    /// from the first on, instead of from the second extent that they meet. axis counts from the end where negative. It changes no
-    /// result. The mark is the value's: an assignment brings one without it, and an extent of 0 is not shared with others.
-    /// Errors: JT_E_INVALID (a NULL), JT_E_SHAPE (no such axis), JT_E_WRONG_CONTEXT, JT_E_BUSY. Threads: the context's.
+    /// Says that this dimension of the tensor's value differs from evaluation to evaluation: plans are made for any
+    /// extent of it from the first on, instead of from the second extent that they meet. axis counts from the end where
+    /// negative. It changes no result. The mark is the value's: an assignment brings one without it, and an extent of 0
+    /// is not shared with others. Errors: JT_E_INVALID (a NULL), JT_E_SHAPE (no such axis), JT_E_WRONG_CONTEXT,
+    /// JT_E_BUSY. Threads: the context's.
     pub fn jt_tensor_mark_dynamic(ctx: *mut jt_context, tensor: *mut jt_tensor, axis: i32) -> jt_status;
-    /// As jt_tensor_mark_dynamic, with a name for people and the extents that it may have, lo to hi. Dimensions of one name and one
-    /// extent are taken to be the same in whatever is evaluated together. (name, name_len) is borrowed for the call.
-    /// Errors: JT_E_INVALID (a NULL, no name, not 0 \<= lo \<= hi), JT_E_SHAPE (no such axis; the extent is not in lo..hi, which names
-    /// the dimension), JT_E_WRONG_CONTEXT, JT_E_BUSY. Threads: the context's.
+    /// As jt_tensor_mark_dynamic, with a name for people and the extents that it may have, lo to hi. Dimensions of one
+    /// name and one extent are taken to be the same in whatever is evaluated together. (name, name_len) is borrowed for
+    /// the call. Errors: JT_E_INVALID (a NULL, no name, not 0 \<= lo \<= hi), JT_E_SHAPE (no such axis; the extent is not
+    /// in lo..hi, which names the dimension), JT_E_WRONG_CONTEXT, JT_E_BUSY. Threads: the context's.
     pub fn jt_tensor_name_dim(ctx: *mut jt_context, tensor: *mut jt_tensor, axis: i32, name: *const c_char, name_len: usize, lo: i64, hi: i64) -> jt_status;
     /// Runs what is pending so that the inputs have elements; inputs_len 0 runs everything that is held.
     /// Errors: JT_E_INVALID (a NULL), JT_E_COMPILE, JT_E_DEVICE, JT_E_DEVICE_LOST, JT_E_NOMEM, JT_E_BUSY,
-    /// JT_E_WRONG_CONTEXT, JT_E_INDEX (an index or a label behind a value is out of range). Fails only if one of the inputs does (with inputs_len 0: any value). After a failure earlier
-    /// values are still readable, the context is usable, and reading a value that failed, or one made from it, repeats its
-    /// error. A value that only lacked memory (JT_E_NOMEM) stays pending and may come another time.
+    /// JT_E_WRONG_CONTEXT, JT_E_INDEX (an index or a label behind a value is out of range). Fails only if one of the inputs
+    /// does (with inputs_len 0: any value). After a failure earlier values are still readable, the context is usable, and
+    /// reading a value that failed, or one made from it, repeats its error. A value that only lacked memory (JT_E_NOMEM)
+    /// stays pending and may come another time.
     /// Threads: the context's.
     pub fn jt_eval(ctx: *mut jt_context, inputs: *const *mut jt_tensor, inputs_len: usize) -> jt_status;
     /// Evaluates tensor and copies its elements to dst: dst_len bytes, exactly as many as they take.
@@ -1737,16 +1755,15 @@ extern "C" {
     /// Errors: JT_E_INVALID (a NULL), JT_E_ABI, and those of jt_eval. Threads: the context's; the memory may be read from
     /// any.
     pub fn jt_tensor_map(ctx: *mut jt_context, tensor: *mut jt_tensor, inout: *mut jt_mapping) -> jt_status;
-    /// As jt_tensor_map, for memory that the caller may write; a write counts as an assignment to the tensor: what was recorded
-    /// from the tensor before it keeps the old elements, what is recorded, read or mapped later has the new ones, whenever the
-    /// mapping was made. Elements are copied where anything else could see a change: when the mapping is made, and when the
-    /// tensor is used while there is one. Mappings of one tensor that may be written share their memory until the tensor is
-    /// assigned.
-    /// Errors and threads: as jt_tensor_map; the tensor is of this context.
+    /// As jt_tensor_map, for memory that the caller may write; a write counts as an assignment to the tensor: what was
+    /// recorded from the tensor before it keeps the old elements, what is recorded, read or mapped later has the new
+    /// ones, whenever the mapping was made. Elements are copied where anything else could see a change: when the mapping
+    /// is made, and when the tensor is used while there is one. Mappings of one tensor that may be written share their
+    /// memory until the tensor is assigned. Errors and threads: as jt_tensor_map; the tensor is of this context.
     pub fn jt_tensor_map_write(ctx: *mut jt_context, tensor: *mut jt_tensor, inout: *mut jt_mapping) -> jt_status;
-    /// As jt_tensor_map_write, for memory that is handed on to be read, to others who cannot be kept from writing (DLPack): it is
-    /// not copied for the sake of mappings made by jt_tensor_map, which show what is written.
-    /// Errors and threads: as jt_tensor_map_write.
+    /// As jt_tensor_map_write, for memory that is handed on to be read, to others who cannot be kept from writing
+    /// (DLPack): it is not copied for the sake of mappings made by jt_tensor_map, which show what is written. Errors and
+    /// threads: as jt_tensor_map_write.
     pub fn jt_tensor_map_export(ctx: *mut jt_context, tensor: *mut jt_tensor, inout: *mut jt_mapping) -> jt_status;
     /// Ends a mapping and clears it; a cleared one or NULL is ignored. Any thread; cannot fail.
     pub fn jt_tensor_unmap(inout: *mut jt_mapping);

@@ -15,7 +15,7 @@ namespace jt::cuda {
 
 class Device;
 
-// C = A B, by rows: A [m,k] has rows that are `lda` elements apart, or is [k,m] if ta; B [k,n], or [n,k] if tb; C [m,n].
+// C = A B, by rows. A [m,k] has rows that are `lda` elements apart, or is [k,m] if ta; B [k,n], or [n,k] if tb; C [m,n].
 // Each of `batches` lies so many elements behind the one before.
 struct Gemm {
   DType dtype;

@@ -39,6 +39,7 @@ struct Making {
   const Dump* dump;
   const Watch& watch;
   const PlanExtents* extents;
+  bool multiplies_halves() const { return state.device.api().flags & JT_BE_HALF_PRODUCTS; }
   template <class Text>
   void show(char stage, Text&& text) const {
     if (dump && dump->wants(stage)) dump->show(stage, text());
@@ -50,7 +51,7 @@ std::vector<std::shared_ptr<const Plan>> plans_of_blocks(const Making& m, const 
 // A plan of a final block, and with it of the blocks that its nodes own. Empty where it takes more than the budget.
 SizedPlan planned(const Making& m, Block& block, const MemoryRules& rules, int64_t budget, bool is_body) {
   Numbering numbering(block);
-  Schedule schedule = fuse(block, numbering);
+  Schedule schedule = fuse(block, numbering, m.multiplies_halves());
   if (budget != kAnyMemory) {
     auto smaller = recompute(block, numbering, schedule, budget);
     if (!smaller) return {};
@@ -98,7 +99,7 @@ SizedPlan compile(Block block, Runtime& runtime, const std::vector<bool>& dies, 
   m.show('v', [&] { return dot(block); });
   if (runtime.flags.check != "0") add_guards(block);
   SimplifyOptions options;
-  options.half_products = m.state.device.api().flags & JT_BE_HALF_PRODUCTS;
+  options.half_products = m.multiplies_halves();
   block = simplify_with_regions(std::move(block), options);
   m.show('s', [&] { return print(block); });
   check_room(block, m.state.pool->limit());

@@ -47,10 +47,10 @@ std::optional<Types> types_of(DType t, bool uses_tf32) {
 bool may_take(const Gemm& g) {
   for (int64_t extent : {g.m, g.n, g.k, g.batches, g.lda, g.ldb, g.ldc})
     if (extent < 1 || extent > INT32_MAX) return false;
-  return types_of(g.dtype, false).has_value();
+  return types_of(g.dtype, false) && types_of(g.result, false);
 }
 std::string to_text(const Gemm& g) {
-  std::string out = jt::text("cuBLAS ", name(g.dtype), " ", g.m, "x", g.n, "x", g.k);
+  std::string out = jt::text("cuBLAS ", name(g.dtype), g.result == g.dtype ? "" : " to f32", " ", g.m, "x", g.n, "x", g.k);
   return g.batches > 1 ? jt::text(out, ", ", g.batches, " of them") : out;
 }
 
@@ -72,6 +72,7 @@ bool Cublas::multiply(Device& device, CuStream stream, const Gemm& g, void* cons
   CublasHandle handle = handle_of(stream, why);
   if (!handle) return false;
   Types types = *types_of(g.dtype, uses_tf32_);
+  int result = types_of(g.result, false)->data;
   float one = 1, zero = 0;
   double wide_one = 1, wide_zero = 0;
   bool is_wide = types.compute == kCublasCompute64;
@@ -83,11 +84,11 @@ bool Cublas::multiply(Device& device, CuStream stream, const Gemm& g, void* cons
   CublasStatus status =
       g.batches == 1
           ? library_.api.cublasGemmEx(handle, g.tb, g.ta, int(g.n), int(g.m), int(g.k), alpha, at(1), types.data,
-                                      int(g.ldb), at(0), types.data, int(g.lda), beta, at(2), types.data, int(g.ldc),
+                                      int(g.ldb), at(0), types.data, int(g.lda), beta, at(2), result, int(g.ldc),
                                       types.compute, kCublasDefaultAlgorithm)
           : library_.api.cublasGemmStridedBatchedEx(
                 handle, g.tb, g.ta, int(g.n), int(g.m), int(g.k), alpha, at(1), types.data, int(g.ldb), g.b_step, at(0),
-                types.data, int(g.lda), g.a_step, beta, at(2), types.data, int(g.ldc), g.c_step, int(g.batches),
+                types.data, int(g.lda), g.a_step, beta, at(2), result, int(g.ldc), g.c_step, int(g.batches),
                 types.compute, kCublasDefaultAlgorithm);
   if (is_refusal(status)) return why = error(to_text(g).c_str(), status), false;
   if (status) {

@@ -15,10 +15,10 @@ namespace jt::cuda {
 
 class Device;
 
-// C = A B, by rows. A [m,k] has rows that are `lda` elements apart, or is [k,m] if ta; B [k,n], or [n,k] if tb; C [m,n].
-// Each of `batches` lies so many elements behind the one before.
+// C = A B, by rows. A [m,k] has rows that are `lda` elements apart, or is [k,m] if ta; B is [k,n], or [n,k] if tb; C is
+// [m,n]. Each of `batches` lies so many elements behind the one before.
 struct Gemm {
-  DType dtype;
+  DType dtype, result;  // of A and B; of C
   int64_t m, n, k;
   bool ta, tb;
   int64_t lda, ldb, ldc, batches, a_step, b_step, c_step;

@@ -47,11 +47,15 @@ bool offers(std::string_view name, DType dtype) {
 std::unique_ptr<LibraryOp> make_library_op(Device& device, std::string_view name, std::span<const int64_t> params) {
   const Row* row = row_called(name);
   if (!row) fail(JT_E_UNSUPPORTED, "cuda: ", name, " is not offered");
-  if (params.size() != row->params)
+  bool tells_operands = name == "matmul" && params.size() == row->params + 1;  // their dtype
+  if (params.size() != row->params && !tells_operands)
     fail(JT_E_INVALID, "cuda: ", name, ": ", params.size(), " parameters, expected ", row->params);
   if (!is_dtype(int(params[0]))) fail(JT_E_INVALID, "cuda: ", name, ": ", params[0], " is no dtype");
   if (!row->takes(DType(params[0])))
     fail(JT_E_UNSUPPORTED, "cuda: ", name, " of ", jt::name(DType(params[0])), " is not offered");
+  bool reads_halves = tells_operands && (params.back() == JT_F16 || params.back() == JT_BF16) && params[0] == JT_F32;
+  if (tells_operands && !reads_halves)
+    fail(JT_E_UNSUPPORTED, "cuda: ", name, " of dtype ", params.back(), " with a result of ", jt::name(DType(params[0])));
   for (int64_t p : params)
     if (p < 0) fail(JT_E_INVALID, "cuda: ", name, ": the parameter ", p, " is negative");
   return row->make(device, name, params);

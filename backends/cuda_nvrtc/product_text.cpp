@@ -12,7 +12,7 @@ constexpr const char* kHead =
     R"(FN unsigned jt_quotient(unsigned n, u64 magic) { return (__umulhi(n, (unsigned)magic) + n) >> (unsigned)(magic >> 32); }
 struct jt_arguments {
   const S *a, *b;
-  S *c;
+  R *c;
   T *partial;
   i64 M, N, K, tiles_m, tiles_n, batches, splits, depth;
 )";
@@ -159,9 +159,9 @@ std::string render_product(const ProductText& t) {
   CType c = ctype_of(t.dtype);
   // Sums of integers wrap, so those of the least width are those of any.
   const char* sum = c == CType::f32 ? "float" : c == CType::f64 ? "double" : size_of(t.dtype) == 8 ? "u64" : "unsigned";
-  std::string load = file.loaded(t.dtype, "x"), store = file.stored(t.dtype, "x");
+  std::string load = file.loaded(t.dtype, "x"), store = file.stored(t.result, "x");
   std::string out = file.head();
-  out += text("typedef ", file.memory_type(t.dtype), " S;\ntypedef ", sum, " T;\n#define LOAD(x) (T)(", load,
+  out += text("typedef ", file.memory_type(t.dtype), " S;\ntypedef ", file.memory_type(t.result), " R;\ntypedef ", sum, " T;\n#define LOAD(x) (T)(", load,
       ")\n#define STORE(x) ", store, "\n");
   out += text("#define ADD_PRODUCT(s, x, y) ",
               c == CType::f32   ? "fmaf(x, y, s)"

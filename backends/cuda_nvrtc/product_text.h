@@ -24,7 +24,7 @@ struct Tile {
 
 struct ProductText {
   ProductKind kind;
-  DType dtype;
+  DType dtype, result;  // of A and B; of C
   Tile tile;
   bool a_along_m, b_along_n;  // which way neighbours lie: along m and n, else along k
 };

@@ -11,6 +11,7 @@ namespace jt::cuda {
 namespace {
 
 constexpr int64_t kMostSplits = 64;
+constexpr size_t kMatmulParams = 13;
 constexpr int64_t kMostIndex = int64_t(1) << 30;  // of m, n and k: texts count them in 32 bits, and a step beyond
 
 // The largest tile of which there are enough to fill the device; else the smallest. Doubles take twice the registers.
@@ -25,25 +26,30 @@ Tile tile_for(int64_t m, int64_t n, int64_t batches, DType dtype, bool by_warp, 
   return by_warp ? kTiles[1] : kTiles[4];
 }
 
+// Of the operands: what a matmul has beside its result's, if it is another.
+DType read_dtype(ProductKind kind, std::span<const int64_t> p) {
+  return DType(kind == ProductKind::matmul && p.size() > kMatmulParams ? p[kMatmulParams] : p[0]);
+}
+
 // As a product of matrices that lie in rows; a convolution is one where it has one tap, and meets each element once.
 std::optional<Gemm> gemm_of(ProductKind kind, std::span<const int64_t> p) {
   DType t = DType(p[0]);
   if (kind == ProductKind::matmul)
-    return Gemm{t, p[1], p[2], p[3], p[4] != 0, p[5] != 0, p[6], p[7], p[8], p[9], p[10], p[11], p[12]};
+    return Gemm{read_dtype(kind, p), t, p[1], p[2], p[3], p[4] != 0, p[5] != 0, p[6], p[7], p[8], p[9], p[10], p[11], p[12]};
   constexpr int64_t kOneTap[] = {1, 1, 1, 1, 0, 0, 0, 0};  // its extents, strides and padding
   if (!std::ranges::equal(p.subspan(6, 8), kOneTap) || !p[16]) return {};
   int64_t pixels = p[1] * p[3] * p[4], c = p[2], o = p[5], groups = p[16], gc = c / groups, go = o / groups;
   switch (kind) {
-    case ProductKind::conv2d: return Gemm{t, pixels, go, gc, false, true, c, gc, o, groups, gc, go * gc, go};
-    case ProductKind::conv2d_grad_x: return Gemm{t, pixels, gc, go, false, false, o, gc, c, groups, go, go * gc, gc};
-    default: return Gemm{t, go, gc, pixels, true, false, o, c, gc, groups, go, gc, go * gc};
+    case ProductKind::conv2d: return Gemm{t, t, pixels, go, gc, false, true, c, gc, o, groups, gc, go * gc, go};
+    case ProductKind::conv2d_grad_x: return Gemm{t, t, pixels, gc, go, false, false, o, gc, c, groups, go, go * gc, gc};
+    default: return Gemm{t, t, go, gc, pixels, true, false, o, c, gc, groups, go, gc, go * gc};
   }
 }
 
 class Product final : public LibraryOp {
  public:
   Product(Device& device, ProductKind kind, std::span<const int64_t> p) : device_(device), kind_(kind),
-      dtype_(DType(p[0])), args_(kProductArgs) {
+      dtype_(read_dtype(kind, p)), result_(DType(p[0])), args_(kProductArgs) {
     if (kind == ProductKind::matmul) read_matmul(p);
     else read_conv(p);
     for (int64_t extent : {m_, n_, k_})
@@ -87,7 +93,7 @@ class Product final : public LibraryOp {
 
   void make_kernels(int64_t most_splits) {
     choose_tile(most_splits);
-    module_ = device_.module_of(render_product({kind_, dtype_, tile_, a_along_m_, b_along_n_}));
+    module_ = device_.module_of(render_product({kind_, dtype_, result_, tile_, a_along_m_, b_along_n_}));
   }
 
   void read_matmul(std::span<const int64_t> p) {
@@ -159,7 +165,7 @@ class Product final : public LibraryOp {
 
   Device& device_;
   const ProductKind kind_;
-  const DType dtype_;
+  const DType dtype_, result_;  // of the operands, and of the result
   int64_t m_ = 0, n_ = 0, k_ = 0, batches_ = 1, tiles_ = 0, splits_ = 1;
   bool a_along_m_ = false, b_along_n_ = false;
   Tile tile_{};

@@ -4,6 +4,19 @@ namespace jt::cuda {
 
 namespace {
 
+// Which tile of which product a block of threads has, and which part of the sums.
+constexpr const char* kWhichTile = R"(#define WHICH_TILE \
+  unsigned tile = blockIdx.x; \
+  const unsigned tile_n = tile % (unsigned)A.tiles_n; \
+  tile /= (unsigned)A.tiles_n; \
+  const unsigned tile_m = tile % (unsigned)A.tiles_m; \
+  tile /= (unsigned)A.tiles_m; \
+  const unsigned split = tile % (unsigned)A.splits; \
+  const int batch = (int)(tile / (unsigned)A.splits); \
+  const unsigned begin = split * (unsigned)A.depth; \
+  const unsigned end = begin + (unsigned)A.depth < (unsigned)A.K ? begin + (unsigned)A.depth : (unsigned)A.K;
+)";
+
 // Thread t loads its share of both tiles: along k, k = t % 8 of rows t / 8, ..; along m, m = t % BM of depths t / BM,
 // ... What is loaded for the next step is on its way while this one is computed. Rows of a tile are padded so that what
 // is stored across them meets no bank twice.
@@ -24,20 +37,12 @@ FN int column_of(int j) { return TN == 8 ? (int)(threadIdx.x % THREADS_N) * 4 + 
 // Columns that lie side by side in a thread; they are stored as one where they may be.
 #define SIDE (TN < 4 ? TN : sizeof(T) == 8 ? 2 : 4)
 struct __align__(sizeof(T) * SIDE) Sums { T e[SIDE]; };
-struct __align__(sizeof(S) * SIDE) Stored { S e[SIDE]; };
+struct __align__(sizeof(R) * SIDE) Stored { R e[SIDE]; };
 
 extern "C" __global__ void __launch_bounds__(THREADS) jt_product(const struct jt_arguments A) {
   __shared__ __align__(16) T as[2][BK][BM + 4];
   __shared__ __align__(16) T bs[2][BK][BN + 4];
-  unsigned tile = blockIdx.x;
-  const unsigned tile_n = tile % (unsigned)A.tiles_n;
-  tile /= (unsigned)A.tiles_n;
-  const unsigned tile_m = tile % (unsigned)A.tiles_m;
-  tile /= (unsigned)A.tiles_m;
-  const unsigned split = tile % (unsigned)A.splits;
-  const int batch = (int)(tile / (unsigned)A.splits);
-  const unsigned begin = split * (unsigned)A.depth, end = begin + (unsigned)A.depth < (unsigned)A.K
-      ? begin + (unsigned)A.depth : (unsigned)A.K;
+  WHICH_TILE
   RowA rows_a[LOADS_A];
   RowB rows_b[LOADS_B];
   T next_a[LOADS_A], next_b[LOADS_B], sums[TM][TN];
@@ -170,18 +175,12 @@ FN int place_b(int e) {
   return B_ALONG_N ? across(c / (BN / 8), c % (BN / 8), BN) : along(c / 4, c % 4);
 }
 
+struct __align__(sizeof(R) * 2) Pair { R x, y; };
+
 extern "C" __global__ void __launch_bounds__(THREADS, 1) jt_product(const struct jt_arguments A) {
   __shared__ __align__(16) S as[2][BM * BK];
   __shared__ __align__(16) S bs[2][BN * BK];
-  unsigned tile = blockIdx.x;
-  const unsigned tile_n = tile % (unsigned)A.tiles_n;
-  tile /= (unsigned)A.tiles_n;
-  const unsigned tile_m = tile % (unsigned)A.tiles_m;
-  tile /= (unsigned)A.tiles_m;
-  const unsigned split = tile % (unsigned)A.splits;
-  const int batch = (int)(tile / (unsigned)A.splits);
-  const unsigned begin = split * (unsigned)A.depth, end = begin + (unsigned)A.depth < (unsigned)A.K
-      ? begin + (unsigned)A.depth : (unsigned)A.K;
+  WHICH_TILE
   const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, of_m = warp / WARPS_N * TM, of_n = warp % WARPS_N * TN;
   uint4 next_a[CHUNKS_A], next_b[CHUNKS_B];
   float sums[TM / 16][TN / 8][4];
@@ -244,9 +243,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) jt_product(const struct
           if (n + 1 < A.N) p[1] = y;
           continue;
         }
-        S *p = A.c + place_c(A, batch, m, n);
+        R *p = A.c + place_c(A, batch, m, n);
         const bool is_pair = n + 1 < A.N;
-        if (is_pair && ((u64)p & 3) == 0) *(unsigned *)p = STORE(x) | (unsigned)STORE(y) << 16;
+        const Pair both = {STORE(x), STORE(y)};
+        if (is_pair && (u64)p % sizeof both == 0) *(Pair *)p = both;
         else {
           p[0] = STORE(x);
           if (is_pair) p[1] = STORE(y);
@@ -269,6 +269,6 @@ constexpr const char* kAddSplits =
 
 }  // namespace
 
-std::string tile_text(bool by_warp) { return std::string(by_warp ? kWarpTile : kTile) + kAddSplits; }
+std::string tile_text(bool by_warp) { return std::string(kWhichTile) + (by_warp ? kWarpTile : kTile) + kAddSplits; }
 
 }  // namespace jt::cuda

@@ -1,10 +1,10 @@
 // Products of halves. They are recorded as f32, rounded on the way out, as that is what the CPU computes in. A device
-// that multiplies halves with sums in f32 (JT_BE_HALF_PRODUCTS) reads half the bytes and rounds the same sums.
+// that multiplies halves with sums in f32 (JT_BE_HALF_PRODUCTS) reads half the bytes and rounds the same sums. Where
+// something comes before rounding, such as a bias, fusing sees to it that the operands are read before they are cast.
+#include "core/ir/body.h"
 #include "core/rewrite/rule.h"
 
 namespace jt {
-
-static bool is_half(DType t) { return t == JT_F16 || t == JT_BF16; }
 
 // What was cast from `half`, before that: the way to it, if it is one of movements, goes over halves. Null: it is not.
 static Value before_cast(Rewriting& with, Ref x, DType half) {
@@ -21,7 +21,7 @@ static Value before_cast(Rewriting& with, Ref x, DType half) {
 }
 
 Rewrite halves(Rewriting& with, Ref z) {
-  if (!with.half_products || z.node->op != Op::cast || !is_half(z.dtype())) return {};
+  if (!with.half_products || z.node->op != Op::cast || wide(z.dtype()) == z.dtype()) return {};
   Ref product = z.node->inputs()[0];
   if (product.node->op != Op::matmul || product.dtype() != JT_F32) return {};
   Value held[2];

@@ -4,14 +4,17 @@
 
 namespace jt {
 
-static std::vector<Dim> matmul_params(const Node* node, uint32_t transposed) {
+static std::vector<Dim> matmul_params(const Node* node, uint32_t transposed, DType read) {
   const Shape& z = node->results()[0].type.shape;
   const Shape& x = node->inputs()[0].shape();
   int rank = z.rank;
   Dim m = z[rank - 2], n = z[rank - 1], k = x[rank - 1], batch = 1;
   for (int i = 0; i < rank - 2; i++) batch *= z[i];
   bool ta = transposed & 1, tb = transposed & 2;
-  return {node->results()[0].type.dtype, m, n, k, ta, tb, ta ? m : k, tb ? k : n, n, batch, m * k, k * n, m * n};
+  DType dtype = node->results()[0].type.dtype;
+  std::vector<Dim> out{dtype, m, n, k, ta, tb, ta ? m : k, tb ? k : n, n, batch, m * k, k * n, m * n};
+  if (read != dtype) out.push_back(read);
+  return out;
 }
 
 static std::span<const Dim> ints(const Node* node, std::string_view attr) { return node->ints(attr_at(node, attr)); }
@@ -51,10 +54,10 @@ static std::vector<Dim> along_params(const Node* node) {
   return p;
 }
 
-std::vector<Dim> library_params(const Node* node, uint32_t transposed) {
+std::vector<Dim> library_params(const Node* node, uint32_t transposed, DType read) {
   const Shape &a = node->inputs()[0].shape(), &result = node->results()[0].type.shape;
   switch (node->op) {
-    case Op::matmul: return matmul_params(node, transposed);
+    case Op::matmul: return matmul_params(node, transposed, read);
     case Op::conv2d: return conv_params(node, a, node->inputs()[1].shape());
     case Op::conv2d_grad_x: return conv_params(node, result, node->inputs()[1].shape());
     case Op::conv2d_grad_w: return conv_params(node, node->inputs()[1].shape(), result);

@@ -192,7 +192,7 @@ class PlanMaker {
     for (Ref r : step.operands) out.pointers.push_back({0, at(r), 1, false, 0});
     for (int i = 0; i < step.node->n_results; i++)
       out.pointers.push_back({0, at({step.node, uint32_t(i)}), 1, true, 0});
-    size.params = library_params(step.node, step.transposed);
+    size.params = library_params(step.node, step.transposed, step.operands[0].dtype());
     add(std::move(out), std::move(size));
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/ir/body.h"
 #include "core/ir/index_expr.h"
 #include "core/ir/type_rules.h"
 #include "core/schedule/group.h"
@@ -11,9 +12,12 @@ namespace jt {
 
 namespace {
 
+bool is_half(DType t) { return wide(t) != t; }
+
 class Fuser {
  public:
-  Fuser(const Block& block, const Numbering& numbering) : graph_(block, numbering) {}
+  Fuser(const Block& block, const Numbering& numbering, bool reads_halves)
+      : graph_(block, numbering), reads_halves_(reads_halves) {}
 
   Schedule run() {
     const Block& block = graph_.block;
@@ -51,20 +55,40 @@ class Fuser {
       graph_.info({node, uint32_t(i)}).step = s;
       graph_.load_all({node, uint32_t(i)});
     }
+    bool of_halves = multiplies_halves(node);
     for (int i = 0; i < node->n_inputs; i++) {
-      Ref in = node->inputs()[i], read = library_operand(node, in);
-      if (!(read == in)) graph_.step(s).transposed |= 1u << i;
-      graph_.read_whole(s, read);
+      LibraryOperand x = library_operand(node, node->inputs()[i], of_halves);
+      if (x.is_transposed) graph_.step(s).transposed |= 1u << i;
+      graph_.read_whole(s, x.read);
     }
   }
-  // Some rows read a transposed matrix in place.
-  static Ref library_operand(const Node* node, Ref in) {
-    if (!def(node->op).reads_transposed || in.node->op != Op::transpose) return in;
-    auto axes = in.node->ints(0);
+  // Some rows read a transposed matrix in place, and what was cast as it was.
+  struct LibraryOperand {
+    Ref read;
+    bool is_transposed = false;
+  };
+  static LibraryOperand library_operand(const Node* node, Ref in, bool before_cast) {
+    LibraryOperand out{in};
+    if (!def(node->op).reads_transposed) return out;
+    for (;; out.read = out.read.node->inputs()[0]) {
+      const Node* made = out.read.node;
+      if (made->op == Op::cast && before_cast && is_half(made->inputs()[0].dtype())) continue;
+      if (out.is_transposed || made->op != Op::transpose || !swaps_last_axes(made)) return out;
+      out.is_transposed = true;
+    }
+  }
+  static bool swaps_last_axes(const Node* transpose) {
+    auto axes = transpose->ints(0);
     int rank = int(axes.size());
     for (int i = 0; i < rank - 2; i++)
-      if (axes[i] != i) return in;
-    return axes[rank - 1] == rank - 2 ? in.node->inputs()[0] : in;
+      if (axes[i] != i) return false;
+    return axes[rank - 1] == rank - 2;
+  }
+  // Both operands were halves of one kind.
+  bool multiplies_halves(const Node* node) const {
+    if (!reads_halves_ || node->op != Op::matmul || node->results()[0].type.dtype != JT_F32) return false;
+    DType x = library_operand(node, node->inputs()[0], true).read.dtype();
+    return is_half(x) && library_operand(node, node->inputs()[1], true).read.dtype() == x;
   }
 
   // A reshape, or a transpose that moves axes of extent 1 only.
@@ -292,10 +316,13 @@ class Fuser {
   }
 
   StepGraph graph_;
+  const bool reads_halves_;
 };
 
 }  // namespace
 
-Schedule fuse(const Block& block, const Numbering& numbering) { return Fuser(block, numbering).run(); }
+Schedule fuse(const Block& block, const Numbering& numbering, bool reads_halves) {
+  return Fuser(block, numbering, reads_halves).run();
+}
 
 }  // namespace jt

@@ -70,7 +70,8 @@ struct Schedule {
   std::vector<std::pair<Ref, Ref>> aliases;  // first has the bytes of second; in an order that resolves chains
 };
 
-Schedule fuse(const Block& block, const Numbering& numbering);
+// reads_halves: products read f16 and bf16 that are cast to f32 before they are cast (JT_BE_HALF_PRODUCTS).
+Schedule fuse(const Block& block, const Numbering& numbering, bool reads_halves = false);
 // The text of JT_DUMP=f.
 std::string to_text(const Schedule& schedule, const Numbering& numbering);
 

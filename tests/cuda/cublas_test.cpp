@@ -136,6 +136,26 @@ TEST_F(Cublas, HalvesAreMultipliedAsTheyAre) {
     EXPECT_FALSE(fake_.ran(nullptr)) << "a kernel was launched beside the product";
   }
 }
+// Nor where their sums stay f32, as a bias wants them.
+TEST_F(Cublas, HalvesThatWereCastAreReadAsTheyWere) {
+  for (const char* cublas : {variable("JT_CUDA_CUBLAS"), "off"}) {
+    Set set("JT_CUDA_CUBLAS", cublas);
+    Gpu gpu;
+    jt_tensor *a = gpu.of({1, 2, 3, 4, 5, 6}, {2, 3}, JT_F16), *b = gpu.of({1, 2, 0, 1, 0, 3}, {2, 3}, JT_F16);
+    jt_tensor *both[] = {a, b}, *wide[2], *turned = nullptr, *z = nullptr;
+    must(jt_eval(gpu.ctx, both, 2)), must(jt_sync(gpu.ctx));
+    fake_.reset();
+    const int64_t axes[] = {1, 0};
+    for (int i = 0; i < 2; i++) must(jt_cast(gpu.ctx, both[i], JT_F32, &wide[i])), gpu.keep(wide[i]);
+    must(jt_transpose(gpu.ctx, wide[1], axes, 2, &turned)), gpu.keep(turned);
+    must(jt_matmul(gpu.ctx, wide[0], turned, &z));
+    jt_tensor* asked = gpu.keep(z);
+    float out[4];
+    must(jt_tensor_read(gpu.ctx, asked, out, sizeof out));
+    EXPECT_EQ(std::vector<float>(out, out + 4), (std::vector<float>{5, 10, 14, 22}));
+    EXPECT_FALSE(fake_.ran("jt_kernel_0")) << "a kernel casts";
+  }
+}
 TEST_F(Cublas, WithoutItWarpsMultiplyHalves) {
   Set set("JT_CUDA_CUBLAS", "off");
   for (jt_dtype t : {JT_F16, JT_BF16, JT_F32}) {

@@ -69,40 +69,39 @@ class Halves : public testing::TestWithParam<jt_dtype> {
     return to;
   }
 
-  void product(int64_t m, int64_t n, int64_t k, bool ta, bool tb, int64_t gap) {
+  void product(int64_t m, int64_t n, int64_t k, bool ta, bool tb, int64_t gap, jt_dtype result) {
     DType t = GetParam();
     SCOPED_TRACE(testing::Message() << m << "x" << n << "x" << k << ", transposed " << ta << tb << ", rows " << gap
-                                    << " apart");
+                                    << " apart, to " << jt_dtype_name(result));
     Matrix a(ta ? k : m, ta ? m : k, gap, t, 1), b(tb ? n : k, tb ? k : n, gap, t, 2);
-    std::vector<uint16_t> c(size_t(m * (n + gap)), 0xffff);
-    int64_t params[] = {t, m, n, k, ta, tb, a.ld, b.ld, n + gap, 1, 0, 0, 0};
+    const size_t item = size_of(result), row = size_t(n + gap) * item;
+    std::vector<unsigned char> c(size_t(m) * row, 0xff);
+    int64_t params[] = {result, m, n, k, ta, tb, a.ld, b.ld, n + gap, 1, 0, 0, 0, t};
     size_t workspace = 0;
     jt_be_op* op = nullptr;
-    must(api_->op_create(device_, "matmul", params, std::size(params), &workspace, &op));
+    must(api_->op_create(device_, "matmul", params, result == t ? 13 : 14, &workspace, &op));
     void* pointers[] = {upload(a.bits.data(), a.bits.size() * 2), upload(b.bits.data(), b.bits.size() * 2),
-                        upload(c.data(), c.size() * 2)};
+                        upload(c.data(), c.size())};
     void* room = nullptr;
     if (workspace) must(api_->mem_alloc(device_, workspace, &room));
     if (reset_) reset_();
     must(api_->op_run(device_, op, pointers, 3, room));
-    must(api_->copy(device_, nullptr, c.data(), pointers[2], c.size() * 2, JT_BE_DEVICE_TO_HOST));
+    must(api_->copy(device_, nullptr, c.data(), pointers[2], c.size(), JT_BE_DEVICE_TO_HOST));
     fakegpu_counters found{};
     if (count_ && count_("jt_product", &found)) {
       EXPECT_GE(found.matrix_products, uint64_t((m + 15) / 16 * ((n + 7) / 8) * ((k + 15) / 16)));
       EXPECT_EQ(found.bank_conflicts, 0u);
       EXPECT_EQ(found.local_accesses, 0u);
     }
-    double step = t == JT_F16 ? 1.0 / 1024 : 1.0 / 128;
+    double step = result == JT_F32 ? 0 : t == JT_F16 ? 1.0 / 1024 : 1.0 / 128;
     for (int64_t i = 0; i < m; i++) {
       for (int64_t j = 0; j < n; j++) {
         double sum = 0;
         for (int64_t l = 0; l < k; l++) sum += a.at(t, ta ? l : i, ta ? i : l) * b.at(t, tb ? j : l, tb ? l : j);
-        double got =
-            convert(load(t, reinterpret_cast<unsigned char*>(&c[size_t(i * (n + gap) + j)])), CType::f32, CType::f64)
-                .f64;
+        double got = convert(load(result, &c[size_t(i) * row + size_t(j) * item]), CType::f32, CType::f64).f64;
         ASSERT_LE(std::fabs(got - sum), step * std::fabs(sum) + 1e-4) << i << ", " << j;
       }
-      for (int64_t j = n; j < n + gap; j++) ASSERT_EQ(c[size_t(i * (n + gap) + j)], 0xffff);
+      for (size_t at = size_t(n) * item; at < row; at++) ASSERT_EQ(c[size_t(i) * row + at], 0xff);
     }
     for (void* p : pointers) api_->mem_free(device_, p, 0);
     if (room) api_->mem_free(device_, room, workspace);
@@ -124,7 +123,9 @@ TEST_P(Halves, ProductsByWarps) {
                                {130, 264, 33}, {5, 7, 2100},   {9, 8, 0}};
   for (auto [m, n, k] : shapes)
     for (int turned = 0; turned < 4; turned++)
-      product(m, n, k, turned & 1, turned & 2, turned == 0 ? 0 : turned == 3 ? 8 : 3);
+      for (jt_dtype result : {GetParam(), JT_F32})
+        if (result != JT_F32 || turned % 3 == 0)
+          product(m, n, k, turned & 1, turned & 2, turned == 0 ? 0 : turned == 3 ? 8 : 3, result);
 }
 INSTANTIATE_TEST_SUITE_P(Types, Halves, testing::Values(JT_F16, JT_BF16));
 

@@ -43,9 +43,19 @@ void Kernel::load(Variant& v) {
   v.module = std::move(module);
 }
 
+std::shared_ptr<LibraryOp> Kernel::sort_of(Variant& v, int64_t n) {
+  std::lock_guard lock(v.mutex);
+  if (v.sorted == n) return v.sort;
+  const int64_t params[] = {v.shape.is_wide ? JT_I64 : JT_I32, 1, n, 1, 0};
+  v.sort = make_of_lines(device_, "sort", params), v.sorted = n;
+  return v.sort;
+}
+
 int64_t Kernel::scratch_bytes(const jt_be_launch& launch) {
-  ThreadShape shape = variant(launch.args)->shape;
-  return scratch_of(program_, shape, launch.args);
+  std::shared_ptr<Variant> v = variant(launch.args);
+  int64_t bytes = scratch_of(program_, v->shape, launch.args);
+  if (v->shape.form != ThreadForm::sorted) return bytes;
+  return bytes + int64_t(sort_of(*v, launch.args[kArgOuter])->workspace_bytes());
 }
 
 void Kernel::launch(const jt_be_launch& launch, CuStream stream, CuPointer scratch) {
@@ -54,6 +64,13 @@ void Kernel::launch(const jt_be_launch& launch, CuStream stream, CuPointer scrat
   load(*v);
   std::vector<uint64_t> packed = pack_threads(program_, v->shape, launch.args, launch.begin, launch.end, scratch);
   for (size_t k = 0; k < v->kernels.size(); k++) {
+    if (k == 1 && v->shape.form == ThreadForm::sorted) {
+      ScatterScratch at = scatter_scratch(program_, v->shape, launch.args);
+      void* pointers[3];
+      for (int i = 0; i < 3; i++)
+        pointers[i] = reinterpret_cast<void*>(scratch + uint64_t(i == 0 ? at.places : i == 1 ? at.sorted : at.order));
+      sort_of(*v, launch.end - launch.begin)->run(stream, pointers, scratch + uint64_t(at.end));
+    }
     ThreadLaunch l = launch_of(program_, v->shape, v->kernels[k], launch.args, launch.begin, launch.end);
     if (!l.grid) continue;
     cuda::launch(device_, v->functions[k], l.grid, l.block_x, l.block_y, stream, packed,

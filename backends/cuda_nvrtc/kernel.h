@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/cuda_nvrtc/library_ops.h"
 #include "backends/cuda_nvrtc/module.h"
 #include "core/render/thread_plan.h"
 
@@ -34,9 +35,12 @@ class Kernel {
     std::mutex mutex;  // of what follows
     std::unique_ptr<Module> module;
     std::vector<CuFunction> functions;
+    std::shared_ptr<LibraryOp> sort;  // of form `sorted`, and of how many
+    int64_t sorted = -1;
   };
   std::shared_ptr<Variant> variant(const int64_t* args);
   void load(Variant& v);
+  std::shared_ptr<LibraryOp> sort_of(Variant& v, int64_t n);
   Device& device_;
   const Program program_;
   std::mutex mutex_;

@@ -45,6 +45,7 @@ class ThreadKernels : public loops::ThreadText {
     switch (s_.form) {
       case ThreadForm::elements: elements(); break;
       case ThreadForm::in_order: in_order(); break;
+      case ThreadForm::sorted: number ? meeting() : one_by_one(); break;
       case ThreadForm::warp_rows: warp_rows(); break;
       case ThreadForm::block_rows: block_rows(); break;
       case ThreadForm::block_columns: block_columns(); break;
@@ -61,6 +62,7 @@ class ThreadKernels : public loops::ThreadText {
     switch (s_.form) {
       case ThreadForm::elements:
       case ThreadForm::in_order:
+      case ThreadForm::sorted:
       case ThreadForm::block_rows: return kElementThreads;
       case ThreadForm::block_columns: return kColumns * column_threads(p_);
       case ThreadForm::split_columns:
@@ -72,16 +74,10 @@ class ThreadKernels : public loops::ThreadText {
 
   void elements() {
     int v = elements_per_thread(p_);
+    if (v == 1) return one_by_one();
     line("const ", index_, " first = ", cast("A.begin"), " + (", cast("blockIdx.x"), " * ", kElementThreads,
         "u + threadIdx.x) * ", v, "u;");
     line("if (first >= ", cast("A.end"), ") return;");
-    if (v == 1) {
-      line("const ", index_, " o = first;");
-      declare_outer();
-      walk_outer();
-      for_stages([&](const Instr& i) { instr(i); });
-      return;
-    }
     group_ = v;
     read_group();
     line("#pragma unroll");
@@ -96,6 +92,28 @@ class ThreadKernels : public loops::ThreadText {
     close();
     write_group();
     group_ = 0;
+  }
+
+  void one_by_one() {
+    line("const ", index_, " o = ", cast("A.begin"), " + ", cast("blockIdx.x"), " * ", kElementThreads,
+         "u + threadIdx.x;");
+    line("if (o >= ", cast("A.end"), ") return;");
+    declare_outer();
+    walk_outer();
+    for_stages([&](const Instr& i) { instr(i); });
+  }
+  // The first of those that go to one place combines them.
+  void meeting() {
+    const Instr& i = *std::ranges::find(p_.instrs, Code::scatter, &Instr::code);
+    const char* place = type_of_places();
+    line("const i64 n = A.end - A.begin, first = (i64)blockIdx.x * ", kElementThreads, " + threadIdx.x;");
+    line("const ", place, " *sorted = (const ", place, " *)A.sorted;");
+    line("if (first >= n) return;");
+    line("const ", place, " at = sorted[first];");
+    line("if (at < 0 || (first && sorted[first - 1] == at)) return;");
+    line("for (i64 k = first; k < n && sorted[k] == at; k++)");
+    line("  ", file_.use_scatter(Combine(i.sub), operand(i.operand).dtype), "(", pointer(i.operand, true), ", A.n",
+         i.operand, ", at, ((const ", type_of(i.b), " *)A.values)[((const i64 *)A.order)[k]]);", origin(i));
   }
 
   // Beside what a group reads and writes as a whole.

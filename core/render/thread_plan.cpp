@@ -10,6 +10,8 @@ namespace jt {
 
 namespace {
 
+const Instr& scatter_of(const Program& p) { return *std::ranges::find(p.instrs, Code::scatter, &Instr::code); }
+
 const IndexMap& map_of(const int64_t* args, int operand) {
   return *reinterpret_cast<const IndexMap*>(args[arg_of_operand(operand) + 1]);
 }
@@ -45,7 +47,10 @@ ThreadForm form_for(const Program& p, const int64_t* args) {
   bool has_inner = p.mode != Mode::flat;
   if (has(p, Code::scatter)) {
     if (has_inner) fail(JT_E_UNSUPPORTED, "kernel: a scatter beside an inner space");
-    return ThreadForm::in_order;
+    constexpr int64_t kFew = 512, kMost = int64_t(1) << 30;  // of what is sorted
+    bool is_one = std::ranges::count(p.instrs, Code::scatter, &Instr::code) == 1;
+    int64_t n = args[kArgOuter];
+    return is_one && n >= kFew && n <= kMost ? ThreadForm::sorted : ThreadForm::in_order;
   }
   if (!has_inner) return ThreadForm::elements;
   // Fewer rows than this leave most of a device idle; so do long rows that are not split.
@@ -88,6 +93,7 @@ ThreadShape shape_for(const Program& p, const int64_t* args, bool wide) {
     s.walk_of[k] = int(same - walked.begin());
     if (same == walked.end()) walked.push_back(&m), s.walks.push_back({m.outer_rank, m.inner_rank});
   }
+  if (s.form == ThreadForm::sorted) s.is_wide |= !is_narrow(args[arg_of_operand(scatter_of(p).operand) + 1]);
   s.folds_by_warp = is_split(s.form) && reduce_blocks(args) > kWarp;
   return s;
 }
@@ -96,6 +102,7 @@ std::vector<ThreadKernel> kernels_of(const Program& p, const ThreadShape& shape)
   std::vector<ThreadKernel> out;
   int first = 0, n = int(p.stages.size());
   while (first < n && p.stages[size_t(first)].level == Level::uniform) first++;
+  if (shape.form == ThreadForm::sorted) return {{first, n, false, Level::outer}, {n, n, false, Level::outer}};
   if (!is_split(shape.form)) return {{first, n, false, Level::outer}};
   bool folds = false;
   for (int s = first; s < n; s++) {
@@ -198,6 +205,10 @@ std::string ThreadField::name() const {
     case scalar: return text("c", of);
     case partial: return text("t", of);
     case kept: return text("z", of);
+    case places: return "places";
+    case sorted: return "sorted";
+    case order: return "order";
+    case values: return "values";
   }
   return {};
 }
@@ -205,7 +216,11 @@ const char* ThreadField::type() const {
   switch (kind) {
     case address:
     case partial:
-    case kept: return "char *";
+    case kept:
+    case places:
+    case sorted:
+    case order:
+    case values: return "char *";
     case magic:
     case scalar: return "u64 ";
     default: return "i64 ";
@@ -235,6 +250,8 @@ void each_field(const Program& p, const ThreadShape& s, const std::function<void
       if (!s.is_wide) visit({F::magic, w, axis});
     }
   for (int k = 0; k < p.scalars; k++) visit({F::scalar, k});
+  if (s.form == ThreadForm::sorted)
+    for (F::Kind kind : {F::places, F::sorted, F::order, F::values}) visit({kind});
   if (!is_split(s.form)) return;
   for (int r : reductions_of(p)) visit({F::partial, r});
   for (int r : kept_registers(p, kernels_of(p, s))) visit({F::kept, r});
@@ -290,12 +307,24 @@ int64_t lay_out(const Program& p, const ThreadShape& s, const int64_t* args,
 
 }  // namespace
 
-int64_t scratch_of(const Program& p, const ThreadShape& s, const int64_t* args) { return lay_out(p, s, args, nullptr); }
+ScatterScratch scatter_scratch(const Program& p, const ThreadShape& s, const int64_t* args) {
+  int64_t n = args[kArgOuter], place = s.is_wide ? 8 : 4;
+  ScatterScratch out{};
+  out.sorted = aligned(n * place), out.order = out.sorted + aligned(n * place), out.values = out.order + aligned(n * 8);
+  out.end = out.values + aligned(n * int64_t(size_of(p.registers[size_t(scatter_of(p).b)].type)));
+  return out;
+}
+
+int64_t scratch_of(const Program& p, const ThreadShape& s, const int64_t* args) {
+  return s.form == ThreadForm::sorted ? scatter_scratch(p, s, args).end : lay_out(p, s, args, nullptr);
+}
 
 std::vector<uint64_t> pack_threads(const Program& p, const ThreadShape& s, const int64_t* args, int64_t begin,
     int64_t end, uint64_t scratch) {
   std::vector<std::pair<ThreadField, int64_t>> places;
   lay_out(p, s, args, &places);
+  ScatterScratch kept{};
+  if (s.form == ThreadForm::sorted) kept = scatter_scratch(p, s, args);
   std::vector<const IndexMap*> walked(s.walks.size());
   for (size_t k = 0; k < s.walk_of.size(); k++)
     if (s.walk_of[k] >= 0) walked[size_t(s.walk_of[k])] = &map_of(args, int(k));
@@ -328,6 +357,10 @@ std::vector<uint64_t> pack_threads(const Program& p, const ThreadShape& s, const
           for (auto& [field, at] : places)
             if (field.kind == f.kind && field.of == f.of) return scratch + uint64_t(at);
           return 0;
+        case ThreadField::places: return scratch + uint64_t(kept.places);
+        case ThreadField::sorted: return scratch + uint64_t(kept.sorted);
+        case ThreadField::order: return scratch + uint64_t(kept.order);
+        case ThreadField::values: return scratch + uint64_t(kept.values);
       }
       return 0;
     };
@@ -349,6 +382,7 @@ ThreadLaunch launch_of(const Program& p, const ThreadShape& s, const ThreadKerne
     case ThreadForm::elements:
       return {groups(n, int64_t(kElementThreads) * elements_per_thread(p)), kElementThreads, 1};
     case ThreadForm::in_order: return {groups(owners_of(p, args), kElementThreads), kElementThreads, 1};
+    case ThreadForm::sorted: return {groups(n, kElementThreads), kElementThreads, 1};
     case ThreadForm::warp_rows: return {groups(n, kRowThreads / kWarp), kRowThreads, 1};
     case ThreadForm::block_rows: return {groups(n, 1), kElementThreads, 1};
     case ThreadForm::block_columns: return {groups(n, kColumns), kColumns, unsigned(column_threads(p))};

@@ -23,6 +23,9 @@ enum class ThreadForm : uint8_t {
   elements,       // a thread has some consecutive outer elements
   // scatters: every thread walks over all elements in order, and scatters to the addresses that are its own
   in_order,
+  // a scatter of many: a thread has an element and keeps where it goes, which is sorted; then the first of those that
+  // meet combines them in order
+  sorted,
   warp_rows,      // a warp has a row of up to kReduceBlock elements, through all stages
   block_rows,     // a block of threads has a row, each of its warps kReduceBlock elements at a time, through all stages
   block_columns,  // a block of threads has 32 columns, which are neighbours in memory, through all stages
@@ -74,7 +77,7 @@ int bytes_of_partial(const Program& program, const Instr& reduce);
 // A field: its name in the text; what it is.
 struct ThreadField {
   enum Kind : uint8_t { outer, inner, begin, end, blocks, owners, address, count, offset, stride, low, range, extent,
-      magic, scalar, partial, kept } kind;
+      magic, scalar, partial, kept, places, sorted, order, values } kind;
   int of = 0, axis = 0;  // operand, walk, scalar, reduction or register; axis
   std::string name() const;
   const char* type() const;
@@ -88,6 +91,13 @@ struct ThreadLaunch {
   unsigned grid, block_x, block_y;  // grid 0: nothing to do
 };
 int64_t scratch_of(const Program& program, const ThreadShape& shape, const int64_t* args);
+// Form `sorted`: places lie in scratch memory as i32, or i64 where indices are wide, -1 for those that are dropped.
+// Between its two kernels they are to be sorted, equal ones as they stand, into `sorted`, with where each stood as i64
+// in `order`.
+struct ScatterScratch {
+  int64_t places, sorted, order, values, end;  // bytes into it
+};
+ScatterScratch scatter_scratch(const Program& program, const ThreadShape& shape, const int64_t* args);
 // The bytes of the arguments.
 std::vector<uint64_t> pack_threads(const Program& program, const ThreadShape& shape, const int64_t* args, int64_t begin,
                                    int64_t end, uint64_t scratch);

@@ -244,6 +244,12 @@ void ThreadText::instr(const Instr& i) {
       return assign(text(file_.use_gather(operand(i.operand).dtype), "(", pointer(i.operand, false), ", A.n", i.operand,
                          ", r", i.a, ", ", i.b < 0 ? "0" : reg(i.b), ")"));
     case Code::scatter:
+      if (s_.form == ThreadForm::sorted) {
+        const char* place = type_of_places();
+        line("((", place, " *)A.places)[o - A.begin] = r", i.a, " >= 0 && r", i.a, " < A.n", i.operand, " ? (", place,
+             ")r", i.a, " : -1;", origin(i));
+        return line("((", type_of(i.b), " *)A.values)[o - A.begin] = r", i.b, ";");
+      }
       return line("if ((r", i.a, " & (A.owners - 1)) == me) ",
                   file_.use_scatter(Combine(i.sub), operand(i.operand).dtype), "(", pointer(i.operand, true), ", A.n",
                   i.operand, ", r", i.a, ", r", i.b, ");", origin(i));

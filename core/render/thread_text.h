@@ -31,6 +31,7 @@ class ThreadText : public Lines {
 
   void uniform(const Instr& i);
   void instr(const Instr& i);
+  std::string pointer(int k, bool is_written) const;
   // Declare q3 and k3 of the operands that are not uniform; qi3 and ki3 of the inner ones.
   void walk_outer();
   void walk_inner(const Stage& stage);
@@ -38,6 +39,8 @@ class ThreadText : public Lines {
   bool is_grouped(int k) const {
     return group_ && operand(k).access == Access::direct && operand(k).level == Level::outer;
   }
+
+  const char* type_of_places() const { return s_.is_wide ? "i64" : "int"; }  // of form `sorted`
 
   void read_group();   // n, whole, and each b3; declares y3
   void write_group();  // each y3
@@ -60,7 +63,6 @@ class ThreadText : public Lines {
   std::string limits(int k, int first, int rank, bool at_zero) const;
   std::string place(int k) const;
   std::string condition(int k) const;
-  std::string pointer(int k, bool is_written) const;
   std::string element(const Instr& i);
   std::string load(const Instr& i);
   void store(int k, const std::string& value);

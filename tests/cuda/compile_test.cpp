@@ -104,14 +104,15 @@ TEST(Compile, ProductsNeedNoStack) {
   };
   for (int arch : {75, 80, 90, 100, 120}) {
     for (const Tile& tile : threads) {
-      add({ProductKind::matmul, JT_F32, tile, false, true}, arch);
+      add({ProductKind::matmul, JT_F32, JT_F32, tile, false, true}, arch);
       if (arch != 90) continue;
       for (ProductKind kind : {ProductKind::conv2d, ProductKind::conv2d_grad_x, ProductKind::conv2d_grad_w})
-        add({kind, JT_F32, tile, kind == ProductKind::conv2d_grad_w, kind == ProductKind::conv2d_grad_w}, arch);
+        add({kind, JT_F32, JT_F32, tile, kind == ProductKind::conv2d_grad_w, kind == ProductKind::conv2d_grad_w}, arch);
     }
     for (const Tile& tile : warps)
       for (bool along : {false, true})
-        if (arch >= 80) add({ProductKind::matmul, along ? JT_F16 : JT_BF16, tile, along, along}, arch);
+        for (jt_dtype result : {JT_F32, along ? JT_F16 : JT_BF16})
+          if (arch >= 80) add({ProductKind::matmul, along ? JT_F16 : JT_BF16, result, tile, along, along}, arch);
   }
   for (const Made& m : made) {
     SCOPED_TRACE(m.origin);

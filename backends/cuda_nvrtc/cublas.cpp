@@ -50,7 +50,8 @@ bool may_take(const Gemm& g) {
   return types_of(g.dtype, false) && types_of(g.result, false);
 }
 std::string to_text(const Gemm& g) {
-  std::string out = jt::text("cuBLAS ", name(g.dtype), g.result == g.dtype ? "" : " to f32", " ", g.m, "x", g.n, "x", g.k);
+  const char* to = g.result == g.dtype ? " " : " to f32 ";
+  std::string out = jt::text("cuBLAS ", name(g.dtype), to, g.m, "x", g.n, "x", g.k);
   return g.batches > 1 ? jt::text(out, ", ", g.batches, " of them") : out;
 }
 

@@ -55,7 +55,7 @@ std::unique_ptr<LibraryOp> make_library_op(Device& device, std::string_view name
     fail(JT_E_UNSUPPORTED, "cuda: ", name, " of ", jt::name(DType(params[0])), " is not offered");
   bool reads_halves = tells_operands && (params.back() == JT_F16 || params.back() == JT_BF16) && params[0] == JT_F32;
   if (tells_operands && !reads_halves)
-    fail(JT_E_UNSUPPORTED, "cuda: ", name, " of dtype ", params.back(), " with a result of ", jt::name(DType(params[0])));
+    fail(JT_E_UNSUPPORTED, "cuda: ", name, " of dtype ", params.back(), " to ", jt::name(DType(params[0])));
   for (int64_t p : params)
     if (p < 0) fail(JT_E_INVALID, "cuda: ", name, ": the parameter ", p, " is negative");
   return row->make(device, name, params);

@@ -161,8 +161,8 @@ std::string render_product(const ProductText& t) {
   const char* sum = c == CType::f32 ? "float" : c == CType::f64 ? "double" : size_of(t.dtype) == 8 ? "u64" : "unsigned";
   std::string load = file.loaded(t.dtype, "x"), store = file.stored(t.result, "x");
   std::string out = file.head();
-  out += text("typedef ", file.memory_type(t.dtype), " S;\ntypedef ", file.memory_type(t.result), " R;\ntypedef ", sum, " T;\n#define LOAD(x) (T)(", load,
-      ")\n#define STORE(x) ", store, "\n");
+  out += text("typedef ", file.memory_type(t.dtype), " S;\ntypedef ", file.memory_type(t.result), " R;\ntypedef ", sum,
+              " T;\n#define LOAD(x) (T)(", load, ")\n#define STORE(x) ", store, "\n");
   out += text("#define ADD_PRODUCT(s, x, y) ",
               c == CType::f32   ? "fmaf(x, y, s)"
               : c == CType::f64 ? "fma(x, y, s)"

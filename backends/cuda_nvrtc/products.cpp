@@ -34,8 +34,10 @@ DType read_dtype(ProductKind kind, std::span<const int64_t> p) {
 // As a product of matrices that lie in rows; a convolution is one where it has one tap, and meets each element once.
 std::optional<Gemm> gemm_of(ProductKind kind, std::span<const int64_t> p) {
   DType t = DType(p[0]);
-  if (kind == ProductKind::matmul)
-    return Gemm{read_dtype(kind, p), t, p[1], p[2], p[3], p[4] != 0, p[5] != 0, p[6], p[7], p[8], p[9], p[10], p[11], p[12]};
+  if (kind == ProductKind::matmul) {
+    bool ta = p[4], tb = p[5];
+    return Gemm{read_dtype(kind, p), t, p[1], p[2], p[3], ta, tb, p[6], p[7], p[8], p[9], p[10], p[11], p[12]};
+  }
   constexpr int64_t kOneTap[] = {1, 1, 1, 1, 0, 0, 0, 0};  // its extents, strides and padding
   if (!std::ranges::equal(p.subspan(6, 8), kOneTap) || !p[16]) return {};
   int64_t pixels = p[1] * p[3] * p[4], c = p[2], o = p[5], groups = p[16], gc = c / groups, go = o / groups;

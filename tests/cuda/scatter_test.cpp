@@ -1,5 +1,5 @@
-// Scatters of many elements, of which many meet: sorted by place and combined in order, to the CPU's bits, on the device
-// that the environment names.
+// Scatters of many elements, of which many meet: sorted by place and combined in order, to the CPU's bits, on the
+// device that the environment names.
 #include "tests/cuda/both_devices.h"
 
 #include <dlfcn.h>

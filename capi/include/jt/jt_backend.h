@@ -102,8 +102,8 @@ typedef enum jt_be_flags {
   /* Since minor 3. What streams are given runs later. The table has stream_*, event_create, _release, _record, _wait
    * and _sync, launch_on, op_run_on, copy and fill; launch and op_run may be NULL. */
   JT_BE_ASYNC = 4,
-  /* Since minor 5. The library op matmul takes f16 and bf16, sums in f32 and rounds once, or gives f32: the host gives it
-   * such operands as they are, where it casts them to f32 for others. */
+  /* Since minor 5. The library op matmul takes f16 and bf16, sums in f32 and rounds once, or gives f32: the host gives
+   * it such operands as they are, where it casts them to f32 for others. */
   JT_BE_HALF_PRODUCTS = 8,
   JT_BE_FLAGS_FORCE32 = 0x7fffffff
 } jt_be_flags;

@@ -7,7 +7,7 @@
 %define JT_LOOKS(function) %exception function { $action } %enddef
 JT_LOOKS(shape) JT_LOOKS(jt_tensor_dtype) JT_LOOKS(jt_tensor_ndim) JT_LOOKS(jt_tensor_count) JT_LOOKS(place_of) JT_LOOKS(current_place)
 JT_LOOKS(raise_dropped) JT_LOOKS(has_buffer)
-JT_LOOKS(set_grad_mode) JT_LOOKS(is_grad_enabled)
+JT_LOOKS(set_grad_mode) JT_LOOKS(is_grad_enabled) JT_LOOKS(set_autocast) JT_LOOKS(autocast_dtype)
 JT_LOOKS(device_names) JT_LOOKS(device_of) JT_LOOKS(set_device) JT_LOOKS(current_device)
 PyObject* set_up(PyObject* hooks, PyObject* dtypes, PyObject* cls);
 PyObject* place_of(unsigned number);
@@ -23,6 +23,8 @@ PyObject* writable(jt_tensor* SELF);
 PyObject* raise_dropped(void);
 PyObject* has_buffer(PyObject* data);
 PyObject* set_grad_mode(int on);
+int set_autocast(jt_dtype dtype);
+int autocast_dtype(void);
 PyObject* is_grad_enabled(void);
 PyObject* device_names(void);
 PyObject* device_of(jt_tensor* SELF);
@@ -58,6 +60,7 @@ PyObject* graph_text(jt_tensor* const* TENSORS, size_t TENSORS_LEN, int stage);
 
 // The functions above stand in for these.
 %ignore jt_context_set_grad_mode;
+%ignore jt_context_set_autocast;
 %ignore jt_context_set_device;
 %ignore jt_runtime_device_count;
 %ignore jt_runtime_device_name;

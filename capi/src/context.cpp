@@ -24,6 +24,15 @@ extern "C" jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode
   });
 }
 
+extern "C" jt_status jt_context_set_autocast(jt_context* ctx, jt_dtype dtype, jt_dtype* out_previous) {
+  return guarded("jt_context_set_autocast", ctx, [&](Context& c) {
+    if (dtype != JT_F16 && dtype != JT_BF16 && dtype != JT_F32)
+      fail(JT_E_DTYPE, "dtype is ", is_dtype(int(dtype)) ? name(dtype) : "none", ", not f16, bf16 or f32");
+    if (out_previous) *out_previous = c.recorder().low_precision;
+    c.recorder().low_precision = dtype;
+  });
+}
+
 extern "C" jt_status jt_context_set_device(jt_context* ctx, int32_t device, int32_t* out_previous) {
   return guarded("jt_context_set_device", ctx, [&](Context& c) {
     int previous = c.set_device(device);

@@ -252,6 +252,7 @@ List<Value> gradients(Recorder& recorder, Ref y, Ref dy, std::span<const Ref> wr
     if (carries_gradient(r)) oldest = std::min(oldest, r.node->sequence);
   }
   GradMode mode(recorder, options.create_graph);
+  WithoutAutocast as_they_are(recorder);  // what was cast is differentiated as such
   AtDevice there(recorder, y.node->device);
   ReverseWalk::Seed start{y, seed(y, dy)};
   ReverseWalk walk(recorder, options);

@@ -642,7 +642,7 @@ constexpr GradRule kRules[] = {
 #define JT_BINARY(name, ...) name##_rule,
 #define JT_TERNARY(name, ...) name##_rule,
 #define JT_REDUCE(name, ...) name##_rule,
-#define JT_OP(name, kind, signature, type, gradient, since, doc) gradient,
+#define JT_OP(name, kind, signature, type, gradient, since, doc, ...) gradient,
 #include "core/ir/ops.def"
 };
 static_assert(sizeof kRules / sizeof *kRules == size_t(kOps));
@@ -663,7 +663,7 @@ bool has_gradient(Op op) {
 #define JT_BINARY(name, types, result, f, i, dx_, dy_, ...) says(#dx_) || says(#dy_),
 #define JT_TERNARY(name, types, result, f, i, dx_, dy_, dw_, ...) says(#dx_) || says(#dy_) || says(#dw_),
 #define JT_REDUCE(name, types, result, reduction, dx_, ...) says(#dx_),
-#define JT_OP(name, kind, signature, type, gradient, since, doc) says(#gradient),
+#define JT_OP(name, kind, signature, type, gradient, since, doc, ...) says(#gradient),
 #include "core/ir/ops.def"
   };
   static_assert(sizeof table / sizeof *table == size_t(kOps));

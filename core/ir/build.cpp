@@ -198,7 +198,23 @@ static Value build_library(Recorder& r, Op op, std::span<const Ref> inputs, Attr
   return converted(r, r.record(op, {refs, inputs.size()}, attrs), stored);
 }
 
+// Autocast: floating operands in halves, or in f32, as the row says.
+static Value build_cast(Recorder& r, Op op, std::span<const Ref> inputs, Attrs&& attrs) {
+  DType to = kPrecisions[int(op)] == Precision::low ? r.low_precision : JT_F32;
+  WithoutAutocast as_they_are(r);
+  Recycling recycling(r.lists);
+  List<Value> made;
+  List<Ref> refs;
+  for (Ref in : inputs) {
+    made.push_back(in && is_cast_to(in.dtype(), to) ? converted(r, in, to) : Value(in));
+    refs.push_back(made.back());
+  }
+  return r.build(op, refs, std::move(attrs));
+}
+
 Value Recorder::build(Op op, std::span<const Ref> inputs, Attrs&& attrs) {
+  if (low_precision != JT_F32 && kPrecisions[int(op)] != Precision::as_is) [[unlikely]]
+    return build_cast(*this, op, inputs, std::move(attrs));
   switch (def(op).kind) {
     case Kind::element: return build_element(*this, op, inputs, attrs);
     case Kind::reduce: return build_reduce(*this, op, inputs[0], attrs);

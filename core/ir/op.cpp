@@ -17,7 +17,7 @@ static void one_result(Recorder& recorder, std::span<const Ref> inputs, const No
 }
 #endif
 
-#define JT_UNARY(name, types, result, f, i, dx, flags, lo, hi, since, doc) \
+#define JT_UNARY(name, types, result, f, i, dx, flags, lo, hi, since, doc, ...) \
   {#name,                                                                  \
    Kind::element,                                                          \
    Operands::types,                                                        \
@@ -32,7 +32,7 @@ static void one_result(Recorder& recorder, std::span<const Ref> inputs, const No
    #i,                                                                     \
    since,                                                                  \
    doc},
-#define JT_BINARY(name, types, result, f, i, dx, dy, flags, lo, hi, since, doc) \
+#define JT_BINARY(name, types, result, f, i, dx, dy, flags, lo, hi, since, doc, ...) \
   {#name,                                                                       \
    Kind::element,                                                               \
    Operands::types,                                                             \
@@ -47,7 +47,7 @@ static void one_result(Recorder& recorder, std::span<const Ref> inputs, const No
    #i,                                                                          \
    since,                                                                       \
    doc},
-#define JT_TERNARY(name, types, result, f, i, dx, dy, dw, flags, lo, hi, since, doc) \
+#define JT_TERNARY(name, types, result, f, i, dx, dy, dw, flags, lo, hi, since, doc, ...) \
   {#name,                                                                            \
    Kind::element,                                                                    \
    Operands::types,                                                                  \
@@ -62,7 +62,7 @@ static void one_result(Recorder& recorder, std::span<const Ref> inputs, const No
    #i,                                                                               \
    since,                                                                            \
    doc},
-#define JT_REDUCE(name, types, result, reduction, dx, lo, hi, since, doc) \
+#define JT_REDUCE(name, types, result, reduction, dx, lo, hi, since, doc, ...) \
   {#name,                                                                 \
    Kind::reduce,                                                          \
    Operands::types,                                                       \
@@ -77,7 +77,7 @@ static void one_result(Recorder& recorder, std::span<const Ref> inputs, const No
    "",                                                                    \
    since,                                                                 \
    doc},
-#define JT_OP(name, kind, signature, type, gradient, since, doc) \
+#define JT_OP(name, kind, signature, type, gradient, since, doc, ...) \
   {#name,                                                        \
    Kind::JT_KIND_##kind,                                         \
    Operands::ANY,                                                \
@@ -227,6 +227,23 @@ consteval bool element_rows_come_first() {
   return true;
 }
 static_assert(element_rows_come_first());
+
+static consteval Precision precision_of(std::string_view word) {
+  if (word == "HIGH") return Precision::high;
+  if (word == "LOW") return Precision::low;
+  if (!word.empty()) throw "neither HIGH nor LOW";
+  return Precision::as_is;
+}
+constexpr Precision kPrecisions[] = {
+    {}, {}, {}, {}, {},
+#define JT_UNARY(name, types, result, f, i, dx, flags, lo, hi, since, doc, ...) precision_of(#__VA_ARGS__),
+#define JT_BINARY(name, types, result, f, i, dx, dy, flags, lo, hi, since, doc, ...) precision_of(#__VA_ARGS__),
+#define JT_TERNARY(name, types, result, f, i, dx, dy, dw, flags, lo, hi, since, doc, ...) precision_of(#__VA_ARGS__),
+#define JT_REDUCE(name, types, result, reduction, dx, lo, hi, since, doc, ...) precision_of(#__VA_ARGS__),
+#define JT_OP(name, kind, signature, type, gradient, since, doc, ...) precision_of(#__VA_ARGS__),
+#include "core/ir/ops.def"
+};
+static_assert(sizeof kPrecisions / sizeof *kPrecisions == size_t(kOps));
 
 Op op_named(std::string_view wanted) {
   for (int i = 0; i < kOps; i++)

@@ -150,6 +150,10 @@ inline Op op_of(const OpDef& row) { return Op(&row - kOpTable); }
 // The op called `name`; Op::count if there is none.
 Op op_named(std::string_view name);
 
+// What autocast casts the floating operands of a row to, f64 aside: halves, or f32.
+enum class Precision : uint8_t { as_is, low, high };
+extern const Precision kPrecisions[];  // by Op
+
 extern const Signature kSignatures[];  // by Op
 inline const Signature& signature(Op op) { return kSignatures[int(op)]; }
 // Rows of numbers that say what they give of truth values: see build.

@@ -110,6 +110,7 @@ class Recorder {
   bool in_callback = false;       // a function of the host runs inside an evaluation: nothing may be recorded or run
   bool lists_pending = true;  // false for recorders of blocks
   bool grad_mode = true;
+  DType low_precision = JT_F32;  // autocast: what rows of low precision are computed in; f32: it is off
   bool checks_indices = false;  // operands that are indices are recorded as check_index of them
   uint32_t line = 0;          // given to every node recorded from now on
   uint8_t device = 0;         // the same: on which device of the runtime it runs, unless `placement` says another
@@ -159,5 +160,21 @@ Attrs make_attrs(Op op, std::span<const jt_attr> given);
 // The types of an op's results on operands of these types, without recording; and what its operands index.
 // `results` has room for result_count(op, attrs).
 IndexUse infer(Op op, std::span<const Ref> inputs, Attrs& attrs, std::span<Type> results);
+
+// Operands stay as they are until the end of a scope: no autocast.
+class WithoutAutocast {
+ public:
+  explicit WithoutAutocast(Recorder& recorder) : recorder_(recorder), before_(recorder.low_precision) {
+    recorder.low_precision = JT_F32;
+  }
+  ~WithoutAutocast() { recorder_.low_precision = before_; }
+  WithoutAutocast(const WithoutAutocast&) = delete;
+
+ private:
+  Recorder& recorder_;
+  const DType before_;
+};
+// What autocast may cast to `to`.
+inline bool is_cast_to(DType t, DType to) { return is_float(t) && t != JT_F64 && t != to; }
 
 }  // namespace jt

@@ -7,7 +7,7 @@ namespace jt {
 
 void element_type(TypeRule&);
 void reduce_type(TypeRule&);
-#define JT_OP(name, kind, signature, type, gradient, since, doc) void type(TypeRule&);
+#define JT_OP(name, kind, signature, type, gradient, since, doc, ...) void type(TypeRule&);
 #include "core/ir/ops.def"
 
 // Bodies of composite rows (bodies.cpp): of one result, or of several.
@@ -22,7 +22,7 @@ void reduce_type(TypeRule&);
   Value name##_body(Recorder&, std::span<const Ref> inputs, const Attrs& attrs, const Type& result);
 #define JT_DECLARE_SEVERAL(name) \
   void name##_body(Recorder&, std::span<const Ref> inputs, const Node& node, std::span<Value> out);
-#define JT_OP(name, kind, signature, type, gradient, since, doc) JT_DECLARE_##kind(name)
+#define JT_OP(name, kind, signature, type, gradient, since, doc, ...) JT_DECLARE_##kind(name)
 #include "core/ir/ops.def"
 
 // What the composite row `node` computes, in other ops on `inputs`, which are of its operands' types.

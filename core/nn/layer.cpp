@@ -255,6 +255,22 @@ Value LayerCall::state(std::string_view name) const {
 }
 void LayerCall::update(std::string_view name, const Value& value) { next[place_of(name)] = value; }
 
+// Autocast: in halves, from the operands to the result.
+static void forward_low(LayerCall& call) {
+  DType low = call.recorder().low_precision;
+  auto lowered = [low](std::span<const Value> values) {
+    List<Value> out;
+    for (const Value& v : values) out.push_back(v && is_cast_to(v.dtype(), low) ? ops::cast(v, low) : v);
+    return out;
+  };
+  List<Value> inputs = lowered(call.inputs), states = lowered(call.states);
+  std::span<const Value> given = call.inputs, kept = call.states;
+  call.inputs = inputs, call.states = states;
+  WithoutAutocast as_they_are(call.recorder());
+  call.layer.row().forward(call);
+  call.inputs = given, call.states = kept;
+}
+
 void forward(LayerCall& call) {
   const LayerRow& row = call.layer.row();
   const LayerOperands& operands = call.layer.operands();
@@ -264,7 +280,7 @@ void forward(LayerCall& call) {
   for (size_t i = 0; i < operands.required; i++)
     if (!call.inputs[i]) fail(JT_E_INVALID, row.name, ": operand ", operands.inputs[i], " is NULL");
   call.next.assign(call.layer.states().size(), Value());
-  row.forward(call);
+  row.is_low && call.recorder().low_precision != JT_F32 ? forward_low(call) : row.forward(call);
 }
 
 }  // namespace jt

@@ -12,9 +12,13 @@ namespace jt {
 #include "core/nn/layers.def"
 #endif
 
+static consteval bool is_low(std::string_view word) {
+  if (!word.empty() && word != "LOW") throw "not LOW";
+  return !word.empty();
+}
 static constexpr LayerRow kRows[] = {
-#define JT_LAYER(name, fields, parameters, buffers, operands, aliases, doc) \
-  {#name, fields, parameters, buffers, operands, aliases, doc, JT_FORWARD(name##_forward)},
+#define JT_LAYER(name, fields, parameters, buffers, operands, aliases, doc, ...) \
+  {#name, fields, parameters, buffers, operands, aliases, doc, JT_FORWARD(name##_forward), is_low(#__VA_ARGS__)},
 #include "core/nn/layers.def"
 };
 

@@ -14,6 +14,7 @@ struct LayerCall;
 struct LayerRow {
   const char *name, *fields, *parameters, *buffers, *operands, *aliases, *doc;
   void (*forward)(LayerCall&);
+  bool is_low = false;  // autocast gives it halves
 };
 std::span<const LayerRow> layer_rows();
 // The row called `name`, by its name or an alias; null if there is none.

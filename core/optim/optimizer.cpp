@@ -257,6 +257,7 @@ static void check(std::string_view kind, size_t i, const Optimizer::Parameter& p
 List<Optimizer::Updated> Optimizer::step(Recorder& recorder, const MakeScalar& scalar,
                                          std::span<const Parameter> parameters) {
   GradMode off(recorder, false);
+  WithoutAutocast as_they_are(recorder);
   const Row& row = row_of(kind_);
   Fields fields(*this, scalar);
   struct Together {  // those that have taken as many steps

@@ -76,7 +76,7 @@ from .io import (
 from .progress import (
     progress as progress)
 from . import (
-    dataset as dataset, init as init, nn as nn, ops as ops, optim as optim, utils as utils)
+    amp as amp, dataset as dataset, init as init, nn as nn, ops as ops, optim as optim, utils as utils)
 
 tensor = asarray = array
 cat = concatenate = concat

@@ -249,6 +249,13 @@ static PyObject* set_grad_mode(int on) {
   jp_thread_no_grad = !on;
   return PyBool_FromLong(before);
 }
+/* What autocast casts to in the calling thread, float32 for off; gives what was before. */
+static int set_autocast(jt_dtype dtype) {
+  int before = (int)jp_thread_autocast;
+  jp_thread_autocast = dtype;
+  return before;
+}
+static int autocast_dtype(void) { return (int)jp_thread_autocast; }
 static PyObject* is_grad_enabled(void) { return PyBool_FromLong(!jp_thread_no_grad); }
 
 /* ---- devices ----------------------------------------------------------------------------------------------------- */

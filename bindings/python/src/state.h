@@ -105,6 +105,15 @@ static signed char jp_context_no_grad;
 static __thread int32_t jp_thread_device;
 static int32_t jp_context_device;
 
+/* And what autocast casts to. */
+static __thread jt_dtype jp_thread_autocast = JT_F32;
+static jt_dtype jp_context_autocast = JT_F32;
+
+static int jp_set_context_autocast(void) {
+  if (jt_context_set_autocast(jp_ctx, jp_thread_autocast, NULL) != JT_OK) return jp_raise(JT_E_BUSY), -1;
+  jp_context_autocast = jp_thread_autocast;
+  return 0;
+}
 static int jp_set_context_device(void) {
   if (jt_context_set_device(jp_ctx, jp_thread_device, NULL) != JT_OK) return jp_raise(JT_E_BUSY), -1;
   jp_context_device = jp_thread_device;
@@ -123,6 +132,7 @@ static inline int jp_enter(void) {
   if (__builtin_expect(jp_gate.busy || jp_gate.is_broken || jp_dropped_count, 0) && jp_wait_at_gate()) return -1;
   if (__builtin_expect(jp_thread_no_grad != jp_context_no_grad, 0) && jp_set_context_mode()) return -1;
   if (__builtin_expect(jp_thread_device != jp_context_device, 0) && jp_set_context_device()) return -1;
+  if (__builtin_expect(jp_thread_autocast != jp_context_autocast, 0) && jp_set_context_autocast()) return -1;
   if ((line = jp_current_line()) != told) jt_context_set_line(jp_ctx, told = line);
   return 0;
 }

@@ -21,10 +21,15 @@ def _listed(value: Any, n: int) -> List[int]:
     return [int(v) for v in value] if isinstance(value, (tuple, list)) else [int(value)] * n
 
 
+def _beside(product: Any, bias: Any) -> Any:
+    """The bias in the product's dtype where autocast made that one a half."""
+    return bias.to(product.dtype) if _C.autocast_dtype() != dtypes.float32.code and bias.dtype == "float32" else bias
+
+
 def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     """input [..,in] by weight [out,in], plus bias [out]."""
     out = _C.matmul(input, weight.T)
-    return out if bias is None else _C.add(out, bias)  # type: ignore[return-value]
+    return out if bias is None else _C.add(out, _beside(out, bias))  # type: ignore[return-value]
 
 
 # ---- convolutions
@@ -43,7 +48,7 @@ def _window(who: str, n: int, weight: Any, stride: Ints, padding: Any, dilation:
 
 
 def _with_bias(out: Any, bias: Any) -> Any:
-    return out if bias is None else _C.add(out, _C.reshape(bias, [-1] + [1] * (out.ndim - 2)))
+    return out if bias is None else _C.add(out, _C.reshape(_beside(out, bias), [-1] + [1] * (out.ndim - 2)))
 
 
 def _batched(x: Any, n: int) -> Tuple[Any, bool]:

@@ -1628,6 +1628,11 @@ extern "C" {
     /// Turns the recording of gradients on or off for what is recorded from now on; \*out_previous (may be NULL) tells what
     /// it was. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's.
     pub fn jt_context_set_grad_mode(ctx: *mut jt_context, grad_mode: jt_bool, out_previous: *mut jt_bool) -> jt_status;
+    /// Autocast, for what is recorded from now on: products of matrices, convolutions and layers made of them take their f32
+    /// operands in `dtype`, JT_F16 or JT_BF16; sums, exponentials, norms and losses take halves in f32; all other ops take
+    /// what they are given. JT_F32 switches it off; \*out_previous (may be NULL) tells what it was. Gradients and steps of
+    /// optimisers are not cast. Errors: JT_E_INVALID (NULL), JT_E_DTYPE, JT_E_BUSY. Threads: the context's.
+    pub fn jt_context_set_autocast(ctx: *mut jt_context, dtype: jt_dtype, out_previous: *mut jt_dtype) -> jt_status;
     /// Says on which device of the runtime runs what is recorded from now on, and where new tensors belong; \*out_previous
     /// (may be NULL) tells which it was; at first it is 0. Operands that lie elsewhere are copied there when they are
     /// needed, once: a copy is kept as long as the value lives. A gradient lies where what it is of lies, and an

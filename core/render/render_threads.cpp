@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/base/status.h"
-#include "core/render/thread_text.h"
+#include "core/render/thread_stages.h"
 
 namespace jt {
 
@@ -11,11 +11,9 @@ namespace {
 
 using loops::FileText;
 
-class ThreadKernels : public loops::ThreadText {
+class ThreadKernels : public loops::ThreadStages {
  public:
-  ThreadKernels(const Program& program, const ThreadShape& shape, FileText& file)
-      : ThreadText(program, shape, file), kernels_(kernels_of(program, shape)),
-        kept_(kept_registers(program, kernels_)) {}
+  using ThreadStages::ThreadStages;
 
   std::string render() {
     std::string out = arguments();
@@ -24,9 +22,6 @@ class ThreadKernels : public loops::ThreadText {
   }
 
  private:
-  bool is_split() const { return s_.form == ThreadForm::split_rows || s_.form == ThreadForm::split_columns; }
-  bool is_kept(int r) const { return std::find(kept_.begin(), kept_.end(), r) != kept_.end(); }
-
   std::string arguments() const {
     std::string out = "struct jt_arguments {\n";
     each_field(p_, s_, [&](const ThreadField& f) { out += text("  ", f.type(), f.name(), ";\n"); });
@@ -142,13 +137,7 @@ class ThreadKernels : public loops::ThreadText {
     line("if (o >= ", cast("A.end"), ") return;");
     declare_outer();
     walk_outer();
-    for (int s = kernel_->first_stage; s < kernel_->last_stage; s++) {
-      const Stage& stage = p_.stages[size_t(s)];
-      if (stage.level == Level::outer) {
-        outer_stage(stage, "lane == 0");
-        continue;
-      }
-      open("");
+    walk_stages("lane == 0", [&](const Stage& stage) {
       open_lanes(stage, 2);
       open(text("for (", index_, " l = lane; l < (", index_, ")A.I; l += 64)"));
       inner_lanes(stage, 2, "l + 32 * j", "A.I");
@@ -156,15 +145,7 @@ class ThreadKernels : public loops::ThreadText {
       for_reductions(stage, [&](int r, const std::string& name, const Instr& i) {
         line("r", i.dst, " = ", name, "_value(", name, "_warp(t", r, "[0], t", r, "[1]), A.I);");
       });
-      close();
-    }
-  }
-
-  // What all threads of a row know is stored by one.
-  void outer_stage(const Stage& stage, const char* who) {
-    store_condition_ = who;
-    for_instrs(stage, [&](const Instr& i) { instr(i); });
-    store_condition_.clear();
+    });
   }
 
   void block_rows() {
@@ -172,24 +153,14 @@ class ThreadKernels : public loops::ThreadText {
     line("const ", index_, " o = ", cast("A.begin"), " + ", cast("blockIdx.x"), ";");
     declare_outer();
     walk_outer();
-    for (int s = kernel_->first_stage; s < kernel_->last_stage; s++) {
-      const Stage& stage = p_.stages[size_t(s)];
-      if (stage.level == Level::outer) {
-        outer_stage(stage, "threadIdx.x == 0");
-        continue;
-      }
+    walk_stages("threadIdx.x == 0", [&](const Stage& stage) {
       bool reduces = false;
-      open("");
       for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
         line("__shared__ ", name, "_t f", r, "[", kMostRowBlocks, "];");
       });
       open(text("for (", index_, " block = threadIdx.x >> 5; block < ", cast("A.blocks"),
                 "; block += ", kElementThreads / kWarp, ")"));
-      open_lanes(stage, 2);
-      line("const ", index_, " stop = ", stop_of_block(), ";");
-      open(text("for (", index_, " l = block * ", kReduceBlock, "u + lane; l < stop; l += 64)"));
-      inner_lanes(stage, 2, "l + 32 * j", "stop");
-      close();
+      warp_of_block(stage);
       for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
         line("const ", name, "_t v", r, " = ", name, "_warp(t", r, "[0], t", r, "[1]);");
         line("if (lane == 0) f", r, "[block] = v", r, ";");
@@ -200,8 +171,7 @@ class ThreadKernels : public loops::ThreadText {
       for_reductions(stage, [&](int r, const std::string& name, const Instr& i) {
         line("r", i.dst, " = ", name, "_value(", name, "_fold(f", r, ", A.blocks, 1, A.I), A.I);");
       });
-      close();
-    }
+    });
   }
 
   // Threads beyond the last column do as the last one, and store nothing.
@@ -213,13 +183,7 @@ class ThreadKernels : public loops::ThreadText {
     line("const ", index_, " o = is_there ? column : ", cast("A.end"), " - 1;");
     declare_outer();
     walk_outer();
-    for (int s = kernel_->first_stage; s < kernel_->last_stage; s++) {
-      const Stage& stage = p_.stages[size_t(s)];
-      if (stage.level == Level::outer) {
-        outer_stage(stage, "is_there && threadIdx.y == 0");
-        continue;
-      }
-      open("");
+    walk_stages("is_there && threadIdx.y == 0", [&](const Stage& stage) {
       for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
         line("__shared__ ", name, "_t f", r, "[", y, "][", kColumns, "], h", r, "[", kMostColumnBlocks, "][", kColumns,
              "];");
@@ -233,36 +197,7 @@ class ThreadKernels : public loops::ThreadText {
         line("r", i.dst, " = ", name, "_value(", name, "_fold(&h", r, "[0][threadIdx.x], A.blocks, ", kColumns,
              ", A.I), A.I);");
       });
-      close();
-    }
-  }
-
-  // The lanes of a block of 32 columns; each reduction of it is in f[0] when `keep` is called, and stays until all have
-  // passed a barrier.
-  template <class Keep>
-  void column_block(const Stage& stage, int lanes, int y, Keep keep) {
-    open_lanes(stage, lanes);
-    line("const ", index_, " stop = ", stop_of_block(), ";");
-    open("if (is_there)");
-    open(text("for (", index_, " l = block * ", kReduceBlock, "u + threadIdx.y; l < stop; l += 64)"));
-    inner_lanes(stage, lanes, text("l + ", y, " * j"), "stop");
-    close();
-    close();
-    bool reduces = false;
-    for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
-      reduces = true;
-      for (int half = lanes / 2; half; half /= 2)
-        for (int j = 0; j < half; j++)
-          line("t", r, "[", j, "] = ", name, "_of(t", r, "[", j, "], t", r, "[", j + half, "]);");
-      line("f", r, "[threadIdx.y][threadIdx.x] = t", r, "[0];");
-      open(text("for (int half = ", y / 2, "; half; half /= 2)"));
-      line("__syncthreads();");
-      line("if (threadIdx.y < half) f", r, "[threadIdx.y][threadIdx.x] = ", name, "_of(f", r,
-           "[threadIdx.y][threadIdx.x], f", r, "[threadIdx.y + half][threadIdx.x]);");
-      close();
-      keep(r);
     });
-    if (reduces) line("__syncthreads();");
   }
 
   // One stage: a warp has a block of a row.
@@ -275,11 +210,7 @@ class ThreadKernels : public loops::ThreadText {
     line("if (o >= ", cast("A.end"), ") return;");
     declare_outer();
     walk_outer();
-    open_lanes(stage, 2);
-    line("const ", index_, " stop = ", stop_of_block(), ";");
-    open(text("for (", index_, " l = block * ", kReduceBlock, "u + lane; l < stop; l += 64)"));
-    inner_lanes(stage, 2, "l + 32 * j", "stop");
-    close();
+    warp_of_block(stage);
     for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
       line("const ", name, "_t v", r, " = ", name, "_warp(t", r, "[0], t", r, "[1]);");
       line("if (lane == 0) ((", name, "_t *)A.t", r, ")[", partial("o", "block"), "] = v", r, ";");
@@ -327,90 +258,9 @@ class ThreadKernels : public loops::ThreadText {
       if (is_made_here(r)) line(by_warp ? "if (lane == 0) " : "", "((", type_of(r), " *)A.z", r, ")[o] = r", r, ";");
     store_condition_.clear();
   }
-  bool is_made_here(int r) const {
-    bool is = false;
-    for_stages([&](const Instr& i) { is |= i.dst == r; });
-    if (kernel_->folds) {
-      const Stage& before = p_.stages[size_t(kernel_->first_stage) - 1];
-      for (int i = before.first; i < before.last; i++)
-        is |= p_.instrs[size_t(i)].code == Code::reduce && p_.instrs[size_t(i)].dst == r;
-    }
-    return is;
-  }
   std::string partial(const char* o, const char* block) const {
     return s_.folds_by_warp ? text("(i64)", o, " * A.blocks + ", block) : text("(i64)", block, " * A.O + ", o);
   }
-
-  // ---- parts ----
-
-  template <class Visit>
-  void for_reductions(const Stage& stage, Visit visit) {
-    for (int i = stage.first; i < stage.last; i++) {
-      const Instr& r = p_.instrs[size_t(i)];
-      if (r.code == Code::reduce) visit(i, file_.use_reduction(Reduction(r.sub), p_.registers[size_t(r.a)].type), r);
-    }
-  }
-
-  // Outer registers of this kernel: those that earlier kernels kept are read.
-  void declare_outer() {
-    std::vector<bool> is_used(p_.registers.size());
-    auto use = [&](const Instr& i) {
-      for (int r : {i.dst, i.a, i.b, i.c})
-        if (r >= 0 && p_.registers[size_t(r)].level == Level::outer) is_used[size_t(r)] = true;
-    };
-    for_stages(use);
-    if (kernel_->folds) {
-      const Stage& before = p_.stages[size_t(kernel_->first_stage) - 1];
-      for (int i = before.first; i < before.last; i++)
-        if (p_.instrs[size_t(i)].code == Code::reduce) is_used[size_t(p_.instrs[size_t(i)].dst)] = true;
-    }
-    for (size_t r = 0; r < is_used.size(); r++) {
-      if (!is_used[r]) continue;
-      bool is_read = is_split() && is_kept(int(r)) && !is_made_here(int(r));
-      line(type_of(int(r)), " r", r, is_read ? text(" = ((const ", type_of(int(r)), " *)A.z", r, ")[o]") : "", ";");
-    }
-  }
-
-  std::string stop_of_block() const {
-    std::string all = cast("A.I"), size = text(kReduceBlock, "u");
-    return text(all, " - block * ", size, " < ", size, " ? ", all, " : (block + 1) * ", size);
-  }
-  void open_lanes(const Stage& stage, int lanes) {
-    for_reductions(stage, [&](int r, const std::string& name, const Instr&) {
-      line(name, "_t t", r, "[", lanes, "];");
-      line("#pragma unroll");
-      line("for (int j = 0; j < ", lanes, "; j++) t", r, "[j] = ", name, "_none();");
-    });
-  }
-  // The elements of a thread's lanes, one of each.
-  void inner_lanes(const Stage& stage, int lanes, const std::string& place, const std::string& stop) {
-    line("#pragma unroll");
-    open(text("for (int j = 0; j < ", lanes, "; j++)"));
-    line("const ", index_, " i = ", place, ";");
-    open(text("if (i < (", index_, ")", stop, ")"));
-    std::vector<bool> is_made(p_.registers.size());
-    for (int i = stage.first; i < stage.last; i++) {
-      int r = p_.instrs[size_t(i)].dst;
-      if (r < 0 || p_.instrs[size_t(i)].code == Code::reduce || is_made[size_t(r)]) continue;
-      is_made[size_t(r)] = true;
-      line(type_of(r), " r", r, ";");
-    }
-    walk_inner(stage);
-    for (int i = stage.first; i < stage.last; i++) {
-      const Instr& in = p_.instrs[size_t(i)];
-      if (in.code != Code::reduce) {
-        instr(in);
-        continue;
-      }
-      std::string name = file_.use_reduction(Reduction(in.sub), p_.registers[size_t(in.a)].type);
-      line("t", i, "[j] = ", name, "_put(t", i, "[j], r", in.a, ", i);", origin(in));
-    }
-    close();
-    close();
-  }
-
-  const std::vector<ThreadKernel> kernels_;
-  const std::vector<int> kept_;
 };
 
 constexpr std::string_view kQuotient =

@@ -15,7 +15,7 @@ class BothDevices : public testing::Test {
   void SetUp() override {
     const char* devices[] = {"cpu", "cuda"};
     jt_runtime_desc desc{};
-    desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = devices,
+    desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV, desc.devices = devices,
     desc.devices_len = 2;
     if (jt_runtime_create(&desc, &rt_) != JT_OK) GTEST_SKIP() << "skipped: " << jt_last_error_message();
     must(jt_context_create(rt_, &ctx_)), must(jt_context_set_seed(ctx_, 3));

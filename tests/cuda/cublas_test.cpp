@@ -51,7 +51,7 @@ class Gpu {
   Gpu() {
     const char* devices[] = {"cuda", "cpu"};
     jt_runtime_desc desc{};
-    desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV | JT_RT_NO_DISK_CACHE, desc.devices = devices;
+    desc.struct_size = sizeof desc, desc.flags = JT_RT_ALLOW_ENV, desc.devices = devices;
     desc.devices_len = 2, desc.log_user = &log, desc.log_level = JT_LOG_WARNING;
     desc.log = [](void* user, jt_log_level, const char*, const char* message, size_t length) {
       static_cast<std::string*>(user)->append(message, length) += '\n';

@@ -1,5 +1,5 @@
-// Every call of the driver made to fail in turn: the program is told, what it has on the host stays, and nothing is
-// left behind.
+// Every call of the driver, of cuBLAS and of NVRTC made to fail in turn: the program is told, what it has on the host
+// stays, and nothing is left behind.
 #include <gtest/gtest.h>
 
 #include <dlfcn.h>
@@ -148,3 +148,49 @@ TEST_P(Faults, EveryCallFails) {
   for (uint64_t i = 0; i < fake.findings() && i < 5; i++) ADD_FAILURE() << fake.finding(i);
 }
 INSTANTIATE_TEST_SUITE_P(Errors, Faults, testing::Values(1, 2, 719));
+
+// A kernel that was not made is the value's error; what is kept of it on the disk is right or nothing.
+TEST(CompilerFaults, EveryCallFails) {
+  Fake fake;
+  if (!fake.fail) GTEST_SKIP() << "skipped: JT_CUDA_DRIVER is not the fake driver";
+  const std::string cache = testing::TempDir() + "jt_cuda_compiler_faults_" + std::to_string(getpid()) + "_";
+  int folders = 0;
+  auto cold = [&] { setenv("JT_CACHE_DIR", (cache + std::to_string(folders++)).c_str(), 1); };
+  cold();
+  Outcome good = Program().run();
+  ASSERT_EQ(good.status, JT_OK) << good.message;
+  if (!fake.calls("nvrtcCompileProgram")) GTEST_SKIP() << "skipped: JT_CUDA_LIBDIR is not the folder of nvrtc_shim";
+  int told = 0;
+  for (const char* function :
+       {"nvrtcVersion", "nvrtcGetNumSupportedArchs", "nvrtcGetSupportedArchs", "nvrtcCreateProgram",
+        "nvrtcCompileProgram", "nvrtcDestroyProgram", "nvrtcGetProgramLogSize", "nvrtcGetProgramLog",
+        "nvrtcGetPTXSize", "nvrtcGetPTX"}) {
+    cold();
+    uint64_t before = fake.calls(function);
+    ASSERT_EQ(Program().run().values, good.values);
+    uint64_t calls = fake.calls(function) - before;
+    for (uint64_t n = 1; n <= calls; n++)
+      for (int error : {1, 11}) {  // out of memory; internal
+        SCOPED_TRACE(testing::Message() << function << ", call " << n << " of " << calls << " answers " << error);
+        cold();
+        fake.fail(function, n, error);
+        Outcome out = Program().run();
+        fake.fail(function, 1, 0);
+        told += out.status != JT_OK;
+        if (out.status == JT_OK) {
+          EXPECT_EQ(out.values, good.values);
+        } else {
+          EXPECT_FALSE(out.message.empty());
+        }
+        if (!out.on_host.empty()) {
+          EXPECT_EQ(out.on_host, (std::vector<float>{2, 4, 6, 8}));
+        }
+        Outcome again = Program().run();
+        EXPECT_EQ(again.status, JT_OK) << again.message;
+        EXPECT_EQ(again.values, good.values);
+        EXPECT_EQ(fake.alive(nullptr), 0u);
+        if (HasFailure()) return;
+      }
+  }
+  EXPECT_GT(told, 5);
+}

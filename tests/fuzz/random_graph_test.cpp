@@ -33,6 +33,7 @@ struct Options {
     return std::make_unique<Bench>(setting, true, isa, [this](RuntimeOptions& r) {
       r.flags.recompute = recompute;
       r.flags.may_read_environment = true;  // for settings of a backend's own
+      if (const char* folder = std::getenv("JT_CACHE_DIR")) r.flags.cache_dir = folder;
       if (backend.api) r.devices = {{backend.api, backend.library, 0}};
     });
   }

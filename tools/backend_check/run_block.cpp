@@ -1,5 +1,6 @@
 #include "tools/backend_check/run_block.h"
 
+#include <cstdlib>
 #include <cstring>
 
 #include "core/pipeline.h"
@@ -10,7 +11,8 @@ namespace jt {
 std::shared_ptr<Runtime> runtime_of(const jt_backend_api* backend, const char* tier) {
   RuntimeOptions options;
   options.backend = backend;
-  options.flags.cache_dir = "off";
+  const char* folder = std::getenv("JT_CACHE_DIR");
+  options.flags.cache_dir = folder ? folder : "off";
   options.flags.may_read_environment = true;  // for settings of a backend's own
   if (*tier) options.flags.cpu_tier = tier;
   return std::make_shared<Runtime>(std::move(options));

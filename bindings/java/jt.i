@@ -66,6 +66,8 @@
 %typemap(argout) size_t* out_len %{ $result = (jlong)number$argnum; %}
 %typemap(in, numinputs=0) jt_bool* out_previous (jt_bool flag = 0) %{ $1 = &flag; %}
 %typemap(argout) jt_bool* out_previous %{ $result = flag$argnum; %}
+%typemap(in, numinputs=0) jt_dtype* out_previous (jt_dtype dtype = JT_F32) %{ $1 = &dtype; %}
+%typemap(argout) jt_dtype* out_previous %{ $result = (jlong)dtype$argnum; %}
 
 // The results of an op that has several leave as an array.
 %define JJ_SEVERAL(function)

@@ -112,6 +112,29 @@ TEST(RequiresGrad, ModeOffRecordsNone) {
   EXPECT_EQ(gathered(s, x).handle, nullptr);
 }
 
+// 1 + 2^-12 is 1 as a half. The gradient is of the casts: that of an f32 is an f32.
+TEST(Autocast, CastsProductsUntilItIsSwitchedOff) {
+  Session s;
+  const float more = 1 + 0x1p-12f;
+  Tensor x = variable(s, {1, 1}, {more}), one = variable(s, {1, 1}, {1});
+  jt_dtype before = JT_BOOL;
+  must(jt_context_set_autocast(s.ctx, JT_F16, &before));
+  EXPECT_EQ(before, JT_F32);
+  Tensor y = s.make(jt_matmul, x, one);
+  EXPECT_EQ(jt_tensor_dtype(y), JT_F16);
+  EXPECT_EQ(jt_tensor_dtype(s.make(jt_exp, y)), JT_F32);
+  EXPECT_EQ(jt_tensor_dtype(s.make(jt_square, y)), JT_F16);
+  must(jt_backward(s.ctx, s.sum(y), 0));
+  must(jt_context_set_autocast(s.ctx, JT_F32, &before));
+  EXPECT_EQ(before, JT_F16);
+  EXPECT_EQ(jt_tensor_dtype(gathered(s, x)), JT_F32);
+  EXPECT_EQ(s.read(gathered(s, x)), Floats{1});
+  EXPECT_EQ(s.read(gathered(s, one)), Floats{1});
+  EXPECT_EQ(s.read(s.make(jt_matmul, x, one)), Floats{more});
+  EXPECT_EQ(jt_context_set_autocast(s.ctx, JT_I32, nullptr), JT_E_DTYPE);
+  EXPECT_EQ(last_message(), "jt_context_set_autocast: dtype is i32, not f16, bf16 or f32");
+}
+
 TEST(Backward, AddsUp) {
   Session s;
   Tensor x = variable(s, {2}, {1, 2});

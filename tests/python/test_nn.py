@@ -115,3 +115,52 @@ def test_trees_train_and_come_back(tmp_path):
     assert twin(x).tolist() == want
     twin.head.bias.assign(twin.head.bias + 1)
     assert net(x).tolist() == want != twin(x).tolist()
+
+
+F = jt.nn.functional
+
+
+def test_functions_take_integers_and_say_what_does_not_fit():
+    x, w = jt.ones(1, 1, 4, 4), jt.ones(1, 1, 2, 2)
+    for call in (lambda: F.conv2d(x, w, stride=1.5), lambda: F.pad(x, (1.7, 1)), lambda: F.interpolate(x, size=3.5), lambda: F.unfold(x, 2.0)):
+        with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+            call()
+    for call, message in ((lambda: F.conv2d(x, w, stride=(1, 1, 1)), r"conv2d: \[1, 1, 1\] are not 2 integers"), (lambda: F.conv2d(x[None], w), "conv2d: the input needs 4 axes"),
+                          (lambda: F.interpolate(x, size=(3,)), r"interpolate: \[3\] for 2 axes"), (lambda: F.interpolate(x[0], size=(3, 4)), "for 1 axes"),
+                          (lambda: F.interpolate(x, size=3, mode="linear"), "mode 'linear' of"), (lambda: F.interpolate(x[:, :, :, :0], size=3), "3 elements of 0"),
+                          (lambda: F.interpolate(x.int(), size=3, mode="bilinear"), "'bilinear' of int32"), (lambda: F.interpolate(x, scale_factor=float("nan")), "scale_factor of"),
+                          (lambda: F.channel_shuffle(x, 0), "0 groups"), (lambda: F.embedding(jt.array([0]), jt.ones(2, 2), padding_idx=2), "padding_idx 2 is outside 2 rows"),
+                          (lambda: F.rms_norm(x, (3,)), "rms_norm: the last axes")):
+        with pytest.raises(jt.Error, match=message):
+            call()
+
+
+def test_functions_of_halves_round_once():
+    def half(*values):
+        return jt.array(values, dtype="float16")
+    lrn = F.local_response_norm(half(300.0, 300.0, 300.0).reshape(1, 3, 1), 2)
+    assert lrn.flatten().tolist() == [83.5625, 53.34375, 53.34375]  # 300 / 5.5 ** 0.75, 300 / 10 ** 0.75
+    normed = F.batch_norm(half(300.0, -300.0, 200.0).reshape(3, 1), None, None, training=True)
+    assert normed.flatten().tolist() == [0.88916015625, -1.3974609375, 0.5078125]  # PyTorch's
+    assert F.cosine_embedding_loss(half(300.0, 300.0)[None], half(200.0, 200.0)[None], jt.array([1])).item() == 0
+    assert F.cosine_similarity(half(3000.0, 3000.0)[None], half(200.0, 200.0)[None]).tolist() == [1]
+    assert F.gaussian_nll_loss(half(300.0), half(0.0), half(1000.0)).item() == 48.46875  # (log 1000 + 90) / 2
+    x, weight, bias = (jt.randn(4, 8).half() for _ in range(3))
+    for function, more in ((F.layer_norm, (8,)), (F.rms_norm, (8,)), (F.group_norm, 2)):
+        args = (weight[0], bias[0]) if function is not F.rms_norm else (weight[0],)
+        exact, found = function(x.float(), more, *(a.float() for a in args), eps=1e-5).half(), function(x, more, *args, eps=1e-5)
+        assert found.tolist() == exact.tolist() and found.dtype == "float16"
+
+
+def test_what_attends_to_nothing_is_0():
+    q = jt.ones(1, 2, 2).requires_grad_()
+    mask = jt.array([[False, False], [True, False]])
+    for m in (mask, jt.where(mask, 0.0, float("-inf"))):
+        out = F.scaled_dot_product_attention(q, jt.ones(1, 2, 2), jt.ones(1, 2, 2), m)
+        assert out.tolist() == [[[0, 0], [1, 1]]] and jt.grad(out.sum(), [q])[0].tolist() == [[[0, 0], [0, 0]]]
+
+
+def test_an_empty_batch_moves_no_statistics():
+    mean, var = jt.array([1.0, 2.0]), jt.array([3.0, 4.0])
+    assert F.batch_norm(jt.zeros(0, 2), mean, var, training=True).shape == (0, 2)
+    assert mean.tolist() == [1, 2] and var.tolist() == [3, 4]

@@ -101,7 +101,7 @@ def _extreme(name: str, pair: Callable[..., Any], fold: Callable[..., Any], plac
             return fold(x, *(a for a in args if a is not None), **named)
         dim, keep = _dim_and_keep(name, args, named)
         if x.ndim == 0:
-            return _elements.MaxMin(x, _C.zeros((), dtypes.int64))
+            return _elements.MaxMin(x[...], _C.zeros((), dtypes.int64))
         where = place(x, (dim,), True)
         values = _C.gather(x, where, _shapes._axis(name, dim, x.ndim))
         return _elements.MaxMin(values, where) if keep else _elements.MaxMin(values.squeeze(dim), where.squeeze(dim))
@@ -202,8 +202,10 @@ class Composed:
         return become(self, source if source.shape == self.shape else _C.expand(source, self.shape))  # type: ignore[attr-defined]
 
     def fill_(self, value: Any) -> Any:
-        """Takes a number for every element. Returns self."""
-        return become(self, _C.full_like(self, float(value) if isinstance(value, _Base) else value))
+        """Takes a number, or a tensor of one element, for every element. Returns self."""
+        from .tensor import array
+        value = _C.cast(value, self.dtype) if isinstance(value, _Base) else array(value, self.dtype)  # type: ignore[attr-defined]
+        return become(self, _C.expand(_C.reshape(value, ()), self.shape))  # type: ignore[attr-defined]
 
     def zero_(self) -> Any:
         """Becomes 0. Returns self."""
@@ -218,18 +220,27 @@ class Composed:
         return become(self, _C.random_normal(self.shape, mean, std, self.dtype))  # type: ignore[attr-defined]
 
     def bernoulli_(self, p: float = 0.5) -> Any:
-        """Draws 1 with probability p, else 0. Returns self."""
-        return become(self, _C.cast(_C.less(_C.random_uniform(self.shape, 0, 1, dtypes.float32), p), self.dtype))  # type: ignore[attr-defined]
+        """Draws 1 with probability p, else 0. Returns self. Errors: ArgumentError (p is outside 0..1)."""
+        if not 0 <= p <= 1:
+            raise errors.ArgumentError(f"bernoulli_: p is {p}, outside 0..1")
+        return become(self, _selection.drawn(self, p))
 
     def exponential_(self, lambd: float = 1) -> Any:
-        """Draws from an exponential distribution. Returns self."""
-        u = _C.random_uniform(self.shape, 0, 1, self.dtype)  # type: ignore[attr-defined]
+        """Draws from an exponential distribution. Returns self. Errors: ArgumentError (lambd is not above 0)."""
+        if not lambd > 0:
+            raise errors.ArgumentError(f"exponential_: lambd is {lambd}, not above 0")
+        u = _C.random_uniform(self.shape, 0, 1, dtypes.float64)  # type: ignore[attr-defined]
         return become(self, _C.div(_C.neg(_C.log1p(_C.neg(u))), lambd))
 
     def fill_diagonal_(self, value: float) -> Any:
-        """A number on the diagonal of a matrix. Returns self."""
-        at = _C.equal(_C.iota(self.shape, 0), _C.iota(self.shape, 1))  # type: ignore[attr-defined]
-        return become(self, _C.where(at, value, self))
+        """A number on the diagonal of a matrix, or where all indices of equal axes are equal. Returns self."""
+        shape = self.shape  # type: ignore[attr-defined]
+        if len(shape) < 2 or len(shape) > 2 and len(set(shape)) > 1:
+            raise errors.ShapeError(f"fill_diagonal_: {shape} is neither a matrix nor of equal extents")
+        at = _C.equal(_C.iota(shape, 0), _C.iota(shape, 1))
+        for axis in range(2, len(shape)):
+            at = _C.logical_and(at, _C.equal(_C.iota(shape, 0), _C.iota(shape, axis)))
+        return become(self, _C.where(at, _C.full((), value, self.dtype), self))  # type: ignore[attr-defined]
 
     def detach_(self) -> Any:
         """No gradient flows through it any more. Returns self."""
@@ -265,7 +276,7 @@ class Composed:
         out, step = [], 1
         for extent in reversed(self.shape):  # type: ignore[attr-defined]
             out.append(step)
-            step *= extent
+            step *= extent or 1
         return tuple(reversed(out)) if dim is None else tuple(reversed(out))[dim]
 
     def element_size(self) -> int:

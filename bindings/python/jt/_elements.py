@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from operator import index
 from typing import Any, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _C, dtypes, errors
@@ -25,6 +26,14 @@ def _wide(x: Any) -> Any:
 def _narrow(z: Any, *operands: Any) -> Any:
     halves = {x.dtype for x in operands}
     return _C.cast(z, operands[0].dtype) if len(halves) == 1 and halves <= set(_HALVES) else z
+
+
+def axis_of(who: str, axis: int, n: int) -> int:
+    """An axis counted from the first, of n."""
+    axis = index(axis)
+    if not -n <= axis < n:
+        raise errors.ShapeError(f"{who}: axis {axis} is outside the {n} axes of the operand")
+    return axis + n if axis < 0 else axis
 
 
 def _axes(dim: Axes) -> Sequence[int]:
@@ -220,7 +229,8 @@ def nansum(x: Any, dim: Axes = None, keepdim: bool = False) -> Tensor:
 def nanmean(x: Any, dim: Axes = None, keepdim: bool = False) -> Tensor:
     """Mean of what is not NaN."""
     count = _C.sum(_C.logical_not(_C.isnan(x)), _axes(dim), keepdim)
-    return _C.div(nansum(x, dim, keepdim), _C.cast(count, x.dtype))
+    total = nansum(_wide(x), dim, keepdim)
+    return _narrow(_C.div(total, _C.cast(count, total.dtype)), x)
 
 
 def count_nonzero(x: Any, dim: Axes = None) -> Tensor:
@@ -235,13 +245,17 @@ def allclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: 
 
 def std_mean(x: Any, dim: Axes = None, correction: int = 1, keepdim: bool = False) -> Tuple[Tensor, Tensor]:
     """Standard deviation and mean over axes, all where none is given."""
-    var, mean = _C.var_mean(x, _axes(dim), keepdim, correction)
-    return _C.sqrt(var), mean
+    var, mean = _C.var_mean(_wide(x), _axes(dim), keepdim, correction)
+    return _narrow(_C.sqrt(var), x), _narrow(mean, x)
 
 
 def diff(x: Any, n: int = 1, dim: int = -1) -> Tensor:
     """x[1:] - x[:-1] along an axis, n times; of bool whether they differ."""
-    axis = dim + x.ndim if dim < 0 else dim
+    axis, n = axis_of("diff", dim, x.ndim), index(n)
+    if n < 0:
+        raise errors.ArgumentError(f"diff: n is {n}, which is negative")
+    if n == 0:
+        return x[...]  # type: ignore[no-any-return]
     for _ in range(min(n, x.shape[axis] + 1)):
         size = x.shape[axis]
         lower, upper = (x[(slice(None),) * axis + (part,)] for part in (slice(0, max(size - 1, 0)), slice(1, size)))

@@ -6,7 +6,7 @@ import string
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from . import _C, errors
-from ._elements import _narrow, _wide
+from ._elements import _narrow, _wide, axis_of
 
 Tensor = _C.TensorBase
 
@@ -136,6 +136,8 @@ def matrix_power(x: Any, n: int) -> Tensor:
     if n < 0:
         raise errors.UnsupportedError(f"matrix_power: n is {n}; powers below 0 need an inverse")
     one = _C.cast(_C.equal(_C.iota(x.shape, x.ndim - 2), _C.iota(x.shape, x.ndim - 1)), x.dtype)
+    if n == 1:
+        return x[...]  # type: ignore[no-any-return]
     out: Optional[Any] = None
     while n:
         if n & 1:
@@ -148,8 +150,8 @@ def matrix_power(x: Any, n: int) -> Tensor:
 def cross(x: Any, y: Any, dim: int = -1) -> Tensor:
     """Cross products of vectors of 3 along an axis."""
     shape = _C.add(x, y).shape if x.shape != y.shape else x.shape
-    axis = dim + len(shape) if dim < 0 else dim
-    if not 0 <= axis < len(shape) or shape[axis] != 3:
+    axis = axis_of("cross", dim, len(shape))
+    if shape[axis] != 3:
         raise errors.ShapeError(f"cross: axis {dim} of {shape} has not 3 elements")
     x, y = (v if v.shape == shape else _C.expand(v, shape) for v in (x, y))
     return _C.sub(_C.mul(_C.roll(x, -1, axis), _C.roll(y, -2, axis)), _C.mul(_C.roll(x, -2, axis), _C.roll(y, -1, axis)))

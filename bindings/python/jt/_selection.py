@@ -2,6 +2,7 @@
 elements as the data say (nonzero, unique, masked_select) look at their operands."""
 from __future__ import annotations
 
+import math
 from operator import index as _integer
 from typing import Any, Optional
 
@@ -140,12 +141,13 @@ def masked_select(x: Any, mask: Any) -> Tensor:
 
 
 def masked_scatter(x: Any, mask: Any, source: Any) -> Tensor:
-    """x with the first elements of source, in order, where a mask is true."""
+    """x with the first elements of source, in order, where a mask is true. Errors: IndexRangeError (source has fewer)."""
     mask = ravel(_C.expand(mask, x.shape))
-    place = _C.sub(_C.cumsum(_C.cast(mask, dtypes.int64), 0), 1)
-    if not x.size or not source.size:
+    if not x.size:
         return x[...]  # type: ignore[no-any-return]
-    picked = _C.take(ravel(source), _C.clamp(place, 0, source.size - 1), 0)
+    place = _C.sub(_C.cumsum(_C.cast(mask, dtypes.int64), 0), 1)
+    padded = _C.concat([ravel(source), _C.zeros((1,), source.dtype)], 0) if not source.size else ravel(source)
+    picked = _C.take(padded, _C.where(mask, place if source.size else place + 1, 0), 0)
     return _C.reshape(_C.where(mask, picked, ravel(x)), x.shape)
 
 
@@ -158,7 +160,7 @@ def msort(x: Any) -> Tensor:
 def kthvalue(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> MaxMin:
     """The k-th smallest along an axis, k from 1, and where it is."""
     if x.ndim == 0:
-        return MaxMin(x, _C.zeros((), dtypes.int64))
+        return MaxMin(x[...], _C.zeros((), dtypes.int64))
     axis = _axis("kthvalue", dim, x.ndim)
     if not 1 <= k <= x.shape[axis]:
         raise errors.ArgumentError(f"kthvalue: k is {k}, not in 1..{x.shape[axis]}")
@@ -170,9 +172,10 @@ def kthvalue(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> MaxMin:
 def median(x: Any, dim: Optional[int] = None, keepdim: bool = False) -> Any:
     """The middle one, of an even number the lower; along an axis with its index. A NaN wins."""
     if dim is None:
-        return median(ravel(x), 0).values
+        is_empty = not x.size and x.dtype.is_floating_point
+        return _C.full((), float("nan"), x.dtype) if is_empty else median(ravel(x), 0).values
     if x.ndim == 0:
-        return MaxMin(x, _C.zeros((), dtypes.int64))
+        return MaxMin(x[...], _C.zeros((), dtypes.int64))
     axis = _axis("median", dim, x.ndim)
     n = x.shape[axis]
     if not n:
@@ -187,15 +190,22 @@ def median(x: Any, dim: Optional[int] = None, keepdim: bool = False) -> Any:
 
 def quantile(x: Any, q: Any, dim: Optional[int] = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """The value below which a share q of the elements lies, along an axis or of all; q may be a vector, then along a new first axis. Between
-    two elements: interpolation linear, lower, higher, midpoint or nearest. NaN if there is one."""
+    two elements: interpolation linear, lower, higher, midpoint or nearest. NaN if there is one. A q that is a tensor is looked at.
+    Errors: ArgumentError (q is outside 0..1, there are no elements)."""
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise errors.ArgumentError(f"quantile: interpolation is {interpolation!r}, none of linear, lower, higher, midpoint, nearest")
     from .tensor import array
-    q = q if isinstance(q, Tensor) else array(q, x.dtype)
+    x = _float(x)
+    q = q if isinstance(q, Tensor) else array(q, dtypes.float64 if x.dtype == dtypes.float64 else dtypes.float32)
+    wrong = [v for v in ravel(q).tolist() if not 0 <= v <= 1]
+    if wrong:
+        raise errors.ArgumentError(f"quantile: q is {wrong[0]}, outside 0..1")
     flat = dim is None
     rank = x.ndim
     values = movedim(ravel(x) if flat else x, 0 if flat else dim, -1) if rank else _C.reshape(x, (1,))  # type: ignore[arg-type]
     n = values.shape[-1]
+    if not n:
+        raise errors.ArgumentError(f"quantile: {x.shape} has no elements" + ("" if flat else f" along axis {dim}"))
     values = _C.sort(values, -1)[0]
     values = _C.where(_C.isnan(values[..., -1:]), float("nan"), values)
     at = _C.mul(_C.cast(ravel(q), dtypes.float64), n - 1)
@@ -262,7 +272,9 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Tensor:
         raise errors.ArgumentError(f"bincount: {x.dtype} of shape {x.shape} is no vector of integers")
     if x.size and int(_C.min(x)) < 0:
         raise errors.ArgumentError(f"bincount: {int(_C.min(x))} is negative")
-    n = max(int(_C.max(x)) + 1 if x.size else 0, minlength)
+    if _integer(minlength) < 0:
+        raise errors.ArgumentError(f"bincount: minlength is {minlength}, which is negative")
+    n = max(int(_C.max(x)) + 1 if x.size else 0, _integer(minlength))
     if weights is None:
         return _C.scatter_add(_C.zeros((n,), dtypes.int64), x, _C.full(x.shape, 1, dtypes.int64), 0) if n else _C.zeros((0,), dtypes.int64)
     weights = weights if weights.dtype.is_floating_point else _C.cast(weights, dtypes.float64)
@@ -270,10 +282,13 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Tensor:
 
 
 def histc(x: Any, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
-    """How many elements lie in each of `bins` equal parts of min..max, of the data's own range where both are 0."""
-    flat = ravel(_float(x))
+    """How many elements lie in each of `bins` equal parts of min..max, of the data's own range where both are 0.
+    Errors: ArgumentError (no bins, min is above max, or one is not finite)."""
+    flat, bins = ravel(_float(x)), _integer(bins)
     if min == max == 0 and flat.size:
         min, max = float(_C.min(flat)), float(_C.max(flat))
+    if bins < 1 or not math.isfinite(min) or not math.isfinite(max) or min > max:
+        raise errors.ArgumentError(f"histc: there are no {bins} parts of {min}..{max}")
     if min == max:
         min, max = min - 1, max + 1
     at = _C.floor(_C.mul(_C.div(_C.sub(flat, min), max - min), bins))
@@ -285,12 +300,18 @@ def histc(x: Any, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
 def searchsorted(sorted_sequence: Any, values: Any, *, right: bool = False, side: Optional[str] = None) -> Tensor:
     """Before which element of an ordered vector each value would stand, behind equal ones with right (or side="right"). An ordered matrix,
     [..,N], is searched row by row for [..,M]."""
+    if side not in (None, "left", "right") or side == "left" and right:
+        raise errors.ArgumentError(f"searchsorted: side is {side!r}" + (", but right is True" if right else ", neither 'left' nor 'right'"))
     right = right or side == "right"
     one = not isinstance(values, Tensor)
     values = _C.full((), values, sorted_sequence.dtype) if one else values
     edges = sorted_sequence[..., None, :] if sorted_sequence.ndim > 1 else sorted_sequence
-    compare = _C.less_equal if right else _C.less
-    return _C.sum(compare(edges, values[..., None]), (-1,))
+    wanted = values[..., None]
+    below = (_C.less_equal if right else _C.less)(edges, wanted)
+    if edges.dtype.is_floating_point or wanted.dtype.is_floating_point:  # NaN comes last, and is equal to itself
+        is_last = _C.isnan(wanted) if wanted.dtype.is_floating_point else False
+        below = _C.logical_or(below, _C.logical_and(is_last, True if right else _C.equal(edges, edges)))
+    return _C.sum(below, (-1,))
 
 
 def bucketize(x: Any, boundaries: Any, *, right: bool = False) -> Tensor:
@@ -300,16 +321,30 @@ def bucketize(x: Any, boundaries: Any, *, right: bool = False) -> Tensor:
 
 # ---- random
 def bernoulli(x: Any) -> Tensor:
-    """1 with the probability that x says, else 0."""
-    return _C.cast(_C.less(_C.random_uniform(x.shape, 0, 1, x.dtype), x), x.dtype)
+    """1 with the probability that x says, else 0. What is below 0 or NaN counts as 0, what is above 1 as 1."""
+    if not x.dtype.is_floating_point:
+        raise errors.DTypeError(f"bernoulli: probabilities are {x.dtype}")
+    return drawn(x, x)
+
+
+def drawn(like: Any, p: Any) -> Tensor:
+    """1 with probability p, else 0. By 53 random bits: a coarser number would be below a small p too often."""
+    return _C.cast(_C.less(_C.random_uniform(like.shape, 0, 1, dtypes.float64), p), like.dtype)
 
 
 def multinomial(x: Any, num_samples: int, replacement: bool = False) -> Tensor:
     """Indices drawn by weights [N] or [M,N], which need not add up to 1: [num_samples] or [M,num_samples]. Without replacement each at most once
-    (by the largest of log(x) + Gumbel noise); with it by the inverse of the distribution function."""
-    n = x.shape[-1]
+    (by the largest of log(x) + Gumbel noise); with it by the inverse of the distribution function. Looks at the weights. Errors: ArgumentError
+    (weights that are negative, infinite, NaN or all 0)."""
     if x.ndim not in (1, 2) or not x.dtype.is_floating_point:
         raise errors.ArgumentError(f"multinomial: {x.dtype} of shape {x.shape} is neither a vector nor a matrix of weights")
+    n, num_samples = x.shape[-1], _integer(num_samples)
+    if num_samples < 1:
+        raise errors.ArgumentError(f"multinomial: {num_samples} samples")
+    if not bool(_C.all(_C.logical_and(_C.isfinite(x), _C.greater_equal(x, 0)))):
+        raise errors.ArgumentError("multinomial: a weight is negative, infinite or NaN")
+    if not n or not bool(_C.all(_C.any(_C.greater(x, 0), (-1,)))):
+        raise errors.ArgumentError("multinomial: all weights are 0")
     if not replacement:
         if num_samples > n:
             raise errors.ArgumentError(f"multinomial: {num_samples} of {n} without replacement")
@@ -317,4 +352,4 @@ def multinomial(x: Any, num_samples: int, replacement: bool = False) -> Tensor:
         return _C.topk(_C.add(_C.log(_C.cast(x, dtypes.float64)), noise), num_samples, -1)[1]
     upto = _C.cumsum(_C.cast(x, dtypes.float64), -1)
     at = _C.mul(_C.random_uniform((*x.shape[:-1], num_samples), 0, 1, dtypes.float64), upto[..., -1:])
-    return searchsorted(upto, at, right=True)
+    return _C.minimum(searchsorted(upto, at, right=True), n - 1)  # whatever rounding did

@@ -6,16 +6,10 @@ from operator import index
 from typing import Any, List, Optional, Sequence, Tuple, Union
 
 from . import _C, dtypes, errors
+from ._elements import axis_of as _axis
 
 Tensor = _C.TensorBase
 _MOST_PARTS = 1 << 20  # of a list
-
-
-def _axis(who: str, axis: int, n: int) -> int:
-    axis = index(axis)
-    if not -n <= axis < n:
-        raise errors.ShapeError(f"{who}: axis {axis} is outside the {n} axes of the operand")
-    return axis + n if axis < 0 else axis
 
 
 def _listed(axes: Any) -> List[int]:
@@ -110,6 +104,8 @@ def flipud(x: Any) -> Tensor:
 def rot90(x: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned k times by a right angle, from the first axis towards the second."""
     a, b = (_axis("rot90", d, x.ndim) for d in dims)
+    if a == b:
+        raise errors.ShapeError(f"rot90: {tuple(dims)} is one axis twice")
     turned = (lambda v: v, lambda v: _C.flip(swapaxes(v, a, b), (a,)), lambda v: _C.flip(v, (a, b)), lambda v: _C.flip(swapaxes(v, a, b), (b,)))
     return turned[index(k) % 4](x)  # type: ignore[no-any-return]
 
@@ -206,7 +202,9 @@ def repeat_interleave(x: Any, repeats: Any, dim: Optional[int] = None) -> Tensor
         x, dim = ravel(x), 0
     axis = _axis("repeat_interleave", dim, x.ndim)
     if isinstance(repeats, Tensor) and repeats.ndim:
-        counts = repeats.tolist()
+        counts = [index(n) for n in repeats.tolist()]
+        if min(counts, default=0) < 0:
+            raise errors.ArgumentError(f"repeat_interleave: {min(counts)} repeats")
         if len(counts) not in (1, x.shape[axis]):
             raise errors.ShapeError(f"repeat_interleave: {len(counts)} repeats for {x.shape[axis]} elements")
         counts = counts * x.shape[axis] if len(counts) == 1 else counts

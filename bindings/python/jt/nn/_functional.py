@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 import math
+from operator import index
 from typing import Any, List, Optional, Sequence, Tuple, Union
 
 from .. import _C, dtypes, errors
+from .._elements import _narrow, _wide
 from ..ops import softmax as _softmax
 from ..tensor import Tensor
 
@@ -17,8 +19,16 @@ __all__ = ["batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logi
 Ints = Union[int, Sequence[int]]
 
 
-def _listed(value: Any, n: int) -> List[int]:
-    return [int(v) for v in value] if isinstance(value, (tuple, list)) else [int(value)] * n
+def _integers(value: Any) -> List[int]:
+    return [index(v) for v in value] if isinstance(value, (tuple, list)) else [index(value)]
+
+
+def _listed(who: str, value: Any, n: int) -> List[int]:
+    """n integers, of which one may stand for all."""
+    given = _integers(value)
+    if len(given) not in (1, n):
+        raise errors.ArgumentError(f"{who}: {given} are not {n} integers")
+    return given * n if len(given) == 1 else given
 
 
 def _beside(product: Any, bias: Any) -> Any:
@@ -35,7 +45,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
 # ---- convolutions
 def _window(who: str, n: int, weight: Any, stride: Ints, padding: Any, dilation: Ints) -> Tuple[List[int], List[int], List[int]]:
     """stride, padding (all before, all after), dilation."""
-    steps, spread = _listed(stride, n), _listed(dilation, n)
+    steps, spread = _listed(who, stride, n), _listed(who, dilation, n)
     if padding == "same":
         if any(s != 1 for s in steps):
             raise errors.ArgumentError(f"{who}: padding 'same' with stride {steps}")
@@ -43,7 +53,7 @@ def _window(who: str, n: int, weight: Any, stride: Ints, padding: Any, dilation:
         return steps, [w // 2 for w in whole] + [w - w // 2 for w in whole], spread
     if isinstance(padding, str) and padding != "valid":
         raise errors.ArgumentError(f"{who}: padding is {padding!r}, neither 'same' nor 'valid'")
-    sides = _listed(0 if padding == "valid" else padding, n)
+    sides = _listed(who, 0 if padding == "valid" else padding, n)
     return steps, sides + sides, spread
 
 
@@ -51,14 +61,16 @@ def _with_bias(out: Any, bias: Any) -> Any:
     return out if bias is None else _C.add(out, _C.reshape(_beside(out, bias), [-1] + [1] * (out.ndim - 2)))
 
 
-def _batched(x: Any, n: int) -> Tuple[Any, bool]:
+def _batched(who: str, x: Any, n: int) -> Tuple[Any, bool]:
+    if x.ndim not in (n + 1, n + 2):
+        raise errors.ShapeError(f"{who}: the input needs {n + 2} axes, or {n + 1} without a batch, its shape is {x.shape}")
     return (x, False) if x.ndim == n + 2 else (x.unsqueeze(0), True)
 
 
 def conv1d(input: Any, weight: Any, bias: Any = None, stride: Ints = 1, padding: Any = 0, dilation: Ints = 1, groups: int = 1) -> Tensor:
     """input [N,C,L] with weight [O,C/groups,K], plus bias [O]; padding a number, "same" or "valid"; [C,L] is a batch of one."""
     s, p, d = _window("conv1d", 1, weight, stride, padding, dilation)
-    x, is_one = _batched(input, 1)
+    x, is_one = _batched("conv1d", input, 1)
     out = _C.conv2d(x.unsqueeze(2), weight.unsqueeze(2), [1, s[0]], [0, p[0], 0, p[1]], [1, d[0]], groups).squeeze(2)
     return _with_bias(out, bias)[0] if is_one else _with_bias(out, bias)  # type: ignore[no-any-return]
 
@@ -66,7 +78,7 @@ def conv1d(input: Any, weight: Any, bias: Any = None, stride: Ints = 1, padding:
 def conv2d(input: Any, weight: Any, bias: Any = None, stride: Ints = 1, padding: Any = 0, dilation: Ints = 1, groups: int = 1) -> Tensor:
     """input [N,C,H,W] with weight [O,C/groups,KH,KW], plus bias [O]; padding numbers, "same" or "valid"; [C,H,W] is a batch of one."""
     s, p, d = _window("conv2d", 2, weight, stride, padding, dilation)
-    x, is_one = _batched(input, 2)
+    x, is_one = _batched("conv2d", input, 2)
     out = _with_bias(_C.conv2d(x, weight, s, p, d, groups), bias)
     return out[0] if is_one else out  # type: ignore[no-any-return]
 
@@ -74,15 +86,15 @@ def conv2d(input: Any, weight: Any, bias: Any = None, stride: Ints = 1, padding:
 def conv3d(input: Any, weight: Any, bias: Any = None, stride: Ints = 1, padding: Any = 0, dilation: Ints = 1, groups: int = 1) -> Tensor:
     """input [N,C,D,H,W] with weight [O,C/groups,KD,KH,KW], plus bias [O]; padding numbers, "same" or "valid"; [C,D,H,W] is a batch of one."""
     s, p, d = _window("conv3d", 3, weight, stride, padding, dilation)
-    x, is_one = _batched(input, 3)
+    x, is_one = _batched("conv3d", input, 3)
     out = _with_bias(_C.conv3d(x, weight, s, p, d, groups), bias)
     return out[0] if is_one else out  # type: ignore[no-any-return]
 
 
 def unfold(input: Any, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1) -> Tensor:
     """Windows of images [N,C,H,W] as columns: [N, C * KH * KW, windows]."""
-    k, d, p, s = (_listed(v, 2) for v in (kernel_size, dilation, padding, stride))
-    x, is_one = _batched(input, 2)
+    k, d, p, s = (_listed("unfold", v, 2) for v in (kernel_size, dilation, padding, stride))
+    x, is_one = _batched("unfold", input, 2)
     if any(p):
         x = _C.pad(x, [0, 0, *p], [0, 0, *p])
     w = _C.windows(x, k, s, d)  # [N,C,OH,OW,KH,KW]
@@ -93,7 +105,7 @@ def unfold(input: Any, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0,
 
 def fold(input: Any, output_size: Ints, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1) -> Tensor:
     """What unfold gave, added up in images of output_size: [N,C,H,W]."""
-    size, k, d, p, s = (_listed(v, 2) for v in (output_size, kernel_size, dilation, padding, stride))
+    size, k, d, p, s = (_listed("fold", v, 2) for v in (output_size, kernel_size, dilation, padding, stride))
     x = input if input.ndim == 3 else input.unsqueeze(0)
     h, w = (size[i] + 2 * p[i] for i in range(2))
     oh, ow = ((extent - d[i] * (k[i] - 1) - 1) // s[i] + 1 for i, extent in enumerate((h, w)))
@@ -113,7 +125,7 @@ def fold(input: Any, output_size: Ints, kernel_size: Ints, dilation: Ints = 1, p
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: Optional[float] = None) -> Tensor:
     """Pads the last axes, given from the last: (left, right, top, bottom, ..), negative ones cut off. mode "constant", "reflect", "replicate" or
     "circular"."""
-    sides = [int(v) for v in pad]
+    sides = [index(v) for v in pad]
     if len(sides) % 2 or len(sides) > 2 * input.ndim:
         raise errors.ArgumentError(f"pad: {len(sides)} numbers for {input.ndim} axes")
     n = len(sides) // 2
@@ -150,18 +162,28 @@ def interpolate(input: Any, size: Optional[Ints] = None, scale_factor: Any = Non
     n = input.ndim - 2
     if (size is None) == (scale_factor is None):
         raise errors.ArgumentError("interpolate: either size or scale_factor is to be given")
-    factors = None if scale_factor is None else list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * n
-    sizes = _listed(size, n) if factors is None else [int(math.floor(extent * f)) for extent, f in zip(input.shape[2:], factors)]
     if mode not in ("nearest", "nearest-exact", "linear", "bilinear", "trilinear"):
         raise errors.UnsupportedError(f"interpolate: mode {mode!r} is not supported; there are nearest, nearest-exact, linear, bilinear, trilinear")
-    x = input
+    axes = {"linear": 1, "bilinear": 2, "trilinear": 3}.get(mode, n)
+    if n not in (1, 2, 3) or n != axes:
+        raise errors.ShapeError(f"interpolate: mode {mode!r} of {input.shape}" + (f", which has not {axes + 2} axes" if n != axes else ""))
+    factors = None if scale_factor is None else list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * n
+    given = _integers(size) if factors is None else factors
+    if len(given) not in (n, n if factors is not None or isinstance(size, (tuple, list)) else 1):
+        raise errors.ArgumentError(f"interpolate: {given} for {n} axes")
+    if factors is not None and not all(0 < f < math.inf for f in factors):
+        raise errors.ArgumentError(f"interpolate: a scale_factor of {factors} is not above 0")
+    sizes = _listed("interpolate", size, n) if factors is None else [int(math.floor(extent * f)) for extent, f in zip(input.shape[2:], factors)]
+    if not (input.dtype.is_floating_point or mode.startswith("nearest")):
+        raise errors.DTypeError(f"interpolate: mode {mode!r} of {input.dtype}")
+    x = _wide(input)
     for i, extent in enumerate(sizes):
-        if extent < 1:
-            raise errors.ShapeError(f"interpolate: {extent} elements along axis {i + 2}")
         old = x.shape[i + 2]
+        if extent < 1 or old < 1:
+            raise errors.ShapeError(f"interpolate: {extent} elements of {old} along axis {i + 2}")
         ratio = 1 / factors[i] if factors is not None and not align_corners else old / extent
         x = _resampled(x, i + 2, old, extent, ratio, mode, bool(align_corners))
-    return x  # type: ignore[no-any-return]
+    return _narrow(x, input)
 
 
 def _resampled(x: Any, axis: int, old: int, new: int, ratio: float, mode: str, align: bool) -> Any:
@@ -187,7 +209,7 @@ upsample = interpolate
 def channel_shuffle(input: Any, groups: int) -> Tensor:
     """Channels of [N,C,..], dealt out to groups: those of one group come to lie groups apart."""
     n, c = input.shape[:2]
-    if c % groups:
+    if groups < 1 or c % groups:
         raise errors.ShapeError(f"channel_shuffle: {groups} groups of {c} channels")
     return _C.reshape(_C.reshape(input, (n, groups, c // groups, *input.shape[2:])).transpose(1, 2), input.shape)
 
@@ -195,30 +217,33 @@ def channel_shuffle(input: Any, groups: int) -> Tensor:
 # ---- norms
 def layer_norm(input: Any, normalized_shape: Ints, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """(x - mean) / sqrt(var + eps) over the last axes, whose extents are normalized_shape; times weight, plus bias."""
-    axes = len(_listed(normalized_shape, 1))
-    if tuple(input.shape[input.ndim - axes:]) != tuple(_listed(normalized_shape, 1)):
+    axes = len(_integers(normalized_shape))
+    if tuple(input.shape[input.ndim - axes:]) != tuple(_integers(normalized_shape)):
         raise errors.ShapeError(f"layer_norm: the last axes of {tuple(input.shape)} are not {normalized_shape}")
-    return _scaled(_C.layer_norm(input, axes=axes, eps=eps), weight, bias)
+    return _scaled(_C.layer_norm(_wide(input), axes=axes, eps=eps), weight, bias, input)
 
 
 def rms_norm(input: Any, normalized_shape: Ints, weight: Any = None, eps: Optional[float] = None) -> Tensor:
     """x / sqrt(mean of x^2 + eps) over the last axes, times weight; eps is the dtype's where it is None."""
-    axes = len(_listed(normalized_shape, 1))
+    axes = len(_integers(normalized_shape))
+    if tuple(input.shape[input.ndim - axes:]) != tuple(_integers(normalized_shape)):
+        raise errors.ShapeError(f"rms_norm: the last axes of {tuple(input.shape)} are not {normalized_shape}")
     if eps is None:
         eps = {"float64": 2.0 ** -52, "float32": 2.0 ** -23, "float16": 2.0 ** -10, "bfloat16": 2.0 ** -7}[input.dtype]
-    return _scaled(_C.rms_norm(input, axes=axes, eps=eps), weight, None)
+    return _scaled(_C.rms_norm(_wide(input), axes=axes, eps=eps), weight, None, input)
 
 
-def _scaled(x: Any, weight: Any, bias: Any) -> Any:
-    x = x if weight is None else x * weight
-    return x if bias is None else x + bias
+def _scaled(x: Any, weight: Any, bias: Any, input: Any) -> Any:
+    """Of halves, which are rounded once, x is what f32 has computed."""
+    x = x if weight is None else x * _wide(weight)
+    return _narrow(x if bias is None else x + _wide(bias), input)
 
 
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """As layer_norm over each of num_groups groups of channels of [N,C,..]; weight and bias [C]."""
     shape = [-1] + [1] * (input.ndim - 2)
     weight, bias = (None if v is None else _C.reshape(v, shape) for v in (weight, bias))
-    return _scaled(_C.group_norm(input, groups=num_groups, eps=eps), weight, bias)  # type: ignore[no-any-return]
+    return _scaled(_C.group_norm(_wide(input), groups=num_groups, eps=eps), weight, bias, input)  # type: ignore[no-any-return]
 
 
 def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None, use_input_stats: bool = True,
@@ -235,32 +260,33 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
                eps: float = 1e-5) -> Tensor:
     """(x - mean) / sqrt(var + eps) by channel of [N,C,..]: statistics of the batch in training, which then move the running ones by momentum."""
     axes, shape = [i for i in range(input.ndim) if i != 1], [-1] + [1] * (input.ndim - 2)
-    mean, var = running_mean, running_var
+    x, mean, var = _wide(input), running_mean, running_var
     if training or mean is None:
         n = math.prod(input.shape) // max(input.shape[1], 1)
-        if training and n <= 1:
+        if training and n == 1:
             raise errors.ShapeError(f"batch_norm: one value for each channel of {tuple(input.shape)} has no spread")
-        var, mean = _C.var_mean(input, axes, False, 0)
-        if training and running_mean is not None:
+        var, mean = _C.var_mean(x, axes, False, 0)
+        if training and running_mean is not None and n:
             running_mean.assign((running_mean * (1 - momentum) + mean.detach() * momentum).to(running_mean.dtype))
             running_var.assign((running_var * (1 - momentum) + var.detach() * (momentum * n / (n - 1))).to(running_var.dtype))
-    mean, var, weight, bias = (None if v is None else _C.reshape(v, shape) for v in (mean, var, weight, bias))
-    return _scaled((input - mean) / _C.sqrt(var + eps), weight, bias)
+    mean, var, weight, bias = (None if v is None else _C.reshape(_wide(v), shape) for v in (mean, var, weight, bias))
+    return _scaled((x - mean) / _C.sqrt(var + eps), weight, bias, input)
 
 
 def normalize(input: Any, p: float = 2.0, dim: Ints = 1, eps: float = 1e-12) -> Tensor:
     """Divided by the p-norm along an axis, which is at least eps."""
-    axes = _listed(dim, 1)
-    return input / _C.maximum(_C.norm(input, p, axes, True), eps)  # type: ignore[no-any-return]
+    x = _wide(input)
+    return _narrow(x / _C.maximum(_C.norm(x, p, _integers(dim), True), eps), input)
 
 
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """x / (k + alpha * mean of x^2 over `size` channels around) ** beta (Krizhevsky et al. 2012)."""
-    square = _C.square(input)
+    x, size = _wide(input), index(size)
+    square = _C.square(x)
     before, after = size // 2, (size - 1) // 2
     wide = _C.pad(square, [0, before] + [0] * (input.ndim - 2), [0, after] + [0] * (input.ndim - 2))
     total = _C.add(square * 0, sum(wide[:, i:i + input.shape[1]] for i in range(size)))
-    return input / _C.pow(total * (alpha / size) + k, beta)  # type: ignore[no-any-return]
+    return _narrow(x / _C.pow(total * (alpha / size) + k, beta), input)
 
 
 # ---- by index
@@ -268,6 +294,8 @@ def embedding(input: Any, weight: Any, padding_idx: Optional[int] = None) -> Ten
     """Rows of weight [V,d] by index; the row padding_idx has no gradient."""
     if padding_idx is None:
         return _C.embedding(input, weight)
+    if not -weight.shape[0] <= padding_idx < weight.shape[0]:
+        raise errors.ArgumentError(f"embedding: padding_idx {padding_idx} is outside {weight.shape[0]} rows")
     return _C.embedding(input, weight, padding=padding_idx if padding_idx >= 0 else padding_idx + weight.shape[0])
 
 
@@ -279,9 +307,9 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
 # ---- distances
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 . x2 / (|x1| |x2|) along an axis; a norm counts as eps at least, of which gradients know nothing."""
-    norms = [_C.norm(x, 2, (dim,), True) for x in (x1, x2)]
-    a, b = (n + (_C.maximum(n, eps) - n).detach() for n in norms)
-    return _C.sum(x1 / a * (x2 / b), (dim,))
+    x, y = _wide(x1), _wide(x2)
+    a, b = (n + (_C.maximum(n, eps) - n).detach() for n in (_C.norm(v, 2, (dim,), True) for v in (x, y)))
+    return _narrow(_C.sum(x / a * (y / b), (dim,)), x1, x2)
 
 
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
@@ -313,9 +341,12 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
             raise errors.ArgumentError("scaled_dot_product_attention: attn_mask with is_causal")
         shape = scores.shape[-2:]
         attn_mask = _C.greater_equal(_C.iota(shape, 0), _C.iota(shape, 1))
+    weights = None
     if attn_mask is not None:
         scores = _C.where(attn_mask, scores, -math.inf) if attn_mask.dtype == dtypes.bool else scores + attn_mask
-    weights = _softmax(scores, -1)
+        sees_nothing = _C.all(_C.equal(scores, -math.inf), (-1,), True)  # a row of zeros, as in PyTorch
+        weights = _C.where(sees_nothing, 0, _softmax(_C.where(sees_nothing, 0, scores), -1))
+    weights = _softmax(scores, -1) if weights is None else weights
     return _C.matmul(_C.dropout(weights, p=dropout_p) if dropout_p else weights, value)
 
 
@@ -370,10 +401,11 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
 
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean") -> Tensor:
     """1 - cos(x1, x2) where y is 1, max(0, cos(x1, x2) - margin) where it is -1; rows along the last axis."""
-    eps = 1e-12
-    dot, a, b = (_C.sum(p, (-1,)) for p in (input1 * input2, input1 * input1 + eps / input1.shape[-1], input2 * input2 + eps / input2.shape[-1]))
+    eps, x, y = 1e-12, _wide(input1), _wide(input2)
+    dot, a, b = (_C.sum(p, (-1,)) for p in (x * y, x * x + eps / x.shape[-1], y * y + eps / y.shape[-1]))
     cosine = dot / _C.sqrt(a * b)
-    return _reduced(_C.where(_C.equal(target, 1), 1 - cosine, 0) + _C.where(_C.equal(target, -1), _C.maximum(cosine - margin, 0), 0), reduction)
+    loss = _C.where(_C.equal(target, 1), 1 - cosine, 0) + _C.where(_C.equal(target, -1), _C.maximum(cosine - margin, 0), 0)
+    return _narrow(_reduced(loss, reduction), input1, input2)
 
 
 def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False,
@@ -393,7 +425,7 @@ def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor
 def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean") -> Tensor:
     """The sum over classes other than the target of max(0, margin - x[target] + x) ** p, over their number; times the target's weight."""
     x, label = (input, target) if input.ndim == 2 else (input.unsqueeze(0), _C.reshape(target, (1,)))
-    n, c = x.shape
+    x, (n, c) = _wide(x), x.shape
     own = _C.gather(x, _C.reshape(label, (n, 1)), 1)
     cost = _C.maximum(x - own + margin, 0)
     cost = cost * cost if p == 2 else cost if p == 1 else _C.pow(cost, p)
@@ -401,7 +433,7 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
     loss = _C.sum(cost, (1,)) / c
     if weight is not None:
         loss = loss * _C.take(weight, label, 0)
-    out = _reduced(loss, reduction)
+    out = _narrow(_reduced(loss, reduction), input)
     return out[0] if reduction == "none" and input.ndim == 1 else out
 
 
@@ -427,6 +459,7 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
             var = var.unsqueeze(-1)
     else:
         var = _C.full_like(input, var)
-    var = var + (_C.maximum(var, eps) - var).detach()
-    loss = (_C.log(var) + _C.square(input - target) / var) * 0.5
-    return _reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+    x, y, spread = _wide(input), _wide(target), _wide(var)
+    spread = spread + (_C.maximum(spread, eps) - spread).detach()
+    loss = (_C.log(spread) + _C.square(x - y) / spread) * 0.5
+    return _narrow(_reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction), input, target, var)

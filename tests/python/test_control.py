@@ -60,6 +60,23 @@ class Control(unittest.TestCase):
             losses.append(loss.item())
         self.assertLess(losses[-1], losses[0] * 0.7)
 
+    def test_bounds_are_integers(self):
+        class Integer:  # as NumPy's
+            def __init__(self, value):
+                self.value = value
+
+            def __index__(self):
+                return self.value
+        self.assertEqual(jt.fori_loop(Integer(1), Integer(4), lambda i, v: v + i, jt.zeros(())).item(), 6)
+        self.assertEqual(jt.fori_loop(-2**63, 2**63 - 1, lambda i, v: v + 1, jt.zeros(()), max_trips=Integer(5)).item(), 5)
+        self.assertEqual(jt.while_loop(lambda v: v < 3, lambda v: v + 1, jt.zeros(()), max_trips=2**70).item(), 3)
+        for call in (lambda: jt.fori_loop(0, 2.5, lambda i, v: v, jt.zeros(())), lambda: jt.while_loop(lambda v: v < 3, lambda v: v, jt.zeros(()), max_trips=1.5)):
+            with self.assertRaisesRegex(TypeError, "'float' object cannot be interpreted as an integer"):
+                call()
+        for call in (lambda: jt.fori_loop(0, 2, lambda i, v: v, jt.zeros(()), max_trips=-1), lambda: jt.while_loop(lambda v: v < 3, lambda v: v, jt.zeros(()), max_trips=-1)):
+            with self.assertRaisesRegex(jt.ArgumentError, "max_trips is -1, which is negative"):
+                call()
+
     def test_errors_name_what_does_not_fit(self):
         x = jt.ones(2)
         with self.assertRaisesRegex(jt.ShapeError, r"while_loop.*f32\[2\].*f32\[3\]"):

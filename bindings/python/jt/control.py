@@ -1,9 +1,10 @@
 """control: branches and loops that are part of the graph."""
 from __future__ import annotations
 
+from operator import index as _integer
 from typing import Any, Callable, List, Optional, Tuple, Union
 
-from . import _C
+from . import _C, errors
 from .tensor import Tensor, array
 
 _COND, _WHILE, _FOR = 0, 1, 2
@@ -79,6 +80,17 @@ def _carrying(who: str, form: _Form, function: Callable[[Any, Any], Any]) -> Cal
     return body
 
 
+_MOST = 2**63 - 1
+
+
+def _most(who: str, max_trips: Optional[int]) -> int:
+    if max_trips is None:
+        return -1
+    if _integer(max_trips) < 0:
+        raise errors.ArgumentError(f"{who}: max_trips is {max_trips}, which is negative")
+    return min(_integer(max_trips), _MOST)
+
+
 def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init: Any, max_trips: Optional[int] = None) -> Any:
     """What is left of `init` when body_fun has been applied as long as cond_fun, a bool of no axes, is true.
 
@@ -92,7 +104,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
         return [said if isinstance(said, Tensor) else array(bool(said))]
 
     body = _carrying("while_loop", form, lambda _, value: body_fun(value))
-    return form.packed(_C.control(_WHILE, asks, body, None, -1 if max_trips is None else max_trips, leaves))
+    return form.packed(_C.control(_WHILE, asks, body, None, _most("while_loop", max_trips), leaves))
 
 
 def fori_loop(lower: Union[int, Tensor], upper: Union[int, Tensor], body_fun: Callable[[Tensor, Any], Any], init: Any,
@@ -101,9 +113,11 @@ def fori_loop(lower: Union[int, Tensor], upper: Union[int, Tensor], body_fun: Ca
 
     body_fun is called once, now, as for while_loop. i is an int64 of no axes. Where a bound is a tensor, gradients need max_trips."""
     form, leaves = _unpacked(init)
+    lower, upper = (v if isinstance(v, Tensor) else _integer(v) for v in (lower, upper))
+    most = _most("fori_loop", max_trips)
     body = _carrying("fori_loop", form, lambda i, value: body_fun(i + lower if isinstance(lower, Tensor) or lower else i, value))
     if isinstance(lower, Tensor) or isinstance(upper, Tensor):
         rounds = upper - lower
-        return form.packed(_C.control(_FOR, body, None, rounds, -1 if max_trips is None else max_trips, leaves))
-    trips = max(upper - lower, 0)
-    return form.packed(_C.control(_FOR, body, None, None, trips if max_trips is None else min(trips, max_trips), leaves))
+        return form.packed(_C.control(_FOR, body, None, rounds, most, leaves))
+    trips = min(max(upper - lower, 0), _MOST)
+    return form.packed(_C.control(_FOR, body, None, None, trips if most < 0 else min(trips, most), leaves))

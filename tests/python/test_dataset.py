@@ -290,3 +290,17 @@ def test_progress_writes_plain_lines_where_there_is_no_terminal():
     out = Terminal()
     list(jt.progress(iter(range(5)), file=out, total=5))
     assert "|####" in out.getvalue() and out.getvalue().endswith("\n")
+
+
+def test_samplers_refuse_what_they_cannot_draw():
+    data = jt.utils.data
+    squares = [i * i for i in range(10)]
+    for make in (lambda: list(data.RandomSampler([], num_samples=5)), lambda: list(data.RandomSampler([], True, 5)), lambda: data.RandomSampler(squares, num_samples=-1),
+                 lambda: data.BatchSampler(range(3), 0), lambda: data.WeightedRandomSampler([1, -1], 2), lambda: data.WeightedRandomSampler([0.0, 0.0], 1),
+                 lambda: data.WeightedRandomSampler([1, float("nan")], 1), lambda: data.WeightedRandomSampler([1], -1),
+                 lambda: data.random_split(squares, [-1, 11]), lambda: data.random_split(squares, [5.5, 4.5])):
+        with pytest.raises(jt.ArgumentError):
+            make()
+    assert list(data.RandomSampler([])) == [] and len(data.random_split(squares, [0.25, 0.75])[0]) == 3
+    drawn = [next(iter(data.WeightedRandomSampler([1e17, 3e17, 1e-300], 1, False))) for _ in range(4000)]
+    assert abs(drawn.count(1) / 4000 - 0.75) < 0.05 and 2 not in drawn

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import bisect
+import math
 import random
+from operator import index as _integer
 from typing import Any, Iterator, List, Optional, Sequence
 
 from .. import errors
@@ -37,14 +39,14 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Any = None) 
         for i in range(total - sum(whole)):
             whole[i % len(whole)] += 1
         sizes = list(whole)
-    if sum(sizes) != total:
+    if sum(sizes) != total or not all(hasattr(s, "__index__") and s >= 0 for s in sizes):
         raise errors.ArgumentError(f"random_split: lengths {list(lengths)} are not the {total} samples")
     order = list(range(total))
     (random.Random(generator) if isinstance(generator, int) else generator or random).shuffle(order)
     out, at = [], 0
     for size in sizes:
-        out.append(Subset(dataset, order[at:at + int(size)]))
-        at += int(size)
+        out.append(Subset(dataset, order[at:at + size]))
+        at += size
     return out
 
 
@@ -74,6 +76,12 @@ class ConcatDataset(Dataset):
         return self.datasets[at][index - (self.ends[at - 1] if at else 0)]
 
 
+def _count(who: str, n: int) -> int:
+    if _integer(n) < 0:
+        raise errors.ArgumentError(f"{who}: {n} samples")
+    return _integer(n)
+
+
 class Sampler:
     """An order of samples: derive from it, write __iter__ and __len__."""
 
@@ -99,13 +107,16 @@ class RandomSampler(Sampler):
 
     def __init__(self, data_source: Any, replacement: bool = False, num_samples: Optional[int] = None, generator: Any = None) -> None:
         super().__init__(data_source)
-        self.replacement, self._count, self.generator = replacement, num_samples, generator
+        self.replacement, self.generator = replacement, generator
+        self._count = None if num_samples is None else _count("RandomSampler", num_samples)
 
     def __len__(self) -> int:
         return _length(self.data_source) if self._count is None else self._count
 
     def __iter__(self) -> Iterator[int]:
         source, total = self.generator or random, _length(self.data_source)
+        if not total and len(self):
+            raise errors.ArgumentError(f"RandomSampler: {len(self)} samples of none")
         if self.replacement:
             return iter([source.randrange(total) for _ in range(len(self))])
         out: List[int] = []
@@ -137,7 +148,10 @@ class WeightedRandomSampler(Sampler):
 
     def __init__(self, weights: Sequence[float], num_samples: int, replacement: bool = True, generator: Any = None) -> None:
         super().__init__()
-        self.weights, self.num_samples, self.replacement, self.generator = [float(w) for w in weights], num_samples, replacement, generator
+        self.weights, self.num_samples = [float(w) for w in weights], _count("WeightedRandomSampler", num_samples)
+        self.replacement, self.generator = replacement, generator
+        if not all(0 <= w < math.inf for w in self.weights) or num_samples and not any(self.weights):
+            raise errors.ArgumentError("WeightedRandomSampler: a weight is negative, infinite or NaN, or all are 0")
         if not replacement and num_samples > sum(w > 0 for w in self.weights):
             raise errors.ArgumentError(f"WeightedRandomSampler: {num_samples} of {len(self.weights)} without replacement")
 
@@ -148,8 +162,9 @@ class WeightedRandomSampler(Sampler):
         source = self.generator or random
         if self.replacement:
             return iter(source.choices(range(len(self.weights)), self.weights, k=self.num_samples))
-        keys = [(source.random() ** (1 / w) if w > 0 else -1.0, i) for i, w in enumerate(self.weights)]  # Efraimidis and Spirakis 2006
-        return iter([i for _, i in sorted(keys, reverse=True)[:self.num_samples]])
+        # Efraimidis and Spirakis 2006, in logarithms: neither tiny nor huge weights tie.
+        keys = [(source.expovariate(1.0) / w, i) for i, w in enumerate(self.weights) if w > 0]
+        return iter([i for _, i in sorted(keys)[:self.num_samples]])
 
 
 class BatchSampler(Sampler):
@@ -157,7 +172,9 @@ class BatchSampler(Sampler):
 
     def __init__(self, sampler: Any, batch_size: int, drop_last: bool = False) -> None:
         super().__init__()
-        self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
+        self.sampler, self.batch_size, self.drop_last = sampler, _integer(batch_size), drop_last
+        if self.batch_size < 1:
+            raise errors.ArgumentError(f"BatchSampler: batch_size={batch_size} is below 1")
 
     def __len__(self) -> int:
         return len(self.sampler) // self.batch_size if self.drop_last else -(-len(self.sampler) // self.batch_size)

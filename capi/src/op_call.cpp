@@ -1,7 +1,5 @@
 #include "capi/src/op_call.h"
 
-#include <vector>
-
 namespace jt::capi {
 
 static void check_operands(Op op, std::span<jt_tensor* const> inputs) {
@@ -57,7 +55,7 @@ void call_op(Context& c, Op op, std::span<jt_tensor* const> inputs, Attrs&& attr
   while (!inputs.empty() && !inputs.back()) inputs = inputs.first(inputs.size() - 1);  // absent optional ones
   Ref few[5];
   if (inputs.size() <= std::size(few)) [[likely]] return call_on(c, op, inputs, std::move(attrs), outs, few);
-  std::vector<Ref> many(inputs.size());
+  List<Ref> many(inputs.size(), Recycled<Ref>(c.lists()));
   call_on(c, op, inputs, std::move(attrs), outs, many.data());
 }
 

@@ -191,8 +191,7 @@ static void change_states(Context& c, jt_optimizer& o, jt_optimizer::Group& grou
 }
 
 static void set_field(Context& c, jt_optimizer& o, jt_optimizer::Group& group, std::string_view name, double value) {
-  std::vector<std::string> before = group.rule.state_names();
-  if (group.rule.set(name, value)) change_states(c, o, group, before);
+  if (auto before = group.rule.set(name, value)) change_states(c, o, group, *before);
 }
 
 extern "C" jt_status jt_optimizer_set_field(jt_context* ctx, jt_optimizer* optimizer, size_t group, const char* name,

@@ -229,16 +229,17 @@ OptimizerField& Optimizer::field(std::string_view name) {
 
 double Optimizer::get(std::string_view name) const { return const_cast<Optimizer*>(this)->field(name).value; }
 
-bool Optimizer::set(std::string_view name, double value) {
+std::optional<std::vector<std::string>> Optimizer::set(std::string_view name, double value) {
   OptimizerField& f = field(name);
   if (!(value >= 0) || !std::isfinite(value))
     fail(JT_E_INVALID, kind_, ": ", name, " ", value, " is not a number >= 0");
   if (f.is_flag && value != 0 && value != 1) fail(JT_E_INVALID, kind_, ": ", name, " ", value, " is neither 0 nor 1");
   bool may_decide = (value != 0) != (f.value != 0);
   f.value = value;
-  if (!may_decide) return false;
+  if (!may_decide) return {};
   std::vector<std::string> before = std::exchange(states_, states_by_fields());
-  return before != states_;
+  if (before == states_) return {};
+  return before;
 }
 
 Type Optimizer::state_type(const Type& parameter) {

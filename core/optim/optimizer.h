@@ -7,6 +7,7 @@
 // step.
 #pragma once
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,8 +44,9 @@ class Optimizer {
   std::string_view kind() const { return kind_; }
   std::span<const OptimizerField> fields() const { return fields_; }
   double get(std::string_view field) const;
-  // Whether there are other states now: one that decides them became 0, or no longer is.
-  bool set(std::string_view field, double value);
+  // The names of the states until now, where there are others from now on: one that decides them became 0, or no longer
+  // is.
+  std::optional<std::vector<std::string>> set(std::string_view field, double value);
   double lr() const { return get("lr"); }
   void set_lr(double lr) { set("lr", lr); }
 

@@ -147,8 +147,10 @@ struct Arguments {
     std::vector<uint64_t> contents;
     std::vector<int64_t> stacked;      // where pointers into rows are in the first round
   };
-  std::vector<OfRegion> regions;       // by PlanStep::region_number
-  Arguments(const Plan& plan, const Sizing& sizing);
+  // By PlanStep::region_number. One run at a time goes through them, and writes them as it enters a region: even and
+  // odd rounds have the same ones, or loops in loops would have twice as many at each depth.
+  std::shared_ptr<std::vector<OfRegion>> regions;
+  Arguments(const Plan& plan, const Sizing& sizing, const Arguments* shared = nullptr);
   Arguments(const Arguments&) = delete;
   // One launch of a kernel over all its outer elements.
   jt_be_launch launch(const PlanStep& step, const Sizing::Step& size) const {

@@ -5,20 +5,22 @@
 
 namespace jt {
 
-Arguments::Arguments(const Plan& plan, const Sizing& sizing)
+Arguments::Arguments(const Plan& plan, const Sizing& sizing, const Arguments* shared)
     : words(sizing.words), maps(sizing.maps), scalars(plan.scalars) {
+  regions = shared ? shared->regions : std::make_shared<std::vector<OfRegion>>();
   for (size_t i = 0; i < plan.steps.size(); i++) {
     const PlanStep& step = plan.steps[i];
     for (auto [word, map] : step.map_words)
       words[size_t(step.first_word + word)] = reinterpret_cast<int64_t>(&maps[size_t(step.first_map + map)]);
-    if (!step.region_plan) continue;
+    if (!step.region_plan || shared) continue;
     const RegionPlan& r = *step.region_plan;
-    OfRegion& of = regions.emplace_back();
+    OfRegion& of = regions->emplace_back();
     of.contents.resize(size_t(r.n_inputs));
     for (size_t k : {size_t(0), size_t(1)}) {
       size_t body = r.loops ? 0 : k;
       const Plan& inner = *r.bodies[body].plan;
-      of.of[k] = std::make_unique<Arguments>(inner, *sizing.steps[i].bodies[body]);
+      const Arguments* even = r.loops && k ? of.of[0].get() : nullptr;
+      of.of[k] = std::make_unique<Arguments>(inner, *sizing.steps[i].bodies[body], even);
       of.inputs[k].resize(size_t(r.n_inputs)), of.outputs[k].resize(inner.output_from.size());
     }
     of.stacked.resize(2 * r.bodies[0].stacked.size());
@@ -139,7 +141,7 @@ void StepRunner::run_branch(const Frame& f, size_t i) {
   const PlanStep& step = f.plan.steps[i];
   const Sizing::Step& size = f.sizing.steps[i];
   const RegionPlan& r = *step.region_plan;
-  Arguments::OfRegion& of = f.arguments.regions[size_t(step.region_number)];
+  Arguments::OfRegion& of = (*f.arguments.regions)[size_t(step.region_number)];
   auto at = [&](size_t pointer) { return f.address(step.pointers[pointer].at); };
   size_t side = read_bool(at(0)) ? 0 : 1, first_result = 1 + size_t(r.n_inputs);
   const RegionPlan::Body& body = r.bodies[side];
@@ -165,7 +167,7 @@ void StepRunner::run_loop(const Frame& f, size_t i) {
   const Sizing::Step& size = f.sizing.steps[i];
   const RegionPlan& r = *step.region_plan;
   const RegionPlan::Body& body = r.bodies[0];
-  Arguments::OfRegion& of = f.arguments.regions[size_t(step.region_number)];
+  Arguments::OfRegion& of = (*f.arguments.regions)[size_t(step.region_number)];
   auto at = [&](size_t pointer) { return f.address(step.pointers[pointer].at); };
   // behind trips, condition, and all params but i
   const size_t n_carried = size_t(r.n_carried), first_result = size_t(r.n_inputs) + 1;

@@ -60,3 +60,39 @@ TEST(ControlLoop, ARoundTakesNothingFromTheHeap) {
   for (int64_t n : {5, 2000, 7}) run(n);
   EXPECT_EQ(s.memory().allocator_calls, calls);
 }
+
+namespace {
+
+// A loop of one round in a loop of one round, so many deep.
+struct Nest {
+  int depth;
+};
+jt_status deeper(void* user, jt_body_call* call) {
+  Nest inner{static_cast<Nest*>(user)->depth - 1};
+  if (inner.depth == 0) return jt_add(call->ctx, call->inputs[0], call->inputs[0], call->outputs);
+  jt_tensor *looped = nullptr, *one = nullptr;
+  must(jt_for_loop(call->ctx, nullptr, 1, deeper, &inner, call->inputs, 1, &looped, 1));
+  must(jt_scalar(call->ctx, 1, JT_F32, &one)), must(jt_add(call->ctx, looped, one, call->outputs));
+  jt_tensor_release(looped), jt_tensor_release(one);
+  return JT_OK;
+}
+
+}  // namespace
+
+// As its plan is made and run for the first time.
+TEST(ControlLoop, ANestTakesMemoryByItsDepth) {
+  auto takes = [](int depth) {
+    Session s;
+    Tensor x = s.floats({2}, {1, 2});
+    jt_tensor *in = x, *out = nullptr;
+    Nest nest{depth};
+    must(jt_for_loop(s.ctx, nullptr, 1, deeper, &nest, &in, 1, &out, 1));
+    int64_t before = news;
+    Tensor y(out);
+    EXPECT_EQ(s.read(y), (std::vector<float>{float(2 + depth - 1), float(4 + depth - 1)}));
+    return news - before;
+  };
+  int64_t of_7 = takes(7), of_14 = takes(14), of_28 = takes(28);
+  EXPECT_LT(of_14 - of_7, 4 * of_7);
+  EXPECT_LT(of_28 - of_14, 8 * (of_14 - of_7)) << of_7 << ", " << of_14 << ", " << of_28;
+}

@@ -38,6 +38,7 @@
   (const char* op, size_t op_len),
   (const char* path, size_t path_len),
   (const char* reduction, size_t reduction_len),
+  (const char* source, size_t source_len),
   (const char* stages, size_t stages_len),
   (const char* who, size_t who_len)
 };
@@ -76,4 +77,7 @@ JT_WAITS(jt_idx_load)
 JT_WAITS(jt_checkpoint_save)
 JT_WAITS(jt_checkpoint_open)
 JT_WAITS(jt_checkpoint_load)
+JT_WAITS(jt_graph_run)
+JT_WAITS(jt_graph_save)
+JT_WAITS(jt_graph_load)
 JT_WAITS(jt_trace_stop)

@@ -11,6 +11,7 @@
 #include "core/grad/grad.h"
 #include "core/ir/build.h"
 #include "core/planner.h"
+#include "core/tracing.h"
 #include "core/runtime/placement.h"
 
 namespace jt {
@@ -253,6 +254,7 @@ Ref Context::foreign_operand(const char* who, const Cell* cell) {
 void Context::assign(Cell& cell, const Value& value) {
   if (cell.type.dtype != value.dtype() || !same_extents(cell.type.shape, value.shape()))
     fail(JT_E_SHAPE, "assign: a tensor of ", cell.type, " cannot become ", value.type());
+  if (tracing_) [[unlikely]] tracing_->before_assign(cell);
   forget_written(cell);
   point_elsewhere(cell, value);
   if (cell.requires_grad) value.ref().node->flags |= kGradLeaf;
@@ -347,6 +349,10 @@ Cell* Context::borrow(const Type& type, void* bytes, void (*release)(void*, void
 }
 
 void Context::eval(std::span<const Ref> asked) {
+  if (tracing_) [[unlikely]] {
+    for (Ref r : asked) tracing_->check_may_read(r);
+    return;
+  }
   planner_->eval(asked);
   kept_bytes_ = 0;
   for (Ref r : asked) recorder_.check(r.node);
@@ -379,7 +385,7 @@ void Context::commit(List<Assignment> assignments, std::span<const Ref> with, co
     for (const Before& b : before) assign(*b.cell, Value(b.value));
     undo();
   };
-  planner_->eval_together(asked, std::ref(back));
+  if (!tracing_) planner_->eval_together(asked, std::ref(back));
   kept_bytes_ = 0;
 }
 
@@ -397,7 +403,7 @@ void Context::flush() {
 
 Buffer* Context::read(Ref value) {
   Result& r = value.node->results()[value.result];
-  if (!r.buffer) eval({&value, 1});
+  if (!r.buffer || tracing_) eval({&value, 1});
   if (!r.buffer) fail(JT_E_INTERNAL, "eval: ", name(value.node->op), " did not run");
   if (FenceRef written = fence_of(r.buffer)) [[unlikely]] {
     try {
@@ -408,6 +414,14 @@ Buffer* Context::read(Ref value) {
   }
   return r.buffer;
 }
+
+// ---- recording a graph ----------------------------------------------------------------------------------------------
+
+void Context::begin_tracing(std::unique_ptr<Tracing> tracing) {
+  JT_CHECK(!tracing_);
+  tracing_ = std::move(tracing);
+}
+void Context::end_tracing() { std::unique_ptr<Tracing>(std::move(tracing_)).reset(); }
 
 // ---- devices --------------------------------------------------------------------------------------------------------
 
@@ -464,7 +478,7 @@ void Context::backward(Ref loss, uint32_t flags) {
   List<Ref> sums;
   for (const Cell* c : cells)
     if (c->grad && !c->grad->value.ref().node->has_run()) sums.push_back(c->grad->value);
-  if (!sums.empty()) eval(sums);
+  if (!sums.empty() && !tracing_) eval(sums);
   auto grads = gradients(recorder_, loss, {}, wrt, options);
   if (std::none_of(grads.begin(), grads.end(), [](const Value& g) { return bool(g); })) {
     if (options.consume) unconsume(recorder_, loss);

@@ -19,6 +19,7 @@ class CodeCache;
 class Context;
 class Placement;
 class Planner;
+class Tracing;
 
 // What a jt_tensor points at. Shape and dtype may be read from any thread; the rest belongs to the context's thread,
 // but for threads of other contexts, which may see what it points at: see Context::foreign_operand.
@@ -57,6 +58,12 @@ class Context {
   Recorder& recorder() { return recorder_; }
   Recycler& lists() { return recorder_.lists; }
   CodeCache& codes() { return *codes_; }
+  Planner& planner() { return *planner_; }
+
+  // While a graph is recorded (tracing.h): nothing runs then. Else null.
+  Tracing* tracing() { return tracing_.get(); }
+  void begin_tracing(std::unique_ptr<Tracing> tracing);
+  void end_tracing();  // tensors stand for what they stood for before
 
   // A new handle on a value; the caller owns one count.
   Cell* cell(const Value& value);
@@ -81,6 +88,11 @@ class Context {
   // again, `undo` is called, and the error thrown. A new value is made from the old one, or nothing pending reads that.
   void commit(List<Assignment> assignments, std::span<const Ref> with, const std::function<void()>& undo);
   void set_requires_grad(Cell& cell, bool requires_grad);
+  // visit(cell) for each that requires a gradient.
+  template <class Visit>
+  void each_trained(Visit&& visit) {
+    for (Cell* cell = first_grad_; cell; cell = cell->next_grad) visit(*cell);
+  }
 
   Value data(const Type& type, const void* bytes);  // copies; bytes may be null: uninitialised
   // A handle on memory of the host; the caller owns one count. `release` is not called if this fails.
@@ -125,7 +137,7 @@ class Context {
   // throws only where the program's watch ends the evaluation.
   void flush_if_large() {
     bool is_large = recorder_.pending_count() > flush_at_ || kept_bytes_ > kMaxKeptBytes;
-    if (is_large && flush_limit_) [[unlikely]] flush();
+    if (is_large && flush_limit_ && !tracing_) [[unlikely]] flush();
   }
   void set_flush_limit(bool on) { flush_limit_ = on; }
 
@@ -159,6 +171,7 @@ class Context {
   Recorder recorder_;
   RandomState random_;
   std::unique_ptr<Planner> planner_;
+  std::unique_ptr<Tracing> tracing_;
   std::unique_ptr<Placement> placement_;  // null: every device runs everything
   std::unique_ptr<CodeCache> codes_;
   Cell* first_grad_ = nullptr;  // cells that require a gradient

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/grad/grad.h"
+#include "core/tracing.h"
 
 namespace jt {
 
@@ -186,6 +187,11 @@ Value ModulePass::value_of(const Cell* cell) const {
   for (size_t i = updates_.size(); i-- > 0;)
     if (updates_[i].cell == cell) return updates_[i].value;
   return context_.value_of(*cell);
+}
+
+List<Value> ModulePass::run(Module& m, std::span<const Value> inputs) {
+  if (Tracing* tracing = context_.tracing()) tracing->name(m);
+  return run(m, inputs, 1);
 }
 
 List<Value> ModulePass::run(Module& m, std::span<const Value> inputs, int depth) {

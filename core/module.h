@@ -97,7 +97,7 @@ class Module {
 class ModulePass {
  public:
   explicit ModulePass(Context& c) : context_(c), random_(c.random()) {}
-  List<Value> run(Module& m, std::span<const Value> inputs) { return run(m, inputs, 1); }
+  List<Value> run(Module& m, std::span<const Value> inputs);
   void keep();
 
  private:

@@ -302,36 +302,68 @@ bool Planner::moves_to_fallback(const Walk& w, const Error* refusal) {
   return true;
 }
 
-// While it lives, the params of a walk lie where its device reaches them.
-class Planner::ReachableParams {
+SizedPlan Planner::plan_of(Block block, const std::vector<bool>& dies, int device) {
+  SizedPlan made = compile(std::move(block), runtime_, dies, dump.stages.empty() ? nullptr : &dump, watch, kAnyMemory,
+                           nullptr, device);
+  stats_.plans_made.add(1);
+  return made;
+}
+
+namespace {
+
+// While it lives, the params of a run lie where its device reaches them.
+class ReachableParams {
  public:
-  ReachableParams(Walk& w, OnDevice& there) {
-    if (there.is_like_host && std::ranges::all_of(w.params, is_plain)) [[likely]] return;
-    held_ = reachable_buffers(w.params, *there.state.pool, there.stream);
-    w.params = held_;
+  ReachableParams(std::span<Buffer* const> params, bool is_like_host, BufferPool& pool, DeviceStream& stream)
+      : params_(params) {
+    if (is_like_host && std::ranges::all_of(params, is_plain)) [[likely]] return;
+    held_ = reachable_buffers(params, pool, stream);
+    params_ = held_;
   }
   ~ReachableParams() {
     for (Buffer* b : held_) release(b);
   }
   ReachableParams(const ReachableParams&) = delete;
+  std::span<Buffer* const> params() const { return params_; }
 
  private:
+  std::span<Buffer* const> params_;
   std::vector<Buffer*> held_;
 };
 
-void Planner::run_walked(Walk& w) {
-  OnDevice& there = on(w.device);
-  CachedPlan& cached = find_or_make(w);
-  ReachableParams reachable(w, there);
-  RunCounts counts;
+}  // namespace
+
+void Planner::execute(const Execution& run, std::vector<Buffer*>& of_results) {
+  OnDevice& there = on(run.device);
+  ReachableParams reachable(run.params, there.is_like_host, *there.state.pool, there.stream);
   ThreadPool::Rest rest(runtime_.threads);
+  const Plan& plan = *run.made.plan;
+  // Nothing can fail between a run and what it leaves behind.
+  const size_t n_results = plan.result_output.size() - plan.guard_outputs.size();
+  of_results.reserve(n_results);
+  is_given_.assign(run.made.sizing->output_bytes.size(), false);
+  outputs_.clear();
+  RunCounts counts =
+      run_plan(run.made, run.arguments, {reachable.params(), run.scalars, run.wheres, runtime_.timing, &watch},
+               there.workspace, *there.state.pool, there.stream, runtime_.trace, outputs_);
+  stats_.launches.add(counts.launches), stats_.library_calls.add(counts.library_calls);
+  // An alias of an operand shares its buffer.
+  for (size_t i = 0; i < n_results; i++) {
+    int32_t o = plan.result_output[i];
+    Buffer* b = o >= 0 ? outputs_[size_t(o)] : reachable.params()[size_t(plan.result_input[i])];
+    bool takes_count = o >= 0 && !std::exchange(is_given_[size_t(o)], true);
+    if (!takes_count) retain(b);
+    of_results.push_back(b);
+  }
+  for (size_t o = 0; o < outputs_.size(); o++)
+    if (!is_given_[o]) release(outputs_[o]);
+}
+
+void Planner::run_walked(Walk& w) {
+  CachedPlan& cached = find_or_make(w);
   for (;;) {
-    // Nothing can fail between a run and what it leaves behind.
-    w.of_results.reserve(w.results.size());
-    w.is_given.assign(cached.made.sizing->output_bytes.size(), false);
     try {
-      counts = run_plan(cached.made, *cached.arguments, {w.params, w.scalars, w.wheres, runtime_.timing, &watch},
-                        there.workspace, *there.state.pool, there.stream, runtime_.trace, w.outputs);
+      execute({cached.made, *cached.arguments, w.params, w.scalars, w.wheres, w.device}, w.of_results);
       break;
     } catch (const Error& e) {
       if (e.code() != JT_E_NOMEM) throw;
@@ -340,18 +372,6 @@ void Planner::run_walked(Walk& w) {
       cached.replace(std::move(smaller));
     }
   }
-  const Plan& plan = *cached.made.plan;
-  stats_.launches.add(counts.launches), stats_.library_calls.add(counts.library_calls);
-  // Buffers of results, in order; an alias of an operand shares its buffer.
-  for (size_t i = 0; i < w.results.size(); i++) {
-    int32_t o = plan.result_output[i];
-    Buffer* b = o >= 0 ? w.outputs[size_t(o)] : w.params[size_t(plan.result_input[i])];
-    bool takes_count = o >= 0 && !std::exchange(w.is_given[size_t(o)], true);
-    if (!takes_count) retain(b);
-    w.of_results.push_back(b);
-  }
-  for (size_t o = 0; o < w.outputs.size(); o++)
-    if (!w.is_given[o]) release(w.outputs[o]);
   settle(w);
 }
 

@@ -38,6 +38,17 @@ class Planner {
   void flush();
   // Until all has run that was launched; throws what failed since somebody waited last.
   void wait();
+  // A plan of a block that is no walk's, and a run of such a plan on the memory of these params. A run that fails
+  // changes nothing; else `of_results` has a buffer for each result of the block, a count each.
+  SizedPlan plan_of(Block block, const std::vector<bool>& dies, int device);
+  struct Execution {
+    const SizedPlan& made;
+    Arguments& arguments;
+    std::span<Buffer* const> params;
+    std::span<const int64_t> scalars, wheres;
+    int device;
+  };
+  void execute(const Execution& run, std::vector<Buffer*>& of_results);
   int64_t plans() const { return int64_t(plans_.size()); }
   // What a stage makes of the graph behind `asked`; runs nothing.
   std::string show(std::span<const Ref> asked, char stage);
@@ -46,7 +57,6 @@ class Planner {
 
  private:
   struct Walk;
-  class ReachableParams;
   void run(std::span<const Ref> asked, bool also_held);
   void run_parts(std::span<const Ref> asked, bool also_held);
   void run_by_device(std::span<const Ref> asked, bool also_held);
@@ -106,6 +116,8 @@ class Planner {
   std::unordered_set<uint64_t> refused_;
   std::vector<int64_t> worth_;  // scratch
   std::unique_ptr<Walk> scratch_;
+  std::vector<Buffer*> outputs_;  // of one run
+  std::vector<char> is_given_;    // by output: a result has its count
   std::optional<Error> of_custom_;  // the first error of a custom op's function in this eval
 };
 

@@ -42,12 +42,11 @@ struct Planner::Walk {
   struct Use { uint32_t inside; bool is_result, survives; };
   std::vector<Use> uses;            // by node, that is by number of its first result; see find_uses_that_end
   std::vector<uint32_t> ends;       // by leaf: operand slots that this eval gives up
-  std::vector<Buffer*> outputs, of_results;  // of the run
-  std::vector<char> is_given;       // by output: a result has its count
+  std::vector<Buffer*> of_results;  // of the run
   bool stores_for_gradient = false; // some results are there for nothing else
   int device = 0;                  // where it runs
   void clear() {
-    outputs.clear(), of_results.clear(), asked.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(),
+    of_results.clear(), asked.clear(), nodes.clear(), leaves.clear(), dies.clear(), params.clear(),
         scalars.clear();
     wheres.clear(), results.clear(), key.clear(), binding.clear(), of_leaf.clear(), of_node.clear(), named.clear(),
         stores_for_gradient = false;

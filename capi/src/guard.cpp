@@ -64,6 +64,15 @@ void give_text(std::string_view text, char* dst, size_t dst_len, size_t* out_len
   dst[len] = 0;
 }
 
+void give_handles(Context& c, std::span<const Value> values, jt_tensor** outputs, size_t outputs_len) {
+  try {
+    for (size_t i = 0; i < outputs_len; i++) outputs[i] = wrap(c.cell(values[i]));
+  } catch (...) {
+    for (size_t i = 0; i < outputs_len; i++) release(unwrap(outputs[i])), outputs[i] = nullptr;
+    throw;
+  }
+}
+
 Type checked_type(jt_dtype dtype, const int64_t* dims, size_t dims_len) {
   if (!is_dtype(int(dtype))) fail(JT_E_DTYPE, int(dtype), " is not a dtype");
   Type type{dtype, Shape(ints("dims", dims, dims_len))};

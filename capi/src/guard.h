@@ -94,6 +94,9 @@ inline Ref operand(Context& c, const char* what, const jt_tensor* tensor) {
   return c.operand(what, unwrap(tensor));
 }
 
+// New handles on the first outputs_len values; none after a failure.
+void give_handles(Context& c, std::span<const Value> values, jt_tensor** outputs, size_t outputs_len);
+
 // A handle of this very context, whose cell may be changed.
 Cell& own_cell(Context& c, const char* what, jt_tensor* tensor);
 

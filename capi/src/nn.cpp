@@ -60,12 +60,7 @@ extern "C" jt_status jt_module_forward(jt_context* ctx, jt_module* module, jt_te
     List<Value> results = pass.run(m, values);
     if (outputs_len > results.size())
       fail(JT_E_INVALID, m.kind(), ": gives ", results.size(), " results, not ", outputs_len);
-    try {
-      for (size_t i = 0; i < outputs_len; i++) outputs[i] = capi::wrap(c.cell(results[i]));
-    } catch (...) {
-      for (size_t i = 0; i < outputs_len; i++) release(capi::unwrap(outputs[i])), outputs[i] = nullptr;
-      throw;
-    }
+    give_handles(c, results, outputs, outputs_len);
     pass.keep();
   });
 }

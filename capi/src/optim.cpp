@@ -4,6 +4,7 @@
 #include "core/ir/build.h"
 #include "core/optim/init.h"
 #include "core/optim/optimizer.h"
+#include "core/tracing.h"
 
 using namespace jt;
 using namespace jt::capi;
@@ -204,21 +205,59 @@ extern "C" jt_status jt_optimizer_set_field(jt_context* ctx, jt_optimizer* optim
   });
 }
 
+// ---- steps of a graph that is being recorded ------------------------------------------------------------------------
+
+static void name_states(Tracing& tracing, const jt_optimizer& o) {
+  const std::string prefix = tracing.prefix_of(&o, "optimizer");
+  size_t next = 0;
+  for (auto& group : o.groups)
+    for (auto& list : group->states)
+      for (Cell* state : list) tracing.name(*state, text(prefix, '.', o.state_names[next++]), false);
+  if (o.step) tracing.name(*o.step, prefix + ".step", false);
+}
+
+// A field is a state of the graph, and what the optimiser says of it counts at the start of each run.
+static Value field_of_graph(Tracing& tracing, jt_optimizer& o, const jt_optimizer::Group& group,
+                            std::string_view field) {
+  size_t number = 0;
+  while (o.groups[number].get() != &group) number++;
+  std::string name = number ? text(field, '.', number) : std::string(field);
+  jt_optimizer_retain(&o);
+  std::shared_ptr<jt_optimizer> held(&o, jt_optimizer_release);
+  return tracing.number(&o, name, [held, number, field = std::string(field)] {
+    return held->groups[number]->rule.get(field);
+  });
+}
+
+// How many steps a param has taken after this one.
+static Value step_of_graph(Context& c, const jt_optimizer& o, int64_t param) {
+  const int64_t end = param + 1;
+  Value taken = ops::reshape(ops::slice(c.value_of(*o.step), {&param, 1}, {&end, 1}), {});
+  return ops::cast(ops::add(taken, c.recorder().constant_int(JT_I64, 1)), JT_F64);
+}
+
 // Records the values after one step. If it throws, no step was taken.
 static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::span<const Value> grads,
                                              List<int64_t>& steps) {
   read_steps(c, o);
   steps = all_steps(o);
-  auto scalar = [&](double value) { return c.data({JT_F64, {}}, &value); };
+  Tracing* tracing = c.tracing();
+  if (tracing) name_states(*tracing, o);
   List<Context::Assignment> out;
   size_t first = 0;
   for (auto& group : o.groups) {
     size_t n = group->params.size();
+    auto scalar = [&](std::string_view field, double value) {
+      return tracing && !field.empty() ? field_of_graph(*tracing, o, *group, field) : c.data({JT_F64, {}}, &value);
+    };
     List<List<Ref>> states(n);
+    List<Value> counts(tracing && o.step ? n : 0);
     List<Optimizer::Parameter> parameters;
     for (size_t i = 0; i < n; i++) {
       for (Cell* s : group->states[i]) states[i].push_back(c.value_of(*s));
-      parameters.push_back({c.value_of(*group->params[i]), grads[first + i], states[i], group->steps[i]});
+      if (!counts.empty()) counts[i] = step_of_graph(c, o, int64_t(first + i));
+      parameters.push_back({c.value_of(*group->params[i]), grads[first + i], states[i], group->steps[i],
+                            counts.empty() ? Ref() : Ref(counts[i])});
     }
     auto next = group->rule.step(c.recorder(), scalar, parameters);
     for (size_t i = 0; i < n; i++) {
@@ -229,7 +268,11 @@ static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::s
     }
     first += n;
   }
-  if (o.step) out.push_back({o.step, step_value(c, steps)});
+  if (o.step) {
+    List<int64_t> before = all_steps(o);
+    for (size_t i = 0; i < before.size(); i++) before[i] = steps[i] - before[i];
+    out.push_back({o.step, tracing ? ops::add(c.value_of(*o.step), step_value(c, before)) : step_value(c, steps)});
+  }
   return out;
 }
 
@@ -248,6 +291,7 @@ static void take_step(Context& c, jt_optimizer& o, const Gradients& gradients_of
     if (!is_undone) undo();
     throw;
   }
+  if (c.tracing()) return;  // no step was taken
   size_t first = 0;
   for (auto& group : o.groups)
     for (int64_t& count : group->steps) count = steps[first++];

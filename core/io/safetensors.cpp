@@ -231,6 +231,7 @@ OpenTensorFile::OpenTensorFile(const std::string& path, const FileSystem& fs) : 
   for (TensorEntry& e : header.entries)
     tensors_.push_back(
         {std::move(e.tensor.name), e.tensor.dtype, std::move(e.tensor.dims), values + e.begin, values + e.end});
+  metadata_ = std::move(header.metadata);
 }
 
 const OpenTensorFile::Entry* OpenTensorFile::find(std::string_view name) const {

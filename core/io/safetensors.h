@@ -44,12 +44,14 @@ class OpenTensorFile {
   explicit OpenTensorFile(const std::string& path, const FileSystem& fs = kFileSystem);
   const std::vector<Entry>& tensors() const { return tensors_; }
   const Entry* find(std::string_view name) const;  // null: there is none
+  const Metadata& metadata() const { return metadata_; }
   // Its values, checked, to `to`; any thread.
   void read(const Entry& entry, char* to) const;
 
  private:
   FileReader file_;
   std::vector<Entry> tensors_;
+  Metadata metadata_;
 };
 
 void write_safetensors(const std::string& path, std::span<const NamedTensor> tensors,

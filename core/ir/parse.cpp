@@ -373,7 +373,7 @@ class Parser {
     placed(place, [&] { check_operand_count(op, operands_.size()); });
     open.attrs = make_attrs(op, {});
     if (take('{')) attributes(op, open.attrs);
-    Tail end = tail(false);
+    Tail end = tail(op);
     if (end.origin >= 0) wrong("a loop or branch has no starts");
     open.line = end.line, open.stops = end.stops;
     open.type_place = (peek(), at_);
@@ -390,11 +390,12 @@ class Parser {
     uint32_t line = 0;
     bool stops = false;
   };
-  Tail tail(bool constant) {
+  Tail tail(Op op) {
+    bool constant = op == Op::constant, of_scalar = constant || op == Op::random_bits;
     Tail out;
     if (takes_keyword("from")) {
-      if (!constant && !takes_keyword("where")) wrong("'where' is missing");
-      int64_t origin = constant ? scalar_id() : integer();
+      if (!of_scalar && !takes_keyword("where")) wrong("'where' is missing");
+      int64_t origin = of_scalar ? scalar_id() : integer();
       if (origin < 0 || origin > INT32_MAX) wrong("there is no origin ", origin);
       out.origin = int32_t(origin);
     }
@@ -407,7 +408,7 @@ class Parser {
   Value constant_node() {
     DType t = dtype();
     int64_t bits = scalar(t);
-    Tail end = tail(true);
+    Tail end = tail(Op::constant);
     block_.recorder->line = end.line;
     Value node = block_.recorder->constant_bits(t, bits);
     node.ref().node->origin = end.origin;
@@ -427,7 +428,7 @@ class Parser {
     placed(place, [&] { check_operand_count(op, operands_.size()); });
     Attrs attrs = make_attrs(op, {});
     if (take('{')) attributes(op, attrs);
-    Tail end = tail(false);
+    Tail end = tail(op);
     block_.recorder->line = end.line;
     Value node = placed(place, [&] { return block_.recorder->record(op, operands_, attrs); });
     node.ref().node->origin = end.origin;

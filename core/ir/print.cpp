@@ -138,7 +138,7 @@ class Printer {
     } else {
       for (int i = 0; i < node->n_inputs; i++) put(' '), put_ref(node->inputs()[i]);
       print_attrs(node);
-      if (node->origin >= 0) put(" from where ", node->origin);
+      if (node->origin >= 0) put(node->op == Op::random_bits ? " from #" : " from where ", node->origin);
     }
     if (node->has(kStops)) put(" stops");
     if (node->line) put(" line ", node->line);

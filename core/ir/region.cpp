@@ -205,6 +205,7 @@ Block copied(const Block& block) {
     params.push_back(out.params.back());
   }
   out.results = replayed(*out.recorder, block, params, &out.nodes);
+  out.scalars = block.scalars, out.wheres = block.wheres;
   return out;
 }
 

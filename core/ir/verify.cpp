@@ -61,6 +61,18 @@ void check_scalar(const Block& block, size_t id) {
   if (count) check_fold(block, id, count);
 }
 
+// Its Philox key and counter are scalars, one behind the other.
+void check_draw(const Block& block, const Node* node) {
+  auto value = [&](std::string_view name) { return node->integer(attr_at(node, name)); };
+  int64_t origin = node->origin;
+  if (origin < 0 || origin + 1 >= int64_t(block.scalars.size()))
+    fail(JT_E_INVALID, "random_bits: there are no scalars #", origin, " and #", origin + 1);
+  const Scalar &key = block.scalars[size_t(origin)], &counter = block.scalars[size_t(origin) + 1];
+  bool fits = key.dtype == JT_U64 && key.bits == int64_t(random_key(value("seed"), value("stream"))) &&
+              counter.dtype == JT_I64 && counter.bits == value("counter");
+  if (!fits) fail(JT_E_INVALID, "random_bits: scalars #", origin, " and #", origin + 1, " are not its key and counter");
+}
+
 void check_origin(const Block& block, const Node* node) {
   int64_t origin = node->origin;
   if (origin == kStructure || (origin == kCount && node->op == Op::constant)) return;
@@ -72,8 +84,9 @@ void check_origin(const Block& block, const Node* node) {
       fail(JT_E_INVALID, "constant: scalar #", origin, " is another value or dtype");
     return;
   }
+  if (node->op == Op::random_bits) return check_draw(block, node);
   if (node->op != Op::slice && node->op != Op::update)
-    fail(JT_E_INVALID, name(node->op), ": has an origin; only constants, slices and updates have");
+    fail(JT_E_INVALID, name(node->op), ": has an origin; only constants, draws, slices and updates have");
   auto starts = node->ints(0);
   std::span<const int64_t> wheres = block.wheres;
   if (origin < 0 || origin > int64_t(wheres.size()) || wheres.size() - size_t(origin) < starts.size())

@@ -21,10 +21,10 @@ class Fields {
   Value operator[](std::string_view field) {
     size_t i = 0;
     while (optimizer_.fields()[i].name != field) i++;
-    if (!leaves_[i]) leaves_[i] = scalar_(optimizer_.fields()[i].value);
+    if (!leaves_[i]) leaves_[i] = scalar_(field, optimizer_.fields()[i].value);
     return leaves_[i];
   }
-  Value number(double value) const { return scalar_(value); }
+  Value number(double value) const { return scalar_({}, value); }
 
  private:
   const Optimizer& optimizer_;
@@ -35,7 +35,9 @@ class Fields {
 // The numbers of the parameters that take their step number `step`: the fields, and that number as another leaf.
 class Numbers {
  public:
-  Numbers(Fields& fields, int64_t step) : number(step), fields_(fields) {}
+  Numbers(Fields& fields, int64_t step, Ref counted) : number(step), fields_(fields) {
+    if (counted) step_ = Value(counted);
+  }
   const int64_t number;
   Value operator[](std::string_view field) { return fields_[field]; }
   Value step() {
@@ -264,7 +266,7 @@ List<Optimizer::Updated> Optimizer::step(Recorder& recorder, const MakeScalar& s
   struct Together {  // those that have taken as many steps
     Numbers numbers;
     Shared shared;
-    Together(Fields& fields, int64_t step) : numbers(fields, step) {}
+    Together(Fields& fields, int64_t step, Ref counted) : numbers(fields, step, counted) {}
   };
   List<Together> all;
   List<Updated> out(parameters.size());
@@ -276,7 +278,7 @@ List<Optimizer::Updated> Optimizer::step(Recorder& recorder, const MakeScalar& s
     DType computed = state_type(parameter.value.type()).dtype;
     int64_t step = parameter.steps + 1;
     auto found = std::find_if(all.begin(), all.end(), [&](const Together& t) { return t.numbers.number == step; });
-    Together& together = found == all.end() ? all.emplace_back(fields, step) : *found;
+    Together& together = found == all.end() ? all.emplace_back(fields, step, parameter.step) : *found;
     Update update{*this,
                   together.numbers,
                   together.shared,

@@ -26,12 +26,13 @@ struct OptimizerField {
 
 class Optimizer {
  public:
-  // Makes a 0-d f64 data leaf that holds a number.
-  using MakeScalar = std::function<Value(double)>;
+  // Makes a 0-d f64 data leaf that holds a number: that of a field, or, without a name, another.
+  using MakeScalar = std::function<Value(std::string_view field, double)>;
   struct Parameter {
     Ref value, grad;             // no grad: the parameter is left as it is
     std::span<const Ref> states; // in the order of state_names()
     int64_t steps = 0;           // that it has taken
+    Ref step = {};               // f64 []: the number of this step, where the graph itself counts
   };
   struct Updated {
     Value value;                 // empty: left as it was

@@ -41,7 +41,7 @@ struct Trainer {
       held.push_back(g.given(Optimizer::state_type(type).dtype, shape, s));
       refs.push_back(held.back());
     }
-    auto scalar = [&](double v) { return g.given(JT_F64, {}, {v}); };
+    auto scalar = [&](std::string_view, double v) { return g.given(JT_F64, {}, {v}); };
     Optimizer::Parameter parameter{value, grad, refs, steps++};
     Optimizer::Updated next = optimizer.step(g.recorder, scalar, {&parameter, 1})[0];
     EXPECT_EQ(next.value.type(), type);
@@ -109,7 +109,7 @@ TEST(optimizer, numbers_are_inputs_shared_by_all_parameters) {
   Graph g;
   Optimizer adam("adam", {});
   int made = 0;
-  auto scalar = [&](double v) { return made++, g.given(JT_F64, {}, {v}); };
+  auto scalar = [&](std::string_view, double v) { return made++, g.given(JT_F64, {}, {v}); };
   std::vector<Value> held;
   std::vector<Ref> states[2];
   std::vector<Optimizer::Parameter> parameters;
@@ -133,7 +133,7 @@ TEST(optimizer, each_parameter_counts_its_own_steps) {
   auto stepped = [](std::vector<int64_t> counts) {
     Graph g;
     Optimizer adam("adam", {});
-    auto scalar = [&](double v) { return g.given(JT_F64, {}, {v}); };
+    auto scalar = [&](std::string_view, double v) { return g.given(JT_F64, {}, {v}); };
     std::vector<Optimizer::Parameter> parameters;
     std::vector<Value> held;
     std::deque<std::vector<Ref>> states;
@@ -155,7 +155,7 @@ TEST(optimizer, a_parameter_without_a_gradient_is_left_as_it_is) {
   Graph g;
   Optimizer sgd("sgd", {});
   Optimizer::Parameter parameter{g.fixed({2}), {}, {}, 0};
-  auto scalar = [&](double v) { return g.given(JT_F64, {}, {v}); };
+  auto scalar = [&](std::string_view, double v) { return g.given(JT_F64, {}, {v}); };
   EXPECT_FALSE(sgd.step(g.recorder, scalar, {&parameter, 1})[0].value);
 }
 

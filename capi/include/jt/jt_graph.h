@@ -1,4 +1,5 @@
-/* jt_graph.h: what the compiler makes of recorded ops, as text. */
+/* jt_graph.h: static graphs: recorded once, run as one plan, kept in files; and what the compiler makes of recorded ops,
+ * as text. */
 #ifndef JT_GRAPH_H
 #define JT_GRAPH_H
 
@@ -34,6 +35,97 @@ JT_API jt_status jt_graph_print(jt_context* ctx, jt_tensor* const* inputs, size_
  * Errors: JT_E_INVALID (NULL, an unknown letter), JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_context_set_dump(jt_context* ctx, const char* stages, size_t stages_len,
     void (*fn)(void* user, jt_stage stage, const char* text, size_t text_len), void* user);
+
+/* ---- static graphs ----
+ *
+ * A graph is what a program records between jt_graph_begin and jt_graph_end. Nothing runs meanwhile: the tensors that
+ * begin gives stand for the graph's inputs, and have dtypes and shapes but no elements. The recording is the graph:
+ *   - what the program assigns to tensors that were there before (weights by an optimiser's step, running statistics)
+ *     is what these *states* become in each run; jt_graph_end lets them stand again for what they stood for;
+ *   - what it uses from outside is a state if it is a tensor that requires a gradient or has a name, else a constant;
+ *   - an optimiser's fields (lr, ..) are states that follow the optimiser, its count of steps is one that each run
+ *     counts up; random numbers are drawn anew in each run, as the same calls would;
+ *   - to read a value is an error, as it would be baked into the graph: JT_E_INVALID, which names it. Elements that the
+ *     program itself makes in between (jt_tensor_from_bytes) are constants and may be read.
+ * Custom ops, and ops on several devices, cannot stand in a graph yet.
+ *
+ * A graph keeps the states that it shares with the program, so whoever changes weights changes the graph's. */
+typedef struct jt_graph jt_graph;
+
+/* Begins to record. inputs: examples of the graph's inputs, for their dtypes and shapes; names: as many, NUL-terminated
+ * and not all alike, or NULL: "input.0", .. Owns: outputs[i] has one count each; all NULL after a failure; outputs_len
+ * is inputs_len. Errors: JT_E_INVALID (a NULL, two inputs of one name, a recording has begun already), JT_E_BUSY,
+ * JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's. */
+JT_API jt_status jt_graph_begin(jt_context* ctx, const char* const* names, jt_tensor* const* inputs, size_t inputs_len,
+    jt_tensor** outputs, size_t outputs_len);
+/* What a tensor is called in the graph that is being recorded; to be said before the tensor is used, the first name
+ * counts. A name that another tensor has gets a number behind it. Modules name their tensors when they run, optimisers
+ * theirs when they step.
+ * Errors: JT_E_INVALID (a NULL, an empty name, nothing is being recorded), JT_E_BUSY, JT_E_WRONG_CONTEXT.
+ * Threads: the context's. */
+JT_API jt_status jt_graph_name(jt_context* ctx, jt_tensor* tensor, const char* name, size_t name_len);
+/* Ends the recording: inputs are the graph's outputs, names as many names or NULL: "output.0", .. Owns: *out has one
+ * count. After a failure nothing is being recorded any more.
+ * Errors: JT_E_INVALID (a NULL, neither outputs nor states that change, nothing is being recorded), JT_E_UNSUPPORTED (a
+ * custom op, several devices), JT_E_BUSY, JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's. */
+JT_API jt_status jt_graph_end(jt_context* ctx, const char* const* names, jt_tensor* const* inputs, size_t inputs_len,
+    jt_graph** out);
+/* Ends the recording, if there is one, without a graph. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the
+ * context's. */
+JT_API jt_status jt_graph_cancel(jt_context* ctx);
+JT_API void jt_graph_retain(jt_graph* graph);
+JT_API void jt_graph_release(jt_graph* graph);
+
+/* Runs a graph on as many inputs as it has, of their dtypes and shapes; its outputs are new tensors that have been
+ * computed, and its states have their next values. Owns: outputs[i] has one count each, at most as many as there are;
+ * all NULL after a failure, which changes nothing. A graph without states that change is recorded instead, like any
+ * ops, where a gradient may be asked through it (grad mode is on, and an input or a state requires one), and in a
+ * recording.
+ * Errors: JT_E_INVALID (a NULL, another number of inputs or outputs), JT_E_DTYPE and JT_E_SHAPE (which name the input),
+ * JT_E_INDEX, JT_E_DEVICE, JT_E_COMPILE, JT_E_BUSY, JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's. */
+JT_API jt_status jt_graph_run(jt_context* ctx, jt_graph* graph, jt_tensor* const* inputs, size_t inputs_len,
+    jt_tensor** outputs, size_t outputs_len);
+
+/* Parts of a graph. */
+typedef enum jt_graph_part {
+  JT_GRAPH_INPUT = 0,
+  JT_GRAPH_STATE = 1,    /* parameters, buffers, states of optimisers */
+  JT_GRAPH_CONSTANT = 2,
+  JT_GRAPH_OUTPUT = 3,
+  JT_GRAPH_PART_FORCE32 = 0x7fffffff
+} jt_graph_part;
+typedef struct jt_graph_part_info {
+  uint32_t struct_size; /* set by the caller: sizeof(jt_graph_part_info) */
+  jt_dtype dtype;
+  const char* name;     /* ends with a NUL; valid as long as the graph */
+  const int64_t* dims;  /* ndim of them; the same */
+  int32_t ndim;
+  jt_bool is_parameter; /* a state that is trained */
+  jt_bool changes;      /* a state that a run gives another value */
+} jt_graph_part_info;
+/* How many parts of this kind there are; 0 for NULL and for no kind. Any thread. */
+JT_API size_t jt_graph_count(const jt_graph* graph, jt_graph_part part);
+/* Fills `inout`. Errors: JT_E_INVALID (a NULL, no such part), JT_E_ABI. Any thread. */
+JT_API jt_status jt_graph_part_get(const jt_graph* graph, jt_graph_part part, size_t i, jt_graph_part_info* inout);
+/* The tensor of a state, which the graph goes on using: reading it tells the state, assigning to it sets it. Owns: *out
+ * has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_BUSY, JT_E_WRONG_CONTEXT. Threads: the context's. */
+JT_API jt_status jt_graph_state(jt_context* ctx, jt_graph* graph, const char* name, size_t name_len, jt_tensor** out);
+
+/* The graph's text (docs/IR.md): its parts, then its nodes. As jt_graph_print. Any thread. */
+JT_API jt_status jt_graph_text(const jt_graph* graph, char* dst, size_t dst_len, size_t* out_len);
+/* A graph from its text; states and constants are zeros. Owns: *out has one count.
+ * Errors: JT_E_INVALID (a NULL; line, column and reason), JT_E_SHAPE, JT_E_DTYPE, JT_E_BUSY, JT_E_NOMEM. Threads: the
+ * context's. */
+JT_API jt_status jt_graph_parse(jt_context* ctx, const char* source, size_t source_len, jt_graph** out);
+/* Writes the graph with the values of its states to one file, whole or not at all; two graphs that are equal make equal
+ * bytes. The file is a safetensors file: other readers find the states in it by name.
+ * Errors: JT_E_INVALID (a NULL), JT_E_IO, JT_E_BUSY, JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's. */
+JT_API jt_status jt_graph_save(jt_context* ctx, jt_graph* graph, const char* path, size_t path_len);
+/* A graph from such a file, with states of its own. No code runs from a file: nothing in it is more than text and
+ * numbers, and all of it is checked. Owns: *out has one count.
+ * Errors: JT_E_INVALID (a NULL), JT_E_IO (cannot be read; damaged, which names path and reason), JT_E_BUSY, JT_E_NOMEM.
+ * Threads: the context's. */
+JT_API jt_status jt_graph_load(jt_context* ctx, const char* path, size_t path_len, jt_graph** out);
 
 #ifdef __cplusplus
 }

@@ -112,6 +112,15 @@ pub const JT_STAGE_DOT: jt_stage = b'v' as i32;
 pub const JT_STAGE_PLAN: jt_stage = b'p' as i32;
 pub const JT_STAGE_FORCE32: jt_stage = 0x7fffffff;
 
+/// Parts of a graph.
+pub type jt_graph_part = i32;
+pub const JT_GRAPH_INPUT: jt_graph_part = 0;
+/// parameters, buffers, states of optimisers
+pub const JT_GRAPH_STATE: jt_graph_part = 1;
+pub const JT_GRAPH_CONSTANT: jt_graph_part = 2;
+pub const JT_GRAPH_OUTPUT: jt_graph_part = 3;
+pub const JT_GRAPH_PART_FORCE32: jt_graph_part = 0x7fffffff;
+
 /// What jt_module_list lists.
 pub type jt_module_part = i32;
 /// tensors that optimisers update
@@ -399,6 +408,53 @@ pub struct jt_error_info {
     pub message_len: usize,
 }
 impl Default for jt_error_info {
+    /// All zeros, but for the size.
+    fn default() -> Self {
+        // SAFETY: every field is a number, a pointer or an optional function: zeros are a value of it.
+        let mut zeros: Self = unsafe { std::mem::zeroed() };
+        zeros.struct_size = std::mem::size_of::<Self>() as u32;
+        zeros
+    }
+}
+
+/// ---- static graphs ----
+///
+/// A graph is what a program records between jt_graph_begin and jt_graph_end. Nothing runs meanwhile: the tensors that
+/// begin gives stand for the graph's inputs, and have dtypes and shapes but no elements. The recording is the graph:
+///   - what the program assigns to tensors that were there before (weights by an optimiser's step, running statistics)
+///     is what these \*states\* become in each run; jt_graph_end lets them stand again for what they stood for;
+///   - what it uses from outside is a state if it is a tensor that requires a gradient or has a name, else a constant;
+///   - an optimiser's fields (lr, ..) are states that follow the optimiser, its count of steps is one that each run
+///     counts up; random numbers are drawn anew in each run, as the same calls would;
+///   - to read a value is an error, as it would be baked into the graph: JT_E_INVALID, which names it. Elements that the
+///     program itself makes in between (jt_tensor_from_bytes) are constants and may be read.
+/// Custom ops, and ops on several devices, cannot stand in a graph yet.
+///
+/// A graph keeps the states that it shares with the program, so whoever changes weights changes the graph's.
+#[repr(C)]
+#[derive(Debug)]
+pub struct jt_graph {
+    _data: [u8; 0],
+    _marker: PhantomData<(*mut u8, PhantomPinned)>,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct jt_graph_part_info {
+    /// set by the caller: sizeof(jt_graph_part_info)
+    pub struct_size: u32,
+    pub dtype: jt_dtype,
+    /// ends with a NUL; valid as long as the graph
+    pub name: *const c_char,
+    /// ndim of them; the same
+    pub dims: *const i64,
+    pub ndim: i32,
+    /// a state that is trained
+    pub is_parameter: jt_bool,
+    /// a state that a run gives another value
+    pub changes: jt_bool,
+}
+impl Default for jt_graph_part_info {
     /// All zeros, but for the size.
     fn default() -> Self {
         // SAFETY: every field is a number, a pointer or an optional function: zeros are a value of it.
@@ -735,6 +791,57 @@ extern "C" {
     /// fn runs on the context's thread and must neither throw nor call jt.
     /// Errors: JT_E_INVALID (NULL, an unknown letter), JT_E_BUSY. Threads: the context's.
     pub fn jt_context_set_dump(ctx: *mut jt_context, stages: *const c_char, stages_len: usize, fn_: Option<unsafe extern "C" fn(user: *mut c_void, stage: jt_stage, text: *const c_char, text_len: usize)>, user: *mut c_void) -> jt_status;
+    /// Begins to record. inputs: examples of the graph's inputs, for their dtypes and shapes; names: as many, NUL-terminated
+    /// and not all alike, or NULL: "input.0", .. Owns: outputs\[i\] has one count each; all NULL after a failure; outputs_len
+    /// is inputs_len. Errors: JT_E_INVALID (a NULL, two inputs of one name, a recording has begun already), JT_E_BUSY,
+    /// JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's.
+    pub fn jt_graph_begin(ctx: *mut jt_context, names: *const *const c_char, inputs: *const *mut jt_tensor, inputs_len: usize, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
+    /// What a tensor is called in the graph that is being recorded; to be said before the tensor is used, the first name
+    /// counts. A name that another tensor has gets a number behind it. Modules name their tensors when they run, optimisers
+    /// theirs when they step.
+    /// Errors: JT_E_INVALID (a NULL, an empty name, nothing is being recorded), JT_E_BUSY, JT_E_WRONG_CONTEXT.
+    /// Threads: the context's.
+    pub fn jt_graph_name(ctx: *mut jt_context, tensor: *mut jt_tensor, name: *const c_char, name_len: usize) -> jt_status;
+    /// Ends the recording: inputs are the graph's outputs, names as many names or NULL: "output.0", .. Owns: \*out has one
+    /// count. After a failure nothing is being recorded any more.
+    /// Errors: JT_E_INVALID (a NULL, neither outputs nor states that change, nothing is being recorded), JT_E_UNSUPPORTED (a
+    /// custom op, several devices), JT_E_BUSY, JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's.
+    pub fn jt_graph_end(ctx: *mut jt_context, names: *const *const c_char, inputs: *const *mut jt_tensor, inputs_len: usize, out: *mut *mut jt_graph) -> jt_status;
+    /// Ends the recording, if there is one, without a graph. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the
+    /// context's.
+    pub fn jt_graph_cancel(ctx: *mut jt_context) -> jt_status;
+    pub fn jt_graph_retain(graph: *mut jt_graph);
+    pub fn jt_graph_release(graph: *mut jt_graph);
+    /// Runs a graph on as many inputs as it has, of their dtypes and shapes; its outputs are new tensors that have been
+    /// computed, and its states have their next values. Owns: outputs\[i\] has one count each, at most as many as there are;
+    /// all NULL after a failure, which changes nothing. A graph without states that change is recorded instead, like any
+    /// ops, where a gradient may be asked through it (grad mode is on, and an input or a state requires one), and in a
+    /// recording.
+    /// Errors: JT_E_INVALID (a NULL, another number of inputs or outputs), JT_E_DTYPE and JT_E_SHAPE (which name the input),
+    /// JT_E_INDEX, JT_E_DEVICE, JT_E_COMPILE, JT_E_BUSY, JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's.
+    pub fn jt_graph_run(ctx: *mut jt_context, graph: *mut jt_graph, inputs: *const *mut jt_tensor, inputs_len: usize, outputs: *mut *mut jt_tensor, outputs_len: usize) -> jt_status;
+    /// How many parts of this kind there are; 0 for NULL and for no kind. Any thread.
+    pub fn jt_graph_count(graph: *const jt_graph, part: jt_graph_part) -> usize;
+    /// Fills `inout`. Errors: JT_E_INVALID (a NULL, no such part), JT_E_ABI. Any thread.
+    pub fn jt_graph_part_get(graph: *const jt_graph, part: jt_graph_part, i: usize, inout: *mut jt_graph_part_info) -> jt_status;
+    /// The tensor of a state, which the graph goes on using: reading it tells the state, assigning to it sets it. Owns: \*out
+    /// has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_BUSY, JT_E_WRONG_CONTEXT. Threads: the context's.
+    pub fn jt_graph_state(ctx: *mut jt_context, graph: *mut jt_graph, name: *const c_char, name_len: usize, out: *mut *mut jt_tensor) -> jt_status;
+    /// The graph's text (docs/IR.md): its parts, then its nodes. As jt_graph_print. Any thread.
+    pub fn jt_graph_text(graph: *const jt_graph, dst: *mut c_char, dst_len: usize, out_len: *mut usize) -> jt_status;
+    /// A graph from its text; states and constants are zeros. Owns: \*out has one count.
+    /// Errors: JT_E_INVALID (a NULL; line, column and reason), JT_E_SHAPE, JT_E_DTYPE, JT_E_BUSY, JT_E_NOMEM. Threads: the
+    /// context's.
+    pub fn jt_graph_parse(ctx: *mut jt_context, source: *const c_char, source_len: usize, out: *mut *mut jt_graph) -> jt_status;
+    /// Writes the graph with the values of its states to one file, whole or not at all; two graphs that are equal make equal
+    /// bytes. The file is a safetensors file: other readers find the states in it by name.
+    /// Errors: JT_E_INVALID (a NULL), JT_E_IO, JT_E_BUSY, JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's.
+    pub fn jt_graph_save(ctx: *mut jt_context, graph: *mut jt_graph, path: *const c_char, path_len: usize) -> jt_status;
+    /// A graph from such a file, with states of its own. No code runs from a file: nothing in it is more than text and
+    /// numbers, and all of it is checked. Owns: \*out has one count.
+    /// Errors: JT_E_INVALID (a NULL), JT_E_IO (cannot be read; damaged, which names path and reason), JT_E_BUSY, JT_E_NOMEM.
+    /// Threads: the context's.
+    pub fn jt_graph_load(ctx: *mut jt_context, path: *const c_char, path_len: usize, out: *mut *mut jt_graph) -> jt_status;
     /// Evaluates the inputs and writes them under names (inputs_len texts that end with a NUL, all different) to the file at
     /// path. The file is replaced as a whole or, after an error, left as it was.
     /// Errors: JT_E_INVALID (a NULL, a name twice), JT_E_IO (text names file and reason, native code is errno), and those of

@@ -156,6 +156,7 @@ class Context {
   Ref foreign_operand(const char* who, const Cell* cell);
   void settle(Cell& cell);
   void list_gradient(Cell& cell, bool add);
+  void store_constant(Node& constant);
   void flush();
   // A loop that never looks at its values still runs in bounded memory.
   static constexpr int64_t kMaxPending = 65536, kMaxKeptBytes = 256 << 20;

@@ -1,6 +1,7 @@
 // functions: what the package needs beside ops: the C API call by call, and the helpers of src/module.h.
 %apply jt_tensor* SELF { jt_tensor* tensor, jt_tensor* src, jt_tensor* dst, jt_tensor* like, jt_tensor* loss, const jt_tensor* tensor };
 %typemap(in) jt_module* module %{ if (!($1 = jp_get_module($input))) SWIG_fail; %}
+%typemap(in) jt_graph* graph %{ if (!($1 = jp_get_graph($input))) SWIG_fail; %}
 %typemap(in) jt_optimizer* optimizer %{ if (!($1 = jp_get_optimizer($input))) SWIG_fail; %}
 
 // These only look at a handle.
@@ -53,6 +54,21 @@ PyObject* stats(void);
 PyObject* kernel_stats(void);
 PyObject* stats_text(void);
 PyObject* graph_text(jt_tensor* const* TENSORS, size_t TENSORS_LEN, int stage);
+%ignore jt_random_place; %ignore jt_context_get_random; %ignore jt_context_set_random;
+PyObject* random_place(void);
+PyObject* set_random_place(long long seed, long long stream, long long counter);
+PyObject* graph_begin(PyObject* names, jt_tensor* const* TENSORS, size_t TENSORS_LEN);
+PyObject* graph_end(PyObject* names, jt_tensor* const* TENSORS, size_t TENSORS_LEN);
+PyObject* graph_run(jt_graph* graph, jt_tensor* const* TENSORS, size_t TENSORS_LEN);
+PyObject* graph_parts(jt_graph* graph, int kind);
+PyObject* graph_state(jt_graph* graph, const char* TEXT, size_t TEXT_LEN);
+PyObject* graph_memory(jt_graph* graph);
+PyObject* graph_source(jt_graph* graph);
+PyObject* graph_name(jt_tensor* SELF, const char* TEXT, size_t TEXT_LEN);
+PyObject* graph_cancel(void);
+PyObject* graph_parse(const char* TEXT, size_t TEXT_LEN);
+PyObject* graph_load(const char* TEXT, size_t TEXT_LEN);
+PyObject* graph_save(jt_graph* graph, const char* TEXT, size_t TEXT_LEN);
 
 %feature("docstring") jt_schedule_cosine "schedule_cosine(lr, lr_end, step, steps) -> float\n\nLearning rate of `step` of `steps` on half a cosine from lr to lr_end; lr_end from `steps` on.";
 %feature("docstring") jt_schedule_step "schedule_step(lr, factor, step, every) -> float\n\nlr times factor for every `every` steps done.";

@@ -18,6 +18,7 @@
 #include "src/calls.h"
 #include "src/function.h"
 #include "src/control.h"
+#include "src/graph.h"
 #define PyArg_ParseTupleAndKeywords(args, kwargs, format, ...) jp_parse(self, args, kwargs, format, __VA_ARGS__)
 %}
 %include <stdint.i>

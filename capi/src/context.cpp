@@ -17,6 +17,22 @@ extern "C" jt_status jt_context_set_seed(jt_context* ctx, int64_t seed) {
   return guarded("jt_context_set_seed", ctx, [&](Context& c) { c.seed(seed); });
 }
 
+extern "C" jt_status jt_context_get_random(jt_context* ctx, jt_random_place* inout) {
+  return guarded("jt_context_get_random", ctx, [&](Context& c) {
+    const Context::RandomState now = c.random();
+    jt_random_place place = {};
+    place.seed = now.seed, place.stream = now.stream, place.counter = now.counter;
+    fill_sized("inout", inout, place);
+  });
+}
+extern "C" jt_status jt_context_set_random(jt_context* ctx, const jt_random_place* place) {
+  return guarded("jt_context_set_random", ctx, [&](Context& c) {
+    require(place, "place");
+    const jt_random_place given = sized("place", place);
+    c.set_random({given.seed, given.stream, given.counter});
+  });
+}
+
 extern "C" jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode, jt_bool* out_previous) {
   return guarded("jt_context_set_grad_mode", ctx, [&](Context& c) {
     if (out_previous) *out_previous = c.recorder().grad_mode;

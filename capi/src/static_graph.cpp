@@ -154,6 +154,28 @@ extern "C" jt_status jt_graph_state(jt_context* ctx, jt_graph* graph, const char
   });
 }
 
+extern "C" jt_status jt_graph_memory_get(jt_context* ctx, jt_graph* graph, jt_graph_memory* inout) {
+  return guarded("jt_graph_memory_get", ctx, [&](Context& c) {
+    StaticGraph& g = own_graph(c, graph);
+    const SizedPlan& plan = g.plan();
+    jt_graph_memory m = {};
+    auto bytes = [](size_t n, auto type_of) {
+      int64_t sum = 0;
+      for (size_t i = 0; i < n; i++) sum += type_of(i).bytes();
+      return sum;
+    };
+    m.steps = uint32_t(plan.plan->steps.size());
+    m.inputs = bytes(g.graph.inputs.size(), [&](size_t i) { return g.graph.input_type(i); });
+    m.states = bytes(g.graph.states.size(), [&](size_t i) { return g.graph.state_type(i); });
+    m.constants = bytes(g.graph.constants.size(), [&](size_t i) { return g.graph.constant_type(i); });
+    for (size_t i = 0; i < plan.sizing->output_bytes.size(); i++)
+      if (plan.plan->output_from[i] < 0) m.outputs += plan.sizing->output_bytes[i];
+    for (const Slot& slot : plan.sizing->slots) m.temporaries += slot.bytes;
+    m.arena = plan.sizing->arena_bytes;
+    fill_sized("inout", inout, m);
+  });
+}
+
 // ---- text and files -------------------------------------------------------------------------------------------------
 
 extern "C" jt_status jt_graph_text(const jt_graph* graph, char* dst, size_t dst_len, size_t* out_len) {

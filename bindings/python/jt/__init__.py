@@ -52,7 +52,7 @@ from ._composed import (
     gather as gather, max as max, min as min, scatter as scatter, scatter_add as scatter_add)
 from .creation import (
     arange as arange, empty as empty, eye as eye, full as full, full_like as full_like, linspace as linspace,
-    manual_seed as manual_seed,
+    get_rng_state as get_rng_state, manual_seed as manual_seed, set_rng_state as set_rng_state,
     normal as normal, ones as ones, ones_like as ones_like, rand as rand, rand_like as rand_like,
     randint as randint, randn as randn, randn_like as randn_like, randperm as randperm, seed as seed,
     set_global_seed as set_global_seed, set_seed as set_seed, uniform as uniform, zeros as zeros,
@@ -76,7 +76,7 @@ from .io import (
 from .progress import (
     progress as progress)
 from . import (
-    amp as amp, dataset as dataset, init as init, nn as nn, ops as ops, optim as optim, utils as utils)
+    amp as amp, dataset as dataset, init as init, jit as jit, nn as nn, ops as ops, optim as optim, utils as utils)
 
 tensor = asarray = array
 cat = concatenate = concat

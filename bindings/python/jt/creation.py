@@ -153,3 +153,16 @@ def set_global_seed(seed: int) -> None:
 
 
 set_seed = seed = manual_seed = set_global_seed
+
+
+def get_rng_state() -> Tensor:
+    """Where jt stands in its random numbers: int64 [3]; set_rng_state goes on from there."""
+    return array(list(_C.random_place()), int64)
+
+
+def set_rng_state(state: Any) -> None:
+    """Draws from now on what was drawn after get_rng_state() gave `state`."""
+    place = list(state.tolist() if isinstance(state, Tensor) else state)
+    if len(place) != 3:
+        raise errors.ArgumentError(f"set_rng_state: a state has 3 numbers, not {len(place)}")
+    _C.set_random_place(*map(index, place))

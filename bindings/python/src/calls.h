@@ -203,6 +203,22 @@ static PyObject* checkpoint_load(const char* TEXT, size_t TEXT_LEN) {
   return out;
 }
 
+/* ---- random numbers ---------------------------------------------------------------------------------------------- */
+
+/* (seed, stream, counter) */
+static PyObject* random_place(void) {
+  jt_random_place place = {sizeof place};
+  jt_status status = jt_context_get_random(jp_ctx, &place);
+  if (status != JT_OK) return jp_raise(status);
+  return Py_BuildValue("(LLL)", (long long)place.seed, (long long)place.stream, (long long)place.counter);
+}
+static PyObject* set_random_place(long long seed, long long stream, long long counter) {
+  jt_random_place place = {sizeof place, 0, seed, stream, counter};
+  jt_status status = jt_context_set_random(jp_ctx, &place);
+  if (status != JT_OK) return jp_raise(status);
+  Py_RETURN_NONE;
+}
+
 /* ---- what happened ----------------------------------------------------------------------------------------------- */
 
 static PyObject* memory_info(void) {

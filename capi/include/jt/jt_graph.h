@@ -111,6 +111,21 @@ JT_API jt_status jt_graph_part_get(const jt_graph* graph, jt_graph_part part, si
  * has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_BUSY, JT_E_WRONG_CONTEXT. Threads: the context's. */
 JT_API jt_status jt_graph_state(jt_context* ctx, jt_graph* graph, const char* name, size_t name_len, jt_tensor** out);
 
+/* What a run of a graph takes, in bytes of elements. */
+typedef struct jt_graph_memory {
+  uint32_t struct_size; /* set by the caller: sizeof(jt_graph_memory) */
+  uint32_t steps;       /* kernels, library calls, copies, fills, loops and branches of a run */
+  int64_t inputs;
+  int64_t states;
+  int64_t constants;
+  int64_t outputs;      /* and next states that do not lie where the states were */
+  int64_t temporaries;  /* if each had a place of its own */
+  int64_t arena;        /* what they take in the plan: the one block that a run needs beside the above */
+} jt_graph_memory;
+/* Plans the graph, if that was not done, and fills `inout`. Errors: JT_E_INVALID (a NULL), JT_E_ABI, JT_E_COMPILE,
+ * JT_E_BUSY, JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's. */
+JT_API jt_status jt_graph_memory_get(jt_context* ctx, jt_graph* graph, jt_graph_memory* inout);
+
 /* The graph's text (docs/IR.md): its parts, then its nodes. As jt_graph_print. Any thread. */
 JT_API jt_status jt_graph_text(const jt_graph* graph, char* dst, size_t dst_len, size_t* out_len);
 /* A graph from its text; states and constants are zeros. Owns: *out has one count.

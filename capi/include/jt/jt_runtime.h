@@ -146,6 +146,19 @@ JT_API void jt_context_release(jt_context* ctx);
 /* Seeds jt_random_* and jt_init of this context: the same seed and the same calls give the same values, on every
  * device and thread count. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_context_set_seed(jt_context* ctx, int64_t seed);
+/* Where a context stands in its random numbers: what is drawn next, here or in another context, is the same from the
+ * same place. */
+typedef struct jt_random_place {
+  uint32_t struct_size; /* set by the caller: sizeof(jt_random_place) */
+  uint32_t reserved;    /* 0 */
+  int64_t seed;
+  int64_t stream;
+  int64_t counter;
+} jt_random_place;
+/* Fills `inout`. Errors: JT_E_INVALID (a NULL), JT_E_ABI, JT_E_BUSY. Threads: the context's. */
+JT_API jt_status jt_context_get_random(jt_context* ctx, jt_random_place* inout);
+/* Goes on from that place. Errors and threads: as jt_context_get_random. */
+JT_API jt_status jt_context_set_random(jt_context* ctx, const jt_random_place* place);
 /* Turns the recording of gradients on or off for what is recorded from now on; *out_previous (may be NULL) tells what
  * it was. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's. */
 JT_API jt_status jt_context_set_grad_mode(jt_context* ctx, jt_bool grad_mode, jt_bool* out_previous);

@@ -464,6 +464,34 @@ impl Default for jt_graph_part_info {
     }
 }
 
+/// What a run of a graph takes, in bytes of elements.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct jt_graph_memory {
+    /// set by the caller: sizeof(jt_graph_memory)
+    pub struct_size: u32,
+    /// kernels, library calls, copies, fills, loops and branches of a run
+    pub steps: u32,
+    pub inputs: i64,
+    pub states: i64,
+    pub constants: i64,
+    /// and next states that do not lie where the states were
+    pub outputs: i64,
+    /// if each had a place of its own
+    pub temporaries: i64,
+    /// what they take in the plan: the one block that a run needs beside the above
+    pub arena: i64,
+}
+impl Default for jt_graph_memory {
+    /// All zeros, but for the size.
+    fn default() -> Self {
+        // SAFETY: every field is a number, a pointer or an optional function: zeros are a value of it.
+        let mut zeros: Self = unsafe { std::mem::zeroed() };
+        zeros.struct_size = std::mem::size_of::<Self>() as u32;
+        zeros
+    }
+}
+
 #[repr(C)]
 #[derive(Debug)]
 pub struct jt_checkpoint {
@@ -652,6 +680,29 @@ impl Default for jt_memory_info {
     }
 }
 
+/// Where a context stands in its random numbers: what is drawn next, here or in another context, is the same from the
+/// same place.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct jt_random_place {
+    /// set by the caller: sizeof(jt_random_place)
+    pub struct_size: u32,
+    /// 0
+    pub reserved: u32,
+    pub seed: i64,
+    pub stream: i64,
+    pub counter: i64,
+}
+impl Default for jt_random_place {
+    /// All zeros, but for the size.
+    fn default() -> Self {
+        // SAFETY: every field is a number, a pointer or an optional function: zeros are a value of it.
+        let mut zeros: Self = unsafe { std::mem::zeroed() };
+        zeros.struct_size = std::mem::size_of::<Self>() as u32;
+        zeros
+    }
+}
+
 #[repr(C)]
 #[derive(Debug)]
 pub struct jt_tensor {
@@ -827,6 +878,9 @@ extern "C" {
     /// The tensor of a state, which the graph goes on using: reading it tells the state, assigning to it sets it. Owns: \*out
     /// has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_BUSY, JT_E_WRONG_CONTEXT. Threads: the context's.
     pub fn jt_graph_state(ctx: *mut jt_context, graph: *mut jt_graph, name: *const c_char, name_len: usize, out: *mut *mut jt_tensor) -> jt_status;
+    /// Plans the graph, if that was not done, and fills `inout`. Errors: JT_E_INVALID (a NULL), JT_E_ABI, JT_E_COMPILE,
+    /// JT_E_BUSY, JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's.
+    pub fn jt_graph_memory_get(ctx: *mut jt_context, graph: *mut jt_graph, inout: *mut jt_graph_memory) -> jt_status;
     /// The graph's text (docs/IR.md): its parts, then its nodes. As jt_graph_print. Any thread.
     pub fn jt_graph_text(graph: *const jt_graph, dst: *mut c_char, dst_len: usize, out_len: *mut usize) -> jt_status;
     /// A graph from its text; states and constants are zeros. Owns: \*out has one count.
@@ -1732,6 +1786,10 @@ extern "C" {
     /// Seeds jt_random_\* and jt_init of this context: the same seed and the same calls give the same values, on every
     /// device and thread count. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's.
     pub fn jt_context_set_seed(ctx: *mut jt_context, seed: i64) -> jt_status;
+    /// Fills `inout`. Errors: JT_E_INVALID (a NULL), JT_E_ABI, JT_E_BUSY. Threads: the context's.
+    pub fn jt_context_get_random(ctx: *mut jt_context, inout: *mut jt_random_place) -> jt_status;
+    /// Goes on from that place. Errors and threads: as jt_context_get_random.
+    pub fn jt_context_set_random(ctx: *mut jt_context, place: *const jt_random_place) -> jt_status;
     /// Turns the recording of gradients on or off for what is recorded from now on; \*out_previous (may be NULL) tells what
     /// it was. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the context's.
     pub fn jt_context_set_grad_mode(ctx: *mut jt_context, grad_mode: jt_bool, out_previous: *mut jt_bool) -> jt_status;

@@ -40,5 +40,8 @@
 %ignore jt_memory_info;
 %ignore jt_stats;
 %ignore jt_kernel_stats;
+%ignore jt_random_place;
+%ignore jt_context_get_random;
+%ignore jt_context_set_random;
 
 %include "api.i"

@@ -54,7 +54,6 @@ PyObject* stats(void);
 PyObject* kernel_stats(void);
 PyObject* stats_text(void);
 PyObject* graph_text(jt_tensor* const* TENSORS, size_t TENSORS_LEN, int stage);
-%ignore jt_random_place; %ignore jt_context_get_random; %ignore jt_context_set_random;
 PyObject* random_place(void);
 PyObject* set_random_place(long long seed, long long stream, long long counter);
 PyObject* graph_begin(PyObject* names, jt_tensor* const* TENSORS, size_t TENSORS_LEN);

@@ -188,3 +188,34 @@ TEST(SteadySweep, ListsOfModulesAndKernelsTakeNothing) {
 }
 
 }  // namespace
+
+TEST(SteadySweep, RunsOfGraphsTakeNothing) {
+  Session s;
+  LeNet net(s, 2, 3, 8);
+  jt_optimizer* adam = net.optimizer();
+  Tensor x = pictures(s, 4), y = labels(s, 4);
+  jt_tensor *in[2] = {x, y}, *placeholders[2] = {}, *out[1] = {};
+  auto recorded = [&](bool trains) {
+    must(jt_graph_begin(s.ctx, nullptr, in, 2, placeholders, 2));
+    Tensor pixels(placeholders[0]), numbers(placeholders[1]), scores = net.forward(pixels);
+    Tensor result = trains ? net.loss(scores, numbers) : scores;
+    if (trains) must(jt_optimizer_step(s.ctx, adam, result));
+    out[0] = result;
+    jt_graph* made = nullptr;
+    must(jt_graph_end(s.ctx, nullptr, out, 1, &made));
+    return made;
+  };
+  jt_graph *step = recorded(true), *scores = recorded(false);
+  auto run = [&](jt_graph* graph) {
+    must(jt_graph_run(s.ctx, graph, in, 2, out, 1));
+    jt_tensor_release(out[0]);
+  };
+  expect_none("a training step", [&] { run(step); });
+  must(jt_context_set_grad_mode(s.ctx, 0, nullptr));
+  expect_none("scores", [&] { run(scores); });
+  expect_none("a learning rate and a step", [&, lr = 0.001]() mutable {
+    must(jt_optimizer_set_lr(s.ctx, adam, lr *= 0.99));
+    run(step);
+  });
+  jt_graph_release(step), jt_graph_release(scores), jt_optimizer_release(adam);
+}

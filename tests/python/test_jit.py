@@ -1,5 +1,6 @@
 """Static graphs from Python: what jt.jit.trace records gives what the calls give; what would be baked in is an error."""
 import os
+import subprocess
 import tempfile
 import unittest
 
@@ -155,6 +156,90 @@ class Trace(unittest.TestCase):
         inner = jt.jit.trace(lambda x: x * 2, jt.zeros(2))
         outer = jt.jit.trace(lambda x: inner(x) + inner(x + 1), jt.zeros(2))
         self.assertEqual(outer(jt.array([1.0, 2.0])).tolist(), [6, 10])
+
+
+class AtFirstCall(unittest.TestCase):
+    def test_once_for_each_shape(self):
+        calls = []
+
+        @jt.jit.trace
+        def double(x):
+            """Twice x."""
+            calls.append(tuple(x.shape))
+            return x * 2
+
+        for _ in range(3):
+            for n in (2, 5):
+                self.assertEqual(double(jt.ones(n)).tolist(), [2.0] * n)
+        self.assertEqual(calls, [(2,), (5,)])
+        self.assertEqual(double(jt.array([3])).tolist(), [6])  # another dtype
+        self.assertEqual(len(double.graphs), 3)
+        self.assertEqual((double.__name__, double.__doc__), ("double", "Twice x."))
+
+    def test_another_mode_is_another_graph(self):
+        drop = jt.nn.Dropout(0.5)
+        dropped = jt.jit.trace(drop)
+        self.assertIn(0.0, dropped(jt.ones(64)).tolist())
+        drop.eval()
+        self.assertEqual(dropped(jt.ones(64)).tolist(), [1.0] * 64)
+        drop.train()
+        self.assertIn(0.0, dropped(jt.ones(64)).tolist())
+
+    def test_methods(self):
+        class Scaled:
+            def __init__(self, by):
+                self.by = by
+
+            @jt.jit.trace
+            def apply(self, x):
+                return x * self.by
+
+        self.assertEqual([Scaled(k).apply(jt.ones(2)).tolist() for k in (2.0, 3.0)], [[2, 2], [3, 3]])
+
+    def test_in_a_trace_it_is_the_function(self):
+        inner = jt.jit.trace(lambda x: x + 1)
+        self.assertEqual(jt.jit.trace(lambda x: inner(x) * 2, jt.ones(2))(jt.ones(2)).tolist(), [4, 4])
+
+
+@unittest.skipUnless(os.environ.get("JT_TOOL"), "JT_TOOL names the jt command")
+class Tool(unittest.TestCase):
+    def run_tool(self, *args):
+        done = subprocess.run([os.environ["JT_TOOL"], *args], capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_commands(self):
+        w = jt.array([1.0, 2.0])
+        w.requires_grad = True
+        graph = jt.jit.trace(lambda x, n: {"y": x * w, "m": n + 1}, (jt.zeros(2), jt.array([1, 2, 3])))
+        with tempfile.TemporaryDirectory() as folder:
+            path, other, given, made = (os.path.join(folder, name) for name in ("a.jt", "b.jt", "in", "out"))
+            graph.save(path)
+            code, out, _ = self.run_tool("show", path)
+            self.assertEqual(code, 0)
+            for line in ("input      x: f32[2]", "input      n: i64[3]", "parameter  parameter: f32[2]", "output     y: f32[2]"):
+                self.assertIn(line, out)
+            self.assertEqual(self.run_tool("print", path), (0, graph.graph, ""))
+            jt.save({"x": jt.array([3.0, 4.0]), "n": jt.array([5, 6, 7])}, given)
+            code, out, _ = self.run_tool("run", path, given)
+            self.assertEqual(out.splitlines(), ["y: f32[2] 3 8", "m: i64[3] 6 7 8"])
+            self.assertEqual(self.run_tool("run", path, given, made)[0], 0)
+            self.assertEqual({name: value.tolist() for name, value in jt.load(made).items()}, {"y": [3, 8], "m": [6, 7, 8]})
+            self.assertEqual(self.run_tool("run", path, "-")[0], 0)
+            code, out, _ = self.run_tool("time", path, "5")
+            self.assertEqual(code, 0)
+            self.assertIn("then 5 runs", out)
+            self.assertEqual(self.run_tool("diff", path, path), (0, "", ""))
+            w.assign(w + 1)
+            graph.save(other)
+            self.assertEqual(self.run_tool("diff", path, other), (1, "state parameter\n", ""))
+            with open(path, "r+b") as file:
+                file.truncate(100)
+            code, _, err = self.run_tool("show", path)
+            self.assertEqual(code, 1)
+            self.assertIn(path, err)
+        self.assertEqual(self.run_tool("show")[0], 2)
+        self.assertEqual(self.run_tool("time", "nothing", "0")[0], 2)
+        self.assertIn("nothing", self.run_tool("show", "nothing")[2])
 
 
 class Refused(unittest.TestCase):

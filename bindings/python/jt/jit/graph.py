@@ -1,9 +1,11 @@
 """graph: jt.jit.trace: what a function or module records once, as a static graph."""
 from __future__ import annotations
 
+import functools
 import inspect
 import os
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+import weakref
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union, overload
 
 from .. import _C, dtypes, errors
 from ..control import _Form, _unpacked
@@ -209,17 +211,63 @@ def _output_names(form: _Form, prefix: str = "") -> List[str]:
     return [name for key, part in zip(keys, form.parts) for name in _output_names(part, f"{start}.{key}" if start else str(key))]
 
 
-def trace(function: Callable[..., Any], example_inputs: Any = (), check_inputs: Sequence[Any] = ()) -> Graph:
+class Traced:
+    """A function that is traced when it is called: once for each packing, dtypes and shapes of its arguments, and each training mode
+    of the modules that it reaches by name. A new batch size makes another graph and compiles nothing."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._graphs: Dict[Any, Graph] = {}
+        self._of_objects: "weakref.WeakKeyDictionary[Any, Traced]" = weakref.WeakKeyDictionary()
+        functools.update_wrapper(self, function, updated=())
+
+    def graph_for(self, *args: Any) -> Graph:
+        """The graph that these arguments run; it is recorded if there is none."""
+        form, leaves = _unpacked(args)
+        modes = tuple(part.training for _, module in _modules_of(self._function) for part in module.modules())
+        key = (repr(form), tuple((leaf.dtype, tuple(leaf.shape)) for leaf in leaves), modes)
+        if key not in self._graphs:
+            self._graphs[key] = trace(self._function, args)
+        return self._graphs[key]
+
+    @property
+    def graphs(self) -> List[Graph]:
+        """All that were recorded."""
+        return list(self._graphs.values())
+
+    def __call__(self, *args: Any) -> Any:
+        if is_tracing():
+            return self._function(*args)
+        return self.graph_for(*args)(*args)
+
+    def __get__(self, owner: Any, kind: Any = None) -> "Traced":
+        if owner is None:
+            return self
+        if owner not in self._of_objects:
+            self._of_objects[owner] = Traced(self._function.__get__(owner, kind))  # type: ignore[attr-defined]
+        return self._of_objects[owner]
+
+
+@overload
+def trace(function: Callable[..., Any], example_inputs: None = None) -> Traced: ...
+@overload
+def trace(function: Callable[..., Any], example_inputs: Any, check_inputs: Sequence[Any] = ()) -> Graph: ...
+
+
+def trace(function: Callable[..., Any], example_inputs: Any = None, check_inputs: Sequence[Any] = ()) -> Union[Graph, Traced]:
     """The static graph of what `function` (a function, a method, a module) records when it is called.
 
     example_inputs: its arguments, a tuple, or one tensor: tensors, numbers and arrays, packed in tuples, lists and dictionaries as
     you like. Only their dtypes and shapes count. The function is called once, now, with tensors that have no values; nothing runs.
+    Without them (`@jt.jit.trace` before a function) it is traced at its first call, and again for other dtypes and shapes: Traced.
 
     What it does to tensors from outside, an optimiser's step or running statistics, is part of the graph, and not done now: whole
     training steps can be traced. What depends on a value (bool(x), int(x), x.item(), x.numpy(), iteration over values) is an error at
     the line that asks: use jt.cond, jt.while_loop, jt.where, or a scripted function. Shapes are those of the examples.
 
     check_inputs: further arguments, on each of which graph and function are compared (Graph.check)."""
+    if example_inputs is None:
+        return Traced(function)
     args = example_inputs if isinstance(example_inputs, tuple) else (example_inputs,)
     form, leaves = _unpacked(args)
     names = _argument_names(function, args)

@@ -73,7 +73,7 @@ FAULTS = [
     ("what is computed again is stored where the first was",
      [("core/schedule/recompute.cpp", "o.value = renamed(o.value);", "o.value = FAULT ? o.value : renamed(o.value);")]),
     ("an operand's transposition is forgotten",
-     [("core/schedule/fuse.cpp", "if (!(read == in)) graph_", "if (!(read == in) && !FAULT) graph_")]),
+     [("core/schedule/fuse.cpp", "if (x.is_transposed) graph_", "if (x.is_transposed && !FAULT) graph_")]),
     ("a slice assignment's base is not copied",
      [("core/kernel/memory.cpp", "plan_.copies_base.back() = true;", "plan_.copies_base.back() = !FAULT;")]),
     ("every carried value is written over where it is",

@@ -234,7 +234,7 @@ TEST(KernelCounts, LinearMseAdamStep) {
   Bench b;
   Value x = ramp(b, {32, 10}), want = ramp(b, {32, 5}), w = ramp(b, {5, 10}), bias = ramp(b, {5});
   Optimizer adam("adam", {});
-  auto scalar = [&](double v) { return b.context->data({JT_F64, {}}, &v); };
+  auto scalar = [&](std::string_view, double v) { return b.context->data({JT_F64, {}}, &v); };
   std::vector<Value> states;
   for (Ref p : {w.ref(), w.ref(), bias.ref(), bias.ref()}) states.push_back(ramp(b, p.shape()));
   w.ref().node->flags |= kGradLeaf, bias.ref().node->flags |= kGradLeaf;

@@ -1,4 +1,5 @@
 /* jt: the library asked from a shell: what it finds on this machine, and what is in the file of a static graph. */
+#define _POSIX_C_SOURCE 200809L
 #include <jt/jt.h>
 #include <stdio.h>
 #include <stdlib.h>

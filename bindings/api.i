@@ -32,6 +32,7 @@
 %apply (const char* TEXT, size_t TEXT_LEN) {
   (const char* approximate, size_t approximate_len),
   (const char* combine, size_t combine_len),
+  (const char* folder, size_t folder_len),
   (const char* index, size_t index_len),
   (const char* kind, size_t kind_len),
   (const char* name, size_t name_len),
@@ -81,4 +82,5 @@ JT_WAITS(jt_graph_run)
 JT_WAITS(jt_graph_memory_get)
 JT_WAITS(jt_graph_save)
 JT_WAITS(jt_graph_load)
+JT_WAITS(jt_graph_export_c)
 JT_WAITS(jt_trace_stop)

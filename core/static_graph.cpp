@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/capture.h"
+#include "core/graph/export_c.h"
 #include "core/io/safetensors.h"
 #include "core/ir/eval.h"
 #include "core/ir/region.h"
@@ -187,7 +188,9 @@ List<Value> StaticGraph::record(std::span<const Ref> inputs) {
     if (here->origin != kCount) here->origin = kStructure;
     auto draw = std::ranges::find(graph.draws, node->op == Op::random_bits ? node->origin : -1, &GraphDraw::key);
     if (draw != graph.draws.end()) {
-      auto set = [&](std::string_view name, int64_t value) { here->words()[here->attr_begins()[attr_at(here, name)]] = value; };
+      auto set = [&](std::string_view name, int64_t value) {
+        here->words()[here->attr_begins()[attr_at(here, name)]] = value;
+      };
       set("seed", random.seed), set("counter", random.counter + draw->number);
     }
     made.emplace(node, std::move(copy));
@@ -250,6 +253,21 @@ StaticGraph* StaticGraph::of_text(Context& context, std::string_view text) {
     std::memset(host_room(context.read(value)), 0, size_t(type.bytes()));
     return value;
   });
+}
+
+void StaticGraph::export_c(const std::string& folder, const std::string& name) {
+  refresh_numbers();
+  List<Value> held;
+  for (Cell* cell : states_) held.push_back(context->value_of(*cell));
+  held.insert(held.end(), constants_.begin(), constants_.end());
+  std::vector<std::string_view> values;
+  for (const Value& value : held) {
+    const void* bytes = host_bytes(context->read(value));
+    values.push_back({static_cast<const char*>(bytes), size_t(value.type().bytes())});
+  }
+  CFiles files = jt::export_c(graph, plan(), name, values);
+  write_file(folder + "/" + name + ".c", files.source);
+  write_file(folder + "/" + name + ".h", files.header);
 }
 
 StaticGraph* StaticGraph::load(Context& context, const std::string& path) {

@@ -37,6 +37,9 @@ class StaticGraph {
   void save(const std::string& path);
   static StaticGraph* load(Context& context, const std::string& path);
 
+  // name.c and name.h, see graph/export_c.h.
+  void export_c(const std::string& folder, const std::string& name);
+
   // Of the plan that runs it, made if there is none.
   const SizedPlan& plan();
 

@@ -22,7 +22,8 @@ Tracing::Tracing(Context& context, std::span<const Type> inputs, std::vector<std
   std::vector<Type> types;
   for (const Type& type : inputs) types.push_back(plain(type));
   Error error(JT_E_INVALID,
-              "trace: a tensor of the graph that is being recorded has no value; read as a number it would be baked in");
+              "trace: a tensor of the graph that is being recorded has no value; "
+              "read as a number it would be baked in");
   GradMode off(context_.recorder(), false);
   inputs_ = context_.recorder().placeholders(types, error);
   context_.each_trained([&](Cell& cell) {
@@ -158,7 +159,8 @@ std::vector<Node*> Tracing::nodes_of(std::span<const Ref> results) const {
   int device = context_.recorder().device;
   for (const Node* node : out) {
     if (node->op == Op::custom)
-      fail(JT_E_UNSUPPORTED, "trace: ", node->custom->name(), " cannot stand in a graph: a custom op runs between plans");
+      fail(JT_E_UNSUPPORTED, "trace: ", node->custom->name(),
+           " cannot stand in a graph: a custom op runs between plans");
     if (node->op != Op::constant && node->device != device)
       fail(JT_E_UNSUPPORTED, "trace: ", jt::name(node->op), " runs on device ", int(node->device), ", not on ", device,
            " as the graph");

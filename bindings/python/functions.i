@@ -67,6 +67,7 @@ PyObject* graph_name(jt_tensor* SELF, const char* TEXT, size_t TEXT_LEN);
 PyObject* graph_cancel(void);
 PyObject* graph_parse(const char* TEXT, size_t TEXT_LEN);
 PyObject* graph_load(const char* TEXT, size_t TEXT_LEN);
+PyObject* graph_export_c(jt_graph* graph, const char* TEXT, size_t TEXT_LEN, PyObject* name);
 PyObject* graph_save(jt_graph* graph, const char* TEXT, size_t TEXT_LEN);
 
 %feature("docstring") jt_schedule_cosine "schedule_cosine(lr, lr_end, step, steps) -> float\n\nLearning rate of `step` of `steps` on half a cosine from lr to lr_end; lr_end from `steps` on.";

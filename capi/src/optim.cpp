@@ -259,7 +259,7 @@ static List<Context::Assignment> next_values(Context& c, jt_optimizer& o, std::s
       parameters.push_back({c.value_of(*group->params[i]), grads[first + i], states[i], group->steps[i],
                             counts.empty() ? Ref() : Ref(counts[i])});
     }
-    auto next = group->rule.step(c.recorder(), scalar, parameters);
+    auto next = group->rule.step(c.recorder(), std::ref(scalar), parameters);
     for (size_t i = 0; i < n; i++) {
       if (!next[i].value) continue;
       steps[first + i]++;

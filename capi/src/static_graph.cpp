@@ -207,3 +207,12 @@ extern "C" jt_status jt_graph_load(jt_context* ctx, const char* path, size_t pat
     *out = wrap(StaticGraph::load(c, std::string(str("path", path, path_len))));
   });
 }
+
+extern "C" jt_status jt_graph_export_c(jt_context* ctx, jt_graph* graph, const char* folder, size_t folder_len,
+                                       const char* name, size_t name_len) {
+  return guarded("jt_graph_export_c", ctx, [&](Context& c) {
+    require(folder, "folder"), require(name, "name");
+    own_graph(c, graph).export_c(std::string(str("folder", folder, folder_len)),
+                                 std::string(str("name", name, name_len)));
+  });
+}

@@ -198,7 +198,8 @@ void verify(const Graph& graph) {
       fail(JT_E_INVALID, "graph: state '", state.name, "' is ", before, " and becomes ", after);
   }
   if (next != graph.block.results.size())
-    fail(JT_E_INVALID, "graph: ", next, " outputs and states that change, but ", graph.block.results.size(), " results");
+    fail(JT_E_INVALID, "graph: ", next, " outputs and states that change, but ", graph.block.results.size(),
+         " results");
   for (const GraphDraw& draw : graph.draws) {
     bool fits = size_t(draw.key) + 1 < graph.block.scalars.size() && draw.number < graph.n_draws;
     if (!fits || graph.block.scalars[size_t(draw.key)].dtype != JT_U64)

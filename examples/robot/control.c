@@ -109,7 +109,8 @@ int main(int argc, char** argv) {
     seen[1] += action[0] * 0.01f, seen[0] += seen[1] * 0.01f; /* a hundredth of a second of the cart's */
   }
   for (i = 0; i < BUCKETS; i++)
-    if (counts[i]) printf("%s %6d us: %ld\n", i < BUCKETS - 1 ? "below" : "from ", 1 << (i < BUCKETS - 1 ? i : i - 1), counts[i]);
+    if (counts[i])
+      printf("%s %6d us: %ld\n", i < BUCKETS - 1 ? "below" : "from ", 1 << (i < BUCKETS - 1 ? i : i - 1), counts[i]);
   printf("worst %.1f us; the cart is at %.3f\n", worst, seen[0]);
   jt_tensor_release(observation);
   jt_graph_release(policy);

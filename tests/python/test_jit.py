@@ -322,6 +322,14 @@ class Files(unittest.TestCase):
         with self.assertRaisesRegex(jt.errors.Error, "line 1"):
             jt.jit.parse("nonsense")
 
+    def test_as_c(self):
+        graph = jt.jit.trace(lambda x: x * 2, jt.zeros(2))
+        with tempfile.TemporaryDirectory() as folder:
+            graph.export_c(folder, "twice")
+            self.assertEqual(sorted(os.listdir(folder)), ["twice.c", "twice.h"])
+            with self.assertRaisesRegex(jt.errors.Error, "no C identifier"):
+                graph.export_c(folder, "2")
+
     def test_memory(self):
         w, b = jt.array([2.0], jt.float64), jt.array([3.0], jt.float64)
         graph = jt.jit.trace(lambda x: w * x + b, jt.array([1.0], jt.float64))

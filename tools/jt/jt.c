@@ -11,8 +11,8 @@ static const char kUsage[] =
     "       jt show GRAPH                  inputs, states, constants and outputs; what a run takes\n"
     "       jt print GRAPH                 the graph's text (docs/IR.md)\n"
     "       jt diff GRAPH GRAPH            the first line in which the texts differ, and the states that do\n"
-    "       jt run GRAPH [IN [OUT]]        one run: inputs by name from the safetensors file IN, or `-`: normal random\n"
-    "                                      numbers, integers 0; prints the outputs, or writes them to OUT\n"
+    "       jt run GRAPH [IN [OUT]]        one run: inputs by name from the safetensors file IN, or `-`: normal\n"
+    "                                      random numbers, integers 0; prints the outputs, or writes them to OUT\n"
     "       jt time GRAPH [RUNS]           the time of a run, of so many (100) on such inputs\n"
     "GRAPH is a file that jt_graph_save or jt.jit.save wrote.\n";
 

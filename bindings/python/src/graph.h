@@ -78,12 +78,13 @@ static PyObject* graph_parts(jt_graph* graph, int kind) {
     int k;
     memset(&part, 0, sizeof part);
     part.struct_size = sizeof part;
-    if (jt_graph_part_get(graph, (jt_graph_part)kind, i, &part) != JT_OK) return Py_DECREF(out), jp_raise(JT_E_INVALID);
+    if (jt_graph_part_get(graph, (jt_graph_part)kind, i, &part) != JT_OK)
+      return Py_DECREF(out), jp_raise(JT_E_INVALID);
     dims = PyTuple_New(part.ndim);
     for (k = 0; dims && k < part.ndim; k++) PyTuple_SET_ITEM(dims, k, PyLong_FromLongLong(part.dims[k]));
     if (dims)
-      one = Py_BuildValue("(sNNOO)", part.name, jp_dtype_object(part.dtype), dims, part.is_parameter ? Py_True : Py_False,
-                          part.changes ? Py_True : Py_False);
+      one = Py_BuildValue("(sNNOO)", part.name, jp_dtype_object(part.dtype), dims,
+                          part.is_parameter ? Py_True : Py_False, part.changes ? Py_True : Py_False);
     if (!one) return Py_DECREF(out), NULL;
     PyList_SET_ITEM(out, (Py_ssize_t)i, one);
   }
@@ -123,6 +124,15 @@ static PyObject* graph_load(const char* TEXT, size_t TEXT_LEN) {
   jt_status status;
   JT_LONG(status = jt_graph_load(jp_ctx, TEXT, TEXT_LEN, &made));
   return jp_wrap_graph(status, made);
+}
+static PyObject* graph_export_c(jt_graph* graph, const char* TEXT, size_t TEXT_LEN, PyObject* name) {
+  Py_ssize_t length;
+  const char* called = PyUnicode_AsUTF8AndSize(name, &length);
+  jt_status status;
+  if (!called) return NULL;
+  JT_LONG(status = jt_graph_export_c(jp_ctx, graph, TEXT, TEXT_LEN, called, (size_t)length));
+  if (status != JT_OK) return jp_raise(status);
+  Py_RETURN_NONE;
 }
 static PyObject* graph_save(jt_graph* graph, const char* TEXT, size_t TEXT_LEN) {
   jt_status status;

@@ -1,5 +1,5 @@
-/* jt_graph.h: static graphs: recorded once, run as one plan, kept in files; and what the compiler makes of recorded ops,
- * as text. */
+/* jt_graph.h: static graphs: recorded once, run as one plan, kept in files; and what the compiler makes of recorded
+ * ops, as text. */
 #ifndef JT_GRAPH_H
 #define JT_GRAPH_H
 
@@ -46,8 +46,8 @@ JT_API jt_status jt_context_set_dump(jt_context* ctx, const char* stages, size_t
  *   - an optimiser's fields (lr, ..) are states that follow the optimiser, its count of steps is one that each run
  *     counts up; random numbers are drawn anew in each run, as the same calls would;
  *   - to read a value is an error, as it would be baked into the graph: JT_E_INVALID, which names it. Elements that the
- *     program itself makes in between (jt_tensor_from_bytes) are constants and may be read.
- * Custom ops, and ops on several devices, cannot stand in a graph yet.
+ *     program itself makes in between (jt_tensor_from_bytes) are constants and may be read;
+ *   - custom ops, and ops on several devices, cannot stand in a graph yet.
  *
  * A graph keeps the states that it shares with the program, so whoever changes weights changes the graph's. */
 typedef struct jt_graph jt_graph;
@@ -107,8 +107,9 @@ typedef struct jt_graph_part_info {
 JT_API size_t jt_graph_count(const jt_graph* graph, jt_graph_part part);
 /* Fills `inout`. Errors: JT_E_INVALID (a NULL, no such part), JT_E_ABI. Any thread. */
 JT_API jt_status jt_graph_part_get(const jt_graph* graph, jt_graph_part part, size_t i, jt_graph_part_info* inout);
-/* The tensor of a state, which the graph goes on using: reading it tells the state, assigning to it sets it. Owns: *out
- * has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_BUSY, JT_E_WRONG_CONTEXT. Threads: the context's. */
+/* The tensor of a state, which the graph goes on using: reading it tells the state, assigning to it sets it. Owns:
+ * *out has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_BUSY, JT_E_WRONG_CONTEXT. Threads: the
+ * context's. */
 JT_API jt_status jt_graph_state(jt_context* ctx, jt_graph* graph, const char* name, size_t name_len, jt_tensor** out);
 
 /* What a run of a graph takes, in bytes of elements. */
@@ -141,6 +142,14 @@ JT_API jt_status jt_graph_save(jt_context* ctx, jt_graph* graph, const char* pat
  * Errors: JT_E_INVALID (a NULL), JT_E_IO (cannot be read; damaged, which names path and reason), JT_E_BUSY, JT_E_NOMEM.
  * Threads: the context's. */
 JT_API jt_status jt_graph_load(jt_context* ctx, const char* path, size_t path_len, jt_graph** out);
+/* Writes the graph as C99 to name.c and name.h in a folder: what a run does, in functions that need nothing but the C
+ * library and keep nothing: states and the arena are handed to them. Weights that no run changes are in the file. The
+ * bits of elements and reductions are jt's, library ops add up in an order of their own. name is a C identifier, and
+ * what all symbols begin with.
+ * Errors: JT_E_INVALID (a NULL, no identifier), JT_E_UNSUPPORTED (which names the op; random numbers), JT_E_IO,
+ * JT_E_BUSY, JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's. */
+JT_API jt_status jt_graph_export_c(jt_context* ctx, jt_graph* graph, const char* folder, size_t folder_len,
+    const char* name, size_t name_len);
 
 #ifdef __cplusplus
 }

@@ -96,6 +96,10 @@ class Graph:
         """Writes the graph with its states to one file, which runs without Python; see jt.jit.load."""
         _C.graph_save(self._handle, os.fspath(path))
 
+    def export_c(self, folder: Union[str, "os.PathLike[str]"], name: str = "net") -> None:
+        """Writes the graph as C99, name.c and name.h in the folder, which need nothing of jt; see jt_graph_export_c."""
+        _C.graph_export_c(self._handle, os.fspath(folder), name)
+
     def _by_name(self, given: Mapping[str, Any]) -> List[Tensor]:
         names = [part.name for part in self.inputs]
         if sorted(given) != sorted(names):

@@ -427,8 +427,8 @@ impl Default for jt_error_info {
 ///   - an optimiser's fields (lr, ..) are states that follow the optimiser, its count of steps is one that each run
 ///     counts up; random numbers are drawn anew in each run, as the same calls would;
 ///   - to read a value is an error, as it would be baked into the graph: JT_E_INVALID, which names it. Elements that the
-///     program itself makes in between (jt_tensor_from_bytes) are constants and may be read.
-/// Custom ops, and ops on several devices, cannot stand in a graph yet.
+///     program itself makes in between (jt_tensor_from_bytes) are constants and may be read;
+///   - custom ops, and ops on several devices, cannot stand in a graph yet.
 ///
 /// A graph keeps the states that it shares with the program, so whoever changes weights changes the graph's.
 #[repr(C)]
@@ -875,8 +875,8 @@ extern "C" {
     pub fn jt_graph_count(graph: *const jt_graph, part: jt_graph_part) -> usize;
     /// Fills `inout`. Errors: JT_E_INVALID (a NULL, no such part), JT_E_ABI. Any thread.
     pub fn jt_graph_part_get(graph: *const jt_graph, part: jt_graph_part, i: usize, inout: *mut jt_graph_part_info) -> jt_status;
-    /// The tensor of a state, which the graph goes on using: reading it tells the state, assigning to it sets it. Owns: \*out
-    /// has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_BUSY, JT_E_WRONG_CONTEXT. Threads: the context's.
+    /// The tensor of a state, which the graph goes on using: reading it tells the state, assigning to it sets it. Owns:
+    /// \*out has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_BUSY, JT_E_WRONG_CONTEXT. Threads: the context's.
     pub fn jt_graph_state(ctx: *mut jt_context, graph: *mut jt_graph, name: *const c_char, name_len: usize, out: *mut *mut jt_tensor) -> jt_status;
     /// Plans the graph, if that was not done, and fills `inout`. Errors: JT_E_INVALID (a NULL), JT_E_ABI, JT_E_COMPILE,
     /// JT_E_BUSY, JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's.
@@ -896,6 +896,13 @@ extern "C" {
     /// Errors: JT_E_INVALID (a NULL), JT_E_IO (cannot be read; damaged, which names path and reason), JT_E_BUSY, JT_E_NOMEM.
     /// Threads: the context's.
     pub fn jt_graph_load(ctx: *mut jt_context, path: *const c_char, path_len: usize, out: *mut *mut jt_graph) -> jt_status;
+    /// Writes the graph as C99 to name.c and name.h in a folder: what a run does, in functions that need nothing but the C
+    /// library and keep nothing: states and the arena are handed to them. Weights that no run changes are in the file. The
+    /// bits of elements and reductions are jt's, library ops add up in an order of their own. name is a C identifier, and
+    /// what all symbols begin with.
+    /// Errors: JT_E_INVALID (a NULL, no identifier), JT_E_UNSUPPORTED (which names the op; random numbers), JT_E_IO,
+    /// JT_E_BUSY, JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's.
+    pub fn jt_graph_export_c(ctx: *mut jt_context, graph: *mut jt_graph, folder: *const c_char, folder_len: usize, name: *const c_char, name_len: usize) -> jt_status;
     /// Evaluates the inputs and writes them under names (inputs_len texts that end with a NUL, all different) to the file at
     /// path. The file is replaced as a whole or, after an error, left as it was.
     /// Errors: JT_E_INVALID (a NULL, a name twice), JT_E_IO (text names file and reason, native code is errno), and those of

@@ -203,7 +203,6 @@ exempt("a module; its names are found one by one", "autograd creation dataset dt
 exempt("another name of Tensor", "Var")
 exempt("a record of a name and a range, see Tensor.name_dim", "Dim")
 exempt("the class itself; its members are found one by one", "Tensor Module nn.Module nn.Layer optim.Optimizer")
-exempt("state of the process, not a value: tests/python/test_life.py", "display_memory_info flag_scope gc graph memory_info profile_scope sync_all set_global_seed set_seed seed manual_seed")
 exempt("casts what is recorded: tests/python/test_amp.py", "amp")
 exempt("state of the process, not a value: tests/python/test_life.py", "display_memory_info flag_scope gc graph memory_info profile_scope sync_all set_global_seed set_seed seed manual_seed get_rng_state set_rng_state")
 exempt("static graphs: tests/python/test_jit.py", "jit jit.trace jit.load jit.parse jit.save jit.is_tracing jit.Graph jit.Traced")

@@ -876,7 +876,8 @@ extern "C" {
     /// Fills `inout`. Errors: JT_E_INVALID (a NULL, no such part), JT_E_ABI. Any thread.
     pub fn jt_graph_part_get(graph: *const jt_graph, part: jt_graph_part, i: usize, inout: *mut jt_graph_part_info) -> jt_status;
     /// The tensor of a state, which the graph goes on using: reading it tells the state, assigning to it sets it. Owns:
-    /// \*out has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_BUSY, JT_E_WRONG_CONTEXT. Threads: the context's.
+    /// \*out has one count. Errors: JT_E_INVALID (a NULL), JT_E_NOT_FOUND, JT_E_BUSY, JT_E_WRONG_CONTEXT. Threads: the
+    /// context's.
     pub fn jt_graph_state(ctx: *mut jt_context, graph: *mut jt_graph, name: *const c_char, name_len: usize, out: *mut *mut jt_tensor) -> jt_status;
     /// Plans the graph, if that was not done, and fills `inout`. Errors: JT_E_INVALID (a NULL), JT_E_ABI, JT_E_COMPILE,
     /// JT_E_BUSY, JT_E_WRONG_CONTEXT, JT_E_NOMEM. Threads: the context's.

@@ -281,6 +281,7 @@ class Pass {
     if (results.size() == 1) return give(given);  // nothing is left to be computed
     b.params = std::move(params);
     set_results(b, std::move(results));
+    captured.clear();  // hoist makes the block anew, and these would outlive the one that they belong to
     Attrs attrs;
     bool counts = l.counts && kept.carried[size_t(l.carried) - 1];
     attrs.add(carried).add(l.most).add(counts);

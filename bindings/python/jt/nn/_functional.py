@@ -234,9 +234,10 @@ def rms_norm(input: Any, normalized_shape: Ints, weight: Any = None, eps: Option
 
 
 def _scaled(x: Any, weight: Any, bias: Any, input: Any) -> Any:
-    """Of halves, which are rounded once, x is what f32 has computed."""
+    """Of halves, which are rounded once, x is what f32 has computed; autocast leaves norms in f32."""
     x = x if weight is None else x * _wide(weight)
-    return _narrow(x if bias is None else x + _wide(bias), input)
+    x = x if bias is None else x + _wide(bias)
+    return x if _C.autocast_dtype() != dtypes.float32.code else _narrow(x, input)
 
 
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
@@ -270,7 +271,7 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
             running_mean.assign((running_mean * (1 - momentum) + mean.detach() * momentum).to(running_mean.dtype))
             running_var.assign((running_var * (1 - momentum) + var.detach() * (momentum * n / (n - 1))).to(running_var.dtype))
     mean, var, weight, bias = (None if v is None else _C.reshape(_wide(v), shape) for v in (mean, var, weight, bias))
-    return _scaled((x - mean) / _C.sqrt(var + eps), weight, bias, input)
+    return _narrow(_scaled((x - mean) / _C.sqrt(var + eps), weight, bias, input), input)
 
 
 def normalize(input: Any, p: float = 2.0, dim: Ints = 1, eps: float = 1e-12) -> Tensor:

@@ -73,7 +73,9 @@ JT_API jt_status jt_graph_end(jt_context* ctx, const char* const* names, jt_tens
 /* Ends the recording, if there is one, without a graph. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the
  * context's. */
 JT_API jt_status jt_graph_cancel(jt_context* ctx);
+/* Adds a count. NULL is ignored. Any thread; cannot fail. */
 JT_API void jt_graph_retain(jt_graph* graph);
+/* Gives back one count. NULL is ignored. Any thread; cannot fail. */
 JT_API void jt_graph_release(jt_graph* graph);
 
 /* Runs a graph on as many inputs as it has, of their dtypes and shapes; its outputs are new tensors that have been

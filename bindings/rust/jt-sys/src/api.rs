@@ -861,7 +861,9 @@ extern "C" {
     /// Ends the recording, if there is one, without a graph. Errors: JT_E_INVALID (NULL), JT_E_BUSY. Threads: the
     /// context's.
     pub fn jt_graph_cancel(ctx: *mut jt_context) -> jt_status;
+    /// Adds a count. NULL is ignored. Any thread; cannot fail.
     pub fn jt_graph_retain(graph: *mut jt_graph);
+    /// Gives back one count. NULL is ignored. Any thread; cannot fail.
     pub fn jt_graph_release(graph: *mut jt_graph);
     /// Runs a graph on as many inputs as it has, of their dtypes and shapes; its outputs are new tensors that have been
     /// computed, and its states have their next values. Owns: outputs\[i\] has one count each, at most as many as there are;
